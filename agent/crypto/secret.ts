@@ -1,0 +1,43 @@
+const INSPECT = Symbol.for('nodejs.util.inspect.custom');
+
+/**
+ * Bytes that must not be seen: they are read only inside `use`, print as `[secret]` everywhere, and are overwritten by
+ * `wipe`. Best effort in JavaScript: copies made by an engine or a crypto library are out of reach.
+ */
+export class SecretBytes {
+  #bytes: Uint8Array | undefined;
+
+  /** Takes ownership of `bytes`: the caller must neither keep nor change them. */
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  /** Length in bytes; 0 once wiped. */
+  get length(): number {
+    return this.#bytes?.length ?? 0;
+  }
+
+  /** Lends the bytes to `reader`, which must not keep them. Throws if they were wiped: use after wipe is a bug. */
+  use<T>(reader: (bytes: Uint8Array) => T): T {
+    if (this.#bytes === undefined) throw new Error('secret used after it was wiped');
+    return reader(this.#bytes);
+  }
+
+  /** Overwrites the bytes with zeros and lets go of them. May be called twice. */
+  wipe(): void {
+    this.#bytes?.fill(0);
+    this.#bytes = undefined;
+  }
+
+  toString(): string {
+    return '[secret]';
+  }
+
+  toJSON(): string {
+    return '[secret]';
+  }
+
+  [INSPECT](): string {
+    return '[secret]';
+  }
+}
