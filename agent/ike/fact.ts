@@ -1,0 +1,107 @@
+import type { DataplaneError } from '../dataplane/types.ts';
+import type { Path, SuiteText } from './types.ts';
+
+/** Why a datagram was dropped without changing any state. */
+export type DropReason =
+  | 'malformed'
+  | 'majorVersion'
+  | 'unknownSpi'
+  | 'unknownPeer'
+  | 'integrity'
+  | 'unexpectedMessageId'
+  | 'unexpectedExchange'
+  | 'unexpectedResponse'
+  | 'differentRetransmission'
+  | 'unauthenticatedNotify'
+  | 'halfOpenLimit'
+  | 'busy';
+
+/** Why an IKE SA ended. */
+export type CloseReason =
+  | 'deletedByPeer'
+  | 'deletedLocally'
+  | 'peerDead'
+  | 'replaced'
+  | 'duplicate'
+  | 'negotiationFailed'
+  | 'protocolViolation'
+  | 'dataplaneFailed'
+  | 'expired';
+
+/** Why a negotiation came to nothing, grouped by whose move it is. */
+export type FailureReason =
+  /** No common algorithms (either side's NO_PROPOSAL_CHOSEN). */
+  | 'noProposalChosen'
+  /** The peer refused our proof, or we refused its. */
+  | 'authenticationFailed'
+  | 'trafficSelectorsUnacceptable'
+  /** No answer within the time allowed. */
+  | 'timeout'
+  /** The peer broke the protocol. */
+  | 'peerViolation'
+  | 'dataplane'
+  /** An error notify that has no name of its own here; the text tells its number. */
+  | 'refusedByPeer';
+
+/** What happened. Logs, metrics and status are folds over facts; the core has no logger. */
+export type Fact =
+  | {
+      readonly kind: 'ikeSaEstablished';
+      readonly connection: string;
+      readonly ikeSa: number;
+      readonly role: 'initiator' | 'responder';
+      readonly path: Path;
+      readonly initiatorSpi: string;
+      readonly responderSpi: string;
+      readonly suite: SuiteText;
+      readonly handshakeMs: number;
+    }
+  | {
+      readonly kind: 'ikeSaClosed';
+      readonly connection: string;
+      readonly ikeSa: number;
+      readonly path: Path;
+      readonly reason: CloseReason;
+      readonly established: boolean;
+    }
+  | {
+      readonly kind: 'childSaEstablished';
+      readonly connection: string;
+      readonly ikeSa: number;
+      readonly child: string;
+      readonly inboundSpi: number;
+      readonly outboundSpi: number;
+      readonly reqid: number;
+      readonly suite: SuiteText;
+      readonly localSelectors: readonly string[];
+      readonly remoteSelectors: readonly string[];
+    }
+  | {
+      readonly kind: 'childSaClosed';
+      readonly connection: string;
+      readonly ikeSa: number;
+      readonly child: string;
+      readonly inboundSpi: number;
+      readonly outboundSpi: number;
+      readonly reason: CloseReason;
+    }
+  /** `text` says what happened, with which peer, and what to do. `connection` is empty where the peer is unknown. */
+  | {
+      readonly kind: 'negotiationFailed';
+      readonly connection: string;
+      readonly path: Path;
+      readonly reason: FailureReason;
+      readonly by: 'us' | 'peer';
+      readonly text: string;
+    }
+  | { readonly kind: 'retransmitted'; readonly connection: string; readonly path: Path; readonly attempt: number }
+  | { readonly kind: 'livenessChecked'; readonly connection: string; readonly path: Path }
+  | { readonly kind: 'datagramDropped'; readonly reason: DropReason; readonly path: Path; readonly text: string }
+  | { readonly kind: 'responseReplayed'; readonly connection: string; readonly path: Path }
+  | { readonly kind: 'natDetected'; readonly connection: string; readonly local: boolean; readonly remote: boolean }
+  /** A status or error notify that has no meaning here; RFC 7296 §3.10.1 asks that it be ignored. */
+  | { readonly kind: 'notifyIgnored'; readonly connection: string; readonly notifyType: number }
+  | { readonly kind: 'acquired'; readonly connection: string; readonly child: string }
+  | { readonly kind: 'saExpired'; readonly connection: string; readonly child: string; readonly hard: boolean }
+  | { readonly kind: 'orphanRemoved'; readonly connection: string; readonly spi: number }
+  | { readonly kind: 'dataplaneFailed'; readonly connection: string; readonly error: DataplaneError };

@@ -1,0 +1,84 @@
+/** Every bound of the core in one place. Times are milliseconds. */
+export interface Limits {
+  /** First wait for an answer; doubled roughly by `retransmitFactor` up to `retransmitCeilingMs`. */
+  readonly retransmitFirstMs: number;
+  readonly retransmitFactor: number;
+  readonly retransmitCeilingMs: number;
+  /** Each wait is stretched by up to this share, so that many peers do not repeat in step. */
+  readonly retransmitJitter: number;
+  /** How long a request of an initial exchange is repeated before the attempt fails. */
+  readonly handshakeTimeoutMs: number;
+  /** How long a Delete is repeated before the SA is dropped all the same. */
+  readonly deleteTimeoutMs: number;
+  /** How long a responder keeps an IKE SA that has not authenticated. */
+  readonly halfOpenTimeoutMs: number;
+  /** Unauthenticated IKE SAs as responder; a new request beyond is dropped. */
+  readonly halfOpenTotal: number;
+  /** Messages with a wrong ICV that an unauthenticated IKE SA survives (each costs us a key derivation at most once). */
+  readonly integrityFailuresHalfOpen: number;
+  /** IKE_SA_INIT retries of one attempt for COOKIE and INVALID_KE_PAYLOAD together (RFC 7296 §2.6). */
+  readonly initRetries: number;
+  /** Requests of ours that wait for the window of one. */
+  readonly queuedRequests: number;
+  /** Child SAs of one IKE SA. */
+  readonly childrenPerIkeSa: number;
+  /** Traffic selectors in one payload that we consider; the product of both sides is what the kernel gets. */
+  readonly selectorsPerSide: number;
+  /** Policies of one Child SA after ranges are cut into prefixes. */
+  readonly policiesPerChild: number;
+  /** Proposals of one SA payload that we consider, and transforms of one proposal. */
+  readonly proposalsConsidered: number;
+  readonly transformsConsidered: number;
+  /** CERT payloads kept from one IKE_AUTH. */
+  readonly certificates: number;
+  /** How long a Verifier may take. */
+  readonly verificationTimeoutMs: number;
+  /** Unprotected error replies per second over all sources, so that we are no reflector. */
+  readonly errorRepliesPerSecond: number;
+  /** Wait before the first new attempt after a failure, and the longest. */
+  readonly reconnectFirstMs: number;
+  readonly reconnectCeilingMs: number;
+  /** How long the side that should not initiate waits for the one that should. */
+  readonly takeoverMs: number;
+  /** How long two IKE SAs of one pair may stand side by side before one is chosen, and the grace for the peer to choose. */
+  readonly duplicateDelayMs: number;
+  readonly duplicateGraceMs: number;
+  /** How long an inbound SA outlives its replacement, for packets under way. */
+  readonly supersededGraceMs: number;
+  /** How long a responder goes on sending on the old SA so that the initiator has its new inbound one. */
+  readonly switchDelayMs: number;
+}
+
+/** The production values. */
+export const DEFAULT_LIMITS: Limits = {
+  retransmitFirstMs: 1_000,
+  retransmitFactor: 1.8,
+  retransmitCeilingMs: 20_000,
+  retransmitJitter: 0.1,
+  // A peer that reboots needs about a minute to answer; beyond, a new attempt with new keys is as good.
+  handshakeTimeoutMs: 60_000,
+  deleteTimeoutMs: 10_000,
+  // As charon: an honest initiator answers within its own retransmissions.
+  halfOpenTimeoutMs: 30_000,
+  // 2,000 honest peers may start at once; each costs about 3 kB until it has proved itself.
+  halfOpenTotal: 4_000,
+  integrityFailuresHalfOpen: 8,
+  // COOKIE, then INVALID_KE_PAYLOAD, then a renewed COOKIE is the longest honest sequence; one to spare.
+  initRetries: 4,
+  queuedRequests: 64,
+  childrenPerIkeSa: 64,
+  selectorsPerSide: 32,
+  policiesPerChild: 128,
+  proposalsConsidered: 32,
+  transformsConsidered: 128,
+  certificates: 16,
+  verificationTimeoutMs: 20_000,
+  errorRepliesPerSecond: 10,
+  reconnectFirstMs: 1_000,
+  reconnectCeilingMs: 60_000,
+  takeoverMs: 10_000,
+  duplicateDelayMs: 2_000,
+  duplicateGraceMs: 10_000,
+  supersededGraceMs: 5_000,
+  switchDelayMs: 1_000,
+};

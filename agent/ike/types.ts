@@ -1,0 +1,240 @@
+import type { SecretBytes } from '../crypto/secret.ts';
+import type { CryptoProvider, Random } from '../crypto/types.ts';
+import type {
+  DataplaneCommand,
+  DataplaneError,
+  DataplaneEvent,
+  IpsecMode,
+  KernelSnapshot,
+  SaLifetime,
+} from '../dataplane/types.ts';
+import type { Result } from '../result.ts';
+import type { IpAddress } from '../wire/ip-address.ts';
+import type { Fact } from './fact.ts';
+import type { Limits } from './limits.ts';
+
+/** Monotonic milliseconds from an arbitrary start; the core's only notion of time. */
+export type Instant = number;
+
+/** The addresses and ports of one datagram, seen from this host. */
+export interface Path {
+  readonly localAddress: IpAddress;
+  readonly localPort: number;
+  readonly remoteAddress: IpAddress;
+  readonly remotePort: number;
+}
+
+/** An IKE identity as it stands in IDi and IDr (RFC 7296 §3.5). */
+export interface Identity {
+  readonly idType: number;
+  readonly data: Uint8Array;
+}
+
+/** One algorithm of a proposal: a transform of RFC 7296 §3.3.2; `keyBits` is 0 for algorithms of one key length. */
+export interface Algorithm {
+  readonly type: number;
+  readonly id: number;
+  readonly keyBits: number;
+}
+
+/** Algorithms that may be combined freely, one of each type; AEADs and non-AEADs never stand in one suite (RFC 5282 §8). */
+export interface ProposalConfig {
+  readonly algorithms: readonly Algorithm[];
+}
+
+/** One side of a traffic selector. An absent prefix means the address that this side uses for IKE itself. */
+export interface SelectorConfig {
+  readonly prefix?: { readonly address: IpAddress; readonly length: number };
+  /** IP protocol number, 0 for any. */
+  readonly protocol: number;
+  readonly fromPort: number;
+  readonly toPort: number;
+}
+
+/** A Child SA that a connection is to have. */
+export interface ChildConfig {
+  readonly name: string;
+  readonly mode: IpsecMode;
+  readonly local: readonly SelectorConfig[];
+  readonly remote: readonly SelectorConfig[];
+  readonly proposals: readonly ProposalConfig[];
+  /** From our range, the same for as long as the peer and the selectors are. */
+  readonly reqid: number;
+  /** Required: what the selectors match is dropped while there is no SA. Permissive: it passes in plaintext. */
+  readonly enforcement: 'Required' | 'Permissive';
+  /** Packets; 0 leaves the choice to the kernel's default. */
+  readonly replayWindow: number;
+  /** Limits of each SA of this Child; the soft ones are when a successor is negotiated. */
+  readonly lifetime: SaLifetime;
+}
+
+/** How the peer proves who it is. */
+export type RemoteAuthentication =
+  | { readonly kind: 'preSharedKey' }
+  /** By signature; chain and signature go to the Verifier. */
+  | { readonly kind: 'certificate' };
+
+/** A peer and what is wanted with it. */
+export interface ConnectionConfig {
+  /** Unique; what people and logs call it. */
+  readonly name: string;
+  readonly localAddress: IpAddress;
+  /** `any`: the peer is known by its identity alone and always initiates. */
+  readonly remoteAddress: IpAddress | 'any';
+  readonly remotePort: number;
+  readonly localIdentity: Identity;
+  readonly remoteIdentity: Identity;
+  readonly preSharedKey: SecretBytes;
+  readonly remoteAuthentication: RemoteAuthentication;
+  readonly proposals: readonly ProposalConfig[];
+  readonly children: readonly ChildConfig[];
+  /** When to begin by ourselves: at once, only for traffic (acquire), never, or if the peer has not done so by then. */
+  readonly initiation: 'start' | 'onDemand' | 'respond' | 'takeover';
+  readonly natTraversal: 'Auto' | 'Always' | 'Never';
+  readonly liveness: { readonly intervalMs: number; readonly timeoutMs: number };
+  /** Milliseconds until the IKE SA is replaced. */
+  readonly ikeLifetimeMs: number;
+}
+
+/** Orders from the runtime. */
+export type Command =
+  | { readonly kind: 'addConnection'; readonly connection: ConnectionConfig }
+  /** Takes over under the same name what did not change; SAs stay where only timing did. */
+  | { readonly kind: 'updateConnection'; readonly connection: ConnectionConfig }
+  /** Deletes its SAs, telling the peer, and its policies. */
+  | { readonly kind: 'removeConnection'; readonly name: string }
+  /** Begins now, whatever `initiation` says. */
+  | { readonly kind: 'initiate'; readonly name: string }
+  /** Deletes the connection's SAs, telling the peer; its policies stay. */
+  | { readonly kind: 'terminate'; readonly name: string }
+  /** Deletes one Child SA, telling the peer. */
+  | { readonly kind: 'terminateChild'; readonly name: string; readonly child: string }
+  /** Checks now whether the peer is alive. */
+  | { readonly kind: 'checkLiveness'; readonly name: string }
+  /** What the kernel holds of an earlier run; given once, after the connections. */
+  | { readonly kind: 'adopt'; readonly snapshot: KernelSnapshot };
+
+/** Why a peer's proof was refused. */
+export interface VerificationRefusal {
+  readonly kind: 'verificationRefusal';
+  readonly reason: string;
+}
+
+/** A signature to check: by the key of the first certificate, whose chain must lead to a trusted one. */
+export interface VerificationJob {
+  readonly id: number;
+  readonly connection: string;
+  /** DER certificates as received, the signer's first. */
+  readonly certificates: readonly Uint8Array[];
+  readonly identity: Identity;
+  /** IANA authentication method and the AUTH payload's data. */
+  readonly method: number;
+  readonly signature: Uint8Array;
+  /** The octets that were signed (RFC 7296 §2.15). */
+  readonly signedOctets: Uint8Array;
+}
+
+/** What happens to an endpoint. */
+export type IkeEvent =
+  | { readonly kind: 'datagram'; readonly path: Path; readonly bytes: Uint8Array }
+  /** A deadline may have passed. */
+  | { readonly kind: 'deadline' }
+  | { readonly kind: 'command'; readonly command: Command }
+  /** A command of an action list failed; the rest of that list was dropped. */
+  | {
+      readonly kind: 'dataplaneFailed';
+      readonly command: DataplaneCommand;
+      readonly owner: ActionOwner;
+      readonly error: DataplaneError;
+    }
+  | { readonly kind: 'kernel'; readonly event: DataplaneEvent }
+  | { readonly kind: 'verified'; readonly job: number; readonly outcome: Result<void, VerificationRefusal> };
+
+/** Whose an action is, so that a failure finds its way back. */
+export interface ActionOwner {
+  readonly connection: string;
+  /** Number of the IKE SA in this endpoint, 0 where none is concerned. */
+  readonly ikeSa: number;
+  /** Inbound SPI of the Child SA, 0 where none is concerned. */
+  readonly childSpi: number;
+}
+
+/** What an endpoint wants done, in this order; a dataplane failure stops the list. */
+export type IkeAction =
+  | { readonly kind: 'transmit'; readonly path: Path; readonly bytes: Uint8Array }
+  | { readonly kind: 'dataplane'; readonly command: DataplaneCommand; readonly owner: ActionOwner }
+  | { readonly kind: 'verify'; readonly job: VerificationJob }
+  | { readonly kind: 'report'; readonly fact: Fact };
+
+/** Everything an endpoint is given. Same values, same events: same bytes (with a provider that draws from `random`). */
+export interface EndpointContext {
+  readonly crypto: CryptoProvider;
+  /** Separate streams, so that one more draw of one kind does not shift the others. */
+  readonly random: { readonly keys: Random; readonly nonces: Random; readonly spis: Random; readonly jitter: Random };
+  readonly limits: Limits;
+}
+
+/** The IKE core: data in, data out (`endpoint.ts` makes one). */
+export interface Endpoint {
+  /** Takes in one event and returns what to do. `at` never goes back. */
+  handle(at: Instant, event: IkeEvent): readonly IkeAction[];
+  /** When a `deadline` event is due; undefined when nothing is pending. */
+  nextDeadline(): Instant | undefined;
+  /** A picture of all connections and SAs for people and status; building it costs time in proportion to their number. */
+  status(at: Instant): EndpointStatus;
+}
+
+/** An algorithm suite in strongSwan's proposal syntax, such as `aes256gcm16-prfsha384-ecp384`. */
+export type SuiteText = string;
+
+/** A Child SA as `agent status` shows it. */
+export interface ChildSaStatus {
+  readonly name: string;
+  readonly state: 'installed' | 'superseded' | 'deleting';
+  readonly mode: IpsecMode;
+  readonly reqid: number;
+  readonly inboundSpi: number;
+  readonly outboundSpi: number;
+  readonly suite: SuiteText;
+  readonly udpEncapsulation: boolean;
+  /** `10.1.0.0/16[tcp/443]` */
+  readonly localSelectors: readonly string[];
+  readonly remoteSelectors: readonly string[];
+  readonly installedAt: Instant;
+}
+
+/** An IKE SA as `agent status` shows it. */
+export interface IkeSaStatus {
+  readonly number: number;
+  readonly state: 'connecting' | 'established' | 'deleting';
+  readonly role: 'initiator' | 'responder';
+  readonly path: Path;
+  readonly initiatorSpi: string;
+  readonly responderSpi: string;
+  readonly suite: SuiteText;
+  readonly nat: { readonly local: boolean; readonly remote: boolean };
+  readonly startedAt: Instant;
+  readonly establishedAt: Instant | undefined;
+  readonly lastHeardAt: Instant;
+  readonly children: readonly ChildSaStatus[];
+}
+
+/** A connection as `agent status` shows it. */
+export interface ConnectionStatus {
+  readonly name: string;
+  readonly localAddress: IpAddress;
+  readonly remoteAddress: IpAddress | 'any';
+  readonly localIdentity: string;
+  readonly remoteIdentity: string;
+  readonly ikeSas: readonly IkeSaStatus[];
+  /** The last failure since the connection was last established. */
+  readonly lastFailure: { readonly at: Instant; readonly text: string } | undefined;
+  /** When the next attempt is due; undefined when none is planned. */
+  readonly nextAttemptAt: Instant | undefined;
+}
+
+/** See {@link Endpoint.status}. */
+export interface EndpointStatus {
+  readonly connections: readonly ConnectionStatus[];
+  readonly halfOpen: number;
+}

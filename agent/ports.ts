@@ -1,0 +1,39 @@
+import type { DataplaneCommand, DataplaneError, DataplaneEvent, KernelSnapshot } from './dataplane/types.ts';
+import type { Fact } from './ike/fact.ts';
+import type { Path } from './ike/types.ts';
+import type { Result } from './result.ts';
+
+export type { Random } from './crypto/types.ts';
+
+/** Time, in two forms: one that never jumps for deadlines, one that people and certificates know. */
+export interface Clock {
+  /** Milliseconds from an arbitrary start, never going back. */
+  monotonicMs(): number;
+  /** Milliseconds since the epoch. */
+  wallMs(): number;
+}
+
+/** The UDP sockets of IKE. Datagrams carry no non-ESP marker on this side: the transport adds and removes it on port 4500. */
+export interface Transport {
+  send(path: Path, bytes: Uint8Array): void;
+  /** Registers the one receiver of datagrams. */
+  onDatagram(receiver: (path: Path, bytes: Uint8Array) => void): void;
+  /** Lets go of the sockets. */
+  close(): void;
+}
+
+/** The kernel's SAs and policies, or a fake of them. */
+export interface Dataplane {
+  /** Carries out one command and answers when the kernel has. */
+  execute(command: DataplaneCommand): Result<void, DataplaneError>;
+  /** Everything that is installed, foreign objects included. */
+  dump(): Result<KernelSnapshot, DataplaneError>;
+  /** Registers the one receiver of events. */
+  onEvent(receiver: (event: DataplaneEvent) => void): void;
+  close(): void;
+}
+
+/** Receives every fact; logs, metrics and status are folds over them. */
+export interface Observer {
+  note(fact: Fact): void;
+}

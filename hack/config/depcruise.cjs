@@ -1,0 +1,85 @@
+// Who may import whom. A rule that hurts means that the design is wrong, not the rule.
+const PURE = '^agent/(wire|ike|pki)/|^agent/crypto/(types|suites|keymat|secret|constant-time)[.]ts$|^agent/dataplane/(types|plan|ownership)[.]ts$|^agent/result[.]ts$|^operator/(api|nodeconfig|policies)/';
+const TESTS = '[.]test[.]ts$';
+
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'pure-has-no-effects',
+      comment: 'The core, the codec and the decisions are data in, data out.',
+      severity: 'error',
+      from: { path: PURE, pathNot: TESTS },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'pure-has-few-packages',
+      severity: 'error',
+      from: { path: PURE, pathNot: TESTS },
+      to: { dependencyTypes: ['npm', 'npm-optional', 'npm-peer'], pathNot: 'node_modules/(ipaddr[.]js|zod)/' },
+    },
+    {
+      name: 'pure-imports-pure',
+      severity: 'error',
+      from: { path: PURE, pathNot: TESTS },
+      to: { path: '^(agent|operator|hack|e2e)/', pathNot: PURE + '|^agent/ports[.]ts$' },
+    },
+    {
+      name: 'wire-is-below-the-core',
+      severity: 'error',
+      from: { path: '^agent/wire/', pathNot: TESTS },
+      to: { path: '^agent/(ike|dataplane|runtime|sim|mesh|kube)/' },
+    },
+    {
+      name: 'koffi-in-one-file',
+      severity: 'error',
+      from: { pathNot: '^agent/native/libc[.]ts$' },
+      to: { path: 'node_modules/koffi/' },
+    },
+    {
+      name: 'native-for-netlink-and-transport',
+      severity: 'error',
+      from: { path: '^agent/', pathNot: '^agent/native/|^agent/dataplane/(netlink|xfrm|probe)|^agent/runtime/(transport|udp)|' + TESTS },
+      to: { path: '^agent/native/' },
+    },
+    {
+      name: 'operator-never-imports-agent',
+      severity: 'error',
+      from: { path: '^operator/' },
+      to: { path: '^agent/' },
+    },
+    {
+      name: 'agent-imports-only-the-api-of-the-operator',
+      severity: 'error',
+      from: { path: '^agent/' },
+      to: { path: '^operator/', pathNot: '^operator/api/' },
+    },
+    {
+      name: 'no-test-material-in-production',
+      comment: 'Simulation, the toy provider and tests are unreachable from a main.',
+      severity: 'error',
+      from: { path: '^(agent|operator)/(main|holder)[.]ts$' },
+      to: { path: '^agent/sim/|^agent/crypto/toy/|/testing/|' + TESTS, reachable: true },
+    },
+    {
+      name: 'nobody-imports-tests-or-tools',
+      severity: 'error',
+      from: { path: '^(agent|operator)/', pathNot: TESTS },
+      to: { path: '^(hack|e2e)/|' + TESTS },
+    },
+    {
+      name: 'no-dev-packages-in-production',
+      severity: 'error',
+      from: { path: '^(agent|operator)/', pathNot: TESTS },
+      to: { dependencyTypes: ['npm-dev'], pathNot: 'node_modules/@types/' },
+    },
+    { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^(node_modules|dist)/' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'types'] },
+  },
+};
