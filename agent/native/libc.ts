@@ -1,0 +1,203 @@
+import { constants } from 'node:os';
+
+import koffi from 'koffi';
+
+import { err, ok, type Result } from '../result.ts';
+
+/** A file descriptor of this process. */
+export type FileDescriptor = number;
+
+/** A call of the C library that failed. */
+export interface SystemError {
+  readonly kind: 'systemError';
+  /** `bind`, `sendto`, … */
+  readonly call: string;
+  /** `EADDRINUSE`, `EPERM`, …; `E` and the number where the name is not known. */
+  readonly errno: string;
+  /** The C library's text for it. */
+  readonly message: string;
+}
+
+/** What was received and from whom. */
+export interface Received {
+  /** Bytes of the datagram; more than the buffer holds if it was cut off. */
+  readonly length: number;
+  /** struct sockaddr of the sender, a copy. */
+  readonly sender: Uint8Array;
+}
+
+/** Calls back while a descriptor can be read; must be closed before the descriptor is. */
+export interface ReadWatch {
+  close(): void;
+}
+
+/** A new socket with close-on-exec and non-blocking set. */
+export function openSocket(family: number, type: number, protocol: number): Result<FileDescriptor, SystemError> {
+  return checked('socket', calls.socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
+}
+
+/** Gives a socket its address, a struct sockaddr. */
+export function bindSocket(fd: FileDescriptor, address: Uint8Array): Result<void, SystemError> {
+  return done(checked('bind', calls.bind(fd, address, address.length)));
+}
+
+/** The address of a socket as a struct sockaddr. */
+export function socketName(fd: FileDescriptor): Result<Uint8Array, SystemError> {
+  const address = new Uint8Array(SOCKADDR_BYTES);
+  const length = [address.length];
+  const outcome = checked('getsockname', calls.getsockname(fd, address, length));
+  return outcome.ok ? ok(address.slice(0, length[0])) : outcome;
+}
+
+/** Sets a socket option; a number is passed as a C int. */
+export function setSocketOption(
+  fd: FileDescriptor,
+  level: number,
+  option: number,
+  value: number | Uint8Array,
+): Result<void, SystemError> {
+  const bytes = typeof value === 'number' ? new Uint8Array(Int32Array.of(value).buffer) : value;
+  return done(checked('setsockopt', calls.setsockopt(fd, level, option, bytes, bytes.length)));
+}
+
+/** Reads a socket option that is a C int. */
+export function socketOption(fd: FileDescriptor, level: number, option: number): Result<number, SystemError> {
+  const value = new Int32Array(1);
+  const outcome = checked('getsockopt', calls.getsockopt(fd, level, option, value, [value.byteLength]));
+  return outcome.ok ? ok(value[0] as number) : outcome;
+}
+
+/** Sends one datagram, to `address` (a struct sockaddr) or where the socket is connected to. */
+export function sendTo(fd: FileDescriptor, bytes: Uint8Array, address?: Uint8Array): Result<void, SystemError> {
+  return done(checked('sendto', calls.sendto(fd, bytes, bytes.length, 0, address ?? null, address?.length ?? 0)));
+}
+
+/** Receives one datagram into `buffer`; undefined when there is none. */
+export function receiveFrom(fd: FileDescriptor, buffer: Uint8Array): Result<Received | undefined, SystemError> {
+  const senderLength = [senderScratch.length];
+  const length = calls.recvfrom(fd, buffer, buffer.length, MSG_TRUNC, senderScratch, senderLength);
+  if (length < 0) {
+    const number = koffi.errno();
+    return number === constants.errno.EAGAIN ? ok(undefined) : err(systemError('recvfrom', number));
+  }
+  return ok({ length, sender: senderScratch.slice(0, senderLength[0]) });
+}
+
+/** Closes a descriptor. */
+export function closeDescriptor(fd: FileDescriptor): void {
+  calls.close(fd);
+}
+
+/**
+ * Calls `onReadable` from the event loop whenever `fd` can be read, and keeps the process alive until closed. The
+ * descriptor must not be watched twice.
+ */
+export function watchReadable(fd: FileDescriptor, onReadable: () => void): ReadWatch {
+  const handle = koffi.node.poll(fd, { readable: true }, onReadable);
+  return { close: () => handle.close() };
+}
+
+/**
+ * Runs `work` with this thread in the network namespace that `path` names (such as /run/netns/n1) and comes back.
+ * Sockets made meanwhile stay in that namespace. `work` must be synchronous.
+ */
+export function inNetworkNamespace<T>(path: string, work: () => T): Result<T, SystemError> {
+  const home = checked('open', calls.open('/proc/thread-self/ns/net', O_RDONLY | O_CLOEXEC));
+  if (!home.ok) return home;
+  const target = checked('open', calls.open(path, O_RDONLY | O_CLOEXEC));
+  if (!target.ok) {
+    closeDescriptor(home.value);
+    return target;
+  }
+  try {
+    const entered = checked('setns', calls.setns(target.value, CLONE_NEWNET));
+    if (!entered.ok) return entered;
+    try {
+      return ok(work());
+    } finally {
+      returnTo(home.value);
+    }
+  } finally {
+    closeDescriptor(target.value);
+    closeDescriptor(home.value);
+  }
+}
+
+/** `ESRCH` for 3; `E` and the number where there is no name. */
+export function errnoName(number: number): string {
+  return names.get(number) ?? `E${number}`;
+}
+
+/** The C library's text for an errno. */
+export function errnoText(number: number): string {
+  return calls.strerror(number);
+}
+
+/** Going on in the wrong namespace would be worse than ending. */
+function returnTo(namespace: FileDescriptor): void {
+  if (calls.setns(namespace, CLONE_NEWNET) !== 0) throw new Error('cannot return to the own network namespace');
+}
+
+function checked(call: string, outcome: number): Result<number, SystemError> {
+  return outcome < 0 ? err(systemError(call, koffi.errno())) : ok(outcome);
+}
+
+function done(outcome: Result<number, SystemError>): Result<void, SystemError> {
+  return outcome.ok ? ok(undefined) : outcome;
+}
+
+function systemError(call: string, number: number): SystemError {
+  return { kind: 'systemError', call, errno: errnoName(number), message: errnoText(number) };
+}
+
+// Every number below is the same on x86-64 and arm64, the two architectures that the agent runs on.
+const SOCK_CLOEXEC = 0o2000000;
+const SOCK_NONBLOCK = 0o4000;
+const MSG_TRUNC = 0x20;
+const O_RDONLY = 0;
+const O_CLOEXEC = 0o2000000;
+const CLONE_NEWNET = 0x40000000;
+/** sizeof(struct sockaddr_storage): room for every address family. */
+const SOCKADDR_BYTES = 128;
+
+const senderScratch = new Uint8Array(SOCKADDR_BYTES);
+
+/** The prototypes; a wrong one crashes the process, so each stands as in the manual page. */
+interface Calls {
+  socket(domain: number, type: number, protocol: number): number;
+  bind(fd: number, address: Uint8Array, length: number): number;
+  getsockname(fd: number, address: Uint8Array, length: number[]): number;
+  setsockopt(fd: number, level: number, option: number, value: Uint8Array, length: number): number;
+  getsockopt(fd: number, level: number, option: number, value: Int32Array, length: number[]): number;
+  sendto(fd: number, bytes: Uint8Array, n: number, flags: number, address: Uint8Array | null, length: number): number;
+  recvfrom(fd: number, bytes: Uint8Array, n: number, flags: number, address: Uint8Array, length: number[]): number;
+  close(fd: number): number;
+  open(path: string, flags: number): number;
+  setns(fd: number, type: number): number;
+  strerror(number: number): string;
+}
+
+const calls = loadCalls();
+const names: ReadonlyMap<number, string> = new Map(
+  Object.entries(constants.errno).map(([name, number]) => [number as number, name]),
+);
+
+function loadCalls(): Calls {
+  // The process has the C library loaded already; null means whatever it has, glibc or musl.
+  const library = koffi.load(null);
+  const prototypes: { readonly [K in keyof Calls]: string } = {
+    socket: 'int socket(int domain, int type, int protocol)',
+    bind: 'int bind(int fd, const void *address, uint32_t length)',
+    getsockname: 'int getsockname(int fd, void *address, _Inout_ uint32_t *length)',
+    setsockopt: 'int setsockopt(int fd, int level, int option, const void *value, uint32_t length)',
+    getsockopt: 'int getsockopt(int fd, int level, int option, void *value, _Inout_ uint32_t *length)',
+    sendto: 'intptr_t sendto(int fd, const void *bytes, size_t n, int flags, const void *address, uint32_t length)',
+    recvfrom: 'intptr_t recvfrom(int fd, void *bytes, size_t n, int flags, void *address, _Inout_ uint32_t *length)',
+    close: 'int close(int fd)',
+    open: 'int open(const char *path, int flags, ...)',
+    setns: 'int setns(int fd, int type)',
+    strerror: 'const char *strerror(int number)',
+  };
+  const entries = Object.entries(prototypes).map(([name, prototype]) => [name, library.func(prototype)] as const);
+  return Object.fromEntries(entries) as unknown as Calls;
+}
