@@ -1,3 +1,5 @@
+import { concatenate } from './bytes.ts';
+import { prfPlus } from './prf-plus.ts';
 import { SecretBytes } from './secret.ts';
 import type { DirectionKeys, MessageProtection, Prf } from './types.ts';
 
@@ -10,7 +12,7 @@ export interface IkeAlgorithms {
   readonly protection: MessageProtection;
 }
 
-/** What both ends of an exchange contributed besides the shared secret. All are copied or consumed at once. */
+/** What both ends of an exchange contributed besides the shared secret. Nothing of it is kept. */
 export interface IkeKeyInputs {
   /** Nonce of the exchange's initiator, without the payload header. */
   readonly initiatorNonce: Uint8Array;
@@ -63,8 +65,10 @@ export class IkeKeys {
   /** Keys after IKE_SA_INIT: SKEYSEED = prf(Ni | Nr, g^ir) (RFC 7296 §2.14). The shared secret is left to its owner. */
   static initial(algorithms: IkeAlgorithms, sharedSecret: SecretBytes, inputs: IkeKeyInputs): IkeKeys {
     const nonces = concatenate([inputs.initiatorNonce, inputs.responderNonce]);
-    const skeyseed = sharedSecret.use((secret) => algorithms.prf.compute(nonces, [secret]));
-    return IkeKeys.#expand(algorithms, skeyseed, inputs);
+    const bytes = sharedSecret.use((secret) =>
+      algorithms.prf.extractAndExpand(nonces, [secret], expansionSeed(inputs), keyBytes(algorithms)),
+    );
+    return new IkeKeys(algorithms, bytes);
   }
 
   /**
@@ -72,10 +76,17 @@ export class IkeKeys {
    * everything after it with the new one (RFC 7296 §2.18).
    */
   rekeyed(algorithms: IkeAlgorithms, sharedSecret: SecretBytes, inputs: IkeKeyInputs): IkeKeys {
-    const skeyseed = sharedSecret.use((secret) =>
-      this.#algorithms.prf.compute(this.#deriving(), [secret, inputs.initiatorNonce, inputs.responderNonce]),
-    );
-    return IkeKeys.#expand(algorithms, skeyseed, inputs);
+    const bytes = sharedSecret.use((secret) => {
+      const contributions = [secret, inputs.initiatorNonce, inputs.responderNonce];
+      const [seed, length] = [expansionSeed(inputs), keyBytes(algorithms)];
+      const oldPrf = this.#algorithms.prf;
+      if (oldPrf.id === algorithms.prf.id) return oldPrf.extractAndExpand(this.#deriving(), contributions, seed, length);
+      const skeyseed = oldPrf.compute(this.#deriving(), contributions);
+      const expanded = prfPlus(algorithms.prf, skeyseed, seed, length);
+      skeyseed.fill(0);
+      return expanded;
+    });
+    return new IkeKeys(algorithms, bytes);
   }
 
   /** SK_e and SK_a of the messages that `sender` sends. */
@@ -92,15 +103,17 @@ export class IkeKeys {
 
   /** Keys of a Child SA: prf+(SK_d, [g^ir (new) |] Ni | Nr), in the order of RFC 7296 §2.17. */
   childKeys(inputs: ChildKeyInputs): ChildKeys {
-    const directionBytes = inputs.encryptionKeyBytes + inputs.integrityKeyBytes;
-    const keymat = new Uint8Array(2 * directionBytes);
-    const nonces = [inputs.initiatorNonce, inputs.responderNonce];
-    if (inputs.sharedSecret === undefined) prfPlus(this.#algorithms.prf, this.#deriving(), nonces, keymat);
-    else
-      inputs.sharedSecret.use((secret) => prfPlus(this.#algorithms.prf, this.#deriving(), [secret, ...nonces], keymat));
+    const { initiatorNonce, responderNonce, sharedSecret, encryptionKeyBytes } = inputs;
+    const directionBytes = encryptionKeyBytes + inputs.integrityKeyBytes;
+    const expand = (seed: readonly Uint8Array[]): Uint8Array =>
+      prfPlus(this.#algorithms.prf, this.#deriving(), seed, 2 * directionBytes);
+    const keymat =
+      sharedSecret === undefined
+        ? expand([initiatorNonce, responderNonce])
+        : sharedSecret.use((secret) => expand([secret, initiatorNonce, responderNonce]));
     const keys = {
-      initiatorToResponder: espKeys(keymat.subarray(0, directionBytes), inputs.encryptionKeyBytes),
-      responderToInitiator: espKeys(keymat.subarray(directionBytes), inputs.encryptionKeyBytes),
+      initiatorToResponder: espKeys(keymat.subarray(0, directionBytes), encryptionKeyBytes),
+      responderToInitiator: espKeys(keymat.subarray(directionBytes), encryptionKeyBytes),
     };
     keymat.fill(0);
     return keys;
@@ -140,18 +153,6 @@ export class IkeKeys {
     if (this.#bytes === undefined) throw new Error('IKE keys used after they were wiped');
     return this.#bytes.subarray(offset, offset + length);
   }
-
-  /** SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr). */
-  static #expand(algorithms: IkeAlgorithms, skeyseed: Uint8Array, inputs: IkeKeyInputs): IkeKeys {
-    const { prf, protection } = algorithms;
-    const bytes = new Uint8Array(
-      3 * prf.outputBytes + 2 * (protection.integrityKeyBytes + protection.encryptionKeyBytes),
-    );
-    const seed = [inputs.initiatorNonce, inputs.responderNonce, inputs.initiatorSpi, inputs.responderSpi];
-    prfPlus(prf, skeyseed, seed, bytes);
-    skeyseed.fill(0);
-    return new IkeKeys(algorithms, bytes);
-  }
 }
 
 /**
@@ -165,24 +166,6 @@ export function preSharedKeyAuth(prf: Prf, preSharedKey: SecretBytes, octets: re
   return auth;
 }
 
-/**
- * Fills `target` with prf+(key, seed[0] | seed[1] | …) (RFC 7296 §2.13). Throws if more than 255 blocks are asked for,
- * the most that its counter can number: key lengths come from our own table, so that is a bug.
- */
-export function prfPlus(prf: Prf, key: Uint8Array, seed: readonly Uint8Array[], target: Uint8Array): void {
-  if (target.length > MAX_PRF_PLUS_BLOCKS * prf.outputBytes) throw new Error('prf+ asked for more than 255 blocks');
-  let block: Uint8Array = new Uint8Array(0);
-  const counter = new Uint8Array(1);
-  for (let offset = 0; offset < target.length; offset += prf.outputBytes) {
-    counter[0] = offset / prf.outputBytes + 1;
-    const next = prf.compute(key, [block, ...seed, counter]);
-    target.set(next.subarray(0, Math.min(next.length, target.length - offset)), offset);
-    block.fill(0);
-    block = next;
-  }
-  block.fill(0);
-}
-
 function espKeys(keymat: Uint8Array, encryptionKeyBytes: number): EspKeys {
   return {
     encryption: new SecretBytes(keymat.slice(0, encryptionKeyBytes)),
@@ -190,15 +173,14 @@ function espKeys(keymat: Uint8Array, encryptionKeyBytes: number): EspKeys {
   };
 }
 
-function concatenate(parts: readonly Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    joined.set(part, offset);
-    offset += part.length;
-  }
-  return joined;
+/** Length of SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr. */
+function keyBytes({ prf, protection }: IkeAlgorithms): number {
+  return 3 * prf.outputBytes + 2 * (protection.integrityKeyBytes + protection.encryptionKeyBytes);
+}
+
+/** Ni | Nr | SPIi | SPIr. */
+function expansionSeed(inputs: IkeKeyInputs): readonly Uint8Array[] {
+  return [inputs.initiatorNonce, inputs.responderNonce, inputs.initiatorSpi, inputs.responderSpi];
 }
 
 const KEY_PAD = new TextEncoder().encode('Key Pad for IKEv2');
-const MAX_PRF_PLUS_BLOCKS = 255;

@@ -24,6 +24,7 @@ interface AlgorithmRow {
 /** An authenticated cipher with an implicit salt at the end of its key (RFC 5282 §7.1, RFC 4106 §8.1, RFC 7634 §2). */
 export interface AeadAlgorithm extends AlgorithmRow {
   readonly kind: 'aead';
+  readonly construction: 'aesGcm' | 'chacha20Poly1305';
   /** Cipher key without the salt, in bytes. */
   readonly keyBytes: number;
   readonly saltBytes: number;
@@ -38,6 +39,7 @@ export interface AeadAlgorithm extends AlgorithmRow {
 /** A cipher that needs an integrity algorithm beside it. */
 export interface CipherAlgorithm extends AlgorithmRow {
   readonly kind: 'cipher';
+  readonly construction: 'aesCbc';
   readonly keyBytes: number;
   /** Always 0: there is no salt. Here so that key lengths are computed alike for both kinds. */
   readonly saltBytes: 0;
@@ -69,7 +71,7 @@ export interface PrfAlgorithm extends AlgorithmRow {
 /** A key-exchange method, what RFC 7296 calls a Diffie-Hellman group. */
 export interface KeyExchangeAlgorithm extends AlgorithmRow {
   readonly kind: 'keyExchange';
-  readonly family: 'modp' | 'ecp' | 'montgomery';
+  readonly group: GroupName;
   /** Length of the KE payload's data in bytes. */
   readonly publicValueBytes: number;
   /** Length of the shared secret in bytes. */
@@ -89,6 +91,10 @@ export type Algorithm =
   | PrfAlgorithm
   | KeyExchangeAlgorithm
   | SequenceNumbersAlgorithm;
+/** Groups under the names that OpenSSL and noble share; modp14 to modp16 are those of RFC 3526. */
+export type GroupName = 'x25519' | 'x448' | EcpName | ModpName;
+export type EcpName = 'p256' | 'p384' | 'p521';
+export type ModpName = 'modp14' | 'modp15' | 'modp16';
 export type HashName = 'sha1' | 'sha256' | 'sha384' | 'sha512';
 
 /** The transform types that have rows (RFC 7296 §3.3.2). */
@@ -96,6 +102,8 @@ export const transformTypes = { encryption: 1, prf: 2, integrity: 3, keyExchange
 
 /** The integrity transform ID that stands for none: what an AEAD is looked up with (RFC 7296 §3.3). */
 export const noIntegrity = 0;
+
+const both: readonly ProductionProvider[] = ['noble', 'openssl'];
 
 /**
  * Every algorithm that can be negotiated, and everything that depends on it: IKE numbers, lengths, the kernel's names,
@@ -113,6 +121,7 @@ export const algorithms: readonly Algorithm[] = [
   aesGcm(18, 8, 256),
   {
     kind: 'aead',
+    construction: 'chacha20Poly1305',
     transformType: transformTypes.encryption,
     transformId: 28,
     keyBits: 0,
@@ -120,7 +129,7 @@ export const algorithms: readonly Algorithm[] = [
     keywords: ['chacha20poly1305'],
     ike: true,
     esp: true,
-    providers: ['noble', 'openssl'],
+    providers: both,
     keyBytes: 32,
     saltBytes: 4,
     ivBytes: 8,
@@ -139,14 +148,15 @@ export const algorithms: readonly Algorithm[] = [
   hmacPrf(6, 'HMAC_SHA2_384', 'sha384', 48),
   hmacPrf(7, 'HMAC_SHA2_512', 'sha512', 64),
   hmacPrf(2, 'HMAC_SHA1', 'sha1', 20),
-  keyExchange(31, 'CURVE25519', 'montgomery', 32, 32, ['x25519', 'curve25519']),
-  keyExchange(32, 'CURVE448', 'montgomery', 56, 56, ['x448', 'curve448']),
-  keyExchange(19, 'ECP_256', 'ecp', 64, 32, ['ecp256']),
-  keyExchange(20, 'ECP_384', 'ecp', 96, 48, ['ecp384']),
-  keyExchange(21, 'ECP_521', 'ecp', 132, 66, ['ecp521']),
-  keyExchange(14, 'MODP_2048', 'modp', 256, 256, ['modp2048']),
-  keyExchange(15, 'MODP_3072', 'modp', 384, 384, ['modp3072']),
-  keyExchange(16, 'MODP_4096', 'modp', 512, 512, ['modp4096']),
+  keyExchange(31, 'CURVE25519', 'x25519', 32, 32, ['x25519', 'curve25519'], both),
+  keyExchange(32, 'CURVE448', 'x448', 56, 56, ['x448', 'curve448'], both),
+  keyExchange(19, 'ECP_256', 'p256', 64, 32, ['ecp256'], both),
+  keyExchange(20, 'ECP_384', 'p384', 96, 48, ['ecp384'], both),
+  keyExchange(21, 'ECP_521', 'p521', 132, 66, ['ecp521'], both),
+  // Modular exponentiation in JavaScript would take tens of milliseconds, and a time that depends on the exponent.
+  keyExchange(14, 'MODP_2048', 'modp14', 256, 256, ['modp2048'], ['openssl']),
+  keyExchange(15, 'MODP_3072', 'modp15', 384, 384, ['modp3072'], ['openssl']),
+  keyExchange(16, 'MODP_4096', 'modp16', 512, 512, ['modp4096'], ['openssl']),
   sequenceNumbers(0, 'NO_ESN', false, 'noesn'),
   sequenceNumbers(1, 'ESN', true, 'esn'),
 ];
@@ -191,6 +201,7 @@ export function algorithmByKeyword(keyword: string): Algorithm | undefined {
 function aesGcm(transformId: number, icvBytes: number, keyBits: number): AeadAlgorithm {
   return {
     kind: 'aead',
+    construction: 'aesGcm',
     transformType: transformTypes.encryption,
     transformId,
     keyBits,
@@ -198,7 +209,7 @@ function aesGcm(transformId: number, icvBytes: number, keyBits: number): AeadAlg
     keywords: [`aes${keyBits}gcm${icvBytes}`, `aes${keyBits}gcm${icvBytes * 8}`],
     ike: true,
     esp: true,
-    providers: ['noble', 'openssl'],
+    providers: both,
     keyBytes: keyBits / 8,
     saltBytes: 4,
     ivBytes: 8,
@@ -211,6 +222,7 @@ function aesGcm(transformId: number, icvBytes: number, keyBits: number): AeadAlg
 function aesCbc(keyBits: number): CipherAlgorithm {
   return {
     kind: 'cipher',
+    construction: 'aesCbc',
     transformType: transformTypes.encryption,
     transformId: 12,
     keyBits,
@@ -218,7 +230,7 @@ function aesCbc(keyBits: number): CipherAlgorithm {
     keywords: keyBits === 128 ? ['aes128', 'aes'] : [`aes${keyBits}`],
     ike: true,
     esp: true,
-    providers: ['noble', 'openssl'],
+    providers: both,
     keyBytes: keyBits / 8,
     saltBytes: 0,
     ivBytes: 16,
@@ -244,7 +256,7 @@ function hmacIntegrity(
     keywords,
     ike: true,
     esp: true,
-    providers: ['noble', 'openssl'],
+    providers: both,
     keyBytes,
     icvBytes,
     hash,
@@ -262,7 +274,7 @@ function hmacPrf(transformId: number, name: string, hash: HashName, outputBytes:
     keywords: [`prf${hash}`],
     ike: true,
     esp: false,
-    providers: ['noble', 'openssl'],
+    providers: both,
     outputBytes,
     hash,
   };
@@ -271,10 +283,11 @@ function hmacPrf(transformId: number, name: string, hash: HashName, outputBytes:
 function keyExchange(
   transformId: number,
   name: string,
-  family: KeyExchangeAlgorithm['family'],
+  group: GroupName,
   publicValueBytes: number,
   sharedSecretBytes: number,
   keywords: readonly string[],
+  providers: readonly ProductionProvider[],
 ): KeyExchangeAlgorithm {
   return {
     kind: 'keyExchange',
@@ -285,9 +298,8 @@ function keyExchange(
     keywords,
     ike: true,
     esp: true,
-    // Modular exponentiation in JavaScript takes tens of milliseconds and a time that depends on the exponent.
-    providers: family === 'modp' ? ['openssl'] : ['noble', 'openssl'],
-    family,
+    providers,
+    group,
     publicValueBytes,
     sharedSecretBytes,
   };

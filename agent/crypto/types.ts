@@ -18,12 +18,26 @@ export interface Prf {
   readonly outputBytes: number;
   /** prf(key, parts[0] | parts[1] | …). */
   compute(key: Uint8Array, parts: readonly Uint8Array[]): Uint8Array;
+  /**
+   * The first `length` bytes of prf+(prf(salt, secret), seed), both lists joined: how the keys of an IKE SA come from
+   * a shared secret. One operation because it is HKDF (RFC 5869) where the PRF is an HMAC, and OpenSSL has that whole.
+   */
+  extractAndExpand(
+    salt: Uint8Array,
+    secret: readonly Uint8Array[],
+    seed: readonly Uint8Array[],
+    length: number,
+  ): Uint8Array;
 }
 
 /** Why a peer's public value was refused (RFC 6989, RFC 7296 §3.4, RFC 8031 §3.2). */
 export interface InvalidPublicValue {
   readonly kind: 'invalidPublicValue';
   readonly group: number;
+  /**
+   * `length`: not the group's; `range`: MODP not within 1 < y < p-1, or a coordinate not below p; `notOnCurve`: no
+   * point of the curve; `smallOrder`: the shared secret would be zero.
+   */
   readonly reason: 'length' | 'range' | 'notOnCurve' | 'smallOrder';
 }
 
@@ -46,7 +60,10 @@ export interface KeyExchange {
   readonly id: number;
   /** Exact length of a public value in bytes; any other length is refused. */
   readonly publicValueBytes: number;
-  /** A fresh key pair. Providers backed by OpenSSL draw from its own generator and ignore `random`. */
+  /**
+   * A fresh key pair, its private key drawn from `random`: the same bytes give the same key with every provider. MODP,
+   * which OpenSSL alone has, draws from OpenSSL's own generator.
+   */
   generate(random: Random): EphemeralKey;
 }
 
