@@ -1,0 +1,199 @@
+import { err, ok, type Result } from '../result.ts';
+import { type Malformed, malformed } from './malformed.ts';
+import { Reader } from './reader.ts';
+import type { Writer } from './writer.ts';
+
+declare const ikeSpiBrand: unique symbol;
+
+/** The SPI of an IKE SA (RFC 7296 §3.1): its 8 bytes as 16 lowercase hexadecimal digits. Made only here. */
+export type IkeSpi = string & { readonly [ikeSpiBrand]: true };
+
+/** What stands in place of the responder's SPI before the responder has chosen one. */
+export const ZERO_SPI = '0000000000000000' as IkeSpi;
+
+/** The SPI with these bytes; a length other than 8 is the caller's bug. */
+export function spiFromBytes(bytes: Uint8Array): IkeSpi {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return spiFromHalves(view.getUint32(0), view.getUint32(4));
+}
+
+/** The 8 bytes of an SPI. */
+export function spiBytes(spi: IkeSpi): Uint8Array {
+  const bytes = new Uint8Array(8);
+  for (let i = 0; i < 8; i++) bytes[i] = (hexValue(spi, 2 * i) << 4) | hexValue(spi, 2 * i + 1);
+  return bytes;
+}
+
+/** Flags of the IKE header; bits that IKEv2 does not define are ignored. */
+export interface HeaderFlags {
+  /** I: the sender is the original initiator of this IKE SA. */
+  readonly initiator: boolean;
+  /** R: this message answers the request with the same message ID. */
+  readonly response: boolean;
+  /** V: the sender can speak a higher major version. Ignored by receivers, never set by us. */
+  readonly higherVersion: boolean;
+}
+
+/**
+ * The IKE header (RFC 7296 §3.1).
+ *
+ *                          1                   2                   3
+ *      0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+ *     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *     |                       IKE SA Initiator's SPI                  |
+ *     |                                                               |
+ *     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *     |                       IKE SA Responder's SPI                  |
+ *     |                                                               |
+ *     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *     |  Next Payload | MjVer | MnVer | Exchange Type |     Flags     |
+ *     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *     |                          Message ID                           |
+ *     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *     |                            Length                             |
+ *     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ */
+export interface Header {
+  readonly initiatorSpi: IkeSpi;
+  readonly responderSpi: IkeSpi;
+  /** Type of the first payload; 0 for none. */
+  readonly nextPayload: number;
+  readonly majorVersion: number;
+  readonly minorVersion: number;
+  readonly exchangeType: number;
+  readonly flags: HeaderFlags;
+  /** 0 to 2^32 - 1. */
+  readonly messageId: number;
+  /** Bytes of the whole message, this header included. */
+  readonly length: number;
+}
+
+/** What the sender of a message chooses; version, first payload and length follow from the rest. A `Header` is one. */
+export interface HeaderFields {
+  readonly initiatorSpi: IkeSpi;
+  readonly responderSpi: IkeSpi;
+  readonly exchangeType: number;
+  readonly flags: Pick<HeaderFlags, 'initiator' | 'response'>;
+  readonly messageId: number;
+}
+
+/** Bytes of the IKE header. */
+export const HEADER_BYTES = 28;
+
+/** The major version that this codec speaks. */
+export const MAJOR_VERSION = 2;
+
+/**
+ * Reads the header of a datagram whose non-ESP marker is already gone. Any version is accepted, so that a request of a
+ * higher one can be answered with INVALID_MAJOR_VERSION. The length field must be that of the datagram.
+ */
+export function decodeHeader(bytes: Uint8Array): Result<Header, Malformed> {
+  if (bytes.length < HEADER_BYTES) {
+    return err(malformed(0, 'IKE header', `needs ${HEADER_BYTES} bytes, the datagram has ${bytes.length}`));
+  }
+  const header = readHeader(Reader.over(bytes));
+  if (header.length > bytes.length) {
+    return err(
+      malformed(LENGTH_OFFSET, 'Length', `${header.length} is more than the datagram's ${bytes.length} bytes`),
+    );
+  }
+  if (header.length < bytes.length) {
+    return err(
+      malformed(LENGTH_OFFSET, 'Length', `${header.length} is less than the datagram's ${bytes.length} bytes`),
+    );
+  }
+  return ok(header);
+}
+
+/** Reads the 28 bytes as they are; the caller has made sure that they are there. */
+function readHeader(reader: Reader): Header {
+  const initiatorSpi = readSpi(reader, "IKE SA Initiator's SPI");
+  const responderSpi = readSpi(reader, "IKE SA Responder's SPI");
+  const nextPayload = reader.u8('Next Payload');
+  const version = reader.u8('Version');
+  const exchangeType = reader.u8('Exchange Type');
+  const flags = reader.u8('Flags');
+  const messageId = reader.u32('Message ID');
+  const length = reader.u32('Length');
+  return {
+    initiatorSpi,
+    responderSpi,
+    nextPayload,
+    majorVersion: version >>> 4,
+    minorVersion: version & 15,
+    exchangeType,
+    flags: {
+      initiator: (flags & FLAG_INITIATOR) !== 0,
+      response: (flags & FLAG_RESPONSE) !== 0,
+      higherVersion: (flags & FLAG_HIGHER_VERSION) !== 0,
+    },
+    messageId,
+    length,
+  };
+}
+
+/** Writes a header whose length is patched in by `patchHeaderLength` when the message is complete. */
+export function writeHeader(writer: Writer, fields: HeaderFields, nextPayload: number): void {
+  writeSpi(writer, fields.initiatorSpi);
+  writeSpi(writer, fields.responderSpi);
+  writer.u8(nextPayload);
+  writer.u8(MAJOR_VERSION << 4);
+  writer.u8(fields.exchangeType);
+  writer.u8((fields.flags.initiator ? FLAG_INITIATOR : 0) | (fields.flags.response ? FLAG_RESPONSE : 0));
+  writer.u32(fields.messageId);
+  writer.u32(0);
+}
+
+/** Sets the length field of the message that starts at the writer's beginning to all that was written. */
+export function patchHeaderLength(writer: Writer): void {
+  writer.patch32(LENGTH_OFFSET, writer.length);
+}
+
+function readSpi(reader: Reader, field: string): IkeSpi {
+  const high = reader.u32(field);
+  return spiFromHalves(high, reader.u32(field));
+}
+
+function writeSpi(writer: Writer, spi: IkeSpi): void {
+  for (let i = 0; i < 16; i += 4) {
+    writer.u16(
+      (hexValue(spi, i) << 12) | (hexValue(spi, i + 1) << 8) | (hexValue(spi, i + 2) << 4) | hexValue(spi, i + 3),
+    );
+  }
+}
+
+// One call makes one flat string: a concatenation would be flattened again at each use as the key of a Map.
+function spiFromHalves(high: number, low: number): IkeSpi {
+  return String.fromCharCode(
+    hexDigit(high >>> 28),
+    hexDigit((high >>> 24) & 15),
+    hexDigit((high >>> 20) & 15),
+    hexDigit((high >>> 16) & 15),
+    hexDigit((high >>> 12) & 15),
+    hexDigit((high >>> 8) & 15),
+    hexDigit((high >>> 4) & 15),
+    hexDigit(high & 15),
+    hexDigit(low >>> 28),
+    hexDigit((low >>> 24) & 15),
+    hexDigit((low >>> 20) & 15),
+    hexDigit((low >>> 16) & 15),
+    hexDigit((low >>> 12) & 15),
+    hexDigit((low >>> 8) & 15),
+    hexDigit((low >>> 4) & 15),
+    hexDigit(low & 15),
+  ) as IkeSpi;
+}
+
+function hexDigit(value: number): number {
+  return value < 10 ? value + 0x30 : value + 0x57;
+}
+
+function hexValue(text: string, index: number): number {
+  const code = text.charCodeAt(index);
+  return code < 0x3a ? code - 0x30 : code - 0x57;
+}
+
+const LENGTH_OFFSET = 24;
+const FLAG_INITIATOR = 0x08;
+const FLAG_HIGHER_VERSION = 0x10;
+const FLAG_RESPONSE = 0x20;

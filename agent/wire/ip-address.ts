@@ -1,0 +1,84 @@
+import { IPv4, IPv6 } from 'ipaddr.js';
+
+import { err, ok, type Result } from '../result.ts';
+
+declare const ipAddressBrand: unique symbol;
+
+/**
+ * An IPv4 or IPv6 address in its one canonical text form: dotted decimal, or RFC 5952 without a zone. Equal addresses
+ * are equal strings. Made only here.
+ */
+export type IpAddress = string & { readonly [ipAddressBrand]: true };
+
+/** A network: an address whose bits behind the prefix are all zero. */
+export interface Cidr {
+  readonly address: IpAddress;
+  /** 0 to 32, or 0 to 128. */
+  readonly prefixLength: number;
+}
+
+/** The address that `text` writes; undefined for anything else, among it zones, ports and octal or shortened IPv4. */
+export function parseIpAddress(text: string): IpAddress | undefined {
+  if (IPv4.isValidFourPartDecimal(text)) return text as IpAddress;
+  if (!text.includes(':') || text.includes('%') || !IPv6.isValid(text)) return undefined;
+  return IPv6.parse(text).toRFC5952String() as IpAddress;
+}
+
+/** The address in network byte order; a length other than 4 or 16 is the caller's bug. */
+export function ipAddressFromBytes(bytes: Uint8Array): IpAddress {
+  if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}` as IpAddress;
+  return new IPv6(Array.from(bytes)).toRFC5952String() as IpAddress;
+}
+
+/** The 4 or 16 bytes of an address in network byte order. */
+export function ipAddressBytes(address: IpAddress): Uint8Array {
+  if (ipFamily(address) === 6) return new Uint8Array(IPv6.parse(address).toByteArray());
+  const bytes = new Uint8Array(4);
+  let index = 0;
+  for (let i = 0; i < address.length; i++) {
+    const code = address.charCodeAt(i);
+    if (code === DOT) index++;
+    else bytes[index] = (bytes[index] as number) * 10 + code - ZERO;
+  }
+  return bytes;
+}
+
+/** The IP version of an address. */
+export function ipFamily(address: IpAddress): 4 | 6 {
+  return address.includes(':') ? 6 : 4;
+}
+
+/** The network that `text` writes as address/length, or in one sentence why it is none. */
+export function parseCidr(text: string): Result<Cidr, string> {
+  const slash = text.indexOf('/');
+  if (slash === -1) return err(`"${text}" has no prefix length; write it as 192.0.2.0/24 or 2001:db8::/64`);
+  const address = parseIpAddress(text.slice(0, slash));
+  if (address === undefined) return err(`"${text.slice(0, slash)}" is not an IP address`);
+  const lengthText = text.slice(slash + 1);
+  const bits = ipFamily(address) === 4 ? 32 : 128;
+  const prefixLength = DECIMAL.test(lengthText) ? Number(lengthText) : Number.NaN;
+  if (!(prefixLength <= bits)) return err(`the prefix length "${lengthText}" is not a number from 0 to ${bits}`);
+  const network = maskedAddress(address, prefixLength);
+  if (network !== address) {
+    return err(`"${text}" has bits set behind its prefix; the network is ${network}/${prefixLength}`);
+  }
+  return ok({ address, prefixLength });
+}
+
+/** The text form of a network, such as 192.0.2.0/24. */
+export function formatCidr(cidr: Cidr): string {
+  return `${cidr.address}/${cidr.prefixLength}`;
+}
+
+function maskedAddress(address: IpAddress, prefixLength: number): IpAddress {
+  const bytes = ipAddressBytes(address);
+  for (let i = 0; i < bytes.length; i++) {
+    const kept = Math.min(8, Math.max(0, prefixLength - 8 * i));
+    bytes[i] = (bytes[i] as number) & (0xff00 >> kept);
+  }
+  return ipAddressFromBytes(bytes);
+}
+
+const DOT = 0x2e;
+const ZERO = 0x30;
+const DECIMAL = /^(0|[1-9]\d{0,2})$/;
