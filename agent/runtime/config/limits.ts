@@ -1,0 +1,41 @@
+/** Bounds of the configuration file, each with its reason. Times are milliseconds. */
+
+/** 5,000 peers as people write them take about this; anything larger is not a configuration. */
+export const MAX_FILE_BYTES = 1024 * 1024;
+
+/** Five times the largest clusters in the field; each peer costs kernel policies and some kilobytes. */
+export const MAX_PEERS = 5_000;
+
+/** One socket for each address and port. */
+export const MAX_ADDRESSES = 64;
+
+/** As many as the core accepts for one IKE SA. */
+export const MAX_CHILDREN = 64;
+
+/** As many as the core considers for each side of a Child SA. */
+export const MAX_SELECTORS = 32;
+
+/** Half of what the core considers of a peer's offer, so that ours fits into anybody's. */
+export const MAX_PROPOSALS = 16;
+
+/** Port ranges of one selector; each is a traffic selector of its own. */
+export const MAX_PORT_RANGES = 16;
+
+/** A pre-shared key of more bytes than this is some other file. */
+export const MAX_SECRET_BYTES = 4_096;
+
+/** Below this a key can be guessed offline from one recorded handshake with an active attacker: 128 bits of text. */
+export const WEAK_SECRET_BYTES = 16;
+
+/** Faults that are printed; after that only their number. */
+export const MAX_FAULTS_SHOWN = 100;
+
+/** How long one name may take to resolve, and how many are asked for at once. */
+export const RESOLVE_TIMEOUT_MS = 5_000;
+export const RESOLVE_CONCURRENCY = 32;
+
+/** Bounds of what the file may set: keys older than a week are no policy but an oversight. */
+export const MIN_LIFETIME_MS = 10_000;
+export const MAX_LIFETIME_MS = 7 * 24 * 3_600_000;
+export const MIN_LIVENESS_MS = 1_000;
+export const MAX_LIVENESS_MS = 3_600_000;

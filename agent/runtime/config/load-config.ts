@@ -1,0 +1,173 @@
+import { readFile, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+
+import type { SecretBytes } from '../../crypto/secret.ts';
+import type { ProductionProvider } from '../../crypto/suites.ts';
+import { err, ok, type Result } from '../../result.ts';
+import type { AgentConfig } from './agent-config.ts';
+import { checkFields } from './check-fields.ts';
+import type { ConfigFault, FieldPath } from './fault.ts';
+import { MAX_FILE_BYTES } from './limits.ts';
+import { indistinguishablePeers, overlappingTraffic } from './overlap.ts';
+import { usableProposal } from './proposals.ts';
+import { type HostResolver, resolveHosts } from './resolve-host.ts';
+import { type ResolvedPeer, resolvePeer } from './resolve-peer.ts';
+import {
+  defaultsSchema,
+  fileSchema,
+  type NodeFields,
+  nodeSchema,
+  type PeerFields,
+  peerSchema,
+  type SettingFields,
+} from './schema.ts';
+import { describeFileError, readSecretFile } from './secret-file.ts';
+import { readYaml, type YamlDocument } from './yaml-document.ts';
+
+/** What a configuration depends on besides the file. */
+export interface ConfigServices {
+  readonly provider: ProductionProvider;
+  readonly resolveHost: HostResolver;
+}
+
+/** Reads and checks a configuration file with the secrets and names it refers to; on failure, everything that is wrong. */
+export async function loadConfig(
+  file: string,
+  services: ConfigServices,
+): Promise<Result<AgentConfig, readonly ConfigFault[]>> {
+  const text = await readText(file);
+  if (!text.ok) return err([{ path: [], text: text.error }]);
+  const document = readYaml(text.value);
+  if (!document.ok) return document;
+  const reading = new Reading(file, document.value, services);
+  return reading.finish(await reading.config());
+}
+
+interface PeerEntry {
+  readonly fields: PeerFields;
+  readonly path: FieldPath;
+}
+
+/** One pass over a file, which goes on after a fault so that all of them are told at once. */
+class Reading {
+  readonly #file: string;
+  readonly #document: YamlDocument;
+  readonly #services: ConfigServices;
+  readonly #faults: ConfigFault[] = [];
+  readonly #warnings: ConfigFault[] = [];
+  readonly #secrets: SecretBytes[] = [];
+
+  constructor(file: string, document: YamlDocument, services: ConfigServices) {
+    this.#file = file;
+    this.#document = document;
+    this.#services = services;
+  }
+
+  async config(): Promise<Omit<AgentConfig, 'warnings'> | undefined> {
+    const { value } = this.#document;
+    if (value === null || value === undefined) {
+      this.#faults.push({ path: [], text: 'is empty: write node and peers' });
+      return undefined;
+    }
+    const checked = this.#check(fileSchema, value, []);
+    if (checked === undefined && (typeof value !== 'object' || Array.isArray(value))) return undefined;
+    // An unknown field here must not hide what is wrong within the known ones.
+    const top = checked ?? (value as { node?: unknown; defaults?: unknown; peers?: unknown });
+    const node = this.#check(nodeSchema, top.node, ['node']);
+    const defaults = top.defaults === undefined ? {} : this.#check(defaultsSchema, top.defaults, ['defaults']);
+    if (defaults !== undefined) this.#checkDefaultProposals(defaults);
+    const list: readonly unknown[] = Array.isArray(top.peers) ? top.peers : [];
+    const entries = list.flatMap((entry, index): readonly PeerEntry[] => {
+      const path = ['peers', index];
+      const fields = this.#check(peerSchema, entry, path);
+      return fields === undefined ? [] : [{ fields, path }];
+    });
+    this.#checkNames(entries);
+    if (node !== undefined) this.#checkAddresses(node);
+    const secrets: (SecretBytes | undefined)[] = [];
+    for (const entry of entries) secrets.push(await this.#secret(entry));
+    const hosts = entries.flatMap(({ fields }) => (fields.address.kind === 'host' ? [fields.address.host] : []));
+    const resolved = await resolveHosts(hosts, this.#services.resolveHost);
+    if (node === undefined || defaults === undefined) return undefined;
+    const peers = entries.flatMap(({ fields, path }, index): readonly ResolvedPeer[] => {
+      const secret = secrets[index];
+      if (secret === undefined) return [];
+      const host = fields.address.kind === 'host' ? resolved.get(fields.address.host) : undefined;
+      const around = { node, defaults, provider: this.#services.provider, secret, resolved: host };
+      const peer = resolvePeer(fields, path, around, this.#faults);
+      return peer === undefined ? [] : [peer];
+    });
+    this.#faults.push(...indistinguishablePeers(peers), ...overlappingTraffic(peers));
+    return { nodeName: node.name, addresses: node.addresses, connections: peers.map((peer) => peer.connection) };
+  }
+
+  finish(config: Omit<AgentConfig, 'warnings'> | undefined): Result<AgentConfig, readonly ConfigFault[]> {
+    if (config !== undefined && this.#faults.length === 0) {
+      return ok({ ...config, warnings: this.#warnings.map((fault) => this.#placed(fault)) });
+    }
+    for (const secret of this.#secrets) secret.wipe();
+    return err(this.#faults.map((fault) => this.#placed(fault)));
+  }
+
+  #check<T>(schema: Parameters<typeof checkFields<T>>[0], value: unknown, path: FieldPath): T | undefined {
+    const checked = checkFields(schema, value, path);
+    if (checked.ok) return checked.value;
+    this.#faults.push(...checked.error);
+    return undefined;
+  }
+
+  #checkNames(entries: readonly PeerEntry[]): void {
+    const taken = new Map<string, number | string | undefined>();
+    for (const { fields, path } of entries) {
+      if (taken.has(fields.name)) {
+        const text = `"${fields.name}" is taken by peers[${taken.get(fields.name)}]`;
+        this.#faults.push({ path: [...path, 'name'], text });
+      } else taken.set(fields.name, path[1]);
+    }
+  }
+
+  #checkAddresses(node: NodeFields): void {
+    for (const [index, address] of node.addresses.entries()) {
+      if (node.addresses.indexOf(address) === index) continue;
+      this.#faults.push({ path: ['node', 'addresses', index], text: `${address} is there twice` });
+    }
+  }
+
+  #checkDefaultProposals(defaults: SettingFields): void {
+    for (const protocol of ['ike', 'esp'] as const) {
+      for (const [index, written] of (defaults.proposals?.[protocol] ?? []).entries()) {
+        const usable = usableProposal(protocol, written, this.#services.provider);
+        if (usable.ok) continue;
+        this.#faults.push({ path: ['defaults', 'proposals', protocol, index], text: usable.error });
+      }
+    }
+  }
+
+  async #secret({ fields, path }: PeerEntry): Promise<SecretBytes | undefined> {
+    const place = [...path, 'authentication', 'preSharedKey', 'file'];
+    const read = await readSecretFile(resolve(dirname(this.#file), fields.authentication.preSharedKey.file));
+    if (!read.ok) {
+      this.#faults.push({ path: place, text: read.error });
+      return undefined;
+    }
+    this.#warnings.push(...read.value.warnings.map((text) => ({ path: place, text })));
+    this.#secrets.push(read.value.secret);
+    return read.value.secret;
+  }
+
+  #placed(fault: ConfigFault): ConfigFault {
+    return { ...fault, position: this.#document.position(fault.path) };
+  }
+}
+
+async function readText(file: string): Promise<Result<string, string>> {
+  try {
+    const { size } = await stat(file);
+    if (size > MAX_FILE_BYTES) return err(`has ${size} bytes; a configuration has at most ${MAX_FILE_BYTES}`);
+    const bytes = await readFile(file);
+    return ok(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (error) {
+    if (error instanceof TypeError) return err('is not UTF-8 text');
+    return err(`cannot be read: ${describeFileError(error)}`);
+  }
+}

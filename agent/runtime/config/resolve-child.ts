@@ -1,0 +1,191 @@
+import type { SaLifetime } from '../../dataplane/types.ts';
+import type { ProposalConfig, SelectorConfig } from '../../ike/types.ts';
+import { type Cidr, type IpAddress, ipFamily } from '../../wire/ip-address.ts';
+import type { PlannedChild } from './agent-config.ts';
+import type { ConfigFault, FieldPath } from './fault.ts';
+import { MAX_SELECTORS } from './limits.ts';
+import { hasPorts, hostNetwork, networkText, protocolText } from './scalars.ts';
+import type { ChildFields, SelectorFields } from './schema.ts';
+
+/** Ports from and to, both included. */
+export interface PortRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Packets that a Child SA is for: between these networks, of this protocol, with these ports. */
+export interface TrafficPair {
+  readonly path: FieldPath;
+  readonly local: Cidr;
+  /** Undefined: the address of a peer that may be anywhere. */
+  readonly remote: Cidr | undefined;
+  readonly protocol: number;
+  readonly localPorts: PortRange;
+  readonly remotePorts: PortRange;
+}
+
+/** What a child takes from its peer. */
+export interface ChildSurroundings {
+  readonly localAddress: IpAddress;
+  readonly remoteAddress: IpAddress | 'any';
+  readonly enforcement: 'Required' | 'Permissive';
+  readonly proposals: readonly ProposalConfig[];
+  readonly lifetime: SaLifetime;
+}
+
+/** A child of the file as the core wants it, and its traffic for comparison with that of others. */
+export function resolveChild(
+  fields: ChildFields,
+  path: FieldPath,
+  around: ChildSurroundings,
+  faults: ConfigFault[],
+): { readonly child: PlannedChild; readonly pairs: readonly TrafficPair[] } {
+  const selectors = fields.selectors ?? [{}];
+  const named = selectors.some((selector) => selector.local !== undefined || selector.remote !== undefined);
+  const mode = fields.mode ?? (named ? 'Tunnel' : 'Transport');
+  const pairs = selectors.flatMap((selector, index) => {
+    const selectorPath = fields.selectors === undefined ? path : [...path, 'selectors', index];
+    checkSelector(selector, selectorPath, mode, around, faults);
+    return trafficPairs(selector, selectorPath, around);
+  });
+  const local = distinct(selectors.flatMap((selector) => side(selector.local, selector.protocol, selector.localPorts)));
+  const remote = distinct(selectors.flatMap((selector) => side(selector.remote, selector.protocol, selector.ports)));
+  for (const [name, list] of Object.entries({ local, remote })) {
+    if (list.length <= MAX_SELECTORS) continue;
+    faults.push({ path, text: `has ${list.length} ${name} selectors; IKE peers consider at most ${MAX_SELECTORS}` });
+  }
+  checkProduct(pairs, path, faults);
+  const child: PlannedChild = {
+    name: fields.name,
+    mode: mode === 'Tunnel' ? 'tunnel' : 'transport',
+    local,
+    remote,
+    proposals: around.proposals,
+    enforcement: fields.enforcement ?? around.enforcement,
+    replayWindow: REPLAY_WINDOW,
+    lifetime: around.lifetime,
+  };
+  return { child, pairs };
+}
+
+function checkSelector(
+  selector: SelectorFields,
+  path: FieldPath,
+  mode: 'Transport' | 'Tunnel',
+  around: ChildSurroundings,
+  faults: ConfigFault[],
+): void {
+  for (const [side, address] of [
+    ['local', around.localAddress],
+    ['remote', around.remoteAddress],
+  ] as const) {
+    const network = selector[side];
+    if (mode !== 'Transport' || network === undefined) continue;
+    if (address !== 'any' && networkText(network) === address) continue;
+    const own = address === 'any' ? 'the address of the peer' : address;
+    faults.push({
+      path: [...path, side],
+      text: `transport mode protects only ${own} itself, not ${networkText(network)}: leave it out, or use mode: Tunnel`,
+    });
+  }
+  for (const ports of ['ports', 'localPorts'] as const) {
+    if (selector[ports] === undefined || hasPorts(selector.protocol ?? 0)) continue;
+    const why = selector.protocol === undefined ? 'needs a protocol beside it' : 'the protocol has no ports';
+    faults.push({ path: [...path, ports], text: `${why}: write protocol: TCP, UDP or SCTP` });
+  }
+  const local = selector.local ?? hostNetwork(around.localAddress);
+  const remote = selector.remote ?? remoteNetwork(around);
+  if (remote === undefined || ipFamily(local.address) === ipFamily(remote.address)) return;
+  const origin = (left: unknown): string => (left === undefined ? ' (left out: the address itself)' : '');
+  faults.push({
+    path,
+    text:
+      `mixes families: local is ${networkText(local)}${origin(selector.local)}, ` +
+      `remote is ${networkText(remote)}${origin(selector.remote)}`,
+  });
+}
+
+function trafficPairs(selector: SelectorFields, path: FieldPath, around: ChildSurroundings): readonly TrafficPair[] {
+  return (selector.localPorts ?? [ANY_PORT]).flatMap((localPorts) =>
+    (selector.ports ?? [ANY_PORT]).map((remotePorts) => ({
+      path,
+      local: selector.local ?? hostNetwork(around.localAddress),
+      remote: selector.remote ?? remoteNetwork(around),
+      protocol: selector.protocol ?? 0,
+      localPorts,
+      remotePorts,
+    })),
+  );
+}
+
+/**
+ * IKE negotiates a list for each side, and the kernel gets every local with every remote: what is listed must be just
+ * that, or the Child SA would carry packets that nobody asked for.
+ */
+function checkProduct(pairs: readonly TrafficPair[], path: FieldPath, faults: ConfigFault[]): void {
+  const protocols = new Set(pairs.map((pair) => pair.protocol));
+  if (protocols.size > 1 && protocols.has(0)) {
+    faults.push({ path, text: 'mixes selectors with and without protocol: put them into children of their own' });
+    return;
+  }
+  const listed = new Set(pairs.map((pair) => `${localKey(pair)} ${remoteKey(pair)}`));
+  for (const one of pairs) {
+    for (const other of pairs) {
+      if (one.protocol !== other.protocol || one.remote === undefined || other.remote === undefined) continue;
+      if (ipFamily(one.local.address) !== ipFamily(other.remote.address)) continue;
+      if (listed.has(`${localKey(one)} ${remoteKey(other)}`)) continue;
+      faults.push({
+        path,
+        text:
+          `lists ${sideText(one.local, one.localPorts, one.protocol)} and ` +
+          `${sideText(other.remote, other.remotePorts, one.protocol)}, but not the two together, and a Child SA ` +
+          'carries every local with every remote: put them into children of their own',
+      });
+      return;
+    }
+  }
+}
+
+function side(
+  network: Cidr | undefined,
+  protocol: number | undefined,
+  ports: readonly PortRange[] | undefined,
+): readonly SelectorConfig[] {
+  const prefix = network && { address: network.address, length: network.prefixLength };
+  return (ports ?? [ANY_PORT]).map((range) => ({
+    ...(prefix === undefined ? {} : { prefix }),
+    protocol: protocol ?? 0,
+    fromPort: range.from,
+    toPort: range.to,
+  }));
+}
+
+function distinct(selectors: readonly SelectorConfig[]): readonly SelectorConfig[] {
+  return [...new Map(selectors.map((selector) => [JSON.stringify(selector), selector])).values()];
+}
+
+function remoteNetwork(around: ChildSurroundings): Cidr | undefined {
+  return around.remoteAddress === 'any' ? undefined : hostNetwork(around.remoteAddress);
+}
+
+function localKey(pair: TrafficPair): string {
+  return `${networkText(pair.local)} ${pair.localPorts.from}-${pair.localPorts.to} ${pair.protocol}`;
+}
+
+function remoteKey(pair: TrafficPair): string {
+  const remote = pair.remote === undefined ? 'any' : networkText(pair.remote);
+  return `${remote} ${pair.remotePorts.from}-${pair.remotePorts.to} ${pair.protocol}`;
+}
+
+/** `10.1.0.0/24[TCP/443]` */
+export function sideText(network: Cidr | undefined, ports: PortRange, protocol: number): string {
+  const text = network === undefined ? 'any' : networkText(network);
+  if (protocol === 0) return text;
+  const portText = ports.from === ports.to ? `/${ports.from}` : `/${ports.from}-${ports.to}`;
+  return `${text}[${protocolText(protocol)}${ports.from === 0 && ports.to === MAX_PORT ? '' : portText}]`;
+}
+
+const MAX_PORT = 65_535;
+const ANY_PORT: PortRange = { from: 0, to: MAX_PORT };
+/** Packets: at 10 Gbit/s of full frames reordering over a few milliseconds stays within it. */
+const REPLAY_WINDOW = 1_024;
