@@ -19,3 +19,10 @@ export function isLessThan(a: Uint8Array, b: Uint8Array): boolean {
   }
   return false;
 }
+
+/** The bytes that an even number of hexadecimal digits stand for. */
+export function bytesFromHex(hex: string): Uint8Array {
+  const bytes = new Uint8Array(hex.length / 2);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16);
+  return bytes;
+}

@@ -1,4 +1,4 @@
-import { isLessThan } from './bytes.ts';
+import { bytesFromHex, isLessThan } from './bytes.ts';
 import type { EcpName } from './suites.ts';
 import type { InvalidPublicValue, Random } from './types.ts';
 
@@ -65,11 +65,7 @@ export function uncompressed(publicValue: Uint8Array): Uint8Array {
 }
 
 function curve(prime: string, order: string): EcpCurve {
-  return { bytes: prime.length / 2, prime: fromHex(prime), order: fromHex(order) };
-}
-
-function fromHex(hex: string): Uint8Array {
-  return Uint8Array.from({ length: hex.length / 2 }, (_, i) => Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16));
+  return { bytes: prime.length / 2, prime: bytesFromHex(prime), order: bytesFromHex(order) };
 }
 
 const UNCOMPRESSED = 4;

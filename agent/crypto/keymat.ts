@@ -80,7 +80,8 @@ export class IkeKeys {
       const contributions = [secret, inputs.initiatorNonce, inputs.responderNonce];
       const [seed, length] = [expansionSeed(inputs), keyBytes(algorithms)];
       const oldPrf = this.#algorithms.prf;
-      if (oldPrf.id === algorithms.prf.id) return oldPrf.extractAndExpand(this.#deriving(), contributions, seed, length);
+      if (oldPrf.id === algorithms.prf.id)
+        return oldPrf.extractAndExpand(this.#deriving(), contributions, seed, length);
       const skeyseed = oldPrf.compute(this.#deriving(), contributions);
       const expanded = prfPlus(algorithms.prf, skeyseed, seed, length);
       skeyseed.fill(0);
