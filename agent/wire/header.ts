@@ -54,6 +54,7 @@ export interface HeaderFlags {
  *     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  */
 export interface Header {
+  /** Never zero. */
   readonly initiatorSpi: IkeSpi;
   readonly responderSpi: IkeSpi;
   /** Type of the first payload; 0 for none. */
@@ -92,6 +93,7 @@ export function decodeHeader(bytes: Uint8Array): Result<Header, Malformed> {
     return err(malformed(0, 'IKE header', `needs ${HEADER_BYTES} bytes, the datagram has ${bytes.length}`));
   }
   const header = readHeader(Reader.over(bytes));
+  if (header.initiatorSpi === ZERO_SPI) return err(malformed(0, "IKE SA Initiator's SPI", 'is zero'));
   if (header.length > bytes.length) {
     return err(
       malformed(LENGTH_OFFSET, 'Length', `${header.length} is more than the datagram's ${bytes.length} bytes`),

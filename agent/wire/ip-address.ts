@@ -1,4 +1,4 @@
-import { IPv4, IPv6 } from 'ipaddr.js';
+import ipaddr from 'ipaddr.js';
 
 import { err, ok, type Result } from '../result.ts';
 
@@ -19,20 +19,20 @@ export interface Cidr {
 
 /** The address that `text` writes; undefined for anything else, among it zones, ports and octal or shortened IPv4. */
 export function parseIpAddress(text: string): IpAddress | undefined {
-  if (IPv4.isValidFourPartDecimal(text)) return text as IpAddress;
-  if (!text.includes(':') || text.includes('%') || !IPv6.isValid(text)) return undefined;
-  return IPv6.parse(text).toRFC5952String() as IpAddress;
+  if (ipaddr.IPv4.isValidFourPartDecimal(text)) return text as IpAddress;
+  if (!text.includes(':') || text.includes('%') || !ipaddr.IPv6.isValid(text)) return undefined;
+  return ipaddr.IPv6.parse(text).toRFC5952String() as IpAddress;
 }
 
 /** The address in network byte order; a length other than 4 or 16 is the caller's bug. */
 export function ipAddressFromBytes(bytes: Uint8Array): IpAddress {
   if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}` as IpAddress;
-  return new IPv6(Array.from(bytes)).toRFC5952String() as IpAddress;
+  return new ipaddr.IPv6(Array.from(bytes)).toRFC5952String() as IpAddress;
 }
 
 /** The 4 or 16 bytes of an address in network byte order. */
 export function ipAddressBytes(address: IpAddress): Uint8Array {
-  if (ipFamily(address) === 6) return new Uint8Array(IPv6.parse(address).toByteArray());
+  if (ipFamily(address) === 6) return new Uint8Array(ipaddr.IPv6.parse(address).toByteArray());
   const bytes = new Uint8Array(4);
   let index = 0;
   for (let i = 0; i < address.length; i++) {

@@ -87,14 +87,14 @@ export class Reader {
   /** A copy of the next `count` bytes. */
   bytes(count: number, field: string): Uint8Array {
     const at = this.#take(count, field);
-    return at < 0 ? NO_BYTES : this.#bytes.slice(at, at + count);
+    return at < 0 || count === 0 ? NO_BYTES : this.#bytes.slice(at, at + count);
   }
 
   /** A copy of all that is left. */
   rest(): Uint8Array {
     const at = this.#offset;
     this.#offset = this.#end;
-    return this.#bytes.slice(at, this.#end);
+    return at === this.#end ? NO_BYTES : this.#bytes.slice(at, this.#end);
   }
 
   /**
@@ -123,4 +123,5 @@ interface Outcome {
   failure: Malformed | undefined;
 }
 
+/** Shared, since it cannot be written to: making an empty array costs as much as four short ones. */
 const NO_BYTES = new Uint8Array(0);

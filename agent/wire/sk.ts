@@ -3,7 +3,7 @@ import { err, ok, type Result } from '../result.ts';
 import { HEADER_BYTES, type HeaderFields, patchHeaderLength, writeHeader } from './header.ts';
 import { MAX_FRAGMENTS } from './limits.ts';
 import { type Malformed, malformed } from './malformed.ts';
-import { encodePayloads, firstTypeOf, type PayloadChain, writeChain } from './message.ts';
+import { firstTypeOf, type PayloadChain, writeChain } from './message.ts';
 import type { ProtectedPayload } from './payloads/encrypted.ts';
 import type { Payload } from './payloads/payload.ts';
 import { PayloadType } from './registry.ts';
@@ -35,16 +35,8 @@ export interface IntegrityFailure {
 
 /** The bytes of a message whose payloads all stand in one SK payload (RFC 7296 §3.14). */
 export function encodeProtected(message: ProtectedMessage): Uint8Array {
-  const { header, payloads, protection, keys, iv } = message;
-  scratch.clear();
-  writeHeader(scratch, header, PayloadType.SK);
-  const start = scratch.length;
-  const lengthAt = writeGenericHeader(firstTypeOf(payloads));
-  const ivOffset = scratch.length;
-  scratch.zeros(protection.ivBytes);
-  const plaintextAt = scratch.length;
-  writeChain(scratch, payloads);
-  return finishProtected(start, lengthAt, ivOffset, plaintextAt, protection, keys, iv);
+  writeWhole(message);
+  return seal(message, SK_IV_OFFSET);
 }
 
 /**
@@ -53,43 +45,29 @@ export function encodeProtected(message: ProtectedMessage): Uint8Array {
  * counted; a limit that makes more than MAX_FRAGMENTS of a message is a bug of the caller.
  */
 export function encodeFragments(message: ProtectedMessage, maxBytes: number): readonly Uint8Array[] {
-  const { protection } = message;
-  const chain = encodePayloads(message.payloads);
-  const whole = HEADER_BYTES + GENERIC_HEADER_BYTES + protection.ivBytes + protection.icvBytes;
-  if (whole + paddedBytes(chain.bytes.length, protection) <= maxBytes) return [encodeProtected(message)];
-  const room = maxBytes - whole - FRAGMENT_FIELDS_BYTES;
+  const { protection, payloads } = message;
+  const plaintextAt = SK_IV_OFFSET + protection.ivBytes;
+  writeWhole(message);
+  const whole = plaintextAt + paddedBytes(scratch.length - plaintextAt, protection) + protection.icvBytes;
+  if (whole <= maxBytes) return [seal(message, SK_IV_OFFSET)];
+  const content = scratch.finish(plaintextAt);
+  const room = maxBytes - SKF_IV_OFFSET - protection.ivBytes - protection.icvBytes;
   const perFragment = room - (room % protection.blockBytes) - PAD_LENGTH_BYTES;
-  const total = Math.ceil(chain.bytes.length / perFragment);
+  const total = Math.ceil(content.length / perFragment);
   if (perFragment < 1 || total > MAX_FRAGMENTS) {
-    throw new Error(`a message of ${chain.bytes.length} bytes cannot be sent in datagrams of ${maxBytes}`);
+    throw new Error(`a message of ${content.length} bytes cannot be sent in datagrams of ${maxBytes}`);
   }
   const datagrams: Uint8Array[] = [];
   for (let number = 1; number <= total; number++) {
-    const content = chain.bytes.subarray((number - 1) * perFragment, number * perFragment);
-    datagrams.push(encodeFragment(message, number === 1 ? chain.first : PayloadType.NONE, number, total, content));
+    const first = number === 1 ? firstTypeOf(payloads) : PayloadType.NONE;
+    writeStart(message, PayloadType.SKF, first);
+    scratch.u16(number);
+    scratch.u16(total);
+    scratch.zeros(protection.ivBytes);
+    scratch.bytes(content.subarray((number - 1) * perFragment, number * perFragment));
+    datagrams.push(seal(message, SKF_IV_OFFSET));
   }
   return datagrams;
-}
-
-function encodeFragment(
-  message: ProtectedMessage,
-  innerFirst: number,
-  fragmentNumber: number,
-  totalFragments: number,
-  content: Uint8Array,
-): Uint8Array {
-  const { header, protection, keys, iv } = message;
-  scratch.clear();
-  writeHeader(scratch, header, PayloadType.SKF);
-  const start = scratch.length;
-  const lengthAt = writeGenericHeader(innerFirst);
-  scratch.u16(fragmentNumber);
-  scratch.u16(totalFragments);
-  const ivOffset = scratch.length;
-  scratch.zeros(protection.ivBytes);
-  const plaintextAt = scratch.length;
-  scratch.bytes(content);
-  return finishProtected(start, lengthAt, ivOffset, plaintextAt, protection, keys, iv);
 }
 
 /**
@@ -115,29 +93,31 @@ export function openProtected(
   return ok({ first: payload.innerFirst, bytes: plaintext.subarray(0, contentLength) });
 }
 
-/** Returns where the payload length is to be written. */
-function writeGenericHeader(nextPayload: number): number {
-  scratch.u8(nextPayload);
-  scratch.u8(0);
-  return scratch.reserve16();
+/** Writes a message up to the end of its payloads in the clear, all of them in SK. */
+function writeWhole(message: ProtectedMessage): void {
+  writeStart(message, PayloadType.SK, firstTypeOf(message.payloads));
+  scratch.zeros(message.protection.ivBytes);
+  writeChain(scratch, message.payloads);
 }
 
-/** Appends padding and room for the ICV, fills in lengths and IV, seals. */
-function finishProtected(
-  start: number,
-  lengthAt: number,
-  ivOffset: number,
-  plaintextAt: number,
-  protection: MessageProtection,
-  keys: DirectionKeys,
-  iv: IvSource,
-): Uint8Array {
-  const contentBytes = scratch.length - plaintextAt;
+/** Writes the IKE header and the generic header of SK or SKF. */
+function writeStart(message: ProtectedMessage, type: number, innerFirst: number): void {
+  scratch.clear();
+  writeHeader(scratch, message.header, type);
+  scratch.u8(innerFirst);
+  scratch.u8(0);
+  scratch.reserve16();
+}
+
+/** Appends padding and room for the ICV to what was written, fills in lengths and IV, encrypts. */
+function seal(message: ProtectedMessage, ivOffset: number): Uint8Array {
+  const { protection, keys, iv } = message;
+  const contentBytes = scratch.length - ivOffset - protection.ivBytes;
   const padLength = paddedBytes(contentBytes, protection) - contentBytes - PAD_LENGTH_BYTES;
   scratch.zeros(padLength);
   scratch.u8(padLength);
   scratch.zeros(protection.icvBytes);
-  scratch.patch16(lengthAt, scratch.length - start);
+  scratch.patch16(PAYLOAD_LENGTH_OFFSET, scratch.length - HEADER_BYTES);
   patchHeaderLength(scratch);
   const sealed = scratch.finish();
   iv.fill(sealed.subarray(ivOffset, ivOffset + protection.ivBytes));
@@ -152,8 +132,9 @@ function paddedBytes(contentBytes: number, protection: MessageProtection): numbe
   return surplus === 0 ? unpadded : unpadded - surplus + protection.blockBytes;
 }
 
-const GENERIC_HEADER_BYTES = 4;
-const FRAGMENT_FIELDS_BYTES = 4;
+const PAYLOAD_LENGTH_OFFSET = HEADER_BYTES + 2;
+const SK_IV_OFFSET = HEADER_BYTES + 4;
+const SKF_IV_OFFSET = SK_IV_OFFSET + 4;
 const PAD_LENGTH_BYTES = 1;
 const INTEGRITY_FAILURE: IntegrityFailure = { kind: 'integrity' };
 /** Reused for every message: it is not held across `seal`, and what leaves it is a copy of the written part. */

@@ -1,6 +1,7 @@
 /**
  * A growing big-endian output. Lengths that stand before what they measure are left open with `reserve16` and filled
  * in afterwards with `patch16`, so no size is computed twice. It may be cleared and used again: `finish` copies.
+ * A number that does not fit its field is a bug of the caller, who bounds what is sent: it throws, and is never cut.
  */
 export class Writer {
   #bytes: Uint8Array;
@@ -23,10 +24,12 @@ export class Writer {
   }
 
   u8(value: number): void {
+    if (value > 0xff) throw tooLarge(value, 8);
     this.#view.setUint8(this.#advance(1), value);
   }
 
   u16(value: number): void {
+    if (value > 0xffff) throw tooLarge(value, 16);
     this.#view.setUint16(this.#advance(2), value);
   }
 
@@ -57,14 +60,9 @@ export class Writer {
     return at;
   }
 
-  /** Writes `value` at an offset that is already behind the end of the output. */
-  patch8(at: number, value: number): void {
-    this.#view.setUint8(at, value);
-  }
-
-  /** As `patch8`, for 16 bits; a value that does not fit is a bug of the caller, who bounds what is sent. */
+  /** Writes `value` at an offset that is already written. */
   patch16(at: number, value: number): void {
-    if (value > 0xffff) throw new Error(`a length of ${value} bytes does not fit its 16-bit field`);
+    if (value > 0xffff) throw tooLarge(value, 16);
     this.#view.setUint16(at, value);
   }
 
@@ -72,9 +70,9 @@ export class Writer {
     this.#view.setUint32(at, value);
   }
 
-  /** A copy of what was written, of exactly its length. */
-  finish(): Uint8Array {
-    return this.#bytes.slice(0, this.#length);
+  /** A copy of what was written from `start` on, of exactly its length. */
+  finish(start = 0): Uint8Array {
+    return this.#bytes.slice(start, this.#length);
   }
 
   #advance(count: number): number {
@@ -91,4 +89,8 @@ export class Writer {
     this.#bytes = larger;
     this.#view = new DataView(larger.buffer);
   }
+}
+
+function tooLarge(value: number, bits: number): Error {
+  return new Error(`${value} does not fit a field of ${bits} bits`);
 }

@@ -107,6 +107,9 @@ function decodeProposal(reader: Reader): Proposal | undefined {
     return reader.fail(at + 2, 'Proposal SPI Size', `${spiSize} is no SPI size of protocol ${protocol}`);
   }
   const spi = reader.bytes(spiSize, 'Proposal SPI');
+  if (!reader.failed && isReservedSpi(protocol, spi)) {
+    return reader.fail(at + 4, 'Proposal SPI', 'is zero or, for AH and ESP, reserved (0 to 255)');
+  }
   const transforms: Transform[] = [];
   for (let i = 1; i <= count; i++) {
     const transform = decodeTransform(reader, i < count);
@@ -154,6 +157,19 @@ function isSpiSizeOf(protocol: number, size: number): boolean {
       return size === 4;
     default:
       return true;
+  }
+}
+
+/** RFC 4303 §2.1 and RFC 4302 §2.4 reserve 0 to 255; RFC 7296 §3.1 forbids zero for an IKE SA. */
+function isReservedSpi(protocol: number, spi: Uint8Array): boolean {
+  switch (protocol) {
+    case Protocol.IKE:
+      return spi.length > 0 && spi.every((byte) => byte === 0);
+    case Protocol.AH:
+    case Protocol.ESP:
+      return spi[0] === 0 && spi[1] === 0 && spi[2] === 0;
+    default:
+      return false;
   }
 }
 
