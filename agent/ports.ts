@@ -1,6 +1,6 @@
 import type { DataplaneCommand, DataplaneError, DataplaneEvent, KernelSnapshot } from './dataplane/types.ts';
 import type { Fact } from './ike/fact.ts';
-import type { Path } from './ike/types.ts';
+import type { Path, VerificationJob, VerificationRefusal } from './ike/types.ts';
 import type { Result } from './result.ts';
 
 export type { Random } from './crypto/types.ts';
@@ -11,6 +11,12 @@ export interface Clock {
   monotonicMs(): number;
   /** Milliseconds since the epoch. */
   wallMs(): number;
+}
+
+/** Calls back later. */
+export interface Timers {
+  /** Calls `callback` once after about `delayMs` milliseconds; the returned function calls it off. */
+  after(delayMs: number, callback: () => void): () => void;
 }
 
 /** The UDP sockets of IKE. Datagrams carry no non-ESP marker on this side: the transport adds and removes it on port 4500. */
@@ -31,6 +37,12 @@ export interface Dataplane {
   /** Registers the one receiver of events. */
   onEvent(receiver: (event: DataplaneEvent) => void): void;
   close(): void;
+}
+
+/** Checks certificates and signatures, which takes a while and is done elsewhere. */
+export interface Verifier {
+  /** Settles once; whoever asks sets the bound on how long it may take. */
+  verify(job: VerificationJob): Promise<Result<void, VerificationRefusal>>;
 }
 
 /** Receives every fact; logs, metrics and status are folds over them. */

@@ -1,0 +1,204 @@
+import type { Path } from '../ike/types.ts';
+import {
+  closeDescriptor,
+  type FileDescriptor,
+  type ReadWatch,
+  receiveFrom,
+  type SystemError,
+  sendTo,
+  setSocketOption,
+  socketName,
+  watchReadable,
+} from '../native/libc.ts';
+import { decodeSocketAddress, encodeSocketAddress } from '../native/socket-address.ts';
+import { openUdpSocket } from '../native/udp-socket.ts';
+import type { Transport } from '../ports.ts';
+import { err, ok, type Result } from '../result.ts';
+import { type IpAddress, ipAddressBytes, ipAddressFromBytes } from '../wire/ip-address.ts';
+
+/** Why a datagram went no further than the socket. */
+export type TransportDrop =
+  /** The single octet 0xFF that keeps a NAT's mapping alive (RFC 3948 §2.3). */
+  | 'keepalive'
+  /** Shorter than an IKE header. */
+  | 'short'
+  /** Longer than any IKE message that we would read. */
+  | 'oversized'
+  /** On port 4500 without the non-ESP marker: ESP that the kernel has no use for. */
+  | 'notIke'
+  /** The kernel would not say who sent it. */
+  | 'unknownSender';
+
+/** Hears of what the sockets dropped and could not send. */
+export interface TransportObserver {
+  dropped(reason: TransportDrop): void;
+  sendFailed(path: Path, error: SystemError): void;
+}
+
+/** Where IKE listens. */
+export interface UdpTransportOptions {
+  readonly addresses: readonly IpAddress[];
+  /** 500 and 4500 wherever peers are to find us; 0 takes any free port. */
+  readonly ports: { readonly ike: number; readonly natTraversal: number };
+  readonly observer: TransportObserver;
+}
+
+/** A socket that could not be had. */
+export interface SocketFailure {
+  readonly kind: 'socketFailure';
+  readonly address: IpAddress;
+  readonly port: number;
+  readonly error: SystemError;
+}
+
+/** An open socket and what is received on it. */
+export interface BoundSocket {
+  readonly fd: FileDescriptor;
+  readonly address: IpAddress;
+  readonly port: number;
+  /** Datagrams of IKE begin with the non-ESP marker here (RFC 7296 §2.23, RFC 3948 §2.2); all else is ESP. */
+  readonly encapsulated: boolean;
+}
+
+/** Opens two sockets for each address; on failure none stays open. */
+export function openSockets(options: UdpTransportOptions): Result<readonly BoundSocket[], SocketFailure> {
+  const sockets: BoundSocket[] = [];
+  for (const address of options.addresses) {
+    for (const encapsulated of [false, true]) {
+      const port = encapsulated ? options.ports.natTraversal : options.ports.ike;
+      const opened = openSocket(address, port, encapsulated);
+      if (!opened.ok) {
+        for (const { fd } of sockets) closeDescriptor(fd);
+        return err({ kind: 'socketFailure', address, port, error: opened.error });
+      }
+      sockets.push(opened.value);
+    }
+  }
+  return ok(sockets);
+}
+
+/**
+ * IKE over UDP: one socket for each local address and port, so that an answer leaves from where the question came to.
+ * It makes no difference who opened the sockets; it closes them.
+ */
+export class UdpTransport implements Transport {
+  readonly #sockets = new Map<string, BoundSocket>();
+  readonly #watches: ReadWatch[] = [];
+  readonly #observer: TransportObserver;
+  #receiver: (path: Path, bytes: Uint8Array) => void = () => {};
+  #closed = false;
+
+  constructor(sockets: readonly BoundSocket[], observer: TransportObserver) {
+    this.#observer = observer;
+    for (const socket of sockets) {
+      this.#sockets.set(socketKey(socket.address, socket.port), socket);
+      this.#watches.push(watchReadable(socket.fd, () => this.#receive(socket)));
+    }
+  }
+
+  send(path: Path, bytes: Uint8Array): void {
+    const socket = this.#sockets.get(socketKey(path.localAddress, path.localPort));
+    const outcome =
+      socket === undefined
+        ? err(noSocket(path))
+        : sendTo(
+            socket.fd,
+            socket.encapsulated ? marked(bytes) : bytes,
+            encodeSocketAddress({ address: ipAddressBytes(path.remoteAddress), port: path.remotePort }),
+          );
+    // A lost datagram is nothing new to IKE: it repeats its requests.
+    if (!outcome.ok) this.#observer.sendFailed(path, outcome.error);
+  }
+
+  onDatagram(receiver: (path: Path, bytes: Uint8Array) => void): void {
+    this.#receiver = receiver;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const watch of this.#watches) watch.close();
+    for (const { fd } of this.#sockets.values()) closeDescriptor(fd);
+  }
+
+  /** Takes in a bounded number of datagrams; the socket stays readable, so that the rest comes in the next turn. */
+  #receive(socket: BoundSocket): void {
+    for (let count = 0; count < MAX_DATAGRAMS_PER_TURN && !this.#closed; count += 1) {
+      const received = receiveFrom(socket.fd, receiveBuffer);
+      // An error belongs to a datagram sent earlier (ICMP): it was reported by being read.
+      if (!received.ok) continue;
+      if (received.value === undefined) return;
+      this.#datagram(socket, received.value.length, received.value.sender);
+    }
+  }
+
+  #datagram(socket: BoundSocket, length: number, sockaddr: Uint8Array): void {
+    const start = socket.encapsulated ? NON_ESP_MARKER_BYTES : 0;
+    const reason = dropReason(socket, length);
+    const sender = decodeSocketAddress(sockaddr);
+    if (reason !== undefined) {
+      this.#observer.dropped(reason);
+    } else if (sender === undefined) {
+      this.#observer.dropped('unknownSender');
+    } else {
+      const path: Path = {
+        localAddress: socket.address,
+        localPort: socket.port,
+        remoteAddress: ipAddressFromBytes(sender.address),
+        remotePort: sender.port,
+      };
+      this.#receiver(path, receiveBuffer.slice(start, length));
+    }
+  }
+}
+
+function openSocket(address: IpAddress, port: number, encapsulated: boolean): Result<BoundSocket, SystemError> {
+  const opened = openUdpSocket({ local: { address: ipAddressBytes(address), port }, espInUdp: encapsulated });
+  if (!opened.ok) return opened;
+  const fd = opened.value;
+  // Less than asked for is what the host allows, and enough but for a storm.
+  setSocketOption(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER_BYTES);
+  const name = socketName(fd);
+  const bound = name.ok ? decodeSocketAddress(name.value)?.port : undefined;
+  return ok({ fd, address, port: bound ?? port, encapsulated });
+}
+
+/** Judges the datagram that is in the receive buffer. */
+function dropReason(socket: BoundSocket, length: number): TransportDrop | undefined {
+  if (length === 1 && receiveBuffer[0] === KEEPALIVE) return 'keepalive';
+  if (length > receiveBuffer.length) return 'oversized';
+  if (!socket.encapsulated) return length < LEAST_IKE_BYTES ? 'short' : undefined;
+  if (length < NON_ESP_MARKER_BYTES + LEAST_IKE_BYTES) return 'short';
+  const marker = receiveBuffer.subarray(0, NON_ESP_MARKER_BYTES);
+  return marker.every((byte) => byte === 0) ? undefined : 'notIke';
+}
+
+function marked(bytes: Uint8Array): Uint8Array {
+  const datagram = new Uint8Array(NON_ESP_MARKER_BYTES + bytes.length);
+  datagram.set(bytes, NON_ESP_MARKER_BYTES);
+  return datagram;
+}
+
+function socketKey(address: IpAddress, port: number): string {
+  return `${address} ${port}`;
+}
+
+function noSocket(path: Path): SystemError {
+  const message = `no socket at ${path.localAddress} port ${path.localPort}`;
+  return { kind: 'systemError', call: 'sendto', errno: 'EADDRNOTAVAIL', message };
+}
+
+const NON_ESP_MARKER_BYTES = 4;
+const LEAST_IKE_BYTES = 28;
+const KEEPALIVE = 0xff;
+/** As libuv does for its own sockets: a flood on one must leave room for the timers and for the other sockets. */
+const MAX_DATAGRAMS_PER_TURN = 32;
+/** Twice the longest chain of RSA certificates in one unfragmented IKE_AUTH. */
+const MAX_DATAGRAM_BYTES = 32_768;
+/** A thousand peers that begin at once, some 500 bytes each, while one turn of the loop is busy. */
+const RECEIVE_BUFFER_BYTES = 1_048_576;
+/** One for all sockets: it is read only until the next datagram is received. */
+const receiveBuffer = new Uint8Array(MAX_DATAGRAM_BYTES);
+// asm-generic/socket.h
+const SOL_SOCKET = 1;
+const SO_RCVBUF = 8;
