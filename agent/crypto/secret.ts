@@ -1,3 +1,5 @@
+import { constantTimeEqual } from './constant-time.ts';
+
 const INSPECT = Symbol.for('nodejs.util.inspect.custom');
 
 /**
@@ -21,6 +23,11 @@ export class SecretBytes {
   use<T>(reader: (bytes: Uint8Array) => T): T {
     if (this.#bytes === undefined) throw new Error('secret used after it was wiped');
     return reader(this.#bytes);
+  }
+
+  /** Whether two secrets are the same, in a time that depends on their lengths only. */
+  equals(other: SecretBytes): boolean {
+    return this.use((mine) => other.use((theirs) => constantTimeEqual(mine, theirs)));
   }
 
   /** Overwrites the bytes with zeros and lets go of them. May be called twice. */

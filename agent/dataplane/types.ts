@@ -56,6 +56,7 @@ export interface SaSpec {
   readonly reqid: number;
   /** IKE transform IDs as negotiated; the suites table names the kernel's algorithms. `integrity` is 0 for AEADs. */
   readonly algorithms: { readonly encryption: number; readonly keyBits: number; readonly integrity: number };
+  /** Ownership of both keys passes with the command: whoever executes it wipes them, also when it fails. */
   readonly encryptionKey: SecretBytes;
   readonly integrityKey: SecretBytes;
   readonly esn: boolean;
@@ -105,12 +106,13 @@ export interface PolicySpec extends PolicyKey {
 /** Orders to the kernel. Each is answered at once; a failure stops the list that it stands in. */
 export type DataplaneCommand =
   | { readonly kind: 'addSa'; readonly sa: SaSpec }
+  /** Deletes an SA of ours; one that is gone already is no failure. */
   | { readonly kind: 'deleteSa'; readonly id: SaId }
   /** Creates the policy or replaces the one with the same key. Refused where a foreign policy has that key. */
   | { readonly kind: 'putPolicy'; readonly policy: PolicySpec }
-  /** Deletes a policy of ours; one that is gone already is no failure. */
+  /** Deletes a policy of ours, whatever its index; one that is gone already is no failure. */
   | { readonly kind: 'deletePolicy'; readonly key: PolicyKey; readonly index: number }
-  /** Asks for a `counters` event. */
+  /** Asks for a `counters` event; ESRCH if the SA is gone. */
   | { readonly kind: 'queryCounters'; readonly id: SaId };
 
 /** A command that the kernel refused. */

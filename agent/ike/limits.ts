@@ -8,6 +8,8 @@ export interface Limits {
   readonly retransmitJitter: number;
   /** How long a request of an initial exchange is repeated before the attempt fails. */
   readonly handshakeTimeoutMs: number;
+  /** How long a better answer is waited for after an error that nobody has authenticated (RFC 7296 §2.21.1). */
+  readonly unprotectedErrorPatienceMs: number;
   /** How long a Delete is repeated before the SA is dropped all the same. */
   readonly deleteTimeoutMs: number;
   /** How long a responder keeps an IKE SA that has not authenticated. */
@@ -57,6 +59,7 @@ export const DEFAULT_LIMITS: Limits = {
   retransmitJitter: 0.1,
   // A peer that reboots needs about a minute to answer; beyond, a new attempt with new keys is as good.
   handshakeTimeoutMs: 60_000,
+  unprotectedErrorPatienceMs: 3_000,
   deleteTimeoutMs: 10_000,
   // As charon: an honest initiator answers within its own retransmissions.
   halfOpenTimeoutMs: 30_000,

@@ -140,12 +140,13 @@ export type IkeEvent =
   /** A deadline may have passed. */
   | { readonly kind: 'deadline' }
   | { readonly kind: 'command'; readonly command: Command }
-  /** A command of an action list failed; the rest of that list was dropped. */
+  /** A command of an action list failed; the rest of that list was not carried out. */
   | {
       readonly kind: 'dataplaneFailed';
       readonly command: DataplaneCommand;
       readonly owner: ActionOwner;
       readonly error: DataplaneError;
+      readonly dropped: readonly IkeAction[];
     }
   | { readonly kind: 'kernel'; readonly event: DataplaneEvent }
   | { readonly kind: 'verified'; readonly job: number; readonly outcome: Result<void, VerificationRefusal> };

@@ -1,0 +1,105 @@
+import type { ChildKeys } from '../crypto/keymat.ts';
+import type { IpsecMode, SaSpec } from '../dataplane/types.ts';
+import type { IpAddress } from '../wire/ip-address.ts';
+import type { TrafficSelector } from '../wire/payloads/ts.ts';
+import type { Suite } from './suite.ts';
+import type { ChildConfig, Instant, Path } from './types.ts';
+
+/** A pair of ESP SAs, one for each direction, that were negotiated together (RFC 7296 §2.9, RFC 4301 §4.1). */
+export interface ChildSa {
+  readonly config: ChildConfig;
+  readonly suite: Suite;
+  readonly mode: IpsecMode;
+  readonly inboundSpi: number;
+  readonly outboundSpi: number;
+  /** Outer addresses of ESP, ours and the peer's. */
+  readonly localAddress: IpAddress;
+  readonly remoteAddress: IpAddress;
+  readonly udpEncapsulation: boolean;
+  readonly localSelectors: readonly TrafficSelector[];
+  readonly remoteSelectors: readonly TrafficSelector[];
+  readonly installedAt: Instant;
+  /**
+   * `deferred`: a responder's new pair, received on but not sent on yet because the initiator may not have its inbound
+   * SA; `superseded`: received on until packets under way are in, never sent on.
+   */
+  readonly usage: 'deferred' | 'current' | 'superseded';
+}
+
+/** What both sides agreed on for a Child SA that is about to be installed. */
+export interface ChildAgreement {
+  readonly config: ChildConfig;
+  readonly suite: Suite;
+  readonly mode: IpsecMode;
+  readonly inboundSpi: number;
+  readonly outboundSpi: number;
+  readonly localSelectors: readonly TrafficSelector[];
+  readonly remoteSelectors: readonly TrafficSelector[];
+  /** Whether this side initiated the exchange that makes the Child SA. */
+  readonly weInitiated: boolean;
+}
+
+/** The Child SA of an agreement, as it will stand on `path`. */
+export function childSa(
+  at: Instant,
+  agreement: ChildAgreement,
+  path: Path,
+  udpEncapsulation: boolean,
+  usage: ChildSa['usage'],
+): ChildSa {
+  return {
+    config: agreement.config,
+    suite: agreement.suite,
+    mode: agreement.mode,
+    inboundSpi: agreement.inboundSpi,
+    outboundSpi: agreement.outboundSpi,
+    localAddress: path.localAddress,
+    remoteAddress: path.remoteAddress,
+    udpEncapsulation,
+    localSelectors: agreement.localSelectors,
+    remoteSelectors: agreement.remoteSelectors,
+    installedAt: at,
+    usage,
+  };
+}
+
+/** The kernel's two SAs of a Child SA. Keys pass into the specs, whose executor wipes them once they are installed. */
+export function saSpecs(
+  child: ChildSa,
+  keys: ChildKeys,
+  weInitiated: boolean,
+  path: Path,
+): { readonly inbound: SaSpec; readonly outbound: SaSpec } {
+  const { config, suite } = child;
+  const inboundKeys = weInitiated ? keys.responderToInitiator : keys.initiatorToResponder;
+  const outboundKeys = weInitiated ? keys.initiatorToResponder : keys.responderToInitiator;
+  const shared = {
+    mode: child.mode,
+    reqid: config.reqid,
+    algorithms: { encryption: suite.encryption, keyBits: suite.keyBits, integrity: suite.integrity },
+    esn: suite.esn,
+    replayWindow: config.replayWindow,
+    lifetime: config.lifetime,
+  };
+  const { localPort, remotePort } = path;
+  return {
+    inbound: {
+      ...shared,
+      id: { destination: child.localAddress, spi: child.inboundSpi },
+      source: child.remoteAddress,
+      direction: 'in',
+      encryptionKey: inboundKeys.encryption,
+      integrityKey: inboundKeys.integrity,
+      ...(child.udpEncapsulation && { udpEncapsulation: { sourcePort: remotePort, destinationPort: localPort } }),
+    },
+    outbound: {
+      ...shared,
+      id: { destination: child.remoteAddress, spi: child.outboundSpi },
+      source: child.localAddress,
+      direction: 'out',
+      encryptionKey: outboundKeys.encryption,
+      integrityKey: outboundKeys.integrity,
+      ...(child.udpEncapsulation && { udpEncapsulation: { sourcePort: localPort, destinationPort: remotePort } }),
+    },
+  };
+}

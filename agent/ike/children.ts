@@ -1,0 +1,175 @@
+import type { ChildKeys } from '../crypto/keymat.ts';
+import { type ChildAgreement, type ChildSa, childSa, saSpecs } from './child-sa.ts';
+import { type Connection, childrenOf } from './connection.ts';
+import type { Core } from './core.ts';
+import type { CloseReason } from './fact.ts';
+import { policyCommands } from './policies.ts';
+import { selectorText } from './selector.ts';
+import type { IkeSa } from './state.ts';
+import type { Instant, Path } from './types.ts';
+
+/*
+ * The order of kernel operations, in one place. Unpinned, adding an outbound SA would be the switch, and a packet sent
+ * before the peer has its inbound SA is lost; so out policies are pinned to an SPI and the pin moves last.
+ */
+
+/**
+ * Installs a Child SA: as responder inbound SA, response, outbound SA; as initiator inbound, outbound; then policies.
+ * A responder that still has an older pair goes on sending on it until the initiator has its new inbound SA.
+ */
+export function installChild(
+  core: Core,
+  at: Instant,
+  sa: IkeSa,
+  connection: Connection,
+  agreement: ChildAgreement,
+  keys: ChildKeys,
+  path: Path,
+  response: readonly Uint8Array[] | undefined,
+): void {
+  const older = childrenOf(connection).some(
+    (child) => isSameChild(child, agreement.config.name) && child.usage === 'current',
+  );
+  const usage = response !== undefined && older ? 'deferred' : 'current';
+  const child = childSa(at, agreement, path, sa.nat.local || sa.nat.remote, usage);
+  const { inbound, outbound } = saSpecs(child, keys, agreement.weInitiated, path);
+  core.command({ kind: 'addSa', sa: inbound }, connection, sa.number, child.inboundSpi);
+  if (response !== undefined) core.transmit(path, response);
+  core.command({ kind: 'addSa', sa: outbound }, connection, sa.number, child.inboundSpi);
+  setChildren(sa, (children) => [...children, child]);
+  if (usage === 'current') makeCurrent(core, at, sa, connection, child);
+  else core.schedule(connection);
+  core.report({
+    kind: 'childSaEstablished',
+    connection: connection.config.name,
+    ikeSa: sa.number,
+    child: child.config.name,
+    inboundSpi: child.inboundSpi,
+    outboundSpi: child.outboundSpi,
+    reqid: child.config.reqid,
+    suite: child.suite.text,
+    localSelectors: child.localSelectors.map(selectorText),
+    remoteSelectors: child.remoteSelectors.map(selectorText),
+  });
+}
+
+/** Sends on `child` from here on; older pairs of the same Child are received on only. */
+export function makeCurrent(core: Core, at: Instant, sa: IkeSa, connection: Connection, child: ChildSa): void {
+  for (const owner of connection.ikeSas) {
+    setChildren(owner, (children) =>
+      children.map((each) => {
+        if (each.inboundSpi === child.inboundSpi) return { ...each, usage: 'current' };
+        return isSameChild(each, child.config.name) ? { ...each, usage: 'superseded' } : each;
+      }),
+    );
+  }
+  orderPolicies(core, connection, sa.number, child.inboundSpi);
+  const { reqid } = child.config;
+  const removeAt = at + core.context.limits.supersededGraceMs;
+  for (const orphan of connection.orphans) {
+    if (orphan.reqid !== reqid) continue;
+    connection.retiring.push({ id: orphan.id, removeAt });
+    core.report({ kind: 'orphanRemoved', connection: connection.config.name, spi: orphan.id.spi });
+  }
+  connection.orphans = connection.orphans.filter((orphan) => orphan.reqid !== reqid);
+  core.schedule(connection);
+}
+
+/**
+ * Takes Child SAs, named by their inbound SPIs, out of the kernel: policies first, so that nothing is sent on an SA that is gone, then the outbound
+ * SA, then the inbound one, for which packets may be under way as long as there is a successor.
+ */
+export function removeChildren(
+  core: Core,
+  at: Instant,
+  sa: IkeSa,
+  connection: Connection,
+  inboundSpis: readonly number[],
+  reason: CloseReason,
+): void {
+  if (sa.state.kind !== 'established') return;
+  const removed = sa.state.children.filter((child) => inboundSpis.includes(child.inboundSpi));
+  if (removed.length === 0) return;
+  setChildren(sa, (children) => children.filter((child) => !removed.includes(child)));
+  promoteDeferred(core, at, connection);
+  orderPolicies(core, connection, sa.number, 0);
+  const remaining = childrenOf(connection);
+  for (const child of removed) {
+    const outbound = { destination: child.remoteAddress, spi: child.outboundSpi };
+    const inbound = { destination: child.localAddress, spi: child.inboundSpi };
+    core.command({ kind: 'deleteSa', id: outbound }, connection, sa.number, 0);
+    if (remaining.some((other) => isSameChild(other, child.config.name))) {
+      connection.retiring.push({ id: inbound, removeAt: at + core.context.limits.supersededGraceMs });
+    } else {
+      core.command({ kind: 'deleteSa', id: inbound }, connection, sa.number, 0);
+      core.espSpis.delete(child.inboundSpi);
+    }
+    core.report({
+      kind: 'childSaClosed',
+      connection: connection.config.name,
+      ikeSa: sa.number,
+      child: child.config.name,
+      inboundSpi: child.inboundSpi,
+      outboundSpi: child.outboundSpi,
+      reason,
+    });
+  }
+  core.schedule(connection);
+}
+
+/** Takes all Child SAs of an IKE SA out of the kernel. */
+export function removeAllChildren(
+  core: Core,
+  at: Instant,
+  sa: IkeSa,
+  connection: Connection,
+  reason: CloseReason,
+): void {
+  if (sa.state.kind !== 'established') return;
+  const spis = sa.state.children.map((child) => child.inboundSpi);
+  removeChildren(core, at, sa, connection, spis, reason);
+}
+
+/** Removes what has outlived its successor's grace. */
+export function removeRetired(core: Core, at: Instant, connection: Connection): void {
+  for (const { id, removeAt } of connection.retiring) {
+    if (removeAt > at) continue;
+    core.command({ kind: 'deleteSa', id }, connection, 0, 0);
+    core.espSpis.delete(id.spi);
+  }
+  connection.retiring = connection.retiring.filter(({ removeAt }) => removeAt > at);
+}
+
+/** Brings the kernel's policies to what the connection needs now. */
+export function orderPolicies(core: Core, connection: Connection, ikeSa: number, childSpi: number): void {
+  const commands = policyCommands(
+    connection.config,
+    childrenOf(connection),
+    connection.policies,
+    core.policyIndexes,
+    core.context.limits,
+    connection.policiesUncertain,
+  );
+  connection.policiesUncertain = false;
+  for (const command of commands) core.command(command, connection, ikeSa, childSpi);
+}
+
+/** A pair that waited for an older one to end need not wait any more. */
+function promoteDeferred(core: Core, at: Instant, connection: Connection): void {
+  const children = childrenOf(connection);
+  for (const owner of connection.ikeSas) {
+    if (owner.state.kind !== 'established') continue;
+    for (const child of owner.state.children) {
+      const used = children.some((other) => isSameChild(other, child.config.name) && other.usage === 'current');
+      if (child.usage === 'deferred' && !used) makeCurrent(core, at, owner, connection, child);
+    }
+  }
+}
+
+function setChildren(sa: IkeSa, change: (children: readonly ChildSa[]) => readonly ChildSa[]): void {
+  if (sa.state.kind === 'established') sa.state = { ...sa.state, children: change(sa.state.children) };
+}
+
+function isSameChild(child: ChildSa, name: string): boolean {
+  return child.config.name === name;
+}

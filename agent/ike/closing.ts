@@ -1,0 +1,91 @@
+import { removeAllChildren } from './children.ts';
+import { scheduleAttempt } from './connecting.ts';
+import type { Connection } from './connection.ts';
+import type { Core } from './core.ts';
+import type { CloseReason } from './fact.ts';
+import type { NegotiationFailure } from './outcome.ts';
+import type { IkeSa } from './state.ts';
+import type { Instant } from './types.ts';
+
+/** Ends an IKE SA: kernel objects, keys, entries in every table; and plans the next attempt where one is wanted. */
+export function closeIkeSa(core: Core, at: Instant, sa: IkeSa, reason: CloseReason): void {
+  const { connection, state } = sa;
+  if (state.kind === 'closed') return;
+  const wasEstablished = state.kind === 'established' || state.kind === 'deleting';
+  if (connection !== undefined) removeAllChildren(core, at, sa, connection, reason);
+  forgetSecrets(core, sa);
+  sa.window.close();
+  sa.queue.length = 0;
+  core.halfOpen.delete(halfOpenKey(sa));
+  const expiresAt = at + core.context.limits.deleteTimeoutMs;
+  sa.state = { kind: 'closed', expiresAt };
+  core.touch(sa);
+  if (!wasEstablished) core.ikeSas.delete(sa.localSpi);
+  if (connection === undefined) return;
+  connection.ikeSas = connection.ikeSas.filter((other) => other !== sa);
+  if (connection.replacing === sa.number) connection.replacing = 0;
+  core.report({
+    kind: 'ikeSaClosed',
+    connection: connection.config.name,
+    ikeSa: sa.number,
+    path: sa.path,
+    reason,
+    established: wasEstablished,
+  });
+  scheduleAttempt(core, at, connection);
+}
+
+/** Notes and reports why a negotiation came to nothing. */
+export function noteFailure(
+  core: Core,
+  at: Instant,
+  sa: IkeSa,
+  connection: Connection | undefined,
+  failure: NegotiationFailure,
+): void {
+  if (connection !== undefined) {
+    connection.failures += 1;
+    connection.lastFailure = { at, text: failure.text };
+  }
+  core.report({
+    kind: 'negotiationFailed',
+    connection: connection?.config.name ?? '',
+    path: sa.path,
+    reason: failure.reason,
+    by: failure.by,
+    text: failure.text,
+  });
+}
+
+/** Where a stranger's first message came from and the SPI that it chose: what finds its repetitions. */
+export function halfOpenKey(sa: Pick<IkeSa, 'path' | 'remoteSpi'>): string {
+  return `${sa.path.remoteAddress} ${sa.path.remotePort} ${sa.remoteSpi}`;
+}
+
+function forgetSecrets(core: Core, sa: IkeSa): void {
+  const { state } = sa;
+  switch (state.kind) {
+    case 'initRequested':
+      state.ephemeral.wipe();
+      return;
+    case 'initAnswered':
+      state.ephemeral.wipe();
+      state.keys?.wipe();
+      return;
+    case 'authRequested':
+      core.espSpis.delete(state.offer.inboundSpi);
+      state.keys.wipe();
+      return;
+    case 'verifying':
+      core.jobs.delete(state.job);
+      if (state.inner.kind === 'response') core.espSpis.delete(state.inner.offer.inboundSpi);
+      state.keys.wipe();
+      return;
+    case 'established':
+    case 'deleting':
+      state.keys.wipe();
+      return;
+    case 'closed':
+      return;
+  }
+}

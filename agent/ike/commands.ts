@@ -1,0 +1,157 @@
+import type { KernelSnapshot } from '../dataplane/types.ts';
+import { assertNever } from '../result.ts';
+import { orderPolicies } from './children.ts';
+import { closeIkeSa } from './closing.ts';
+import { attempt, scheduleAttempt } from './connecting.ts';
+import { type Connection, newConnection } from './connection.ts';
+import type { Core } from './core.ts';
+import type { CloseReason } from './fact.ts';
+import { sameIdentity } from './identity.ts';
+import { policyKeyText } from './policies.ts';
+import { enqueue } from './requests.ts';
+import type { ChildConfig, Command, ConnectionConfig, Instant } from './types.ts';
+
+/** Carries out an order of the runtime. An unknown name is no failure: the connection is gone as it was to be. */
+export function onCommand(core: Core, at: Instant, command: Command): void {
+  switch (command.kind) {
+    case 'addConnection':
+      add(core, at, command.connection);
+      return;
+    case 'updateConnection':
+      update(core, at, command.connection);
+      return;
+    case 'removeConnection':
+      withConnection(core, command.name, (connection) => remove(core, at, connection));
+      return;
+    case 'initiate':
+      withConnection(core, command.name, (connection) => attempt(core, at, connection));
+      return;
+    case 'terminate':
+      withConnection(core, command.name, (connection) => endAll(core, at, connection, 'deletedLocally'));
+      return;
+    case 'terminateChild':
+      withConnection(core, command.name, (connection) => endChild(core, at, connection, command.child));
+      return;
+    case 'checkLiveness':
+      withConnection(core, command.name, (connection) => {
+        for (const sa of connection.ikeSas) enqueue(core, at, sa, { kind: 'liveness' });
+      });
+      return;
+    case 'adopt':
+      adopt(core, command.snapshot);
+      return;
+    default:
+      assertNever(command);
+  }
+}
+
+function add(core: Core, at: Instant, config: ConnectionConfig): void {
+  if (core.connections.has(config.name)) throw new Error(`connection ${config.name} is there already`);
+  const connection = newConnection(config);
+  core.addConnection(connection);
+  orderPolicies(core, connection, 0, 0);
+  begin(core, at, connection);
+}
+
+function begin(core: Core, at: Instant, connection: Connection): void {
+  const { initiation } = connection.config;
+  if (initiation === 'start') connection.nextAttemptAt = at;
+  if (initiation === 'takeover') scheduleAttempt(core, at, connection);
+  core.schedule(connection);
+}
+
+/** What a peer would have to negotiate again for is torn down and begun anew; everything else changes under the SAs. */
+function update(core: Core, at: Instant, config: ConnectionConfig): void {
+  const connection = core.connections.get(config.name);
+  if (connection === undefined) {
+    add(core, at, config);
+    return;
+  }
+  if (needsRestart(connection.config, config)) {
+    remove(core, at, connection);
+    add(core, at, config);
+    return;
+  }
+  connection.config = config;
+  orderPolicies(core, connection, 0, 0);
+  scheduleAttempt(core, at, connection);
+}
+
+function remove(core: Core, at: Instant, connection: Connection): void {
+  endAll(core, at, connection, 'deletedLocally');
+  core.removeConnection(connection);
+  connection.nextAttemptAt = undefined;
+  connection.config = { ...connection.config, children: [] };
+  orderPolicies(core, connection, 0, 0);
+  for (const orphan of connection.orphans) core.command({ kind: 'deleteSa', id: orphan.id }, connection, 0, 0);
+  connection.orphans = [];
+  core.schedule(connection);
+}
+
+function endAll(core: Core, at: Instant, connection: Connection, reason: CloseReason): void {
+  for (const sa of [...connection.ikeSas]) {
+    if (sa.state.kind === 'established') enqueue(core, at, sa, { kind: 'deleteIkeSa', reason });
+    else if (sa.state.kind !== 'deleting') closeIkeSa(core, at, sa, reason);
+  }
+  connection.nextAttemptAt = undefined;
+}
+
+function endChild(core: Core, at: Instant, connection: Connection, name: string): void {
+  for (const sa of connection.ikeSas) {
+    if (sa.state.kind !== 'established') continue;
+    for (const child of sa.state.children) {
+      if (child.config.name === name) enqueue(core, at, sa, { kind: 'deleteChild', inboundSpi: child.inboundSpi });
+    }
+  }
+}
+
+/**
+ * Takes over what an earlier run left: SAs that a connection still wants stay until their successors are in use, the
+ * others go; policies that are wanted have been ordered already, the others of ours go.
+ */
+function adopt(core: Core, snapshot: KernelSnapshot): void {
+  const owners = new Map<number, Connection>();
+  const wanted = new Set<string>();
+  for (const connection of core.connections.values()) {
+    for (const child of connection.config.children) owners.set(child.reqid, connection);
+    for (const key of connection.policies.keys()) wanted.add(key);
+  }
+  for (const sa of snapshot.sas) {
+    if (!sa.ours) continue;
+    core.espSpis.add(sa.id.spi);
+    const owner = owners.get(sa.reqid);
+    if (owner !== undefined) owner.orphans.push({ id: sa.id, reqid: sa.reqid });
+    else core.command({ kind: 'deleteSa', id: sa.id }, undefined, 0, 0);
+  }
+  for (const policy of snapshot.policies) {
+    if (!policy.ours || policy.template === undefined) continue;
+    const { direction, selector, index } = policy;
+    if (wanted.has(policyKeyText(direction, selector))) continue;
+    core.command({ kind: 'deletePolicy', key: { direction, selector }, index }, undefined, 0, 0);
+  }
+}
+
+function withConnection(core: Core, name: string, action: (connection: Connection) => void): void {
+  const connection = core.connections.get(name);
+  if (connection !== undefined) action(connection);
+}
+
+function needsRestart(before: ConnectionConfig, after: ConnectionConfig): boolean {
+  return (
+    before.localAddress !== after.localAddress ||
+    before.remoteAddress !== after.remoteAddress ||
+    before.natTraversal !== after.natTraversal ||
+    before.remoteAuthentication.kind !== after.remoteAuthentication.kind ||
+    !sameIdentity(before.localIdentity, after.localIdentity) ||
+    !sameIdentity(before.remoteIdentity, after.remoteIdentity) ||
+    !before.preSharedKey.equals(after.preSharedKey) ||
+    JSON.stringify(before.proposals) !== JSON.stringify(after.proposals) ||
+    JSON.stringify(before.children.map(negotiated)) !== JSON.stringify(after.children.map(negotiated))
+  );
+}
+
+/** What of a Child's configuration the peer has to agree to. */
+function negotiated(child: ChildConfig): Partial<ChildConfig> {
+  const { name, mode, local, remote, proposals, reqid } = child;
+  return { name, mode, local, remote, proposals, reqid };
+}

@@ -1,0 +1,154 @@
+import { installChild, removeChildren } from './children.ts';
+import { closeIkeSa, halfOpenKey, noteFailure } from './closing.ts';
+import { isSatisfied, replace, scheduleAttempt } from './connecting.ts';
+import type { Core } from './core.ts';
+import type { HandledRequest, Outcome } from './outcome.ts';
+import { protectedMessage } from './protected-message.ts';
+import { enqueue, sendQueued } from './requests.ts';
+import { settleNew } from './settle.ts';
+import type { IkeSa, IkeSaState } from './state.ts';
+import type { Instant } from './types.ts';
+
+/** Makes an outcome true: state, response, kernel, follow-up requests, in the order that no packet is lost by. */
+export function commit(
+  core: Core,
+  at: Instant,
+  sa: IkeSa,
+  outcome: Outcome,
+  request: HandledRequest | undefined,
+): void {
+  const before = sa.state.kind;
+  sa.state = outcome.next;
+  if (outcome.nat !== undefined) noteNat(core, sa, outcome.nat);
+  if (outcome.connection !== undefined) adoptConnection(core, sa, outcome.connection);
+  if (outcome.verify !== undefined) {
+    core.jobs.set(outcome.verify.id, sa);
+    core.act({ kind: 'verify', job: outcome.verify });
+    return;
+  }
+  const response = request && outcome.reply && storedResponse(core, sa, outcome, request);
+  const { connection } = sa;
+  const established = outcome.next.kind === 'established' && before !== 'established';
+  if (established && connection !== undefined) reportEstablished(core, at, sa);
+  if (outcome.install !== undefined && connection !== undefined) {
+    const { agreement, keys } = outcome.install;
+    if (request !== undefined && outcome.replyWithoutChild !== undefined) {
+      core.fallback = { sa, payloads: outcome.replyWithoutChild, request };
+    }
+    installChild(core, at, sa, connection, agreement, keys, request?.path ?? sa.path, response);
+  } else if (response !== undefined && request !== undefined) core.transmit(request.path, response);
+  for (const fact of outcome.facts ?? []) core.report(fact);
+  if (outcome.failure !== undefined) noteFailure(core, at, sa, connection, outcome.failure);
+  if (outcome.remove !== undefined && connection !== undefined) {
+    removeChildren(core, at, sa, connection, outcome.remove.inboundSpis, outcome.remove.reason);
+  }
+  if (outcome.close !== undefined) {
+    closeIkeSa(core, at, sa, outcome.close);
+    return;
+  }
+  if (outcome.request !== undefined) sendInitial(core, at, sa, outcome.request);
+  for (const queued of outcome.enqueue ?? []) enqueue(core, at, sa, queued);
+  if (connection === undefined) return;
+  if (established && outcome.next.kind === 'established') {
+    settleNew(core, at, connection, sa, outcome.next, outcome.initialContact ?? false);
+    if (outcome.failure === undefined) connection.lastFailure = undefined;
+  }
+  if (sa.state.kind !== 'established') return;
+  sendQueued(core, at, sa);
+  if (!isSatisfied(connection) && connection.replacing === 0) replaceChildless(core, at, sa);
+}
+
+/** An IKE SA without a Child SA serves nobody; after a while both are begun anew by the side that begins. */
+function replaceChildless(core: Core, at: Instant, sa: IkeSa): void {
+  const { connection } = sa;
+  if (connection === undefined || sa.state.kind !== 'established' || sa.state.children.length > 0) return;
+  const { initiation } = connection.config;
+  if (initiation === 'respond' || initiation === 'onDemand') return;
+  scheduleAttempt(core, at, connection);
+  const planned = connection.nextAttemptAt;
+  if (planned === undefined) return;
+  replace(core, planned, connection, sa);
+}
+
+function storedResponse(
+  core: Core,
+  sa: IkeSa,
+  outcome: Outcome,
+  request: HandledRequest,
+): readonly Uint8Array[] | undefined {
+  const secured = securedBy(outcome.next);
+  if (secured === undefined || outcome.reply === undefined) return undefined;
+  const { exchangeType, messageId, datagram } = request;
+  const { keys, cryptography } = secured;
+  const response = protectedMessage(core, sa, keys, cryptography, exchangeType, messageId, true, outcome.reply);
+  sa.window.store(messageId, datagram, response);
+  return response;
+}
+
+/** Keys and algorithms of a state that has them. */
+export function securedBy(state: IkeSaState) {
+  switch (state.kind) {
+    case 'established':
+    case 'deleting':
+      return { keys: state.keys, cryptography: state.cryptography };
+    case 'authRequested':
+    case 'verifying':
+      return { keys: state.keys, cryptography: state.handshake.cryptography };
+    case 'initAnswered':
+      return state.keys && { keys: state.keys, cryptography: state.handshake.cryptography };
+    case 'initRequested':
+    case 'closed':
+      return undefined;
+  }
+}
+
+/** An initiator that finds a NAT goes on from port 4500 (RFC 7296 §2.23). */
+function noteNat(core: Core, sa: IkeSa, nat: IkeSa['nat']): void {
+  sa.nat = nat;
+  if (!nat.local && !nat.remote) return;
+  if (sa.role === 'initiator') sa.path = { ...sa.path, localPort: NAT_T_PORT, remotePort: NAT_T_PORT };
+  core.report({
+    kind: 'natDetected',
+    connection: sa.connection?.config.name ?? '',
+    local: nat.local,
+    remote: nat.remote,
+  });
+}
+
+function adoptConnection(core: Core, sa: IkeSa, connection: NonNullable<IkeSa['connection']>): void {
+  if (sa.connection === connection) return;
+  core.halfOpen.delete(halfOpenKey(sa));
+  sa.connection = connection;
+  connection.ikeSas.push(sa);
+}
+
+function reportEstablished(core: Core, at: Instant, sa: IkeSa): void {
+  core.halfOpen.delete(halfOpenKey(sa));
+  const initiator = sa.role === 'initiator';
+  core.report({
+    kind: 'ikeSaEstablished',
+    connection: sa.connection?.config.name ?? '',
+    ikeSa: sa.number,
+    role: sa.role,
+    path: sa.path,
+    initiatorSpi: initiator ? sa.localSpi : sa.remoteSpi,
+    responderSpi: initiator ? sa.remoteSpi : sa.localSpi,
+    suite: securedBy(sa.state)?.cryptography.suite.text ?? '',
+    handshakeMs: at - sa.startedAt,
+  });
+}
+
+/** Sends the next request of the initial exchanges, whose first one has just been answered. */
+function sendInitial(core: Core, at: Instant, sa: IkeSa, request: NonNullable<Outcome['request']>): void {
+  const secured = securedBy(sa.state);
+  if (secured === undefined) throw new Error(`a ${sa.state.kind} IKE SA sends no protected request`);
+  const { limits, random } = core.context;
+  const { exchangeType, payloads } = request;
+  const messageId = sa.window.nextRequestId;
+  const { keys, cryptography } = secured;
+  const datagrams = protectedMessage(core, sa, keys, cryptography, exchangeType, messageId, false, payloads);
+  sa.window.open(at, exchangeType, datagrams, limits.handshakeTimeoutMs, limits, random.jitter);
+  core.transmit(sa.path, datagrams);
+}
+
+const NAT_T_PORT = 4500;

@@ -1,0 +1,81 @@
+import { ZERO_SPI } from '../wire/header.ts';
+import { ExchangeType } from '../wire/registry.ts';
+import { type Connection, childrenOf, isConnecting } from './connection.ts';
+import type { Core } from './core.ts';
+import { firstInitRequest } from './exchange/ike-sa-init.ts';
+import type { IkeSa } from './state.ts';
+import type { Instant, Path } from './types.ts';
+import { fraction, Window } from './window.ts';
+
+/** Begins an IKE SA with the peer, unless one is being set up or everything that is wanted is there. */
+export function attempt(core: Core, at: Instant, connection: Connection): void {
+  connection.nextAttemptAt = undefined;
+  const { remoteAddress, localAddress, remotePort, name } = connection.config;
+  if (remoteAddress === 'any' || isConnecting(connection) || isSatisfied(connection)) return;
+  const path: Path = { localAddress, localPort: IKE_PORT, remoteAddress, remotePort };
+  const localSpi = core.drawIkeSpi();
+  const state = firstInitRequest(core, connection, localSpi, path);
+  if (state === undefined) {
+    const text = `${name}: no IKE proposal has a key exchange that this host can compute`;
+    connection.lastFailure = { at, text };
+    core.report({ kind: 'negotiationFailed', connection: name, path, reason: 'noProposalChosen', by: 'us', text });
+    return;
+  }
+  const sa: IkeSa = {
+    number: core.nextNumber(),
+    role: 'initiator',
+    startedAt: at,
+    localSpi,
+    remoteSpi: ZERO_SPI,
+    connection,
+    path,
+    nat: { local: false, remote: false },
+    state,
+    window: new Window(),
+    queue: [],
+    lastHeardAt: at,
+    replaces: connection.replacing,
+    nextIv: 0,
+    timerAt: undefined,
+  };
+  const { limits, random } = core.context;
+  core.ikeSas.set(localSpi, sa);
+  connection.ikeSas.push(sa);
+  sa.window.open(at, ExchangeType.IKE_SA_INIT, [state.request], limits.handshakeTimeoutMs, limits, random.jitter);
+  core.transmit(path, [state.request]);
+  core.touch(sa);
+}
+
+/** Plans the next attempt where the connection wants to be up by itself and is not: soon first, then ever later. */
+export function scheduleAttempt(core: Core, at: Instant, connection: Connection): void {
+  const { initiation, remoteAddress, name } = connection.config;
+  if (remoteAddress === 'any' || initiation === 'respond' || initiation === 'onDemand') return;
+  if (core.connections.get(name) !== connection) return;
+  if (isConnecting(connection) || isSatisfied(connection)) return;
+  const { reconnectFirstMs, reconnectCeilingMs, takeoverMs } = core.context.limits;
+  const backoff = Math.min(reconnectFirstMs * 2 ** connection.failures, reconnectCeilingMs);
+  const wait = initiation === 'takeover' ? Math.max(takeoverMs, backoff) : backoff;
+  const attemptAt = at + wait * (1 + RECONNECT_JITTER * fraction(core.context.random.jitter));
+  connection.nextAttemptAt = Math.min(connection.nextAttemptAt ?? attemptAt, attemptAt);
+  core.schedule(connection);
+}
+
+/** Replaces an IKE SA and its Child SA by new ones, the old ones in use until then (make before break). */
+export function replace(core: Core, at: Instant, connection: Connection, sa: IkeSa): void {
+  if (connection.config.remoteAddress === 'any') return;
+  connection.replacing = sa.number;
+  connection.nextAttemptAt = at;
+  core.schedule(connection);
+}
+
+/** Whether there is an IKE SA that may stay, with a Child SA that is sent on. */
+export function isSatisfied(connection: Connection): boolean {
+  return (
+    connection.replacing === 0 &&
+    childrenOf(connection).some((child) => child.usage !== 'superseded') &&
+    connection.ikeSas.some((sa) => sa.state.kind === 'established')
+  );
+}
+
+const IKE_PORT = 500;
+const RECONNECT_JITTER = 0.25;

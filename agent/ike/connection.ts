@@ -1,0 +1,83 @@
+import type { SaId } from '../dataplane/types.ts';
+import type { ChildSa } from './child-sa.ts';
+import type { OrderedPolicies } from './policies.ts';
+import type { IkeSa } from './state.ts';
+import type { ConnectionConfig, Instant } from './types.ts';
+
+/** An SA that still receives although its successor is in use. */
+interface RetiringSa {
+  readonly id: SaId;
+  readonly removeAt: Instant;
+}
+
+/** An SA that an earlier run of the agent left in the kernel. */
+export interface OrphanSa {
+  readonly id: SaId;
+  readonly reqid: number;
+}
+
+/** A configured peer and how things stand with it. */
+export interface Connection {
+  config: ConnectionConfig;
+  /** Every IKE SA that is, or may become, one with this peer; at most one of ours is being set up. */
+  ikeSas: IkeSa[];
+  readonly policies: OrderedPolicies;
+  /** True when a failure left open which of `policies` the kernel has. */
+  policiesUncertain: boolean;
+  retiring: RetiringSa[];
+  /** Taken over from an earlier run; removed once a successor is in use. */
+  orphans: OrphanSa[];
+  /** Failed attempts since the last success. */
+  failures: number;
+  /** When we begin an IKE SA by ourselves; undefined when we do not. */
+  nextAttemptAt: Instant | undefined;
+  /** The next IKE SA we begin is to replace this one, by number; 0 for none. */
+  replacing: number;
+  lastFailure: { readonly at: Instant; readonly text: string } | undefined;
+  /** Whether an IKE SA was established since this endpoint began: before that, INITIAL_CONTACT is true. */
+  contacted: boolean;
+  timerAt: Instant | undefined;
+}
+
+/** A connection that has just been configured. */
+export function newConnection(config: ConnectionConfig): Connection {
+  return {
+    config,
+    ikeSas: [],
+    policies: new Map(),
+    policiesUncertain: false,
+    retiring: [],
+    orphans: [],
+    failures: 0,
+    nextAttemptAt: undefined,
+    replacing: 0,
+    lastFailure: undefined,
+    contacted: false,
+    timerAt: undefined,
+  };
+}
+
+/** All Child SAs of a connection, the oldest IKE SA's first. */
+export function childrenOf(connection: Connection): readonly ChildSa[] {
+  return connection.ikeSas.flatMap((sa) => (sa.state.kind === 'established' ? sa.state.children : []));
+}
+
+/** Whether an IKE SA of ours is being set up. */
+export function isConnecting(connection: Connection): boolean {
+  return connection.ikeSas.some((sa) => sa.role === 'initiator' && CONNECTING.has(sa.state.kind));
+}
+
+/** When something is to be done for the connection itself. */
+export function connectionDeadline(connection: Connection, switchDelayMs: number): Instant | undefined {
+  let earliest = connection.nextAttemptAt;
+  for (const child of childrenOf(connection)) {
+    const switchAt = child.installedAt + switchDelayMs;
+    if (child.usage === 'deferred' && (earliest === undefined || switchAt < earliest)) earliest = switchAt;
+  }
+  for (const { removeAt } of connection.retiring) {
+    if (earliest === undefined || removeAt < earliest) earliest = removeAt;
+  }
+  return earliest;
+}
+
+const CONNECTING: ReadonlySet<string> = new Set(['initRequested', 'authRequested', 'verifying']);

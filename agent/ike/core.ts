@@ -1,0 +1,151 @@
+import type { DataplaneCommand } from '../dataplane/types.ts';
+import { type IkeSpi, spiFromBytes, ZERO_SPI } from '../wire/header.ts';
+import type { Payload } from '../wire/payloads/payload.ts';
+import { type Connection, connectionDeadline } from './connection.ts';
+import type { Fact } from './fact.ts';
+import type { HandledRequest } from './outcome.ts';
+import type { PolicyIndexes } from './policies.ts';
+import type { IkeSa } from './state.ts';
+import { Timers } from './timers.ts';
+import type { EndpointContext, IkeAction, Instant, Path } from './types.ts';
+
+/** Everything that an endpoint knows, and the list of actions that it is writing. */
+export class Core {
+  readonly context: EndpointContext;
+  readonly connections = new Map<string, Connection>();
+  /** By our own SPI. */
+  readonly ikeSas = new Map<IkeSpi, IkeSa>();
+  /** Responder's IKE SAs that have not authenticated, by where their first message came from. */
+  readonly halfOpen = new Map<string, IkeSa>();
+  /** Inbound ESP SPIs in use or in negotiation. */
+  readonly espSpis = new Set<number>();
+  /** IKE SAs that wait for a verifier, by job. */
+  readonly jobs = new Map<number, IkeSa>();
+  readonly connectionTimers = new Timers<Connection>();
+  readonly ikeSaTimers = new Timers<IkeSa>();
+  readonly policyIndexes: PolicyIndexes = { next: 1 };
+  /** What to answer instead if the kernel refuses the Child SA that the action list in the making installs. */
+  fallback: { readonly sa: IkeSa; readonly payloads: readonly Payload[]; readonly request: HandledRequest } | undefined;
+  readonly #byAddress = new Map<string, Connection[]>();
+  #actions: IkeAction[] = [];
+  #touched = new Set<IkeSa>();
+  #lastNumber = 0;
+  #errorReplies = { tokens: 0, at: 0 };
+
+  constructor(context: EndpointContext) {
+    this.context = context;
+  }
+
+  /** The actions since the last call. */
+  takeActions(): readonly IkeAction[] {
+    const actions = this.#actions;
+    this.#actions = [];
+    return actions;
+  }
+
+  /** Notes that the deadlines of an IKE SA may have changed. */
+  touch(sa: IkeSa): void {
+    this.#touched.add(sa);
+  }
+
+  /** The IKE SAs touched since the last call. */
+  takeTouched(): Iterable<IkeSa> {
+    const touched = this.#touched;
+    if (touched.size > 0) this.#touched = new Set();
+    return touched;
+  }
+
+  act(action: IkeAction): void {
+    this.#actions.push(action);
+  }
+
+  report(fact: Fact): void {
+    this.#actions.push({ kind: 'report', fact });
+  }
+
+  transmit(path: Path, datagrams: readonly Uint8Array[]): void {
+    for (const bytes of datagrams) this.#actions.push({ kind: 'transmit', path, bytes });
+  }
+
+  /** Orders something from the kernel on behalf of a Child SA, of a connection alone, or of nobody any more. */
+  command(command: DataplaneCommand, connection: Connection | undefined, ikeSa: number, childSpi: number): void {
+    const owner = { connection: connection?.config.name ?? '', ikeSa, childSpi };
+    this.#actions.push({ kind: 'dataplane', command, owner });
+  }
+
+  addConnection(connection: Connection): void {
+    const { name, remoteAddress } = connection.config;
+    this.connections.set(name, connection);
+    const neighbours = this.#byAddress.get(remoteAddress);
+    if (neighbours === undefined) this.#byAddress.set(remoteAddress, [connection]);
+    else neighbours.push(connection);
+  }
+
+  removeConnection(connection: Connection): void {
+    const { name, remoteAddress } = connection.config;
+    this.connections.delete(name);
+    const neighbours = this.#byAddress.get(remoteAddress)?.filter((neighbour) => neighbour !== connection) ?? [];
+    if (neighbours.length === 0) this.#byAddress.delete(remoteAddress);
+    else this.#byAddress.set(remoteAddress, neighbours);
+    connection.timerAt = undefined;
+  }
+
+  /** The connections that a stranger on `path` may turn out to be: those of its address first, then those of any. */
+  candidates(path: Path): readonly Connection[] {
+    const known = this.#byAddress.get(path.remoteAddress) ?? [];
+    const any = this.#byAddress.get('any') ?? [];
+    return [...known, ...any].filter((connection) => connection.config.localAddress === path.localAddress);
+  }
+
+  /** Makes sure that the connection is called when its deadline comes. */
+  schedule(connection: Connection): void {
+    this.connectionTimers.set(connection, connectionDeadline(connection, this.context.limits.switchDelayMs));
+  }
+
+  nextNumber(): number {
+    this.#lastNumber += 1;
+    return this.#lastNumber;
+  }
+
+  /** A random IKE SPI that is neither zero nor in use. */
+  drawIkeSpi(): IkeSpi {
+    for (;;) {
+      const bytes = new Uint8Array(8);
+      this.context.random.spis.fill(bytes);
+      const spi = spiFromBytes(bytes);
+      if (spi !== ZERO_SPI && !this.ikeSas.has(spi)) return spi;
+    }
+  }
+
+  /** A random inbound ESP SPI that is not reserved (RFC 4303 §2.1) and not in use; it counts as in use from here on. */
+  drawEspSpi(): number {
+    for (;;) {
+      const bytes = new Uint8Array(4);
+      this.context.random.spis.fill(bytes);
+      const spi = new DataView(bytes.buffer).getUint32(0);
+      if (spi < FIRST_ESP_SPI || this.espSpis.has(spi)) continue;
+      this.espSpis.add(spi);
+      return spi;
+    }
+  }
+
+  drawNonce(): Uint8Array {
+    const nonce = new Uint8Array(NONCE_BYTES);
+    this.context.random.nonces.fill(nonce);
+    return nonce;
+  }
+
+  /** Whether one more unprotected error reply may be sent: a token bucket over all sources. */
+  mayAnswerStranger(at: Instant): boolean {
+    const rate = this.context.limits.errorRepliesPerSecond;
+    const earned = ((at - this.#errorReplies.at) / 1000) * rate;
+    const tokens = Math.min(rate, this.#errorReplies.tokens + earned);
+    this.#errorReplies = { tokens: tokens >= 1 ? tokens - 1 : tokens, at };
+    return tokens >= 1;
+  }
+}
+
+/** SPIs 1 to 255 are reserved (RFC 4303 §2.1). */
+const FIRST_ESP_SPI = 256;
+/** At least half the key size of the PRF (RFC 7296 §2.10): enough for HMAC-SHA2-512. */
+const NONCE_BYTES = 32;

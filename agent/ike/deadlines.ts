@@ -1,0 +1,143 @@
+import { NotifyType } from '../wire/registry.ts';
+import { makeCurrent, removeRetired } from './children.ts';
+import { closeIkeSa, noteFailure } from './closing.ts';
+import { attempt, replace } from './connecting.ts';
+import type { Connection } from './connection.ts';
+import type { Core } from './core.ts';
+import { unprotectedErrorText } from './exchange/ike-sa-init.ts';
+import type { NegotiationFailure } from './outcome.ts';
+import { enqueue } from './requests.ts';
+import { settleDuplicates } from './settle.ts';
+import type { Established, IkeSa } from './state.ts';
+import type { Instant } from './types.ts';
+
+/** When something is to be done for an IKE SA; undefined when only the peer can go on. */
+export function ikeSaDeadline(sa: IkeSa): Instant | undefined {
+  const { state } = sa;
+  const { pending } = sa.window;
+  let earliest = pending === undefined ? undefined : Math.min(pending.repeatAt, pending.giveUpAt);
+  const consider = (at: Instant | undefined): void => {
+    if (at !== undefined && (earliest === undefined || at < earliest)) earliest = at;
+  };
+  switch (state.kind) {
+    case 'initAnswered':
+    case 'verifying':
+    case 'closed':
+      consider(state.expiresAt);
+      break;
+    case 'established':
+      if (pending === undefined) consider(livenessAt(sa));
+      consider(state.replaceAt);
+      consider(state.duplicateCheckAt);
+      consider(state.endsAt);
+      break;
+    case 'initRequested':
+    case 'authRequested':
+    case 'deleting':
+      break;
+  }
+  return earliest;
+}
+
+/** Does what is due for an IKE SA. */
+export function onIkeSaDeadline(core: Core, at: Instant, sa: IkeSa): void {
+  const { state, connection } = sa;
+  if (state.kind === 'closed') {
+    if (state.expiresAt <= at) core.ikeSas.delete(sa.localSpi);
+    return;
+  }
+  if ((state.kind === 'initAnswered' || state.kind === 'verifying') && state.expiresAt <= at) {
+    expire(core, at, sa, connection);
+    return;
+  }
+  if (state.kind === 'established' && state.endsAt !== undefined && state.endsAt <= at) {
+    closeIkeSa(core, at, sa, 'replaced');
+    return;
+  }
+  const { pending } = sa.window;
+  if (pending !== undefined && pending.giveUpAt <= at) {
+    giveUp(core, at, sa);
+    return;
+  }
+  if (pending !== undefined && pending.repeatAt <= at) repeat(core, at, sa);
+  if (state.kind === 'established' && connection !== undefined) whileEstablished(core, at, sa, state, connection);
+}
+
+/** Does what is due for a connection: an attempt, retired SAs. */
+export function onConnectionDeadline(core: Core, at: Instant, connection: Connection): void {
+  if (core.connections.get(connection.config.name) !== connection && connection.retiring.length === 0) return;
+  for (const sa of connection.ikeSas) {
+    if (sa.state.kind !== 'established') continue;
+    for (const child of sa.state.children) {
+      const switchAt = child.installedAt + core.context.limits.switchDelayMs;
+      if (child.usage === 'deferred' && switchAt <= at) makeCurrent(core, at, sa, connection, child);
+    }
+  }
+  removeRetired(core, at, connection);
+  if (connection.nextAttemptAt !== undefined && connection.nextAttemptAt <= at) attempt(core, at, connection);
+}
+
+function whileEstablished(core: Core, at: Instant, sa: IkeSa, state: Established, connection: Connection): void {
+  if (state.duplicateCheckAt !== undefined && state.duplicateCheckAt <= at) settleDuplicates(core, at, connection, sa);
+  if (sa.state.kind !== 'established') return;
+  if (state.replaceAt <= at) {
+    sa.state = { ...sa.state, replaceAt: at + REPLACE_RETRY_MS };
+    replace(core, at, connection, sa);
+  }
+  const idle = sa.window.pending === undefined && sa.queue.length === 0;
+  if (idle && livenessAt(sa) <= at) enqueue(core, at, sa, { kind: 'liveness' });
+}
+
+/** Liveness is asked about only without proof of life (RFC 7296 §2.4). */
+function livenessAt(sa: IkeSa): Instant {
+  return sa.lastHeardAt + (sa.connection?.config.liveness.intervalMs ?? 0);
+}
+
+function repeat(core: Core, at: Instant, sa: IkeSa): void {
+  const { limits, random } = core.context;
+  const { attempt: count, datagrams } = sa.window.repeat(at, limits, random.jitter);
+  core.report({ kind: 'retransmitted', connection: sa.connection?.config.name ?? '', path: sa.path, attempt: count });
+  core.transmit(sa.path, datagrams);
+}
+
+/** Nobody came to finish what was begun, or the Verifier did not answer. */
+function expire(core: Core, at: Instant, sa: IkeSa, connection: Connection | undefined): void {
+  if (sa.state.kind === 'verifying') {
+    const text = `the certificate of ${connection?.config.name ?? 'a peer'} was not verified in time`;
+    noteFailure(core, at, sa, connection, { reason: 'timeout', by: 'us', text });
+  }
+  closeIkeSa(core, at, sa, 'expired');
+}
+
+function giveUp(core: Core, at: Instant, sa: IkeSa): void {
+  const { state, connection } = sa;
+  if (state.kind === 'deleting') {
+    closeIkeSa(core, at, sa, state.reason);
+    return;
+  }
+  if (state.kind === 'established') {
+    closeIkeSa(core, at, sa, 'peerDead');
+    return;
+  }
+  if (connection !== undefined) noteFailure(core, at, sa, connection, timeoutFailure(connection, sa));
+  closeIkeSa(core, at, sa, 'negotiationFailed');
+}
+
+function timeoutFailure(connection: Connection, sa: IkeSa): NegotiationFailure {
+  const { state } = sa;
+  if (state.kind === 'initRequested' && state.unprotectedError !== undefined) {
+    const text = unprotectedErrorText(connection, state.unprotectedError);
+    const noProposal = state.unprotectedError === NotifyType.NO_PROPOSAL_CHOSEN;
+    return { reason: noProposal ? 'noProposalChosen' : 'refusedByPeer', by: 'peer', text };
+  }
+  const { name, remoteAddress } = connection.config;
+  const exchange = state.kind === 'initRequested' ? 'IKE_SA_INIT' : 'IKE_AUTH';
+  const advice =
+    state.kind === 'initRequested'
+      ? `is it running, and are UDP ports 500 and 4500 open between ${sa.path.localAddress} and it?`
+      : 'it answered the first message only: is UDP port 4500 open, and do large packets pass?';
+  return { reason: 'timeout', by: 'us', text: `${name} (${remoteAddress}) does not answer ${exchange}: ${advice}` };
+}
+
+/** A replacement that came to nothing is begun again after this. */
+const REPLACE_RETRY_MS = 60_000;

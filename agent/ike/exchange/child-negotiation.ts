@@ -1,0 +1,204 @@
+import { err, ok, type Result } from '../../result.ts';
+import type { ChildPayloads } from '../../wire/grammar.ts';
+import type { NotifyPayload } from '../../wire/payloads/notify.ts';
+import type { Payload } from '../../wire/payloads/payload.ts';
+import type { TrafficSelector } from '../../wire/payloads/ts.ts';
+import { NotifyType } from '../../wire/registry.ts';
+import type { ChildAgreement } from '../child-sa.ts';
+import type { Connection } from '../connection.ts';
+import type { Core } from '../core.ts';
+import { hasNotify, notify } from '../notify.ts';
+import type { NegotiationFailure } from '../outcome.ts';
+import { choose, chosenSuite, offer } from '../proposal.ts';
+import { isWithin, narrow, outboundSelectors, selectorText, trafficSelectors } from '../selector.ts';
+import type { ChildOffer } from '../state.ts';
+import type { ChildConfig, Path } from '../types.ts';
+
+/** The three payloads of a Child SA and the notifies beside them, whichever exchange they stand in (RFC 7296 §1.3.1). */
+interface ChildRequest extends ChildPayloads {
+  readonly notifies: readonly NotifyPayload[];
+}
+
+/** A Child SA that a responder granted: what was agreed, and the payloads that say so. */
+export interface GrantedChild {
+  readonly agreement: ChildAgreement;
+  readonly payloads: readonly Payload[];
+}
+
+/** A Child SA that came to nothing; the IKE SA stands (RFC 7296 §1.2, §2.21.2). */
+export interface RefusedChild {
+  readonly notifyType: number;
+  readonly failure: NegotiationFailure;
+}
+
+/** Asks for a Child SA: the offer to remember, and the payloads. */
+export function offerChild(
+  core: Core,
+  config: ChildConfig,
+  path: Path,
+): { readonly offer: ChildOffer; readonly payloads: readonly Payload[] } {
+  const inboundSpi = core.drawEspSpi();
+  const localSelectors = trafficSelectors(config.local, path.localAddress);
+  const remoteSelectors = trafficSelectors(config.remote, path.remoteAddress);
+  const payloads: Payload[] = [
+    { kind: 'sa', proposals: offer('esp', config.proposals, spiToBytes(inboundSpi), false) },
+    { kind: 'tsi', selectors: localSelectors, others: [] },
+    { kind: 'tsr', selectors: remoteSelectors, others: [] },
+  ];
+  if (config.mode === 'transport') payloads.unshift(notify(NotifyType.USE_TRANSPORT_MODE));
+  return { offer: { config, inboundSpi, localSelectors, remoteSelectors }, payloads };
+}
+
+/** Answers a request for a Child SA: the first configured Child whose selectors, mode and algorithms fit. */
+export function grantChild(
+  core: Core,
+  connection: Connection,
+  request: ChildRequest,
+  path: Path,
+): Result<GrantedChild, RefusedChild> {
+  const wantsTransport = hasNotify(request.notifies, NotifyType.USE_TRANSPORT_MODE);
+  let refusal: RefusedChild | undefined;
+  for (const config of connection.config.children) {
+    // The initiator alone may propose transport mode (RFC 7296 §1.3.1): a Child configured for it cannot be tunnel.
+    if (config.mode === 'transport' && !wantsTransport) continue;
+    const granted = grantConfigured(core, connection, config, request, path);
+    if (granted.ok) return granted;
+    if (refusal === undefined || granted.error.notifyType === NotifyType.NO_PROPOSAL_CHOSEN) refusal = granted.error;
+  }
+  const asked = wantsTransport ? 'transport' : 'tunnel';
+  return err(
+    refusal ?? {
+      notifyType: NotifyType.NO_PROPOSAL_CHOSEN,
+      failure: {
+        reason: 'noProposalChosen',
+        by: 'us',
+        text: `${connection.config.name} asks for ${asked} mode, no Child is configured for it: set traffic.mode alike on both sides`,
+      },
+    },
+  );
+}
+
+function grantConfigured(
+  core: Core,
+  connection: Connection,
+  config: ChildConfig,
+  request: ChildRequest,
+  path: Path,
+): Result<GrantedChild, RefusedChild> {
+  const { limits } = core.context;
+  const peer = connection.config.name;
+  const allowedLocal = trafficSelectors(config.local, path.localAddress);
+  const allowedRemote = trafficSelectors(config.remote, path.remoteAddress);
+  const localSelectors = narrow(request.tsr.selectors, allowedLocal, limits);
+  const remoteSelectors = narrow(request.tsi.selectors, allowedRemote, limits);
+  if (outboundSelectors(localSelectors, remoteSelectors, limits) === undefined) {
+    const offered = `${texts(request.tsr.selectors)} to ${texts(request.tsi.selectors)}`;
+    const ours = `${texts(allowedLocal)} to ${texts(allowedRemote)}`;
+    const text = `no common traffic selectors with ${peer}: it offers ${offered}, configured is ${ours}`;
+    return refused(NotifyType.TS_UNACCEPTABLE, 'trafficSelectorsUnacceptable', text);
+  }
+  const inboundSpi = core.drawEspSpi();
+  const spi = spiToBytes(inboundSpi);
+  const choice = choose('esp', request.sa.proposals, config.proposals, spi, false, limits);
+  if (choice === undefined) {
+    core.espSpis.delete(inboundSpi);
+    const text = `no common ESP algorithms with ${peer} for Child ${config.name}: give both sides a proposal in common`;
+    return refused(NotifyType.NO_PROPOSAL_CHOSEN, 'noProposalChosen', text);
+  }
+  const outboundSpi = spiFromProposal(choice.peerSpi);
+  if (outboundSpi === undefined) {
+    core.espSpis.delete(inboundSpi);
+    return refused(NotifyType.NO_PROPOSAL_CHOSEN, 'peerViolation', `${peer} proposed a reserved ESP SPI`);
+  }
+  const { suite, answer } = choice;
+  const { mode } = config;
+  const payloads: Payload[] = [
+    { kind: 'sa', proposals: [answer] },
+    { kind: 'tsi', selectors: remoteSelectors, others: [] },
+    { kind: 'tsr', selectors: localSelectors, others: [] },
+  ];
+  if (mode === 'transport') payloads.unshift(notify(NotifyType.USE_TRANSPORT_MODE));
+  const agreement: ChildAgreement = {
+    config,
+    suite,
+    mode,
+    inboundSpi,
+    outboundSpi,
+    localSelectors,
+    remoteSelectors,
+    weInitiated: false,
+  };
+  return ok({ agreement, payloads });
+}
+
+/** What an initiator makes of a granted Child SA; a failure means that the peer must be told to delete it again. */
+export function acceptChild(
+  core: Core,
+  connection: Connection,
+  asked: ChildOffer,
+  answer: ChildRequest,
+): Result<ChildAgreement, NegotiationFailure> {
+  const peer = connection.config.name;
+  const { config, inboundSpi } = asked;
+  const violation = (text: string): Result<ChildAgreement, NegotiationFailure> =>
+    err({ reason: 'peerViolation', by: 'us', text: `${peer} ${text}` });
+  const chosen = chosenSuite('esp', answer.sa.proposals, config.proposals, false);
+  if (chosen === undefined) return violation(`chose ESP algorithms for Child ${config.name} that we did not offer`);
+  const outboundSpi = spiFromProposal(chosen.peerSpi);
+  if (outboundSpi === undefined) return violation('chose a reserved ESP SPI');
+  const localSelectors = answer.tsi.selectors;
+  const remoteSelectors = answer.tsr.selectors;
+  if (!isWithin(localSelectors, asked.localSelectors) || !isWithin(remoteSelectors, asked.remoteSelectors)) {
+    return violation(
+      `widened the traffic selectors of Child ${config.name} to ${texts(localSelectors)} and ${texts(remoteSelectors)}`,
+    );
+  }
+  if (outboundSelectors(localSelectors, remoteSelectors, core.context.limits) === undefined) {
+    return violation(
+      `narrowed Child ${config.name} to ${texts(localSelectors)} and ${texts(remoteSelectors)}, which the kernel cannot express`,
+    );
+  }
+  const transport = hasNotify(answer.notifies, NotifyType.USE_TRANSPORT_MODE);
+  if (transport !== (config.mode === 'transport')) {
+    const text = transport ? 'chose transport mode although we asked for tunnel' : 'declined transport mode';
+    return violation(`${text} for Child ${config.name}: set the mode alike on both sides`);
+  }
+  return ok({
+    config,
+    suite: chosen.suite,
+    mode: config.mode,
+    inboundSpi,
+    outboundSpi,
+    localSelectors,
+    remoteSelectors,
+    weInitiated: true,
+  });
+}
+
+/** The four bytes of an ESP SPI as proposals, notifies and deletes carry it. */
+export function spiToBytes(spi: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, spi);
+  return bytes;
+}
+
+/** An ESP SPI from its four bytes; undefined for other lengths and for the reserved ones (RFC 4303 §2.1). */
+export function spiFromProposal(bytes: Uint8Array): number | undefined {
+  if (bytes.length !== 4) return undefined;
+  const spi = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0);
+  return spi < FIRST_ESP_SPI ? undefined : spi;
+}
+
+function refused(
+  notifyType: number,
+  reason: NegotiationFailure['reason'],
+  text: string,
+): Result<GrantedChild, RefusedChild> {
+  return err({ notifyType, failure: { reason, by: 'us', text } });
+}
+
+function texts(selectors: readonly TrafficSelector[]): string {
+  return selectors.slice(0, 8).map(selectorText).join(', ');
+}
+
+const FIRST_ESP_SPI = 256;

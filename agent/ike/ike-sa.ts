@@ -1,0 +1,325 @@
+import type { Result } from '../result.ts';
+import {
+  type GrammarError,
+  parseIkeAuthRequest,
+  parseIkeAuthResponse,
+  parseIkeSaInitResponse,
+  parseInformational,
+} from '../wire/grammar.ts';
+import type { Malformed } from '../wire/malformed.ts';
+import { decodePayloads, type Message } from '../wire/message.ts';
+import type { Payload } from '../wire/payloads/payload.ts';
+import { ExchangeType, NotifyType } from '../wire/registry.ts';
+import { openProtected } from '../wire/sk.ts';
+import { closeIkeSa, noteFailure } from './closing.ts';
+import { commit, securedBy } from './commit.ts';
+import type { Core } from './core.ts';
+import { onCreateChildRequest } from './exchange/create-child-sa.ts';
+import { onAuthRequest, onAuthResponse } from './exchange/ike-auth.ts';
+import { onInitResponse, responderKeys } from './exchange/ike-sa-init.ts';
+import { onInformationalRequest } from './exchange/informational.ts';
+import type { DropReason } from './fact.ts';
+import { notify } from './notify.ts';
+import type { HandledRequest, Outcome, Refusal } from './outcome.ts';
+import { protectedMessage } from './protected-message.ts';
+import { endWith, enqueue } from './requests.ts';
+import type { IkeSa, QueuedRequest } from './state.ts';
+import type { Instant, Path } from './types.ts';
+
+/**
+ * One message for an IKE SA: authenticate, then message ID, then form, then the exchange, then commit. Whatever fails
+ * before the ICV has been checked leaves the SA as it was.
+ */
+export function receive(core: Core, at: Instant, sa: IkeSa, message: Message, bytes: Uint8Array, path: Path): void {
+  const { flags } = message.header;
+  core.touch(sa);
+  if (flags.initiator !== (sa.role === 'responder')) {
+    drop(core, path, 'unexpectedExchange', 'the initiator flag is that of our own side');
+    return;
+  }
+  if (flags.response) receiveResponse(core, at, sa, message, bytes, path);
+  else receiveRequest(core, at, sa, message, bytes, path);
+}
+
+function receiveRequest(core: Core, at: Instant, sa: IkeSa, message: Message, bytes: Uint8Array, path: Path): void {
+  const { messageId, exchangeType } = message.header;
+  const position = sa.window.position(messageId, bytes);
+  switch (position.kind) {
+    case 'repeated':
+      core.report({ kind: 'responseReplayed', connection: nameOfPeer(sa), path });
+      core.transmit(path, position.datagrams);
+      return;
+    case 'differentRetransmission':
+      drop(core, path, 'differentRetransmission', `message ID ${messageId} was used for another request`);
+      return;
+    case 'outside':
+      drop(core, path, 'unexpectedMessageId', `message ID ${messageId} is outside of the window`);
+      return;
+    case 'next':
+      break;
+  }
+  if (!isExpectedRequest(sa, exchangeType)) {
+    drop(core, path, 'unexpectedExchange', `exchange ${exchangeType} for a ${sa.state.kind} IKE SA`);
+    return;
+  }
+  const payloads = open(core, at, sa, message, bytes, path);
+  if (payloads === undefined) return;
+  noteProofOfLife(sa, at, path);
+  const handled: HandledRequest = { exchangeType, messageId, datagram: bytes, path };
+  const result = payloads.ok ? handleRequest(core, at, sa, payloads.value, handled) : syntaxError(payloads.error);
+  if (result.ok) commit(core, at, sa, result.value, handled);
+  else refuseRequest(core, at, sa, result.error, handled);
+}
+
+/** Which requests a state listens to; anything else may be late, or an attack on the order of exchanges. */
+function isExpectedRequest(sa: IkeSa, exchangeType: number): boolean {
+  switch (sa.state.kind) {
+    case 'initAnswered':
+      return exchangeType === ExchangeType.IKE_AUTH;
+    case 'established':
+    case 'deleting':
+      return exchangeType === ExchangeType.INFORMATIONAL || exchangeType === ExchangeType.CREATE_CHILD_SA;
+    default:
+      return false;
+  }
+}
+
+function handleRequest(
+  core: Core,
+  at: Instant,
+  sa: IkeSa,
+  payloads: readonly Payload[],
+  handled: HandledRequest,
+): Result<Outcome, Refusal> {
+  const { state, connection } = sa;
+  if (state.kind === 'initAnswered' && state.keys !== undefined) {
+    const request = parseIkeAuthRequest(payloads);
+    if (!request.ok) return syntaxError(request.error);
+    const { datagram, messageId, path } = handled;
+    const received = { request: request.value, datagram: datagram.slice(), messageId, path };
+    return onAuthRequest(core, at, state.candidates, state.handshake, state.keys, received);
+  }
+  if ((state.kind !== 'established' && state.kind !== 'deleting') || connection === undefined) {
+    throw new Error(`a ${state.kind} IKE SA handles no request`);
+  }
+  if (handled.exchangeType === ExchangeType.CREATE_CHILD_SA) return onCreateChildRequest(state);
+  const request = parseInformational(payloads);
+  return request.ok ? onInformationalRequest(state, connection, request.value) : syntaxError(request.error);
+}
+
+function receiveResponse(core: Core, at: Instant, sa: IkeSa, message: Message, bytes: Uint8Array, path: Path): void {
+  const { messageId, exchangeType } = message.header;
+  if (!sa.window.answers(messageId, exchangeType)) {
+    const text = `exchange ${exchangeType} with message ID ${messageId} answers no open request`;
+    drop(core, path, 'unexpectedResponse', text);
+    return;
+  }
+  if (sa.state.kind === 'initRequested') {
+    receiveInitResponse(core, at, sa, message, bytes, path);
+    return;
+  }
+  // The answer is there already; its repetitions wait for the Verifier with it.
+  if (sa.state.kind === 'verifying') {
+    drop(core, path, 'busy', 'the peer is being verified');
+    return;
+  }
+  const payloads = open(core, at, sa, message, bytes, path);
+  if (payloads === undefined) return;
+  noteProofOfLife(sa, at, path);
+  const result = payloads.ok ? handleResponse(core, at, sa, payloads.value) : syntaxError(payloads.error);
+  if (result.ok) {
+    sa.window.close();
+    commit(core, at, sa, result.value, undefined);
+  } else refuseResponse(core, at, sa, result.error, path);
+}
+
+function receiveInitResponse(
+  core: Core,
+  at: Instant,
+  sa: IkeSa,
+  message: Message,
+  bytes: Uint8Array,
+  path: Path,
+): void {
+  const { state, connection } = sa;
+  if (state.kind !== 'initRequested' || connection === undefined) return;
+  const response = message.protected === undefined ? parseIkeSaInitResponse(message.payloads) : undefined;
+  if (response === undefined || !response.ok) {
+    drop(core, path, 'malformed', 'an IKE_SA_INIT response that makes no sense');
+    return;
+  }
+  const { responderSpi } = message.header;
+  const result = onInitResponse(core, sa, state, connection, responderSpi, response.value, bytes, path);
+  if (!result.ok) {
+    refuseResponse(core, at, sa, result.error, path);
+    return;
+  }
+  const { next } = result.value;
+  const { limits, random } = core.context;
+  if (next.kind !== 'initRequested') {
+    sa.remoteSpi = responderSpi;
+    sa.window.close();
+    commit(core, at, sa, result.value, undefined);
+    return;
+  }
+  sa.state = next;
+  if (next.request === state.request) {
+    sa.window.hasten(at + limits.unprotectedErrorPatienceMs);
+    return;
+  }
+  sa.window.replace(at, [next.request], limits, random.jitter);
+  core.transmit(sa.path, [next.request]);
+}
+
+function handleResponse(core: Core, at: Instant, sa: IkeSa, payloads: readonly Payload[]): Result<Outcome, Refusal> {
+  const { state, connection } = sa;
+  if (state.kind === 'authRequested' && connection !== undefined) {
+    const response = parseIkeAuthResponse(payloads);
+    if (!response.ok) return syntaxError(response.error);
+    return onAuthResponse(core, at, state, connection, response.value);
+  }
+  const response = parseInformational(payloads);
+  if (!response.ok) return syntaxError(response.error);
+  const close = state.kind === 'deleting' ? { close: state.reason } : {};
+  return { ok: true, value: { next: state, ...close } };
+}
+
+/** Checks the ICV and takes the payloads apart; undefined where nothing may be believed, which has been reported. */
+function open(
+  core: Core,
+  at: Instant,
+  sa: IkeSa,
+  message: Message,
+  bytes: Uint8Array,
+  path: Path,
+): Result<readonly Payload[], Malformed> | undefined {
+  if (sa.state.kind === 'initAnswered' && sa.state.keys === undefined) {
+    const keys = responderKeys(sa, sa.state);
+    if (keys === undefined) {
+      drop(core, path, 'malformed', 'the public value of the peer is invalid');
+      closeIkeSa(core, at, sa, 'negotiationFailed');
+      return undefined;
+    }
+    sa.state = { ...sa.state, keys };
+  }
+  const secured = securedBy(sa.state);
+  if (secured === undefined || message.protected?.kind !== 'sk') {
+    drop(core, path, 'unauthenticatedNotify', 'a message without protection for an IKE SA that has keys');
+    if (sa.state.kind === 'established' && sa.queue.length === 0 && sa.window.pending === undefined) {
+      enqueue(core, at, sa, { kind: 'liveness' });
+    }
+    return undefined;
+  }
+  const direction = secured.keys.direction(sa.role === 'initiator' ? 'responder' : 'initiator');
+  const chain = openProtected(bytes, message.protected, secured.cryptography.protection, direction);
+  if (chain.ok) return decodePayloads(chain.value.first, chain.value.bytes);
+  if (chain.error.kind === 'malformed') return { ok: false, error: chain.error };
+  drop(core, path, 'integrity', 'the integrity check failed');
+  noteIntegrityFailure(core, at, sa);
+  return undefined;
+}
+
+/** An IKE SA that nobody has authenticated to is not worth endless decryption. */
+function noteIntegrityFailure(core: Core, at: Instant, sa: IkeSa): void {
+  if (sa.state.kind !== 'initAnswered') return;
+  const integrityFailures = sa.state.integrityFailures + 1;
+  sa.state = { ...sa.state, integrityFailures };
+  if (integrityFailures >= core.context.limits.integrityFailuresHalfOpen) closeIkeSa(core, at, sa, 'negotiationFailed');
+}
+
+/** Only what is authenticated proves life and moves the path, and the path only of a peer behind a NAT (RFC 7296 §2.23). */
+function noteProofOfLife(sa: IkeSa, at: Instant, path: Path): void {
+  sa.lastHeardAt = at;
+  const moved = sa.path.remotePort !== path.remotePort || sa.path.remoteAddress !== path.remoteAddress;
+  const floated = sa.state.kind === 'initAnswered' && sa.path.localPort !== path.localPort;
+  if (floated || (moved && sa.nat.remote)) sa.path = path;
+}
+
+/** What is said to an authenticated peer whose message has no proper form (RFC 7296 §2.5, §2.21.3). */
+function syntaxError(error: GrammarError): { readonly ok: false; readonly error: Refusal } {
+  const critical = error.kind === 'unsupportedCriticalPayload';
+  const text = critical
+    ? `critical payload of type ${error.payloadType} is not supported`
+    : `malformed at byte ${error.offset}, ${error.field}: ${error.reason}`;
+  if (critical) {
+    const data = new Uint8Array([error.payloadType]);
+    return { ok: false, error: { kind: 'answer', notify: notify(NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, data) } };
+  }
+  const failure = { reason: 'peerViolation', by: 'us', text } as const;
+  const refusal: Refusal = {
+    kind: 'fatal',
+    notify: notify(NotifyType.INVALID_SYNTAX),
+    close: 'protocolViolation',
+    failure,
+  };
+  return { ok: false, error: refusal };
+}
+
+/** Acts on a refusal: of the request `handled`, or of a response where there is none. */
+export function refuse(
+  core: Core,
+  at: Instant,
+  sa: IkeSa,
+  refusal: Refusal,
+  handled: HandledRequest | undefined,
+  path: Path,
+): void {
+  if (handled === undefined) refuseResponse(core, at, sa, refusal, path);
+  else refuseRequest(core, at, sa, refusal, handled);
+}
+
+function refuseRequest(core: Core, at: Instant, sa: IkeSa, refusal: Refusal, handled: HandledRequest): void {
+  if (refusal.kind === 'drop') {
+    drop(core, handled.path, refusal.reason, refusal.text);
+    return;
+  }
+  const secured = securedBy(sa.state);
+  if (refusal.notify !== undefined && secured !== undefined) {
+    const { exchangeType, messageId, datagram, path } = handled;
+    const { keys, cryptography } = secured;
+    const payloads = [refusal.notify];
+    const response = protectedMessage(core, sa, keys, cryptography, exchangeType, messageId, true, payloads);
+    sa.window.store(messageId, datagram, response);
+    core.transmit(path, response);
+  }
+  if (refusal.kind === 'answer') {
+    // Without IKE_AUTH there is nothing that could go on.
+    if (sa.state.kind === 'initAnswered') closeIkeSa(core, at, sa, 'negotiationFailed');
+    return;
+  }
+  noteFailure(core, at, sa, refusal.connection ?? sa.connection, refusal.failure);
+  closeIkeSa(core, at, sa, refusal.close);
+}
+
+/** A response cannot be answered: what has to be said goes into a request of our own (RFC 7296 §2.21.2). */
+function refuseResponse(core: Core, at: Instant, sa: IkeSa, refusal: Refusal, path: Path): void {
+  if (refusal.kind === 'drop') {
+    drop(core, path, refusal.reason, refusal.text);
+    return;
+  }
+  const violation = {
+    reason: 'peerViolation',
+    by: 'us',
+    text: `${nameOfPeer(sa)} sent a response we cannot read`,
+  } as const;
+  noteFailure(core, at, sa, sa.connection, refusal.kind === 'fatal' ? refusal.failure : violation);
+  const secured = securedBy(sa.state);
+  if (refusal.notify === undefined || secured === undefined) {
+    closeIkeSa(core, at, sa, refusal.kind === 'fatal' ? refusal.close : 'protocolViolation');
+    return;
+  }
+  sa.window.close();
+  const authentication = refusal.kind === 'fatal' && refusal.failure.reason === 'authenticationFailed';
+  endWith(core, at, sa, secured, authentication ? AUTHENTICATION_FAILED : PROTOCOL_VIOLATION);
+}
+
+function nameOfPeer(sa: IkeSa): string {
+  return sa.connection?.config.name ?? '';
+}
+
+function drop(core: Core, path: Path, reason: DropReason, text: string): void {
+  core.report({ kind: 'datagramDropped', reason, path, text });
+}
+
+const AUTHENTICATION_FAILED: QueuedRequest = { kind: 'authenticationFailed' };
+const PROTOCOL_VIOLATION: QueuedRequest = { kind: 'deleteIkeSa', reason: 'protocolViolation' };

@@ -1,0 +1,65 @@
+import { constantTimeEqual } from '../crypto/constant-time.ts';
+import type { CryptoProvider, Random } from '../crypto/types.ts';
+import { type IkeSpi, spiBytes } from '../wire/header.ts';
+import { type IpAddress, ipAddressBytes } from '../wire/ip-address.ts';
+import type { Path } from './types.ts';
+
+/** Where a NAT stands: in front of us, in front of the peer. */
+export interface NatSituation {
+  readonly local: boolean;
+  readonly remote: boolean;
+}
+
+/** The data of one message's NAT_DETECTION_SOURCE_IP and NAT_DETECTION_DESTINATION_IP. */
+export interface NatDetection {
+  readonly source: Uint8Array;
+  readonly destination: Uint8Array;
+}
+
+/**
+ * NAT detection data of a message that leaves on `path` (RFC 7296 §2.23). With `pretend` the source is random, which
+ * makes the peer see a NAT and so forces ESP into UDP.
+ */
+export function natDetection(
+  crypto: CryptoProvider,
+  initiatorSpi: IkeSpi,
+  responderSpi: IkeSpi,
+  path: Path,
+  pretend: Random | undefined,
+): NatDetection {
+  const source = addressHash(crypto, initiatorSpi, responderSpi, path.localAddress, path.localPort);
+  if (pretend !== undefined) pretend.fill(source);
+  return { source, destination: addressHash(crypto, initiatorSpi, responderSpi, path.remoteAddress, path.remotePort) };
+}
+
+/**
+ * What a received message's NAT detection says, seen from the receiver's `path`: a peer whose source is not among
+ * `sources` is behind a NAT, and we are where the destination is not our own address.
+ */
+export function natSituation(
+  crypto: CryptoProvider,
+  initiatorSpi: IkeSpi,
+  responderSpi: IkeSpi,
+  path: Path,
+  sources: readonly Uint8Array[],
+  destination: Uint8Array,
+): NatSituation {
+  const own = addressHash(crypto, initiatorSpi, responderSpi, path.localAddress, path.localPort);
+  const peer = addressHash(crypto, initiatorSpi, responderSpi, path.remoteAddress, path.remotePort);
+  return {
+    local: !constantTimeEqual(own, destination),
+    remote: !sources.some((source) => constantTimeEqual(peer, source)),
+  };
+}
+
+/** SHA-1(SPIi | SPIr | IP address | port). */
+function addressHash(
+  crypto: CryptoProvider,
+  initiatorSpi: IkeSpi,
+  responderSpi: IkeSpi,
+  address: IpAddress,
+  port: number,
+): Uint8Array {
+  const portBytes = new Uint8Array([port >> 8, port & 0xff]);
+  return crypto.sha1([spiBytes(initiatorSpi), spiBytes(responderSpi), ipAddressBytes(address), portBytes]);
+}

@@ -1,0 +1,67 @@
+import type { ChildKeys } from '../crypto/keymat.ts';
+import type { NotifyPayload } from '../wire/payloads/notify.ts';
+import type { Payload } from '../wire/payloads/payload.ts';
+import type { ChildAgreement } from './child-sa.ts';
+import type { Connection } from './connection.ts';
+import type { CloseReason, DropReason, Fact, FailureReason } from './fact.ts';
+import type { NatSituation } from './natd.ts';
+import type { IkeSaState, QueuedRequest } from './state.ts';
+import type { Path, VerificationJob } from './types.ts';
+
+/** What an exchange handler decided. Nothing of it has happened until `ike-sa.ts` commits it. */
+export interface Outcome {
+  readonly next: IkeSaState;
+  /** Payloads of the response to the request that was handled; undefined for none (yet). */
+  readonly reply?: readonly Payload[];
+  /** The response in case the kernel refuses the Child SA that `reply` grants. */
+  readonly replyWithoutChild?: readonly Payload[];
+  /** The next request of an initial exchange, sent at once. */
+  readonly request?: { readonly exchangeType: number; readonly payloads: readonly Payload[] };
+  /** Requests for when the window is free. */
+  readonly enqueue?: readonly QueuedRequest[];
+  readonly install?: { readonly agreement: ChildAgreement; readonly keys: ChildKeys };
+  /** Inbound SPIs of Child SAs that end. */
+  readonly remove?: { readonly inboundSpis: readonly number[]; readonly reason: CloseReason };
+  /** The IKE SA ends with this. */
+  readonly close?: CloseReason;
+  /** The peer has turned out to be this one. */
+  readonly connection?: Connection;
+  readonly nat?: NatSituation;
+  /** The peer says that it has no older SA with us (RFC 7296 §2.4). */
+  readonly initialContact?: boolean;
+  readonly verify?: VerificationJob;
+  readonly failure?: NegotiationFailure;
+  readonly facts?: readonly Fact[];
+}
+
+/** Why a negotiation failed, in words for the person who has to mend it. */
+export interface NegotiationFailure {
+  readonly reason: FailureReason;
+  readonly by: 'us' | 'peer';
+  readonly text: string;
+}
+
+/** Why a message is not acted on. */
+export type Refusal =
+  /** Nothing that an authenticated peer said: no state changes, nobody is answered. */
+  | { readonly kind: 'drop'; readonly reason: DropReason; readonly text: string }
+  /** An authenticated request that gets an error and changes nothing. */
+  | { readonly kind: 'answer'; readonly notify: NotifyPayload }
+  /** An authenticated message after which the IKE SA cannot stand (RFC 7296 §2.21.2, §2.21.3). */
+  | {
+      readonly kind: 'fatal';
+      /** Sent in the response, or in a request of our own where a response was refused. */
+      readonly notify: NotifyPayload | undefined;
+      readonly close: CloseReason;
+      readonly failure: NegotiationFailure;
+      /** Whose configuration it concerns, where that has become clear. */
+      readonly connection?: Connection | undefined;
+    };
+
+/** The authenticated request that an outcome answers. */
+export interface HandledRequest {
+  readonly exchangeType: number;
+  readonly messageId: number;
+  readonly datagram: Uint8Array;
+  readonly path: Path;
+}

@@ -1,0 +1,152 @@
+import { noIntegrity, transformTypes } from '../crypto/suites.ts';
+import type { Proposal, Transform } from '../wire/payloads/sa.ts';
+import { Protocol } from '../wire/registry.ts';
+import type { Limits } from './limits.ts';
+import { type Suite, suiteOf } from './suite.ts';
+import type { Algorithm, ProposalConfig } from './types.ts';
+
+/** What a responder picked from an offer. */
+export interface Choice {
+  readonly suite: Suite;
+  /** The accepted proposal as it goes back: the offered number, one transform of each type, the responder's own SPI. */
+  readonly answer: Proposal;
+  /** SPI that the initiator put into the proposal; empty in IKE_SA_INIT. */
+  readonly peerSpi: Uint8Array;
+}
+
+/** Builds the SA payload's proposals, numbered from 1, in order of preference (RFC 7296 §3.3.1). */
+export function offer(
+  protocol: 'ike' | 'esp',
+  configured: readonly ProposalConfig[],
+  spi: Uint8Array,
+  withKeyExchange: boolean,
+): readonly Proposal[] {
+  return configured.map((proposal, index) => ({
+    number: index + 1,
+    protocol: PROTOCOL[protocol],
+    spi,
+    transforms: proposal.algorithms
+      .filter((algorithm) => withKeyExchange || algorithm.type !== transformTypes.keyExchange)
+      .map(transformOf),
+  }));
+}
+
+/**
+ * Picks the first of our proposals that one of the offered ones can satisfy, and of each type our most preferred
+ * algorithm that it offers. Undefined: nothing in common (NO_PROPOSAL_CHOSEN). With `withKeyExchange` false, key
+ * exchanges are passed over on both sides: the first Child SA has none of its own (RFC 7296 §1.2).
+ */
+export function choose(
+  protocol: 'ike' | 'esp',
+  offered: readonly Proposal[],
+  configured: readonly ProposalConfig[],
+  ownSpi: Uint8Array,
+  withKeyExchange: boolean,
+  limits: Limits,
+): Choice | undefined {
+  const considered = offered
+    .slice(0, limits.proposalsConsidered)
+    .filter(
+      (proposal) =>
+        proposal.protocol === PROTOCOL[protocol] && proposal.transforms.length <= limits.transformsConsidered,
+    );
+  for (const own of configured) {
+    for (const proposal of considered) {
+      const chosen = match(protocol, proposal, own, withKeyExchange);
+      const suite = chosen && suiteOf(protocol, chosen);
+      if (chosen === undefined || suite === undefined) continue;
+      const answer: Proposal = {
+        number: proposal.number,
+        protocol: proposal.protocol,
+        spi: ownSpi,
+        transforms: chosen.map(transformOf),
+      };
+      return { suite, answer, peerSpi: proposal.spi };
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Reads the responder's answer: exactly one proposal, with a number that we offered and one transform of each type,
+ * each of them offered under that number (RFC 7296 §2.7). Undefined: the answer is not a choice from our offer.
+ */
+export function chosenSuite(
+  protocol: 'ike' | 'esp',
+  answer: readonly Proposal[],
+  configured: readonly ProposalConfig[],
+  withKeyExchange: boolean,
+): { readonly suite: Suite; readonly peerSpi: Uint8Array } | undefined {
+  const [proposal] = answer;
+  if (answer.length !== 1 || proposal === undefined || proposal.protocol !== PROTOCOL[protocol]) return undefined;
+  const offeredUnderNumber = configured[proposal.number - 1];
+  if (offeredUnderNumber === undefined) return undefined;
+  const types = new Set(proposal.transforms.map((transform) => transform.type));
+  if (types.size !== proposal.transforms.length) return undefined;
+  const chosen = match(protocol, proposal, offeredUnderNumber, withKeyExchange);
+  const suite = chosen && suiteOf(protocol, chosen);
+  if (chosen === undefined || suite === undefined || chosen.length !== proposal.transforms.length) return undefined;
+  return { suite, peerSpi: proposal.spi };
+}
+
+/** One algorithm of each type from `offered` that `own` allows, in `own`'s order; undefined where a type has none. */
+function match(
+  protocol: 'ike' | 'esp',
+  offered: Proposal,
+  own: ProposalConfig,
+  withKeyExchange: boolean,
+): readonly Algorithm[] | undefined {
+  const aead = !own.algorithms.some((algorithm) => algorithm.type === transformTypes.integrity);
+  const chosen: Algorithm[] = [];
+  for (const type of offeredTypes(offered)) {
+    if (type === transformTypes.keyExchange && !withKeyExchange) continue;
+    const candidates = offered.transforms.filter((transform) => transform.type === type);
+    if (type === transformTypes.integrity && aead) {
+      const none = candidates.some((transform) => transform.id === noIntegrity);
+      if (!none) return undefined;
+      chosen.push({ type, id: noIntegrity, keyBits: 0 });
+      continue;
+    }
+    const algorithm = own.algorithms.find(
+      (mine) => mine.type === type && candidates.some((transform) => isAlgorithm(transform, mine)),
+    );
+    // RFC 7296 §3.3.6: an offer with a type that we do not know, or nothing acceptable of one, is refused whole.
+    if (algorithm === undefined) return undefined;
+    chosen.push(algorithm);
+  }
+  const needed = NEEDED[protocol].filter((type) => withKeyExchange || type !== transformTypes.keyExchange);
+  if (needed.some((type) => !chosen.some((algorithm) => algorithm.type === type))) return undefined;
+  return chosen;
+}
+
+function offeredTypes(proposal: Proposal): ReadonlySet<number> {
+  return new Set(proposal.transforms.map((transform) => transform.type));
+}
+
+/** An attribute that is not the key length makes a transform unacceptable (RFC 7296 §3.3.6). */
+function isAlgorithm(transform: Transform, algorithm: Algorithm): boolean {
+  if (transform.id !== algorithm.id) return false;
+  let keyBits = 0;
+  for (const attribute of transform.attributes) {
+    if (attribute.type !== KEY_LENGTH || !('value' in attribute)) return false;
+    keyBits = attribute.value;
+  }
+  return keyBits === algorithm.keyBits;
+}
+
+function transformOf(algorithm: Algorithm): Transform {
+  return {
+    type: algorithm.type,
+    id: algorithm.id,
+    attributes: algorithm.keyBits === 0 ? [] : [{ type: KEY_LENGTH, value: algorithm.keyBits }],
+  };
+}
+
+const PROTOCOL = { ike: Protocol.IKE, esp: Protocol.ESP } as const;
+/** Types without which a proposal is no suite; integrity is decided by the cipher. */
+const NEEDED = {
+  ike: [transformTypes.encryption, transformTypes.prf, transformTypes.keyExchange],
+  esp: [transformTypes.encryption, transformTypes.sequenceNumbers],
+} as const;
+/** Attribute type of the key length in bits (RFC 7296 §3.3.5). */
+const KEY_LENGTH = 14;

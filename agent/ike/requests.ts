@@ -1,0 +1,84 @@
+import type { IkeKeys } from '../crypto/keymat.ts';
+import { ExchangeType } from '../wire/registry.ts';
+import { removeAllChildren, removeChildren } from './children.ts';
+import type { Core } from './core.ts';
+import { informationalRequest } from './exchange/informational.ts';
+import type { CloseReason } from './fact.ts';
+import { protectedMessage } from './protected-message.ts';
+import type { IkeSa, QueuedRequest } from './state.ts';
+import type { IkeCryptography } from './suite.ts';
+import type { Instant } from './types.ts';
+
+/** What protects the messages of an IKE SA. */
+export interface Secured {
+  readonly keys: IkeKeys;
+  readonly cryptography: IkeCryptography;
+}
+
+/** Puts a request of ours in line and sends it if the window is free. A full line drops it: the peer is not answering. */
+export function enqueue(core: Core, at: Instant, sa: IkeSa, request: QueuedRequest): void {
+  if (sa.state.kind !== 'established') return;
+  if (sa.queue.length >= core.context.limits.queuedRequests) return;
+  if (sa.queue.some(isEnding)) return;
+  if (isEnding(request)) {
+    sa.queue.length = 0;
+    // The kernel need not wait until an open request has been answered.
+    if (sa.connection !== undefined) removeAllChildren(core, at, sa, sa.connection, endReason(request));
+  }
+  sa.queue.push(request);
+  sendQueued(core, at, sa);
+}
+
+/** Sends the next request in line if none is open. */
+export function sendQueued(core: Core, at: Instant, sa: IkeSa): void {
+  const { state, connection } = sa;
+  if (state.kind !== 'established' || connection === undefined || sa.window.pending !== undefined) return;
+  const request = sa.queue.shift();
+  if (request === undefined) return;
+  const { name, liveness } = connection.config;
+  switch (request.kind) {
+    case 'deleteIkeSa':
+    case 'authenticationFailed':
+      endWith(core, at, sa, state, request);
+      return;
+    case 'deleteChild':
+      send(core, at, sa, state, request, liveness.timeoutMs);
+      removeChildren(core, at, sa, connection, [request.inboundSpi], 'deletedLocally');
+      core.espSpis.delete(request.inboundSpi);
+      return;
+    case 'liveness':
+      core.report({ kind: 'livenessChecked', connection: name, path: sa.path });
+      send(core, at, sa, state, request, liveness.timeoutMs);
+      return;
+  }
+}
+
+/** Tells the peer that the IKE SA ends, takes its Child SAs out of the kernel and waits for nothing but the answer. */
+export function endWith(core: Core, at: Instant, sa: IkeSa, secured: Secured, request: QueuedRequest): void {
+  const { state, connection } = sa;
+  const reason = endReason(request);
+  send(core, at, sa, secured, request, core.context.limits.deleteTimeoutMs);
+  if (connection !== undefined) removeAllChildren(core, at, sa, connection, reason);
+  if (state.kind === 'authRequested') core.espSpis.delete(state.offer.inboundSpi);
+  sa.state = { kind: 'deleting', reason, keys: secured.keys, cryptography: secured.cryptography };
+}
+
+function send(core: Core, at: Instant, sa: IkeSa, secured: Secured, request: QueuedRequest, timeoutMs: number): void {
+  const { limits, random } = core.context;
+  const { keys, cryptography } = secured;
+  const exchangeType = ExchangeType.INFORMATIONAL;
+  const payloads = informationalRequest(request);
+  const messageId = sa.window.nextRequestId;
+  const datagrams = protectedMessage(core, sa, keys, cryptography, exchangeType, messageId, false, payloads);
+  sa.window.open(at, exchangeType, datagrams, timeoutMs, limits, random.jitter);
+  core.transmit(sa.path, datagrams);
+  core.touch(sa);
+}
+
+function endReason(request: QueuedRequest): CloseReason {
+  return request.kind === 'deleteIkeSa' ? request.reason : 'negotiationFailed';
+}
+
+function isEnding(request: QueuedRequest): boolean {
+  return request.kind === 'deleteIkeSa' || request.kind === 'authenticationFailed';
+}

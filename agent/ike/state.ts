@@ -1,0 +1,157 @@
+import type { IkeKeys, IkeRole } from '../crypto/keymat.ts';
+import type { EphemeralKey } from '../crypto/types.ts';
+import type { IkeAuthRequest, IkeAuthResponse } from '../wire/grammar.ts';
+import type { IkeSpi } from '../wire/header.ts';
+import type { TrafficSelector } from '../wire/payloads/ts.ts';
+import type { ChildSa } from './child-sa.ts';
+import type { Connection } from './connection.ts';
+import type { CloseReason } from './fact.ts';
+import type { NatSituation } from './natd.ts';
+import type { IkeCryptography } from './suite.ts';
+import type { ChildConfig, Instant, Path } from './types.ts';
+import type { Window } from './window.ts';
+
+/** What both sides said in IKE_SA_INIT; kept until AUTH has covered it (RFC 7296 §2.15). */
+export interface Handshake {
+  readonly cryptography: IkeCryptography;
+  /** The last IKE_SA_INIT request and its response, as they were on the wire. */
+  readonly request: Uint8Array;
+  readonly response: Uint8Array;
+  readonly initiatorNonce: Uint8Array;
+  readonly responderNonce: Uint8Array;
+}
+
+/** The Child SA that an initiator asked for in IKE_AUTH. */
+export interface ChildOffer {
+  readonly config: ChildConfig;
+  readonly inboundSpi: number;
+  readonly localSelectors: readonly TrafficSelector[];
+  readonly remoteSelectors: readonly TrafficSelector[];
+}
+
+/** Initiator: HDR, SAi1, KEi, Ni --> sent; nothing of the peer is believed yet. */
+export interface InitRequested {
+  readonly kind: 'initRequested';
+  readonly nonce: Uint8Array;
+  readonly ephemeral: EphemeralKey;
+  readonly group: number;
+  readonly cookie: Uint8Array | undefined;
+  /** COOKIE and INVALID_KE_PAYLOAD answers that were followed so far. */
+  readonly retries: number;
+  readonly request: Uint8Array;
+  /** The last unprotected error, told only if no better answer comes (RFC 7296 §2.21.1). */
+  readonly unprotectedError: number | undefined;
+}
+
+/** Responder: <-- HDR, SAr1, KEr, Nr sent. The shared secret is computed when the first protected message comes. */
+export interface InitAnswered {
+  readonly kind: 'initAnswered';
+  readonly handshake: Handshake;
+  readonly ephemeral: EphemeralKey;
+  readonly peerPublicValue: Uint8Array;
+  /** Peers of this address that accept the chosen suite; the identity in IKE_AUTH decides among them. */
+  readonly candidates: readonly Connection[];
+  readonly keys: IkeKeys | undefined;
+  readonly integrityFailures: number;
+  readonly expiresAt: Instant;
+}
+
+/** Initiator: HDR, SK {IDi, AUTH, SAi2, TSi, TSr} --> sent. */
+export interface AuthRequested {
+  readonly kind: 'authRequested';
+  readonly handshake: Handshake;
+  readonly keys: IkeKeys;
+  readonly offer: ChildOffer;
+}
+
+/** Either side: the peer's certificate and signature are with the Verifier; repeated messages are absorbed. */
+export interface Verifying {
+  readonly kind: 'verifying';
+  readonly job: number;
+  readonly expiresAt: Instant;
+  readonly handshake: Handshake;
+  readonly keys: IkeKeys;
+  readonly inner: SuspendedMessage;
+}
+
+/** An IKE_AUTH message that is acted on when the Verifier has answered. */
+export type SuspendedMessage =
+  | {
+      readonly kind: 'request';
+      readonly connection: Connection;
+      readonly request: IkeAuthRequest;
+      readonly datagram: Uint8Array;
+      readonly messageId: number;
+      readonly path: Path;
+    }
+  | {
+      readonly kind: 'response';
+      readonly response: Extract<IkeAuthResponse, { kind: 'authenticated' }>;
+      readonly offer: ChildOffer;
+    };
+
+/** Both sides have authenticated. */
+export interface Established {
+  readonly kind: 'established';
+  readonly keys: IkeKeys;
+  readonly cryptography: IkeCryptography;
+  readonly establishedAt: Instant;
+  /** min(Ni, Nr): decides between crossing initial exchanges; the same at both ends. */
+  readonly lowestNonce: Uint8Array;
+  readonly children: readonly ChildSa[];
+  /** When to replace the IKE SA. */
+  readonly replaceAt: Instant;
+  /** When to settle with another IKE SA of the same pair; undefined where there is none. */
+  readonly duplicateCheckAt: Instant | undefined;
+  /** When it ends without a Delete, because the peer has forgotten it (INITIAL_CONTACT); else undefined. */
+  readonly endsAt: Instant | undefined;
+}
+
+/** Our Delete for the IKE SA is out; only its answer is awaited. */
+export interface Deleting {
+  readonly kind: 'deleting';
+  readonly reason: CloseReason;
+  readonly keys: IkeKeys;
+  readonly cryptography: IkeCryptography;
+}
+
+/** Gone, but for the last response, which answers a repeated Delete until `expiresAt`. */
+export interface Closed {
+  readonly kind: 'closed';
+  readonly expiresAt: Instant;
+}
+
+export type IkeSaState = InitRequested | InitAnswered | AuthRequested | Verifying | Established | Deleting | Closed;
+
+/** A request of ours that waits until the window is free. */
+export type QueuedRequest =
+  | { readonly kind: 'liveness' }
+  | { readonly kind: 'deleteIkeSa'; readonly reason: CloseReason }
+  | { readonly kind: 'deleteChild'; readonly inboundSpi: number }
+  /** Tells the peer why its proof was refused, and deletes (RFC 7296 §2.21.2). */
+  | { readonly kind: 'authenticationFailed' };
+
+/** An IKE SA: its identity and what it owns. Only `ike-sa.ts` and `endpoint.ts` write to it. */
+export interface IkeSa {
+  /** Unique in this endpoint, never reused. */
+  readonly number: number;
+  readonly role: IkeRole;
+  readonly startedAt: Instant;
+  readonly localSpi: IkeSpi;
+  remoteSpi: IkeSpi;
+  /** Undefined on a responder until the peer has said who it is. */
+  connection: Connection | undefined;
+  path: Path;
+  nat: NatSituation;
+  state: IkeSaState;
+  readonly window: Window;
+  readonly queue: QueuedRequest[];
+  /** Last authenticated message of the peer. */
+  lastHeardAt: Instant;
+  /** The IKE SA that this one is to replace, by number; 0 for none. */
+  readonly replaces: number;
+  /** Counter of IVs that must not repeat under a key (RFC 5282 §3.1). */
+  nextIv: number;
+  /** Position of the earliest timer that was set for it; see `timers.ts`. */
+  timerAt: Instant | undefined;
+}

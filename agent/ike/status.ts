@@ -1,0 +1,66 @@
+import type { ChildSa } from './child-sa.ts';
+import { securedBy } from './commit.ts';
+import type { Connection } from './connection.ts';
+import type { Core } from './core.ts';
+import { identityText } from './identity.ts';
+import { selectorText } from './selector.ts';
+import type { IkeSa } from './state.ts';
+import type { ChildSaStatus, ConnectionStatus, EndpointStatus, IkeSaStatus } from './types.ts';
+
+/** A picture of all connections for people; it shares nothing that changes with the endpoint. */
+export function statusOf(core: Core): EndpointStatus {
+  return {
+    connections: Array.from(core.connections.values(), connectionStatus),
+    halfOpen: core.halfOpen.size,
+  };
+}
+
+function connectionStatus(connection: Connection): ConnectionStatus {
+  const { config } = connection;
+  return {
+    name: config.name,
+    localAddress: config.localAddress,
+    remoteAddress: config.remoteAddress,
+    localIdentity: identityText(config.localIdentity),
+    remoteIdentity: identityText(config.remoteIdentity),
+    ikeSas: connection.ikeSas.map(ikeSaStatus),
+    lastFailure: connection.lastFailure,
+    nextAttemptAt: connection.nextAttemptAt,
+  };
+}
+
+function ikeSaStatus(sa: IkeSa): IkeSaStatus {
+  const { state } = sa;
+  const initiator = sa.role === 'initiator';
+  const established = state.kind === 'established';
+  return {
+    number: sa.number,
+    state: established || state.kind === 'deleting' ? state.kind : 'connecting',
+    role: sa.role,
+    path: sa.path,
+    initiatorSpi: initiator ? sa.localSpi : sa.remoteSpi,
+    responderSpi: initiator ? sa.remoteSpi : sa.localSpi,
+    suite: securedBy(state)?.cryptography.suite.text ?? '',
+    nat: sa.nat,
+    startedAt: sa.startedAt,
+    establishedAt: established ? state.establishedAt : undefined,
+    lastHeardAt: sa.lastHeardAt,
+    children: established ? state.children.map(childStatus) : [],
+  };
+}
+
+function childStatus(child: ChildSa): ChildSaStatus {
+  return {
+    name: child.config.name,
+    state: child.usage === 'superseded' ? 'superseded' : 'installed',
+    mode: child.mode,
+    reqid: child.config.reqid,
+    inboundSpi: child.inboundSpi,
+    outboundSpi: child.outboundSpi,
+    suite: child.suite.text,
+    udpEncapsulation: child.udpEncapsulation,
+    localSelectors: child.localSelectors.map(selectorText),
+    remoteSelectors: child.remoteSelectors.map(selectorText),
+    installedAt: child.installedAt,
+  };
+}

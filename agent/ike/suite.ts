@@ -1,0 +1,104 @@
+import {
+  algorithmOf,
+  type EncryptionAlgorithm,
+  encryptionOf,
+  integrityOf,
+  keyExchangeOf,
+  noIntegrity,
+  prfOf,
+  transformTypes,
+} from '../crypto/suites.ts';
+import type { CryptoProvider, KeyExchange, MessageProtection, Prf } from '../crypto/types.ts';
+import type { Algorithm, SuiteText } from './types.ts';
+
+/** One algorithm of each type, as two peers agreed on them; `integrity` is 0 for AEADs. */
+export interface Suite {
+  readonly encryption: number;
+  readonly keyBits: number;
+  readonly integrity: number;
+  /** 0 in an ESP suite. */
+  readonly prf: number;
+  /** 0 where an ESP suite is without key exchange of its own. */
+  readonly keyExchange: number;
+  /** Extended sequence numbers; false in an IKE suite. */
+  readonly esn: boolean;
+  readonly text: SuiteText;
+}
+
+/** The primitives of an IKE suite. One object serves every SA with that suite. */
+export interface IkeCryptography {
+  readonly suite: Suite;
+  readonly prf: Prf;
+  readonly protection: MessageProtection;
+  readonly keyExchange: KeyExchange;
+}
+
+/**
+ * Makes a suite of one algorithm of each type; undefined where a type that `protocol` demands is missing or an
+ * algorithm is not in the table. An AEAD needs no integrity algorithm (RFC 5282 §8) and a cipher needs one.
+ */
+export function suiteOf(protocol: 'ike' | 'esp', chosen: readonly Algorithm[]): Suite | undefined {
+  const idOf = (type: number): number => chosen.find((algorithm) => algorithm.type === type)?.id ?? 0;
+  const encryption = chosen.find((algorithm) => algorithm.type === transformTypes.encryption);
+  if (encryption === undefined) return undefined;
+  const row = encryptionOf(encryption.id, encryption.keyBits);
+  const integrity = idOf(transformTypes.integrity);
+  if (row === undefined || (row.kind === 'cipher') === (integrity === noIntegrity)) return undefined;
+  const prf = idOf(transformTypes.prf);
+  const keyExchange = idOf(transformTypes.keyExchange);
+  if (protocol === 'ike' && (prf === 0 || keyExchange === 0)) return undefined;
+  const esn = protocol === 'esp' && idOf(transformTypes.sequenceNumbers) === EXTENDED;
+  return {
+    encryption: encryption.id,
+    keyBits: encryption.keyBits,
+    integrity,
+    prf: protocol === 'ike' ? prf : 0,
+    keyExchange,
+    esn,
+    text: suiteText(protocol, row, integrity, prf, keyExchange, esn),
+  };
+}
+
+/** Looks up the primitives of an IKE suite; undefined where the provider lacks one. */
+export function ikeCryptography(provider: CryptoProvider, suite: Suite): IkeCryptography | undefined {
+  const prf = provider.prf(suite.prf);
+  const protection = provider.messageProtection(suite.encryption, suite.keyBits, suite.integrity);
+  const keyExchange = provider.keyExchange(suite.keyExchange);
+  if (prf === undefined || protection === undefined || keyExchange === undefined) return undefined;
+  return { suite, prf, protection, keyExchange };
+}
+
+/** Lengths of the two keys of one direction of an ESP SA, the AEAD salt included. */
+export function espKeyBytes(suite: Suite): { readonly encryption: number; readonly integrity: number } {
+  const row = encryptionOf(suite.encryption, suite.keyBits);
+  if (row === undefined) throw new Error(`no such encryption algorithm: ${suite.encryption}`);
+  return { encryption: row.keyBytes + row.saltBytes, integrity: integrityOf(suite.integrity)?.keyBytes ?? 0 };
+}
+
+/** The word of strongSwan's syntax for an algorithm, or its numbers. */
+export function algorithmText(algorithm: Algorithm): string {
+  return (
+    algorithmOf(algorithm.type, algorithm.id, algorithm.keyBits)?.keywords[0] ?? `${algorithm.type}/${algorithm.id}`
+  );
+}
+
+function suiteText(
+  protocol: 'ike' | 'esp',
+  encryption: EncryptionAlgorithm,
+  integrity: number,
+  prf: number,
+  keyExchange: number,
+  esn: boolean,
+): SuiteText {
+  const words = [
+    encryption.keywords[0],
+    integrityOf(integrity)?.keywords[0],
+    protocol === 'ike' ? prfOf(prf)?.keywords[0] : undefined,
+    keyExchangeOf(keyExchange)?.keywords[0],
+    esn ? 'esn' : undefined,
+  ];
+  return words.filter((word) => word !== undefined).join('-');
+}
+
+/** Transform ID of 64-bit sequence numbers (RFC 7296 §3.3.2, type 5). */
+const EXTENDED = 1;

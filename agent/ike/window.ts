@@ -1,0 +1,143 @@
+import type { Random } from '../crypto/types.ts';
+import type { Limits } from './limits.ts';
+import type { Instant } from './types.ts';
+
+/** A request of ours that waits for its answer. All datagrams of it are repeated as they are (RFC 7296 §2.1). */
+export interface PendingRequest {
+  readonly messageId: number;
+  readonly exchangeType: number;
+  readonly datagrams: readonly Uint8Array[];
+  readonly attempt: number;
+  readonly repeatAt: Instant;
+  readonly giveUpAt: Instant;
+}
+
+/** The last response of ours: what a repeated request is answered with (RFC 7296 §2.1). */
+interface StoredResponse {
+  readonly messageId: number;
+  /** End of the request, which is its ICV where it was protected: equal ends mean an equal, authentic request. */
+  readonly requestTag: Uint8Array;
+  readonly datagrams: readonly Uint8Array[];
+}
+
+/** What a message ID of a request means in the window of one (RFC 7296 §2.2, §2.3). */
+export type RequestPosition =
+  | { readonly kind: 'next' }
+  | { readonly kind: 'repeated'; readonly datagrams: readonly Uint8Array[] }
+  | { readonly kind: 'differentRetransmission' }
+  | { readonly kind: 'outside' };
+
+/** The message IDs of both directions of an IKE SA, with a window of one each. */
+export class Window {
+  #nextRequestId = 0;
+  #expectedRequestId = 0;
+  #pending: PendingRequest | undefined;
+  #stored: StoredResponse | undefined;
+
+  /** The message ID that our next request bears. */
+  get nextRequestId(): number {
+    return this.#nextRequestId;
+  }
+
+  /** The request that is open now, if any. */
+  get pending(): PendingRequest | undefined {
+    return this.#pending;
+  }
+
+  /** Whether message IDs run out soon, so that the IKE SA must be replaced (RFC 7296 §2.2). */
+  get exhausted(): boolean {
+    return this.#nextRequestId >= LAST_MESSAGE_ID || this.#expectedRequestId >= LAST_MESSAGE_ID;
+  }
+
+  /** Starts waiting for the answer to a request that is being sent for the first time. */
+  open(
+    at: Instant,
+    exchangeType: number,
+    datagrams: readonly Uint8Array[],
+    timeoutMs: number,
+    limits: Limits,
+    jitter: Random,
+  ): void {
+    if (this.#pending !== undefined) throw new Error('a request is open already');
+    this.#pending = {
+      messageId: this.#nextRequestId,
+      exchangeType,
+      datagrams,
+      attempt: 0,
+      repeatAt: at + waitMs(0, limits, jitter),
+      giveUpAt: at + timeoutMs,
+    };
+    this.#nextRequestId += 1;
+  }
+
+  /** Notes that the open request was sent once more. */
+  repeat(at: Instant, limits: Limits, jitter: Random): PendingRequest {
+    const pending = this.#pending;
+    if (pending === undefined) throw new Error('no request is open');
+    const attempt = pending.attempt + 1;
+    this.#pending = { ...pending, attempt, repeatAt: at + waitMs(attempt, limits, jitter) };
+    return this.#pending;
+  }
+
+  /** Replaces the bytes of the open request under the same message ID: IKE_SA_INIT after COOKIE or INVALID_KE_PAYLOAD. */
+  replace(at: Instant, datagrams: readonly Uint8Array[], limits: Limits, jitter: Random): void {
+    const pending = this.#pending;
+    if (pending === undefined) throw new Error('no request is open');
+    this.#pending = { ...pending, datagrams, attempt: 0, repeatAt: at + waitMs(0, limits, jitter) };
+  }
+
+  /** Gives up on the open request by `at` at the latest. */
+  hasten(at: Instant): void {
+    const pending = this.#pending;
+    if (pending !== undefined && at < pending.giveUpAt) this.#pending = { ...pending, giveUpAt: at };
+  }
+
+  /** Whether a response answers the open request. */
+  answers(messageId: number, exchangeType: number): boolean {
+    return this.#pending?.messageId === messageId && this.#pending.exchangeType === exchangeType;
+  }
+
+  /** Notes that the open request has been answered, or is of no interest any more. */
+  close(): void {
+    this.#pending = undefined;
+  }
+
+  /** Where a request of the peer stands; `bytes` is the datagram. */
+  position(messageId: number, bytes: Uint8Array): RequestPosition {
+    if (messageId === this.#expectedRequestId) return { kind: 'next' };
+    if (this.#stored === undefined || messageId !== this.#stored.messageId) return { kind: 'outside' };
+    if (!sameBytes(this.#stored.requestTag, tagOf(bytes))) return { kind: 'differentRetransmission' };
+    return { kind: 'repeated', datagrams: this.#stored.datagrams };
+  }
+
+  /** Keeps the response to the request that was just handled; it replaces the one before (window of one). */
+  store(messageId: number, request: Uint8Array, datagrams: readonly Uint8Array[]): void {
+    this.#stored = { messageId, requestTag: tagOf(request), datagrams };
+    this.#expectedRequestId = messageId + 1;
+  }
+}
+
+/** Exponential, capped, stretched by chance. */
+function waitMs(attempt: number, limits: Limits, jitter: Random): number {
+  const base = Math.min(limits.retransmitFirstMs * limits.retransmitFactor ** attempt, limits.retransmitCeilingMs);
+  return Math.round(base * (1 + limits.retransmitJitter * fraction(jitter)));
+}
+
+/** A number in [0, 1) from a stream of random bytes. */
+export function fraction(random: Random): number {
+  const bytes = new Uint8Array(4);
+  random.fill(bytes);
+  return new DataView(bytes.buffer).getUint32(0) / 0x1_0000_0000;
+}
+
+function tagOf(bytes: Uint8Array): Uint8Array {
+  return bytes.slice(Math.max(0, bytes.length - TAG_BYTES));
+}
+
+function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
+  return left.length === right.length && left.every((byte, index) => byte === right[index]);
+}
+
+/** As long as the longest common ICV half: no two different authentic requests under one message ID share it. */
+const TAG_BYTES = 16;
+const LAST_MESSAGE_ID = 0xffff_fff0;
