@@ -9,7 +9,7 @@ import type { EphemeralKey, InvalidPublicValue, KeyExchange, Random } from '../t
 
 /** The key exchange of a row that is not MODP; noble has no modular exponentiation of that size. */
 export function nobleKeyExchange(row: KeyExchangeAlgorithm): KeyExchange {
-  const method = methodOf(row);
+  const method = nobleMethod(row);
   return {
     id: row.transformId,
     publicValueBytes: row.publicValueBytes,
@@ -22,7 +22,7 @@ export function nobleKeyExchange(row: KeyExchangeAlgorithm): KeyExchange {
  * the base point: building one takes 25 to 75 ms and megabytes, and where OpenSSL does the work only the self-test
  * comes here.
  */
-interface Method {
+export interface NobleMethod {
   drawPrivateKey(random: Random): Uint8Array;
   publicValue(privateKey: Uint8Array): Uint8Array;
   derive(privateKey: Uint8Array, peerPublicValue: Uint8Array): Result<Uint8Array, InvalidPublicValue>;
@@ -30,10 +30,10 @@ interface Method {
 
 class NobleKey implements EphemeralKey {
   readonly publicValue: Uint8Array;
-  readonly #method: Method;
+  readonly #method: NobleMethod;
   #privateKey: Uint8Array | undefined;
 
-  constructor(method: Method, privateKey: Uint8Array) {
+  constructor(method: NobleMethod, privateKey: Uint8Array) {
     this.#method = method;
     this.#privateKey = privateKey;
     this.publicValue = method.publicValue(privateKey);
@@ -51,7 +51,8 @@ class NobleKey implements EphemeralKey {
   }
 }
 
-function methodOf(row: KeyExchangeAlgorithm): Method {
+/** How noble computes the key exchange of a row. */
+export function nobleMethod(row: KeyExchangeAlgorithm): NobleMethod {
   const { group } = row;
   switch (group) {
     case 'x25519':
@@ -71,7 +72,7 @@ function methodOf(row: KeyExchangeAlgorithm): Method {
   }
 }
 
-function montgomery(row: KeyExchangeAlgorithm, curve: typeof x25519): Method {
+function montgomery(row: KeyExchangeAlgorithm, curve: typeof x25519): NobleMethod {
   const group = row.transformId;
   return {
     drawPrivateKey(random) {
@@ -92,7 +93,7 @@ function montgomery(row: KeyExchangeAlgorithm, curve: typeof x25519): Method {
   };
 }
 
-function ecp(row: KeyExchangeAlgorithm, name: EcpName, curve: typeof p256): Method {
+function ecp(row: KeyExchangeAlgorithm, name: EcpName, curve: typeof p256): NobleMethod {
   const group = row.transformId;
   const parameters = ecpCurves[name];
   const basePoint = curve.Point.BASE.toBytes(false);
