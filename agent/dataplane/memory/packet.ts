@@ -1,0 +1,142 @@
+import { type IpAddress, ipAddressBytes } from '../../wire/ip-address.ts';
+import type { IpsecMode, PortMatch, Prefix, SaId, Selector } from '../types.ts';
+
+/** An unencrypted IP packet, as far as XFRM looks at it. */
+export interface PlainPacket {
+  readonly kind: 'plain';
+  readonly source: IpAddress;
+  readonly destination: IpAddress;
+  /** IP protocol number. */
+  readonly protocol: number;
+  /** Ports; ICMP type and code; 0 for protocols that have neither. */
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  /** Length of what follows the IP header. */
+  readonly payloadBytes: number;
+  readonly mark?: number;
+}
+
+/** An ESP packet, in UDP or not. */
+export interface EspPacket {
+  readonly kind: 'esp';
+  readonly source: IpAddress;
+  readonly destination: IpAddress;
+  readonly spi: number;
+  /** The 32 bits that are sent. */
+  readonly sequence: number;
+  readonly udp?: { readonly sourcePort: number; readonly destinationPort: number };
+  /** Stands for the ICV: only the same keys, algorithms and full sequence number give the same. */
+  readonly authenticator: string;
+  readonly mode: IpsecMode;
+  readonly inner: PlainPacket;
+}
+
+export type Packet = PlainPacket | EspPacket;
+
+/** The counters of /proc/net/xfrm_stat that a packet can raise here. */
+export type XfrmStatistic =
+  | 'XfrmOutError'
+  | 'XfrmOutPolBlock'
+  | 'XfrmOutNoStates'
+  | 'XfrmOutPolError'
+  | 'XfrmOutStateExpired'
+  | 'XfrmOutStateSeqError'
+  | 'XfrmInNoStates'
+  | 'XfrmInStateMismatch'
+  | 'XfrmInStateModeError'
+  | 'XfrmInStateSeqError'
+  | 'XfrmInStateExpired'
+  | 'XfrmInStateProtoError'
+  | 'XfrmInStateDirError'
+  | 'XfrmInNoPols'
+  | 'XfrmInPolBlock'
+  | 'XfrmInTmplMismatch'
+  | 'XfrmAcquireError';
+
+/** What became of a packet that was sent. */
+export type OutboundFate =
+  /** It leaves as it is. */
+  | { readonly kind: 'plain' }
+  | { readonly kind: 'esp'; readonly packet: EspPacket; readonly sa: SaId }
+  /** Dropped. `acquire` says that this packet raised an ACQUIRE. */
+  | { readonly kind: 'dropped'; readonly statistic: XfrmStatistic; readonly acquire: boolean };
+
+/** What became of a packet that was received. */
+export type InboundFate =
+  | { readonly kind: 'accepted'; readonly packet: PlainPacket; readonly sa: SaId | undefined }
+  /** Not for this host; `onward` is what became of it at the way out. */
+  | { readonly kind: 'forwarded'; readonly packet: PlainPacket; readonly onward: OutboundFate }
+  | { readonly kind: 'dropped'; readonly statistic: XfrmStatistic };
+
+/** Addresses as 32-bit words, one for IPv4 and four for IPv6. */
+export type AddressWords = Uint32Array;
+
+/** A selector made ready for many matches. */
+export interface CompiledSelector {
+  readonly source: { readonly words: AddressWords; readonly length: number };
+  readonly destination: { readonly words: AddressWords; readonly length: number };
+  readonly protocol: number;
+  readonly sourcePort: PortMatch;
+  readonly destinationPort: PortMatch;
+}
+
+/** A packet made ready for many matches. */
+export interface Flow {
+  readonly source: AddressWords;
+  readonly destination: AddressWords;
+  readonly packet: PlainPacket;
+}
+
+export function compileSelector(selector: Selector): CompiledSelector {
+  const prefix = ({ address, length }: Prefix) => ({ words: addressWords(address), length });
+  return {
+    source: prefix(selector.source),
+    destination: prefix(selector.destination),
+    protocol: selector.protocol,
+    sourcePort: selector.sourcePort,
+    destinationPort: selector.destinationPort,
+  };
+}
+
+export function flowOf(packet: PlainPacket): Flow {
+  return { source: addressWords(packet.source), destination: addressWords(packet.destination), packet };
+}
+
+/** xfrm_selector_match of include/net/xfrm.h. */
+export function selectorMatches(selector: CompiledSelector, flow: Flow): boolean {
+  const { packet } = flow;
+  return (
+    (selector.protocol === 0 || selector.protocol === packet.protocol) &&
+    portMatches(selector.sourcePort, packet.sourcePort) &&
+    portMatches(selector.destinationPort, packet.destinationPort) &&
+    prefixMatches(selector.destination.words, selector.destination.length, flow.destination) &&
+    prefixMatches(selector.source.words, selector.source.length, flow.source)
+  );
+}
+
+/** Bytes of a packet with its IP header (no options, no extension headers). */
+export function packetBytes(packet: PlainPacket): number {
+  return packet.payloadBytes + (packet.source.includes(':') ? 40 : 20);
+}
+
+function portMatches(match: PortMatch, port: number): boolean {
+  return ((port ^ match.value) & match.mask) === 0;
+}
+
+function prefixMatches(prefix: AddressWords, length: number, address: AddressWords): boolean {
+  if (prefix.length !== address.length) return false;
+  let rest = length;
+  for (let i = 0; rest > 0; i++, rest -= 32) {
+    const mask = rest >= 32 ? 0xffffffff : ~(0xffffffff >>> rest);
+    if ((((prefix[i] as number) ^ (address[i] as number)) & mask) !== 0) return false;
+  }
+  return true;
+}
+
+function addressWords(address: IpAddress): AddressWords {
+  const bytes = ipAddressBytes(address);
+  const words = new Uint32Array(bytes.length / 4);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let i = 0; i < words.length; i++) words[i] = view.getUint32(4 * i);
+  return words;
+}

@@ -1,0 +1,220 @@
+import type { SecretBytes } from '../../crypto/secret.ts';
+import type { IpAddress } from '../../wire/ip-address.ts';
+import type { IpsecMode, PolicyTemplate, SaId, SaLifetime, SaSpec } from '../types.ts';
+import { type CompiledSelector, compileSelector, type Flow, selectorMatches } from './packet.ts';
+import { ReplayWindow } from './replay-window.ts';
+
+/** An SA in the table, or a larval one: the trace of an ACQUIRE that nobody has answered. */
+export interface TableState {
+  /** The SPI of a larval state is that of the template, often 0. */
+  readonly id: SaId;
+  readonly source: IpAddress;
+  readonly direction: 'in' | 'out' | 'any';
+  readonly mode: IpsecMode;
+  readonly reqid: number;
+  readonly esn: boolean;
+  readonly replayWindow: number;
+  readonly udpEncapsulation: SaSpec['udpEncapsulation'];
+  readonly selector: CompiledSelector | undefined;
+  readonly lifetime: SaLifetime;
+  readonly mark: SaSpec['mark'];
+  readonly ifId: number;
+  readonly larval: boolean;
+  /** Stands for keys and algorithms, without telling them. */
+  readonly fingerprint: string;
+  /** Clock of the table, milliseconds. */
+  readonly addedAtMs: number;
+  /** Seconds since the epoch. */
+  readonly addedAt: number;
+  usedAt: number;
+  packets: number;
+  bytes: number;
+  /** Soft-expired: others are preferred to it. */
+  dying: boolean;
+  /** Last sequence number sent. */
+  sequence: number;
+  readonly replay: ReplayWindow;
+}
+
+/** The outer addresses of a packet that a template asks for. */
+export interface Endpoints {
+  readonly source: IpAddress;
+  readonly destination: IpAddress;
+}
+
+/** What the table has for a template. */
+export type StateChoice =
+  | { readonly kind: 'state'; readonly state: TableState }
+  /** A larval state stands for an ACQUIRE under way. */
+  | { readonly kind: 'acquiring' }
+  /** The pinned SPI exists, but is not an SA that the template may use. */
+  | { readonly kind: 'unusablePin' }
+  | { readonly kind: 'none' };
+
+/** The security association database of ESP: xfrm_state_find and xfrm_state_lookup of net/xfrm/xfrm_state.c. */
+export class StateTable {
+  readonly #byId = new Map<string, TableState>();
+  /** Newest first, the order in which the kernel looks. */
+  readonly #byPath = new Map<string, TableState[]>();
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  all(): readonly TableState[] {
+    return [...this.#byPath.values()].flat();
+  }
+
+  find(id: SaId): TableState | undefined {
+    return this.#byId.get(stateIdText(id));
+  }
+
+  /**
+   * NEWSA; false where the destination has that SPI already, a larval state included. Ends the search of a larval
+   * state without an SPI for the same path.
+   */
+  add(state: TableState): boolean {
+    if (state.id.spi !== 0) {
+      if (this.#byId.has(stateIdText(state.id))) return false;
+      this.#byId.set(stateIdText(state.id), state);
+    }
+    const path = pathText(state.reqid, state.source, state.id.destination);
+    const others = this.#byPath.get(path) ?? [];
+    const answered = state.larval ? undefined : others.find((other) => isAnsweredBy(other, state));
+    this.#byPath.set(path, [state, ...others.filter((other) => other !== answered)]);
+    return true;
+  }
+
+  remove(state: TableState): void {
+    this.#byId.delete(stateIdText(state.id));
+    const path = pathText(state.reqid, state.source, state.id.destination);
+    const others = (this.#byPath.get(path) ?? []).filter((other) => other !== state);
+    if (others.length === 0) this.#byPath.delete(path);
+    else this.#byPath.set(path, others);
+  }
+
+  /** The SA for an outbound packet: not dying before dying, then the newest by the second, then the last added. */
+  choose(template: PolicyTemplate, endpoints: Endpoints, flow: Flow): StateChoice {
+    const path = pathText(template.reqid, endpoints.source, endpoints.destination);
+    let best: TableState | undefined;
+    let acquiring = false;
+    for (const state of this.#byPath.get(path) ?? []) {
+      if (!servesTemplate(state, template, flow)) continue;
+      if (state.larval) {
+        if (best === undefined) acquiring = true;
+      } else if (state.selector === undefined || selectorMatches(state.selector, flow)) {
+        if (best === undefined || isPreferred(state, best)) best = state;
+      }
+    }
+    if (best !== undefined) return { kind: 'state', state: best };
+    if (acquiring) return { kind: 'acquiring' };
+    const pinned = template.spi !== 0 && this.find({ destination: endpoints.destination, spi: template.spi });
+    return { kind: pinned ? 'unusablePin' : 'none' };
+  }
+}
+
+/** The table's form of an SA. Its keys are read once, for the fingerprint. */
+export function stateOf(sa: SaSpec, addedAtMs: number, addedAt: number): TableState {
+  return {
+    id: sa.id,
+    source: sa.source,
+    direction: sa.direction,
+    mode: sa.mode,
+    reqid: sa.reqid,
+    esn: sa.esn,
+    replayWindow: sa.replayWindow,
+    udpEncapsulation: sa.udpEncapsulation,
+    selector: sa.selector === undefined ? undefined : compileSelector(sa.selector),
+    lifetime: sa.lifetime,
+    mark: sa.mark,
+    ifId: sa.ifId ?? 0,
+    larval: false,
+    fingerprint: fingerprintOf(sa),
+    addedAtMs,
+    addedAt,
+    usedAt: 0,
+    packets: 0,
+    bytes: 0,
+    dying: false,
+    sequence: 0,
+    replay: new ReplayWindow(sa.replayWindow, sa.esn),
+  };
+}
+
+/** The larval state that an ACQUIRE leaves behind. */
+export function larvalState(
+  template: PolicyTemplate,
+  endpoints: Endpoints,
+  hardSeconds: number,
+  addedAtMs: number,
+  addedAt: number,
+): TableState {
+  return {
+    id: { destination: endpoints.destination, spi: template.spi },
+    source: endpoints.source,
+    direction: 'any',
+    mode: template.mode,
+    reqid: template.reqid,
+    esn: false,
+    replayWindow: 0,
+    udpEncapsulation: undefined,
+    selector: undefined,
+    lifetime: { hardSeconds },
+    mark: undefined,
+    ifId: 0,
+    larval: true,
+    fingerprint: '',
+    addedAtMs,
+    addedAt,
+    usedAt: 0,
+    packets: 0,
+    bytes: 0,
+    dying: false,
+    sequence: 0,
+    replay: NO_WINDOW,
+  };
+}
+
+function servesTemplate(state: TableState, template: PolicyTemplate, flow: Flow): boolean {
+  const { mark } = state;
+  return (
+    state.mode === template.mode &&
+    (template.spi === 0 || state.id.spi === template.spi) &&
+    state.direction !== 'in' &&
+    state.ifId === 0 &&
+    (mark === undefined || ((flow.packet.mark ?? 0) & mark.mask) === mark.value)
+  );
+}
+
+function isPreferred(state: TableState, best: TableState): boolean {
+  if (state.dying !== best.dying) return best.dying;
+  return state.addedAt > best.addedAt;
+}
+
+function isAnsweredBy(larval: TableState, state: TableState): boolean {
+  return larval.larval && larval.id.spi === 0 && larval.mode === state.mode && larval.ifId === state.ifId;
+}
+
+function stateIdText(id: SaId): string {
+  return `${id.spi} ${id.destination}`;
+}
+
+function pathText(reqid: number, source: IpAddress, destination: IpAddress): string {
+  return `${reqid} ${source} ${destination}`;
+}
+
+function fingerprintOf(sa: SaSpec): string {
+  const { encryption, keyBits, integrity } = sa.algorithms;
+  return `${encryption}-${keyBits}-${integrity}-${sa.esn}-${hashOf(sa.encryptionKey)}-${hashOf(sa.integrityKey)}`;
+}
+
+/** FNV-1a. It tells equal keys from different ones in a simulation and is no protection of anything. */
+function hashOf(key: SecretBytes): number {
+  return key.use((bytes) => {
+    let hash = 0x811c9dc5;
+    for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+    return hash >>> 0;
+  });
+}
+
+const NO_WINDOW = new ReplayWindow(0, false);

@@ -1,0 +1,56 @@
+import type { PolicyKey, PortMatch, Prefix, SaId } from './types.ts';
+
+/** `SA 10.0.0.2 spi c0ffee01` */
+export function describeSa(id: SaId): string {
+  return `SA ${id.destination} spi ${id.spi.toString(16).padStart(8, '0')}`;
+}
+
+/** `out policy 10.0.0.0/24 to 10.1.0.0/24 protocol 6 ports any to 443` */
+export function describeKey({ direction, selector, mark, ifId }: PolicyKey): string {
+  const { source, destination, protocol, sourcePort, destinationPort } = selector;
+  const parts = [`${direction} policy ${describePrefix(source)} to ${describePrefix(destination)}`];
+  if (protocol !== 0) parts.push(`protocol ${protocol}`);
+  if (sourcePort.mask !== 0 || destinationPort.mask !== 0) {
+    parts.push(`ports ${describePort(sourcePort)} to ${describePort(destinationPort)}`);
+  }
+  if (mark !== undefined) parts.push(`mark ${mark.value}/${mark.mask}`);
+  if (ifId !== undefined) parts.push(`if_id ${ifId}`);
+  return parts.join(' ');
+}
+
+/**
+ * What a refusal means and what to do about it, in one sentence; `reason` is the kernel's own text, or empty. Texts
+ * of the kernel that name a missing algorithm or type come with several error numbers.
+ */
+export function refusalText({ errno, reason }: { readonly errno: string; readonly reason: string }): string {
+  const remedy = MISSING_IN_KERNEL.test(reason) ? MISSING_REMEDY : REMEDIES[errno];
+  const said = reason === '' ? `the kernel refused it with ${errno}` : `the kernel says "${reason}" (${errno})`;
+  return remedy === undefined ? said : `${said}: ${remedy}`;
+}
+
+const MISSING_IN_KERNEL = /not found|not supported by|unknown algorithm/i;
+const MISSING_REMEDY =
+  'this kernel lacks ESP or the algorithm; load the modules esp4, esp6 and those of the algorithm, or propose another';
+
+const REMEDIES: Readonly<Record<string, string>> = {
+  EPERM: 'CAP_NET_ADMIN is missing; grant it to the agent (in Kubernetes: securityContext.capabilities.add)',
+  ENOSYS: MISSING_REMEDY,
+  EPROTONOSUPPORT: MISSING_REMEDY,
+  EAFNOSUPPORT: MISSING_REMEDY,
+  ENOPROTOOPT: MISSING_REMEDY,
+  EEXIST: 'there is one already; a new SA needs an SPI of its own',
+  ESRCH: 'there is none; it expired or was deleted by another program',
+  ENOENT: 'there is none; it was deleted by another program',
+  ENOMEM: 'the kernel is out of memory',
+  ENOBUFS: 'the kernel is out of buffers; free memory and try again',
+  EINVAL: 'the request does not suit this kernel; report the kernel version with this message',
+};
+
+function describePrefix(prefix: Prefix): string {
+  return `${prefix.address}/${prefix.length}`;
+}
+
+function describePort({ value, mask }: PortMatch): string {
+  if (mask === 0) return 'any';
+  return mask === 0xffff ? `${value}` : `${value}/0x${mask.toString(16)}`;
+}
