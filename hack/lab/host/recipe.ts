@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto';
+
+/** What a root folder of the lab is made of; each is built once and cached under its hash. */
+export interface Recipe {
+  readonly name: string;
+  /** The Debian release that the packages, the guest's kernel among them, come from. */
+  readonly suite: string;
+  readonly packages: readonly string[];
+}
+
+/** Root folders that can be built. A row per IKE daemon that cannot live beside the others, or per kernel release. */
+export const recipes = {
+  strongswan: {
+    name: 'strongswan',
+    suite: 'trixie',
+    packages: [
+      'user-mode-linux',
+      'strongswan-charon',
+      'strongswan-swanctl',
+      'libcharon-extra-plugins',
+      'libstrongswan-extra-plugins',
+      'libstrongswan-standard-plugins',
+      'ca-certificates',
+      'ethtool',
+      'iperf3',
+      'iproute2',
+      'iptables',
+      'iputils-ping',
+      'kmod',
+      // Node's own binary is linked with it.
+      'libatomic1',
+      'netcat-openbsd',
+      'nftables',
+      'openssl',
+      'procps',
+      'tcpdump',
+    ],
+  },
+} as const satisfies Record<string, Recipe>;
+
+export type RecipeName = keyof typeof recipes;
+
+/** Whether a word given by a user names a recipe. */
+export function isRecipeName(word: string): word is RecipeName {
+  return Object.hasOwn(recipes, word);
+}
+
+/**
+ * The name of the cached folder: the recipe's name and a hash over everything that decides the folder's content,
+ * so that a changed recipe is never served by an old folder.
+ */
+export function recipeFolderName(recipe: Recipe, customization: string): string {
+  const content = JSON.stringify([recipe.name, recipe.suite, [...recipe.packages].sort(), customization]);
+  return `${recipe.name}-${createHash('sha256').update(content).digest('hex').slice(0, 16)}`;
+}

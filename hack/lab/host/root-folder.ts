@@ -1,0 +1,153 @@
+import { access, chmod, copyFile, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+import { takeLock } from './folder-lock.ts';
+import { LabError } from './lab-error.ts';
+import { type Recipe, recipeFolderName } from './recipe.ts';
+import { runToEnd } from './subprocess.ts';
+
+/** Where root folders are cached: below XDG_CACHE_HOME or ~/.cache. */
+export function labCacheFolder(environment: NodeJS.ProcessEnv): string {
+  const base = environment['XDG_CACHE_HOME'];
+  return join(base !== undefined && base.startsWith('/') ? base : join(homedir(), '.cache'), 'ikemesh', 'lab');
+}
+
+/** What a build may tell and when it must stop. */
+export interface BuildOptions {
+  readonly cacheFolder: string;
+  /** Told one line before everything that takes longer than a second. */
+  readonly say: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The path of the recipe's root folder, built if it is not in the cache.
+ * It appears there by one rename: an interrupted build leaves nothing that a later run could take for a root folder.
+ */
+export async function rootFolder(recipe: Recipe, options: BuildOptions): Promise<string> {
+  const name = recipeFolderName(recipe, await customizationText());
+  const finished = join(options.cacheFolder, name);
+  if (await exists(finished)) return finished;
+  await mkdir(options.cacheFolder, { recursive: true });
+  options.say(`waiting for the right to build ${name} in ${options.cacheFolder}`);
+  const lock = await takeLock(join(options.cacheFolder, `${name}.lock`), options.signal);
+  try {
+    if (!(await exists(finished))) await build(recipe, finished, options);
+    return finished;
+  } finally {
+    lock.release();
+  }
+}
+
+async function build(recipe: Recipe, finished: string, options: BuildOptions): Promise<void> {
+  const unfinished = `${finished}.unfinished`;
+  await rm(unfinished, { recursive: true, force: true });
+  await installBuilder(options);
+  options.say(
+    `building a Debian ${recipe.suite} root folder with ${recipe.packages.length} packages (20 to 60 s, once)`,
+  );
+  try {
+    const made = await runToEnd(mmdebstrapCommand(recipe, unfinished), options.signal);
+    if (options.signal.aborted) throw new LabError('the build of the root folder was interrupted');
+    if (made.code !== 0) {
+      throw new LabError(`mmdebstrap failed; can this machine reach a Debian mirror?\n${lastLines(made.output)}`);
+    }
+    await customize(unfinished);
+    await rename(unfinished, finished);
+  } finally {
+    await rm(unfinished, { recursive: true, force: true });
+  }
+}
+
+/** mmdebstrap without a mount, so that it runs with the capabilities of an ordinary container. */
+function mmdebstrapCommand(recipe: Recipe, target: string): [string, ...string[]] {
+  return [
+    'mmdebstrap',
+    '--variant=minbase',
+    '--mode=root',
+    '--format=directory',
+    '--skip=check/canmount,chroot/mount',
+    '--aptopt=APT::Install-Recommends "false"',
+    '--dpkgopt=path-exclude=/usr/share/man/*',
+    '--dpkgopt=path-exclude=/usr/share/doc/*',
+    '--dpkgopt=path-exclude=/usr/share/locale/*',
+    `--include=${recipe.packages.join(',')}`,
+    recipe.suite,
+    target,
+  ];
+}
+
+/** Installs mmdebstrap where it is missing. */
+async function installBuilder(options: BuildOptions): Promise<void> {
+  if ((await runToEnd(['mmdebstrap', '--version'])).code === 0) return;
+  options.say('installing mmdebstrap with apt-get: it builds the root folder that the lab boots from');
+  const apt = ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=120'] as const;
+  const packages = ['mmdebstrap', 'debian-archive-keyring'];
+  const install = ['env', 'DEBIAN_FRONTEND=noninteractive', ...apt, 'install', '--no-install-recommends', ...packages];
+  for (const command of [[...apt, 'update'], install]) {
+    const [program = '', ...words] = command;
+    const ended = await runToEnd([program, ...words], options.signal);
+    if (ended.code !== 0) {
+      throw new LabError(`'${command.join(' ')}' failed; install mmdebstrap by hand\n${lastLines(ended.output)}`);
+    }
+  }
+}
+
+/** What a plain Debian folder lacks to be booted by the lab. */
+async function customize(root: string): Promise<void> {
+  await copyFile(stubFile, join(root, 'lab-init'));
+  await chmod(join(root, 'lab-init'), 0o755);
+  await writeFile(join(root, 'etc/hosts'), '127.0.0.1 localhost lab\n::1 localhost lab\n');
+  await writeFile(join(root, 'etc/resolv.conf'), '');
+  const kernel = join(root, 'usr/bin/linux.uml');
+  if (!(await exists(kernel))) return;
+  await mkdir(join(root, 'usr/lib/modules'), { recursive: true });
+  for (const release of await readdir(join(root, 'usr/lib/uml/modules'))) {
+    await symlink(`../uml/modules/${release}`, join(root, 'usr/lib/modules', release));
+  }
+  await writeFile(join(root, patchedKernel), withRelativeInterpreter(await readFile(kernel)), { mode: 0o755 });
+}
+
+/** The kernel that the lab starts, relative to the root folder. */
+export const patchedKernel = 'usr/bin/linux.lab';
+
+/**
+ * A copy of the kernel's program whose dynamic loader is named relative to the working directory.
+ * Started from within the root folder, it uses that root's C library without chroot, and so can show the guest any
+ * folder of the host. The loader cannot be called directly: the kernel lays its memory out from its own program break.
+ */
+export function withRelativeInterpreter(program: Uint8Array): Uint8Array {
+  const patched = Buffer.from(program);
+  const absolute = '/lib64/ld-linux-x86-64.so.2\0';
+  const at = patched.indexOf(absolute, 0, 'latin1');
+  if (at < 0) throw new LabError('linux.uml names no x86-64 dynamic loader; User Mode Linux exists for x86-64 only');
+  patched.write(`${absolute.slice(1)}\0`, at, 'latin1');
+  return patched;
+}
+
+/** Everything beside the recipe that decides the content of a root folder. */
+async function customizationText(): Promise<string> {
+  return [
+    process.arch,
+    mmdebstrapCommand({ name: '', suite: '', packages: [] }, '').join(' '),
+    `layout ${layoutVersion}`,
+    await readFile(stubFile, 'utf8'),
+  ].join('\n');
+}
+
+function lastLines(output: string): string {
+  return output.trimEnd().split('\n').slice(-15).join('\n');
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** To be raised with every change of `customize`: folders built before the change are then left unused. */
+const layoutVersion = 1;
+
+const stubFile = join(import.meta.dirname, '../guest/lab-init');

@@ -1,0 +1,76 @@
+import { randomBytes } from 'node:crypto';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A host folder that is visible in the lab under the same path. */
+export interface Share {
+  readonly path: string;
+  readonly mode: 'ro' | 'rw';
+}
+
+/** What a run hands to the lab. */
+export interface RunContent {
+  readonly command: readonly string[];
+  readonly workingFolder: string;
+  /** The whole environment of the command, PATH included. */
+  readonly environment: ReadonlyMap<string, string>;
+  readonly shares: readonly Share[];
+}
+
+/** The folder through which launcher and lab exchange what a run needs; seen by the lab as /run/lab. */
+export interface RunFolder {
+  readonly path: string;
+  /** What the lab writes behind the last byte of either output stream. */
+  readonly endMark: string;
+  remove(): void;
+}
+
+/** Makes a run folder, readable by its owner only: the environment may hold secrets. */
+export function makeRunFolder(content: RunContent): RunFolder {
+  const path = mkdtempSync(join(tmpdir(), prefix));
+  const endMark = `\u0001lab end ${randomBytes(12).toString('hex')}\u0001`;
+  for (const script of guestScripts) copyFileSync(join(guestFolder, script), join(path, script));
+  writeFileSync(join(path, 'owner'), String(process.pid));
+  writeFileSync(join(path, 'end-mark'), endMark);
+  writeFileSync(join(path, 'shares'), content.shares.map((share) => `${share.mode} ${share.path}\n`).join(''));
+  writeFileSync(join(path, 'command.sh'), commandScript(content));
+  return { path, endMark, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** Removes run folders whose launcher is no more; one that was killed with SIGKILL cannot have done it. */
+export function removeAbandonedRunFolders(): void {
+  for (const name of readdirSync(tmpdir())) {
+    if (!name.startsWith(prefix)) continue;
+    const path = join(tmpdir(), name);
+    if (!hasLiveOwner(path)) rmSync(path, { recursive: true, force: true });
+  }
+}
+
+/** The shell script that sets environment and working folder and becomes the command. */
+export function commandScript(content: Pick<RunContent, 'command' | 'workingFolder' | 'environment'>): string {
+  const exports = [...content.environment]
+    .filter(([name]) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
+    .map(([name, value]) => `export ${name}=${quoted(value)}\n`);
+  const command = content.command.map(quoted).join(' ');
+  return `${unwanted}${exports.join('')}cd ${quoted(content.workingFolder)} || exit 125\nexec ${command}\n`;
+}
+
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+function hasLiveOwner(path: string): boolean {
+  try {
+    process.kill(Number(readFileSync(join(path, 'owner'), 'utf8')), 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// Words of the guest's command line arrive as variables of its first process.
+const unwanted = 'unset mem uml_dir LAB_RUN LAB_TERMINAL TERM OLDPWD\n';
+const prefix = 'ikemesh-lab-';
+const guestFolder = join(import.meta.dirname, '../guest');
+const guestScripts = ['boot-uml.sh', 'boot-direct.sh', 'file-systems.sh', 'start.sh'] as const;
