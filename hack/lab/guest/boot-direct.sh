@@ -20,4 +20,5 @@ while read -r mode path; do share "$mode" "$path"; done < "$run/shares"
 mkdir -p "$new/run/lab"
 mount --bind "$run" "$new/run/lab"
 cd "$new" && pivot_root . mnt || exit 125
+umount -l mnt
 exec chroot . /bin/sh /run/lab/start.sh

@@ -1,4 +1,4 @@
-# Prepares the file system of a User Mode Linux guest and goes on with start.sh.
+# Prepares the file system of a User Mode Linux guest and goes on with supervise-uml.sh.
 # Runs as process 1 on the read-only cached root folder, with the run folder on /mnt.
 set -u
 # User Mode Linux corrupts the page tables of a process that maps io_uring's memory, as Node does.
@@ -20,11 +20,4 @@ while read -r mode path; do share "$mode" "$path"; done < /mnt/shares
 mkdir -p $new/run/lab
 mount -t hostfs -o "hostfs=$LAB_RUN" none $new/run/lab
 cd $new && pivot_root . mnt || exit 1
-# Lines of the serial driver: 0 is standard output (and input of a terminal), 1 standard error, 2 the launcher's orders.
-stty raw -echo < /dev/ttyS1
-stty raw -echo < /dev/ttyS2
-if [ "${LAB_TERMINAL:-}" = yes ]; then
-  exec chroot . /bin/sh /run/lab/start.sh < /dev/ttyS0 > /dev/ttyS0 2>&1 3<> /dev/ttyS2
-fi
-stty raw -echo < /dev/ttyS0
-exec chroot . /bin/sh /run/lab/start.sh < /dev/null > /dev/ttyS0 2> /dev/ttyS1 3<> /dev/ttyS2
+exec chroot . /bin/sh /run/lab/supervise-uml.sh

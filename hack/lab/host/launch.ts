@@ -126,7 +126,7 @@ function watchUml(child: ChildProcess, options: LaunchOptions): Promise<number> 
     child.on('error', (error) => reject(new LabError(`the guest cannot be started: ${error.message}`)));
     child.on('exit', () => reject(new LabError(`the guest stopped before the command ended\n${tail(options.run)}`)));
   });
-  return Promise.race([gone, Promise.all([exitReport(child, 5), ...streams]).then(([code]) => code)]);
+  return Promise.race([gone, Promise.all([exitReport(child), ...streams]).then(([code]) => code)]);
 }
 
 function launchDirect(options: LaunchOptions): Launched {
@@ -150,23 +150,19 @@ function launchDirect(options: LaunchOptions): Launched {
   child.stdout?.on('data', options.output.stdout);
   child.stderr?.on('data', options.output.stderr);
   const exit = new Promise<number>((resolve, reject) => {
-    const report = exitReport(child, 3);
     child.on('error', (error) => reject(new LabError(`the lab cannot be started: ${error.message}`)));
-    child.on('close', () => {
-      const early = setTimeout(() => reject(new LabError('the lab stopped before the command ended')), 1000);
-      report.then((code) => {
-        clearTimeout(early);
-        resolve(code);
-      });
+    child.on('close', (code) => {
+      if (code === null) reject(new LabError('the lab was killed before the command ended'));
+      else resolve(code);
     });
   });
   return { exit, signal: orders(child, 3), kill: () => killGroupOf(child) };
 }
 
-function exitReport(child: ChildProcess, descriptor: 3 | 5): Promise<number> {
+function exitReport(child: ChildProcess): Promise<number> {
   return new Promise((resolve) => {
     let text = '';
-    (child.stdio[descriptor as 3] as Readable).on('data', (piece: Buffer) => {
+    (child.stdio as readonly unknown[] as readonly Readable[])[5]?.on('data', (piece: Buffer) => {
       text += piece.toString('latin1');
       const found = /exit (\d+)\r?\n/.exec(text);
       if (found !== null) resolve(Number(found[1]));
@@ -176,7 +172,7 @@ function exitReport(child: ChildProcess, descriptor: 3 | 5): Promise<number> {
 
 function orders(child: ChildProcess, descriptor = 5): Launched['signal'] {
   return (name) => {
-    (child.stdio[descriptor as 3] as unknown as Duplex | null)?.write(`${name.slice('SIG'.length)}\n`);
+    (child.stdio as readonly unknown[] as readonly Duplex[])[descriptor]?.write(`${name.slice('SIG'.length)}\n`);
   };
 }
 

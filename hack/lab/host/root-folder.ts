@@ -9,8 +9,8 @@ import { runToEnd } from './subprocess.ts';
 
 /** Where root folders are cached: below XDG_CACHE_HOME or ~/.cache. */
 export function labCacheFolder(environment: NodeJS.ProcessEnv): string {
-  const base = environment['XDG_CACHE_HOME'];
-  return join(base !== undefined && base.startsWith('/') ? base : join(homedir(), '.cache'), 'ikemesh', 'lab');
+  const { XDG_CACHE_HOME: base } = environment;
+  return join(base?.startsWith('/') ? base : join(homedir(), '.cache'), 'ikemesh', 'lab');
 }
 
 /** What a build may tell and when it must stop. */

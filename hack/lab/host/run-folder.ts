@@ -73,4 +73,4 @@ function hasLiveOwner(path: string): boolean {
 const unwanted = 'unset mem uml_dir LAB_RUN LAB_TERMINAL TERM OLDPWD\n';
 const prefix = 'ikemesh-lab-';
 const guestFolder = join(import.meta.dirname, '../guest');
-const guestScripts = ['boot-uml.sh', 'boot-direct.sh', 'file-systems.sh', 'start.sh'] as const;
+const guestScripts = ['boot-uml.sh', 'boot-direct.sh', 'file-systems.sh', 'supervise-uml.sh', 'start.sh'] as const;
