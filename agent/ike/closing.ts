@@ -4,6 +4,7 @@ import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
 import type { CloseReason } from './fact.ts';
 import type { NegotiationFailure } from './outcome.ts';
+import { forgetAsked } from './requests.ts';
 import type { IkeSa } from './state.ts';
 import type { Instant } from './types.ts';
 
@@ -82,6 +83,9 @@ function forgetSecrets(core: Core, sa: IkeSa): void {
       state.keys.wipe();
       return;
     case 'established':
+      forgetAsked(core, state);
+      state.keys.wipe();
+      return;
     case 'deleting':
       state.keys.wipe();
       return;

@@ -72,6 +72,7 @@ function update(core: Core, at: Instant, config: ConnectionConfig): void {
     add(core, at, config);
     return;
   }
+  if (connection.config.preSharedKey !== config.preSharedKey) connection.config.preSharedKey.wipe();
   connection.config = config;
   orderPolicies(core, connection, 0, 0);
   scheduleAttempt(core, at, connection);
@@ -80,6 +81,8 @@ function update(core: Core, at: Instant, config: ConnectionConfig): void {
 function remove(core: Core, at: Instant, connection: Connection): void {
   endAll(core, at, connection, 'deletedLocally');
   core.removeConnection(connection);
+  // Nothing that could need it is left: what is not established has been closed.
+  connection.config.preSharedKey.wipe();
   connection.nextAttemptAt = undefined;
   connection.config = { ...connection.config, children: [] };
   orderPolicies(core, connection, 0, 0);

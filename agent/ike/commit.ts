@@ -1,6 +1,6 @@
 import { installChild, removeChildren } from './children.ts';
 import { closeIkeSa, halfOpenKey, noteFailure } from './closing.ts';
-import { isSatisfied, replace, scheduleAttempt } from './connecting.ts';
+import { askForMissing, isSatisfied, replace, scheduleAttempt } from './connecting.ts';
 import type { Core } from './core.ts';
 import type { HandledRequest, Outcome } from './outcome.ts';
 import { protectedMessage } from './protected-message.ts';
@@ -36,6 +36,8 @@ export function commit(
       core.fallback = { sa, payloads: outcome.replyWithoutChild, request };
     }
     installChild(core, at, sa, connection, agreement, keys, request?.path ?? sa.path, response);
+    if (isSatisfied(connection)) connection.failures = 0;
+    if (agreement.weInitiated) deletePredecessors(core, at, sa, agreement.config.name);
   } else if (response !== undefined && request !== undefined) core.transmit(request.path, response);
   for (const fact of outcome.facts ?? []) core.report(fact);
   if (outcome.failure !== undefined) noteFailure(core, at, sa, connection, outcome.failure);
@@ -55,19 +57,18 @@ export function commit(
   }
   if (sa.state.kind !== 'established') return;
   sendQueued(core, at, sa);
-  if (!isSatisfied(connection) && connection.replacing === 0) replaceChildless(core, at, sa);
+  if (outcome.replace === true) replace(core, at + core.context.limits.reconnectFirstMs, connection, sa);
+  else if (established && sa.role === 'initiator') askForMissing(core, at, connection, sa);
+  else if (!established) scheduleAttempt(core, at, connection);
 }
 
-/** An IKE SA without a Child SA serves nobody; after a while both are begun anew by the side that begins. */
-function replaceChildless(core: Core, at: Instant, sa: IkeSa): void {
-  const { connection } = sa;
-  if (connection === undefined || sa.state.kind !== 'established' || sa.state.children.length > 0) return;
-  const { initiation } = connection.config;
-  if (initiation === 'respond' || initiation === 'onDemand') return;
-  scheduleAttempt(core, at, connection);
-  const planned = connection.nextAttemptAt;
-  if (planned === undefined) return;
-  replace(core, planned, connection, sa);
+/** What a newer pair of the same IKE SA has superseded is deleted by the side that asked for the newer one. */
+function deletePredecessors(core: Core, at: Instant, sa: IkeSa, name: string): void {
+  if (sa.state.kind !== 'established') return;
+  for (const child of sa.state.children) {
+    if (child.usage !== 'superseded' || child.config.name !== name) continue;
+    enqueue(core, at, sa, { kind: 'deleteChild', inboundSpi: child.inboundSpi });
+  }
 }
 
 function storedResponse(

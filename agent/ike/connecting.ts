@@ -3,8 +3,9 @@ import { ExchangeType } from '../wire/registry.ts';
 import { type Connection, childrenOf, isConnecting } from './connection.ts';
 import type { Core } from './core.ts';
 import { firstInitRequest } from './exchange/ike-sa-init.ts';
+import { enqueue } from './requests.ts';
 import type { IkeSa } from './state.ts';
-import type { Instant, Path } from './types.ts';
+import type { ChildConfig, Instant, Path } from './types.ts';
 import { fraction, Window } from './window.ts';
 
 /** Begins an IKE SA with the peer, unless one is being set up or everything that is wanted is there. */
@@ -12,6 +13,11 @@ export function attempt(core: Core, at: Instant, connection: Connection): void {
   connection.nextAttemptAt = undefined;
   const { remoteAddress, localAddress, remotePort, name } = connection.config;
   if (remoteAddress === 'any' || isConnecting(connection) || isSatisfied(connection)) return;
+  const standing = connection.ikeSas.find((sa) => sa.state.kind === 'established');
+  if (standing !== undefined && connection.replacing === 0) {
+    askForMissing(core, at, connection, standing);
+    return;
+  }
   const path: Path = { localAddress, localPort: IKE_PORT, remoteAddress, remotePort };
   const localSpi = core.drawIkeSpi();
   const state = firstInitRequest(core, connection, localSpi, path);
@@ -46,6 +52,17 @@ export function attempt(core: Core, at: Instant, connection: Connection): void {
   core.touch(sa);
 }
 
+/** Asks on an IKE SA that stands for the configured Child SAs that are not there. */
+export function askForMissing(core: Core, at: Instant, connection: Connection, sa: IkeSa): void {
+  if (sa.state.kind !== 'established') return;
+  const { asked } = sa.state;
+  for (const config of missingChildren(connection)) {
+    const waits = sa.queue.some((queued) => queued.kind === 'createChild' && queued.child === config.name);
+    if (waits || asked?.offer.config.name === config.name) continue;
+    enqueue(core, at, sa, { kind: 'createChild', child: config.name, group: undefined });
+  }
+}
+
 /** Plans the next attempt where the connection wants to be up by itself and is not: soon first, then ever later. */
 export function scheduleAttempt(core: Core, at: Instant, connection: Connection): void {
   const { initiation, remoteAddress, name } = connection.config;
@@ -68,12 +85,19 @@ export function replace(core: Core, at: Instant, connection: Connection, sa: Ike
   core.schedule(connection);
 }
 
-/** Whether there is an IKE SA that may stay, with a Child SA that is sent on. */
+/** Whether there is an IKE SA that may stay, with every Child SA that is configured. */
 export function isSatisfied(connection: Connection): boolean {
   return (
     connection.replacing === 0 &&
-    childrenOf(connection).some((child) => child.usage !== 'superseded') &&
-    connection.ikeSas.some((sa) => sa.state.kind === 'established')
+    connection.ikeSas.some((sa) => sa.state.kind === 'established') &&
+    missingChildren(connection).length === 0
+  );
+}
+
+function missingChildren(connection: Connection): readonly ChildConfig[] {
+  const children = childrenOf(connection);
+  return connection.config.children.filter(
+    (config) => !children.some((child) => child.config.name === config.name && child.usage !== 'superseded'),
   );
 }
 

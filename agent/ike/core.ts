@@ -23,7 +23,7 @@ export class Core {
   readonly jobs = new Map<number, IkeSa>();
   readonly connectionTimers = new Timers<Connection>();
   readonly ikeSaTimers = new Timers<IkeSa>();
-  readonly policyIndexes: PolicyIndexes = { next: 1 };
+  readonly policyIndexes: PolicyIndexes;
   /** What to answer instead if the kernel refuses the Child SA that the action list in the making installs. */
   fallback: { readonly sa: IkeSa; readonly payloads: readonly Payload[]; readonly request: HandledRequest } | undefined;
   readonly #byAddress = new Map<string, Connection[]>();
@@ -34,6 +34,7 @@ export class Core {
 
   constructor(context: EndpointContext) {
     this.context = context;
+    this.policyIndexes = { next: context.firstPolicySequence ?? 0 };
   }
 
   /** The actions since the last call. */

@@ -1,6 +1,8 @@
 import type { Result } from '../result.ts';
 import {
   type GrammarError,
+  parseCreateChildRequest,
+  parseCreateChildResponse,
   parseIkeAuthRequest,
   parseIkeAuthResponse,
   parseIkeSaInitResponse,
@@ -14,7 +16,7 @@ import { openProtected } from '../wire/sk.ts';
 import { closeIkeSa, noteFailure } from './closing.ts';
 import { commit, securedBy } from './commit.ts';
 import type { Core } from './core.ts';
-import { onCreateChildRequest } from './exchange/create-child-sa.ts';
+import { onCreateChildRequest, onCreateChildResponse } from './exchange/create-child-sa.ts';
 import { onAuthRequest, onAuthResponse } from './exchange/ike-auth.ts';
 import { onInitResponse, responderKeys } from './exchange/ike-sa-init.ts';
 import { onInformationalRequest } from './exchange/informational.ts';
@@ -22,8 +24,8 @@ import type { DropReason } from './fact.ts';
 import { notify } from './notify.ts';
 import type { HandledRequest, Outcome, Refusal } from './outcome.ts';
 import { protectedMessage } from './protected-message.ts';
-import { endWith, enqueue } from './requests.ts';
-import type { IkeSa, QueuedRequest } from './state.ts';
+import { type EndingRequest, endWith, enqueue } from './requests.ts';
+import type { IkeSa } from './state.ts';
 import type { Instant, Path } from './types.ts';
 
 /**
@@ -102,7 +104,13 @@ function handleRequest(
   if ((state.kind !== 'established' && state.kind !== 'deleting') || connection === undefined) {
     throw new Error(`a ${state.kind} IKE SA handles no request`);
   }
-  if (handled.exchangeType === ExchangeType.CREATE_CHILD_SA) return onCreateChildRequest(state);
+  if (handled.exchangeType === ExchangeType.CREATE_CHILD_SA) {
+    const request = parseCreateChildRequest(payloads);
+    if (!request.ok) return syntaxError(request.error);
+    if (state.kind === 'deleting')
+      return { ok: false, error: { kind: 'answer', notify: notify(NotifyType.TEMPORARY_FAILURE) } };
+    return onCreateChildRequest(core, sa, state, connection, request.value, handled.path);
+  }
   const request = parseInformational(payloads);
   return request.ok ? onInformationalRequest(state, connection, request.value) : syntaxError(request.error);
 }
@@ -177,6 +185,11 @@ function handleResponse(core: Core, at: Instant, sa: IkeSa, payloads: readonly P
     const response = parseIkeAuthResponse(payloads);
     if (!response.ok) return syntaxError(response.error);
     return onAuthResponse(core, at, state, connection, response.value);
+  }
+  if (state.kind === 'established' && state.asked !== undefined && connection !== undefined) {
+    const response = parseCreateChildResponse(payloads);
+    if (!response.ok) return syntaxError(response.error);
+    return onCreateChildResponse(core, state, connection, state.asked, response.value);
   }
   const response = parseInformational(payloads);
   if (!response.ok) return syntaxError(response.error);
@@ -321,5 +334,5 @@ function drop(core: Core, path: Path, reason: DropReason, text: string): void {
   core.report({ kind: 'datagramDropped', reason, path, text });
 }
 
-const AUTHENTICATION_FAILED: QueuedRequest = { kind: 'authenticationFailed' };
-const PROTOCOL_VIOLATION: QueuedRequest = { kind: 'deleteIkeSa', reason: 'protocolViolation' };
+const AUTHENTICATION_FAILED: EndingRequest = { kind: 'authenticationFailed' };
+const PROTOCOL_VIOLATION: EndingRequest = { kind: 'deleteIkeSa', reason: 'protocolViolation' };

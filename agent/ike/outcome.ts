@@ -22,6 +22,8 @@ export interface Outcome {
   readonly install?: { readonly agreement: ChildAgreement; readonly keys: ChildKeys };
   /** Inbound SPIs of Child SAs that end. */
   readonly remove?: { readonly inboundSpis: readonly number[]; readonly reason: CloseReason };
+  /** The IKE SA can carry no more and is to be replaced. */
+  readonly replace?: boolean;
   /** The IKE SA ends with this. */
   readonly close?: CloseReason;
   /** The peer has turned out to be this one. */

@@ -1,11 +1,14 @@
 import type { IkeKeys } from '../crypto/keymat.ts';
+import type { Payload } from '../wire/payloads/payload.ts';
 import { ExchangeType } from '../wire/registry.ts';
 import { removeAllChildren, removeChildren } from './children.ts';
+import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
+import { createChildRequest } from './exchange/create-child-sa.ts';
 import { informationalRequest } from './exchange/informational.ts';
 import type { CloseReason } from './fact.ts';
 import { protectedMessage } from './protected-message.ts';
-import type { IkeSa, QueuedRequest } from './state.ts';
+import type { Established, IkeSa, QueuedRequest } from './state.ts';
 import type { IkeCryptography } from './suite.ts';
 import type { Instant } from './types.ts';
 
@@ -14,6 +17,9 @@ export interface Secured {
   readonly keys: IkeKeys;
   readonly cryptography: IkeCryptography;
 }
+
+/** A request that ends the IKE SA. */
+export type EndingRequest = Extract<QueuedRequest, { kind: 'deleteIkeSa' | 'authenticationFailed' }>;
 
 /** Puts a request of ours in line and sends it if the window is free. A full line drops it: the peer is not answering. */
 export function enqueue(core: Core, at: Instant, sa: IkeSa, request: QueuedRequest): void {
@@ -42,32 +48,71 @@ export function sendQueued(core: Core, at: Instant, sa: IkeSa): void {
       endWith(core, at, sa, state, request);
       return;
     case 'deleteChild':
-      send(core, at, sa, state, request, liveness.timeoutMs);
+      send(core, at, sa, state, ExchangeType.INFORMATIONAL, informationalRequest(request), liveness.timeoutMs);
       removeChildren(core, at, sa, connection, [request.inboundSpi], 'deletedLocally');
       core.espSpis.delete(request.inboundSpi);
       return;
     case 'liveness':
       core.report({ kind: 'livenessChecked', connection: name, path: sa.path });
-      send(core, at, sa, state, request, liveness.timeoutMs);
+      send(core, at, sa, state, ExchangeType.INFORMATIONAL, informationalRequest(request), liveness.timeoutMs);
+      return;
+    case 'createChild':
+      askForChild(core, at, sa, state, connection, request);
       return;
   }
 }
 
 /** Tells the peer that the IKE SA ends, takes its Child SAs out of the kernel and waits for nothing but the answer. */
-export function endWith(core: Core, at: Instant, sa: IkeSa, secured: Secured, request: QueuedRequest): void {
+export function endWith(core: Core, at: Instant, sa: IkeSa, secured: Secured, request: EndingRequest): void {
   const { state, connection } = sa;
   const reason = endReason(request);
-  send(core, at, sa, secured, request, core.context.limits.deleteTimeoutMs);
+  const { deleteTimeoutMs } = core.context.limits;
+  send(core, at, sa, secured, ExchangeType.INFORMATIONAL, informationalRequest(request), deleteTimeoutMs);
   if (connection !== undefined) removeAllChildren(core, at, sa, connection, reason);
   if (state.kind === 'authRequested') core.espSpis.delete(state.offer.inboundSpi);
+  if (state.kind === 'established') forgetAsked(core, state);
   sa.state = { kind: 'deleting', reason, keys: secured.keys, cryptography: secured.cryptography };
 }
 
-function send(core: Core, at: Instant, sa: IkeSa, secured: Secured, request: QueuedRequest, timeoutMs: number): void {
+/** Lets go of a Child SA that was asked for and will not come. */
+export function forgetAsked(core: Core, state: Established): void {
+  if (state.asked === undefined) return;
+  core.espSpis.delete(state.asked.offer.inboundSpi);
+  state.asked.ephemeral?.wipe();
+}
+
+/** What the configuration no longer wants, or another exchange has brought meanwhile, is passed over. */
+function askForChild(
+  core: Core,
+  at: Instant,
+  sa: IkeSa,
+  state: Established,
+  connection: Connection,
+  request: Extract<QueuedRequest, { kind: 'createChild' }>,
+): void {
+  const { children, liveness } = connection.config;
+  const config = children.find((child) => child.name === request.child);
+  const there = state.children.some((child) => child.config.name === request.child && child.usage !== 'superseded');
+  if (config === undefined || there) {
+    sendQueued(core, at, sa);
+    return;
+  }
+  const { asked, payloads } = createChildRequest(core, config, sa.path, request.group);
+  sa.state = { ...state, asked };
+  send(core, at, sa, state, ExchangeType.CREATE_CHILD_SA, payloads, liveness.timeoutMs);
+}
+
+function send(
+  core: Core,
+  at: Instant,
+  sa: IkeSa,
+  secured: Secured,
+  exchangeType: number,
+  payloads: readonly Payload[],
+  timeoutMs: number,
+): void {
   const { limits, random } = core.context;
   const { keys, cryptography } = secured;
-  const exchangeType = ExchangeType.INFORMATIONAL;
-  const payloads = informationalRequest(request);
   const messageId = sa.window.nextRequestId;
   const datagrams = protectedMessage(core, sa, keys, cryptography, exchangeType, messageId, false, payloads);
   sa.window.open(at, exchangeType, datagrams, timeoutMs, limits, random.jitter);
@@ -75,10 +120,10 @@ function send(core: Core, at: Instant, sa: IkeSa, secured: Secured, request: Que
   core.touch(sa);
 }
 
-function endReason(request: QueuedRequest): CloseReason {
+function endReason(request: EndingRequest): CloseReason {
   return request.kind === 'deleteIkeSa' ? request.reason : 'negotiationFailed';
 }
 
-function isEnding(request: QueuedRequest): boolean {
+function isEnding(request: QueuedRequest): request is EndingRequest {
   return request.kind === 'deleteIkeSa' || request.kind === 'authenticationFailed';
 }

@@ -99,6 +99,8 @@ export interface Established {
   /** min(Ni, Nr): decides between crossing initial exchanges; the same at both ends. */
   readonly lowestNonce: Uint8Array;
   readonly children: readonly ChildSa[];
+  /** Our open CREATE_CHILD_SA, if that is what is open. */
+  readonly asked: AskedChild | undefined;
   /** When to replace the IKE SA. */
   readonly replaceAt: Instant;
   /** When to settle with another IKE SA of the same pair; undefined where there is none. */
@@ -123,11 +125,24 @@ export interface Closed {
 
 export type IkeSaState = InitRequested | InitAnswered | AuthRequested | Verifying | Established | Deleting | Closed;
 
+/** The further Child SA that our open CREATE_CHILD_SA asks for. */
+export interface AskedChild {
+  readonly offer: ChildOffer;
+  readonly nonce: Uint8Array;
+  /** Where the proposals have a key exchange of their own. */
+  readonly ephemeral: EphemeralKey | undefined;
+  readonly group: number | undefined;
+  /** Whether the peer has asked for another group once. */
+  readonly retried: boolean;
+}
+
 /** A request of ours that waits until the window is free. */
 export type QueuedRequest =
   | { readonly kind: 'liveness' }
   | { readonly kind: 'deleteIkeSa'; readonly reason: CloseReason }
   | { readonly kind: 'deleteChild'; readonly inboundSpi: number }
+  /** By the name of its configuration; `group` where the peer asked for another one. */
+  | { readonly kind: 'createChild'; readonly child: string; readonly group: number | undefined }
   /** Tells the peer why its proof was refused, and deletes (RFC 7296 §2.21.2). */
   | { readonly kind: 'authenticationFailed' };
 

@@ -173,6 +173,8 @@ export interface EndpointContext {
   /** Separate streams, so that one more draw of one kind does not shift the others. */
   readonly random: { readonly keys: Random; readonly nonces: Random; readonly spis: Random; readonly jitter: Random };
   readonly limits: Limits;
+  /** The first policy index to hand out, as a sequence of our range: above those that the kernel has already. */
+  readonly firstPolicySequence?: number;
 }
 
 /** The IKE core: data in, data out (`endpoint.ts` makes one). */

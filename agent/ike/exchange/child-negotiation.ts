@@ -36,12 +36,13 @@ export function offerChild(
   core: Core,
   config: ChildConfig,
   path: Path,
+  withKeyExchange: boolean,
 ): { readonly offer: ChildOffer; readonly payloads: readonly Payload[] } {
   const inboundSpi = core.drawEspSpi();
   const localSelectors = trafficSelectors(config.local, path.localAddress);
   const remoteSelectors = trafficSelectors(config.remote, path.remoteAddress);
   const payloads: Payload[] = [
-    { kind: 'sa', proposals: offer('esp', config.proposals, spiToBytes(inboundSpi), false) },
+    { kind: 'sa', proposals: offer('esp', config.proposals, spiToBytes(inboundSpi), withKeyExchange) },
     { kind: 'tsi', selectors: localSelectors, others: [] },
     { kind: 'tsr', selectors: remoteSelectors, others: [] },
   ];
@@ -55,13 +56,14 @@ export function grantChild(
   connection: Connection,
   request: ChildRequest,
   path: Path,
+  withKeyExchange: boolean,
 ): Result<GrantedChild, RefusedChild> {
   const wantsTransport = hasNotify(request.notifies, NotifyType.USE_TRANSPORT_MODE);
   let refusal: RefusedChild | undefined;
   for (const config of connection.config.children) {
     // The initiator alone may propose transport mode (RFC 7296 §1.3.1): a Child configured for it cannot be tunnel.
     if (config.mode === 'transport' && !wantsTransport) continue;
-    const granted = grantConfigured(core, connection, config, request, path);
+    const granted = grantConfigured(core, connection, config, request, path, withKeyExchange);
     if (granted.ok) return granted;
     if (refusal === undefined || granted.error.notifyType === NotifyType.NO_PROPOSAL_CHOSEN) refusal = granted.error;
   }
@@ -84,6 +86,7 @@ function grantConfigured(
   config: ChildConfig,
   request: ChildRequest,
   path: Path,
+  withKeyExchange: boolean,
 ): Result<GrantedChild, RefusedChild> {
   const { limits } = core.context;
   const peer = connection.config.name;
@@ -99,7 +102,7 @@ function grantConfigured(
   }
   const inboundSpi = core.drawEspSpi();
   const spi = spiToBytes(inboundSpi);
-  const choice = choose('esp', request.sa.proposals, config.proposals, spi, false, limits);
+  const choice = choose('esp', request.sa.proposals, config.proposals, spi, withKeyExchange, limits);
   if (choice === undefined) {
     core.espSpis.delete(inboundSpi);
     const text = `no common ESP algorithms with ${peer} for Child ${config.name}: give both sides a proposal in common`;
@@ -137,12 +140,13 @@ export function acceptChild(
   connection: Connection,
   asked: ChildOffer,
   answer: ChildRequest,
+  withKeyExchange: boolean,
 ): Result<ChildAgreement, NegotiationFailure> {
   const peer = connection.config.name;
   const { config, inboundSpi } = asked;
   const violation = (text: string): Result<ChildAgreement, NegotiationFailure> =>
     err({ reason: 'peerViolation', by: 'us', text: `${peer} ${text}` });
-  const chosen = chosenSuite('esp', answer.sa.proposals, config.proposals, false);
+  const chosen = chosenSuite('esp', answer.sa.proposals, config.proposals, withKeyExchange);
   if (chosen === undefined) return violation(`chose ESP algorithms for Child ${config.name} that we did not offer`);
   const outboundSpi = spiFromProposal(chosen.peerSpi);
   if (outboundSpi === undefined) return violation('chose a reserved ESP SPI');

@@ -41,7 +41,7 @@ export function authRequest(
   const child = config.children[0];
   if (child === undefined) throw new Error(`connection ${config.name} has no Child`);
   const identity = idPayload('idi', config.localIdentity);
-  const { offer, payloads } = offerChild(core, child, path);
+  const { offer, payloads } = offerChild(core, child, path, false);
   const inner: Payload[] = [
     identity,
     idPayload('idr', config.remoteIdentity),
@@ -123,7 +123,7 @@ export function answerAuthRequest(
     facts: unknownNotifies(connection, request.notifies),
   };
   if (request.child === undefined) return ok({ ...base, reply: proof });
-  const granted = grantChild(core, connection, { ...request.child, notifies: request.notifies }, path);
+  const granted = grantChild(core, connection, { ...request.child, notifies: request.notifies }, path, false);
   if (!granted.ok) {
     const { notifyType, failure } = granted.error;
     return ok({ ...base, reply: [...proof, notify(notifyType)], failure });
@@ -184,7 +184,7 @@ export function finishAuth(
     const refusal = response.child.kind === 'refused' ? response.child.notify.notifyType : undefined;
     return ok({ ...base, failure: childRefusedByPeer(connection, offer, refusal) });
   }
-  const accepted = acceptChild(core, connection, offer, { ...response.child, notifies: response.notifies });
+  const accepted = acceptChild(core, connection, offer, { ...response.child, notifies: response.notifies }, false);
   if (!accepted.ok) {
     // The peer has installed it: it is told to delete it again.
     return ok({ ...base, failure: accepted.error, enqueue: [{ kind: 'deleteChild', inboundSpi: offer.inboundSpi }] });
@@ -223,6 +223,7 @@ function established(
     establishedAt: at,
     lowestNonce: lowerBytes(initiatorNonce, responderNonce),
     children: [],
+    asked: undefined,
     replaceAt: at + lifetimeMs,
     duplicateCheckAt: undefined,
     endsAt: undefined,

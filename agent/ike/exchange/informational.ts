@@ -44,7 +44,7 @@ export function onInformationalRequest(
 }
 
 /** The payloads of a request of ours. */
-export function informationalRequest(request: QueuedRequest): readonly Payload[] {
+export function informationalRequest(request: Exclude<QueuedRequest, { kind: 'createChild' }>): readonly Payload[] {
   switch (request.kind) {
     case 'liveness':
       return [];
