@@ -30,7 +30,7 @@ export interface IkeSaInitRequest {
 }
 
 /** <-- HDR(SPIi, SPIr), SAr1, KEr, Nr, [CERTREQ] */
-export interface IkeSaInitAccepted {
+interface IkeSaInitAccepted {
   readonly sa: SaPayload;
   readonly ke: KePayload;
   readonly nonce: NoncePayload;
@@ -40,13 +40,13 @@ export interface IkeSaInitAccepted {
 }
 
 /** The responder wants another group: <-- HDR, N(INVALID_KE_PAYLOAD) */
-export interface InvalidKe {
+interface InvalidKe {
   readonly kind: 'invalidKe';
   readonly group: number;
 }
 
 /** An error notify, known or not, that refuses what was asked for (RFC 7296 §3.10.1). */
-export interface Refused {
+interface Refused {
   readonly kind: 'refused';
   readonly notify: NotifyPayload;
 }
@@ -80,7 +80,7 @@ export interface IkeAuthRequest {
 }
 
 /** <-- HDR, SK {IDr, [CERT,] AUTH, SAr2, TSi, TSr} */
-export interface IkeAuthAuthenticated {
+interface IkeAuthAuthenticated {
   readonly kind: 'authenticated';
   readonly idr: IdPayload<'idr'>;
   readonly auth: AuthPayload;
@@ -106,7 +106,7 @@ export interface CreateChild {
 }
 
 /** --> HDR, SK {SA, Ni, KEi} (RFC 7296 §1.3.2) */
-export interface RekeyIke {
+interface RekeyIke {
   readonly sa: SaPayload;
   readonly nonce: NoncePayload;
   readonly ke: KePayload;
@@ -114,7 +114,7 @@ export interface RekeyIke {
 }
 
 /** The Child SA that a REKEY_SA names: by its protocol, AH or ESP, and the SPI on which the requester receives. */
-export interface RekeyedChild {
+interface RekeyedChild {
   readonly protocol: number;
   readonly spi: Uint8Array;
 }
@@ -193,9 +193,12 @@ export function parseCreateChildRequest(payloads: readonly Payload[]): Result<Cr
   const collected = collect(CREATE_CHILD_REQUEST, payloads);
   if (!collected.ok) return collected;
   const { nonce, ke, tsi, tsr, notifies } = collected.value;
-  const rekeySa = findNotify(payloads, NotifyType.REKEY_SA);
+  const [rekeySa, another] = notifies.filter((notify) => notify.notifyType === NotifyType.REKEY_SA);
   if (rekeySa === undefined) {
     return ok({ kind: 'createChild', sa: collected.value.sa, nonce, ke, tsi, tsr, notifies });
+  }
+  if (another !== undefined) {
+    return err(malformed(payloads.indexOf(another), 'REKEY_SA', `stands twice in the ${CREATE_CHILD_REQUEST.message}`));
   }
   const rekeyed = decodeRekeySa(rekeySa);
   if (!rekeyed.ok) return rekeyed;

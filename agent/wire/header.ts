@@ -1,4 +1,5 @@
 import { err, ok, type Result } from '../result.ts';
+import { MAX_MESSAGE_BYTES } from './limits.ts';
 import { type Malformed, malformed } from './malformed.ts';
 import { Reader } from './reader.ts';
 import type { Writer } from './writer.ts';
@@ -25,7 +26,7 @@ export function spiBytes(spi: IkeSpi): Uint8Array {
 }
 
 /** Flags of the IKE header; bits that IKEv2 does not define are ignored. */
-export interface HeaderFlags {
+interface HeaderFlags {
   /** I: the sender is the original initiator of this IKE SA. */
   readonly initiator: boolean;
   /** R: this message answers the request with the same message ID. */
@@ -146,8 +147,12 @@ export function writeHeader(writer: Writer, fields: HeaderFields, nextPayload: n
   writer.u32(0);
 }
 
-/** Sets the length field of the message that starts at the writer's beginning to all that was written. */
+/**
+ * Sets the length field of the message that starts at the writer's beginning to all that was written. A message that no
+ * datagram can carry is a bug of the caller, who bounds what is sent.
+ */
 export function patchHeaderLength(writer: Writer): void {
+  if (writer.length > MAX_MESSAGE_BYTES) throw new Error(`a message of ${writer.length} bytes fits no UDP datagram`);
   writer.patch32(LENGTH_OFFSET, writer.length);
 }
 

@@ -3,7 +3,7 @@
  * transforms or selectors) needs no constant.
  */
 
-/** Bytes of a whole message: what fits into one UDP datagram over IPv4; a reassembled one may not be larger either. */
+/** Bytes of a message: what one UDP datagram carries over IPv4. */
 export const MAX_MESSAGE_BYTES = 65_507;
 
 /** Payloads outside of SK. Real first messages have some 15; an unbounded chain has overrun fixed tables elsewhere. */

@@ -30,7 +30,7 @@ export interface CpPayload {
  *     ~                             Value                             ~
  *     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  */
-export interface CfgAttribute {
+interface CfgAttribute {
   readonly type: number;
   /** Empty in a request that leaves the value to the peer. */
   readonly value: Uint8Array;

@@ -49,7 +49,7 @@ export interface TrafficSelector {
 }
 
 /** A selector that is kept as it came. */
-export interface OpaqueSelector {
+interface OpaqueSelector {
   readonly tsType: number;
   /** The octet behind the type, whatever this type calls it. */
   readonly protocol: number;
