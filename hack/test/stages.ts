@@ -1,0 +1,78 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** What a stage found. */
+export interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+/** The tests beside the code. */
+export async function runUnit(): Promise<Counts> {
+  heading('unit tests');
+  return withReport(async (report) => {
+    const vitest = ['run', '--config', 'hack/config/vitest.config.ts', '--reporter=default', '--reporter=json'];
+    await run('vitest', [...vitest, `--outputFile.json=${report}`]);
+    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, numFailedTestSuites } = await read(report);
+    const passed = numberOf(numPassedTests);
+    // A file that does not load has no test that could fail.
+    const failed = Math.max(numberOf(numFailedTests), Math.min(1, numberOf(numFailedTestSuites)));
+    return { passed, failed, skipped: numberOf(numPendingTests) + numberOf(numTodoTests) };
+  });
+}
+
+/** Many endpoints, a bad network and crashes under a thousand seeds; one test. */
+export async function runSimulation(): Promise<Counts> {
+  heading('simulation');
+  const code = await run('node', ['agent/sim/main.ts', '--seeds', '1000']);
+  return code === 0 ? PASSED : FAILED;
+}
+
+/** Scenarios on real kernels, with real peers and captures of the wire. */
+export async function runLab(): Promise<Counts> {
+  heading('lab');
+  return withReport(async (report) => {
+    await run('node', ['hack/lab/main.ts', '--all', '--results', report]);
+    const { passed, failed, skipped } = await read(report);
+    return { passed: numberOf(passed), failed: numberOf(failed), skipped: numberOf(skipped) };
+  });
+}
+
+async function withReport(stage: (report: string) => Promise<Counts>): Promise<Counts> {
+  const folder = await mkdtemp(join(tmpdir(), 'ikemesh-test-'));
+  try {
+    return await stage(join(folder, 'report.json'));
+  } catch (error) {
+    console.error(`this stage left no report: ${error instanceof Error ? error.message : String(error)}`);
+    return FAILED;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function run(command: string, words: readonly string[]): Promise<number> {
+  return new Promise((resolve) => {
+    const child = spawn(command, words, { stdio: 'inherit' });
+    child.on('error', () => resolve(1));
+    child.on('close', (code) => resolve(code ?? 1));
+  });
+}
+
+async function read(report: string): Promise<Record<string, unknown>> {
+  return JSON.parse(await readFile(report, 'utf8')) as Record<string, unknown>;
+}
+
+function numberOf(value: unknown): number {
+  if (typeof value !== 'number') throw new Error(`a count is missing from the report`);
+  return value;
+}
+
+function heading(text: string): void {
+  console.log(`\n=== ${text}`);
+}
+
+const PASSED: Counts = { passed: 1, failed: 0, skipped: 0 };
+const FAILED: Counts = { passed: 0, failed: 1, skipped: 0 };
