@@ -19,7 +19,7 @@ export interface Prf {
   /** prf(key, parts[0] | parts[1] | …). */
   compute(key: Uint8Array, parts: readonly Uint8Array[]): Uint8Array;
   /**
-   * The first `length` bytes of prf+(prf(salt, secret), seed), both lists joined: how the keys of an IKE SA come from
+   * The first `length` bytes, at least one, of prf+(prf(salt, secret), seed), both lists joined: how the keys of an IKE SA come from
    * a shared secret. One operation because it is HKDF (RFC 5869) where the PRF is an HMAC, and OpenSSL has that whole.
    */
   extractAndExpand(
