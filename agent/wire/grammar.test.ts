@@ -249,6 +249,9 @@ describe('CREATE_CHILD_SA request', () => {
       value: { kind: 'rekeyIke', sa: newIkeSa, nonce, ke, notifies: [] },
     });
     expect(parseCreateChildRequest([newIkeSa, nonce])).toMatchObject({ error: { kind: 'malformed', field: 'ke' } });
+    expect(parseCreateChildRequest([nonce, ikeSa, ke])).toMatchObject({
+      error: { kind: 'malformed', offset: 1, field: 'Proposal SPI Size' },
+    });
   });
 });
 
@@ -271,6 +274,7 @@ describe('CREATE_CHILD_SA response', () => {
       ok: true,
       value: { kind: 'accepted', sa: newIkeSa, nonce, ke, notifies: [contact] },
     });
+    expect(parseRekeyIkeResponse([ikeSa, nonce, ke])).toMatchObject({ error: { field: 'Proposal SPI Size' } });
   });
 });
 

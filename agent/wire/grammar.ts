@@ -105,7 +105,7 @@ export interface CreateChild {
   readonly notifies: readonly NotifyPayload[];
 }
 
-/** --> HDR, SK {SA, Ni, KEi} (RFC 7296 §1.3.2) */
+/** --> HDR, SK {SA, Ni, KEi} (RFC 7296 §1.3.2); proposals for IKE have an SPI of 8 bytes, never zero. */
 interface RekeyIke {
   readonly sa: SaPayload;
   readonly nonce: NoncePayload;
@@ -185,7 +185,7 @@ export function parseIkeAuthResponse(payloads: readonly Payload[]): Result<IkeAu
 export function parseCreateChildRequest(payloads: readonly Payload[]): Result<CreateChildSaRequest, GrammarError> {
   const sa = payloads.find((payload) => payload.kind === 'sa');
   if (sa?.proposals[0]?.protocol === Protocol.IKE) {
-    const rekey = collect(REKEY_IKE_REQUEST, payloads);
+    const rekey = collectRekeyIke(REKEY_IKE_REQUEST, payloads);
     if (!rekey.ok) return rekey;
     const { nonce, ke, notifies } = rekey.value;
     return ok({ kind: 'rekeyIke', sa: rekey.value.sa, nonce, ke, notifies });
@@ -229,7 +229,7 @@ export function parseCreateChildResponse(payloads: readonly Payload[]): Result<C
 export function parseRekeyIkeResponse(payloads: readonly Payload[]): Result<RekeyIkeResponse, GrammarError> {
   const refusal = refusalIn(payloads);
   if (refusal !== undefined) return refusal;
-  const collected = collect(REKEY_IKE_RESPONSE, payloads);
+  const collected = collectRekeyIke(REKEY_IKE_RESPONSE, payloads);
   if (!collected.ok) return collected;
   const { sa, nonce, ke, notifies } = collected.value;
   return ok({ kind: 'accepted', sa, nonce, ke, notifies });
@@ -265,6 +265,18 @@ function answeredChildOf(
   if (child.value === undefined) return ok({ kind: 'none' });
   const { sa, tsi, tsr } = child.value;
   return ok({ kind: 'accepted', sa, tsi, tsr });
+}
+
+/** A new IKE SA needs an SPI of its own in each proposal (RFC 7296 §3.3.1), where IKE_SA_INIT has it in the header. */
+function collectRekeyIke(row: Row<RekeyIke>, payloads: readonly Payload[]): Result<RekeyIke, GrammarError> {
+  const collected = collect(row, payloads);
+  if (!collected.ok) return collected;
+  for (const { protocol, spi } of collected.value.sa.proposals) {
+    if (protocol === Protocol.IKE && spi.length !== IKE_SPI_BYTES) {
+      return err(malformed(payloads.indexOf(collected.value.sa), 'Proposal SPI Size', `is 0 in the ${row.message}`));
+    }
+  }
+  return collected;
 }
 
 /** How a response refuses with an error notify; undefined if it does not. */
@@ -358,3 +370,5 @@ const INFORMATIONAL = row<Informational>('INFORMATIONAL message', {
   notifies: 'many',
   cp: 'optional',
 });
+
+const IKE_SPI_BYTES = 8;

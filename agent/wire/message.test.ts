@@ -3,10 +3,12 @@ import { describe, expect, it } from 'vitest';
 
 import { decodeHeader, type HeaderFields, spiFromBytes, ZERO_SPI } from './header.ts';
 import { decodeMessage, decodePayloads, encodeMessage, encodePayloads, type Message } from './message.ts';
+import { idPayloadBody } from './payloads/identification.ts';
 import type { Payload } from './payloads/payload.ts';
 import { CHAINS, counting, hex, type SampleName, sample } from './testing/samples.ts';
 
 const NO_BYTES = new Uint8Array(0);
+const SELECTOR = '0700001000000000 0a000000 0a0000ff';
 const INITIATOR = spiFromBytes(hex('f0e1d2c3b4a59687'));
 const RESPONDER = spiFromBytes(hex('0f1e2d3c4b5a6978'));
 
@@ -156,12 +158,10 @@ describe('protected payloads', () => {
   });
 
   it('keep the reserved bits of an identity, which AUTH signs (RFC 7296 §2.15)', () => {
-    expect(chainOf('ike-auth-response')[0]).toEqual({
-      kind: 'idr',
-      idType: 1,
-      reserved: 0x0a0b0c,
-      data: hex('c0000202'),
-    });
+    const [idr] = chainOf('ike-auth-response');
+    if (idr?.kind !== 'idr') throw new Error('no IDr');
+    expect(idr).toEqual({ kind: 'idr', idType: 1, reserved: 0x0a0b0c, data: hex('c0000202') });
+    expect(idPayloadBody(idr)).toEqual(hex('010a0b0c c0000202'));
   });
 
   it('are read: a Child SA rekey with a long attribute and a security label', () => {
@@ -225,6 +225,29 @@ describe('protected payloads', () => {
       fragmentNumber: 3,
       totalFragments: 3,
     });
+  });
+});
+
+describe('reserved bits', () => {
+  it('are ignored, in every payload that has some (RFC 7296 §2.5)', () => {
+    const cases = [
+      {
+        type: 33,
+        flags: '7f',
+        body: '00ff0010 01010001 00ff0008 01ff0014',
+        cleared: '00000010 01010001 00000008 01000014',
+      },
+      { type: 34, flags: 'ff', body: '001fffff 01', cleared: '001f0000 01' },
+      { type: 39, flags: '7f', body: '02ffffff 01', cleared: '02000000 01' },
+      { type: 44, flags: '7f', body: `01ffffff ${SELECTOR}`, cleared: `01000000 ${SELECTOR}` },
+      { type: 47, flags: '7f', body: '01ffffff 80010000', cleared: '01000000 00010000' },
+    ];
+    for (const { type, flags, body, cleared } of cases) {
+      const length = (4 + hex(body).length).toString(16).padStart(4, '0');
+      const decoded = decodePayloads(type, hex(`00${flags}${length} ${body}`));
+      if (!decoded.ok) throw new Error(`${decoded.error.field}: ${decoded.error.reason}`);
+      expect(encodePayloads(decoded.value).bytes, `type ${type}`).toEqual(hex(`0000${length} ${cleared}`));
+    }
   });
 });
 
