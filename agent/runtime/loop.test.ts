@@ -227,6 +227,22 @@ describe('the event loop', () => {
     expect(bench.armed()).toHaveLength(1);
   });
 
+  it('gives all due deadlines to the core in one turn, and leaves room for other things after many', () => {
+    const bench = new Bench();
+    let due = 100;
+    bench.react = (event) => {
+      if (event.kind === 'deadline') due -= 1;
+      bench.deadline = due > 0 ? bench.now : undefined;
+      return [];
+    };
+    bench.loop.command({ kind: 'initiate', name: 'node-b' });
+    const [first] = bench.timers.splice(0);
+    first?.callback();
+    expect(due).toBe(36);
+    bench.pass(0);
+    expect(due).toBe(0);
+  });
+
   it('gives a deadline that has passed to the core at once', () => {
     const bench = new Bench();
     bench.deadline = 500;

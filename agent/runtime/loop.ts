@@ -139,6 +139,15 @@ export class Loop {
     this.#take({ kind: 'verified', job, outcome });
   }
 
+  /** The endpoint does one thing at a time; a thousand peers that are due together must not need a thousand timers. */
+  #deadlines(): void {
+    for (let count = 0; count < MAX_DEADLINES_PER_TURN; count += 1) {
+      this.#take({ kind: 'deadline' });
+      const next = this.#stopped ? undefined : this.#parts.endpoint.nextDeadline();
+      if (next === undefined || next > this.#parts.clock.monotonicMs()) return;
+    }
+  }
+
   #arm(): void {
     this.#disarm?.();
     this.#disarm = undefined;
@@ -147,12 +156,14 @@ export class Loop {
     const delay = Math.ceil(deadline - this.#parts.clock.monotonicMs());
     this.#disarm = this.#parts.timers.after(Math.min(Math.max(delay, 0), LONGEST_TIMER_MS), () => {
       this.#disarm = undefined;
-      this.#take({ kind: 'deadline' });
+      this.#deadlines();
     });
   }
 }
 
 /** A timer of Node's counts 31 bits of milliseconds; an hour is far below and wakes nobody up. */
 const LONGEST_TIMER_MS = 3_600_000;
+/** Some 20 ms of key generation when as many peers are to be called at once; datagrams want their turn as well. */
+const MAX_DEADLINES_PER_TURN = 64;
 /** Verifications at a time. Peers that authenticate are few at once; a flood of certificates must not fill the memory. */
 const MAX_VERIFICATIONS = 256;

@@ -6,20 +6,20 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import type { Path } from '../ike/types.ts';
-import type { SystemError } from '../native/libc.ts';
 import type { IpAddress } from '../wire/ip-address.ts';
-import { type BoundSocket, openSockets, type TransportDrop, UdpTransport } from './transport-udp.ts';
+import { type BoundSocket, type SendFailure, type TransportDrop, UdpTransport } from './transport-udp.ts';
 
 const V4 = '127.0.0.1' as IpAddress;
 const V6 = '::1' as IpAddress;
 const MARKER = Uint8Array.of(0, 0, 0, 0);
+const NOBODY = { dropped: () => {}, sendFailed: () => {} };
 const REQUEST = Uint8Array.from({ length: 60 }, (_, index) => index + 1);
 
 /** A transport on free loopback ports and plain UDP clients that talk to it. */
 class Bench {
   readonly received: { readonly path: Path; readonly bytes: Uint8Array }[] = [];
   readonly drops = new Map<TransportDrop, number>();
-  readonly failures: SystemError[] = [];
+  readonly failures: SendFailure[] = [];
   readonly sockets: readonly BoundSocket[];
   readonly transport: UdpTransport;
   readonly #clients: Socket[] = [];
@@ -27,12 +27,12 @@ class Bench {
   constructor(addresses: readonly IpAddress[] = [V4]) {
     const observer = {
       dropped: (reason: TransportDrop) => void this.drops.set(reason, (this.drops.get(reason) ?? 0) + 1),
-      sendFailed: (_path: Path, error: SystemError) => void this.failures.push(error),
+      sendFailed: (_path: Path, error: SendFailure) => void this.failures.push(error),
     };
-    const opened = openSockets({ addresses, ports: { ike: 0, natTraversal: 0 }, observer });
-    if (!opened.ok) throw new Error(JSON.stringify(opened.error));
-    this.sockets = opened.value;
-    this.transport = new UdpTransport(this.sockets, observer);
+    this.transport = new UdpTransport({ ike: 0, natTraversal: 0 }, observer);
+    const listening = this.transport.listen(addresses);
+    if (!listening.ok) throw new Error(JSON.stringify(listening.error));
+    this.sockets = this.transport.sockets;
     this.transport.onDatagram((path, bytes) => this.received.push({ path, bytes }));
   }
 
@@ -170,22 +170,33 @@ describe('IKE over UDP', () => {
 
   it('says which port of which address is taken, and leaves nothing open', () => {
     const it = bench();
-    const observer = { dropped: () => {}, sendFailed: () => {} };
     const taken = { ike: 0, natTraversal: it.socket(true).port };
-    const opened = openSockets({ addresses: [V4], ports: taken, observer });
-    expect(opened).toMatchObject({
+    const transport = new UdpTransport(taken, NOBODY);
+    expect(transport.listen(['127.0.0.2' as IpAddress, V4])).toMatchObject({
       ok: false,
-      error: { kind: 'socketFailure', address: V4, port: taken.natTraversal, error: { errno: 'EADDRINUSE' } },
+      error: { kind: 'socketFailure', address: V4, port: taken.natTraversal, errno: 'EADDRINUSE' },
     });
+    expect(transport.addresses).toEqual([]);
   });
 
   it('says which address this host does not have', () => {
-    const observer = { dropped: () => {}, sendFailed: () => {} };
-    const addresses = ['192.0.2.1' as IpAddress];
-    expect(openSockets({ addresses, ports: { ike: 0, natTraversal: 0 }, observer })).toMatchObject({
+    const transport = new UdpTransport({ ike: 0, natTraversal: 0 }, NOBODY);
+    expect(transport.listen(['192.0.2.1' as IpAddress])).toMatchObject({
       ok: false,
-      error: { address: '192.0.2.1', error: { errno: 'EADDRNOTAVAIL' } },
+      error: { address: '192.0.2.1', errno: 'EADDRNOTAVAIL' },
     });
+  });
+
+  it('begins and ceases to listen at an address while others go on', async () => {
+    const it = bench();
+    const second = '127.0.0.2' as IpAddress;
+    expect(it.transport.listen([V4, second]).ok).toBe(true);
+    expect(it.transport.addresses).toEqual([V4, second]);
+    it.transport.retain([V4]);
+    expect(it.transport.addresses).toEqual([V4]);
+    const client = await it.client(V4);
+    await it.send(client, it.socket(false), REQUEST);
+    expect(it.received).toHaveLength(1);
   });
 
   it('passes on or counts each of many random datagrams, whatever it holds', async () => {

@@ -32,15 +32,20 @@ export type TransportDrop =
 /** Hears of what the sockets dropped and could not send. */
 export interface TransportObserver {
   dropped(reason: TransportDrop): void;
-  sendFailed(path: Path, error: SystemError): void;
+  sendFailed(path: Path, failure: SendFailure): void;
 }
 
-/** Where IKE listens. */
-export interface UdpTransportOptions {
-  readonly addresses: readonly IpAddress[];
-  /** 500 and 4500 wherever peers are to find us; 0 takes any free port. */
-  readonly ports: { readonly ike: number; readonly natTraversal: number };
-  readonly observer: TransportObserver;
+/** Why a datagram could not be sent. */
+export interface SendFailure {
+  /** `EPERM`, `ENETUNREACH`, … */
+  readonly errno: string;
+  readonly message: string;
+}
+
+/** The UDP ports of IKE: 500 and 4500 wherever peers are to find us; 0 takes any free port. */
+export interface IkePorts {
+  readonly ike: number;
+  readonly natTraversal: number;
 }
 
 /** A socket that could not be had. */
@@ -48,7 +53,8 @@ export interface SocketFailure {
   readonly kind: 'socketFailure';
   readonly address: IpAddress;
   readonly port: number;
-  readonly error: SystemError;
+  readonly errno: string;
+  readonly message: string;
 }
 
 /** An open socket and what is received on it. */
@@ -60,44 +66,70 @@ export interface BoundSocket {
   readonly encapsulated: boolean;
 }
 
-/** Opens two sockets for each address; on failure none stays open. */
-export function openSockets(options: UdpTransportOptions): Result<readonly BoundSocket[], SocketFailure> {
-  const sockets: BoundSocket[] = [];
-  for (const address of options.addresses) {
-    for (const encapsulated of [false, true]) {
-      const port = encapsulated ? options.ports.natTraversal : options.ports.ike;
-      const opened = openSocket(address, port, encapsulated);
-      if (!opened.ok) {
-        for (const { fd } of sockets) closeDescriptor(fd);
-        return err({ kind: 'socketFailure', address, port, error: opened.error });
-      }
-      sockets.push(opened.value);
-    }
-  }
-  return ok(sockets);
-}
-
 /**
  * IKE over UDP: one socket for each local address and port, so that an answer leaves from where the question came to.
- * It makes no difference who opened the sockets; it closes them.
  */
 export class UdpTransport implements Transport {
-  readonly #sockets = new Map<string, BoundSocket>();
-  readonly #watches: ReadWatch[] = [];
+  readonly #sockets = new Map<string, { readonly socket: BoundSocket; readonly watch: ReadWatch }>();
+  readonly #ports: IkePorts;
   readonly #observer: TransportObserver;
   #receiver: (path: Path, bytes: Uint8Array) => void = () => {};
-  #closed = false;
 
-  constructor(sockets: readonly BoundSocket[], observer: TransportObserver) {
+  constructor(ports: IkePorts, observer: TransportObserver) {
+    this.#ports = ports;
     this.#observer = observer;
+  }
+
+  /** What it listens on. */
+  get sockets(): readonly BoundSocket[] {
+    return Array.from(this.#sockets.values(), ({ socket }) => socket);
+  }
+
+  /** Where it listens. */
+  get addresses(): readonly IpAddress[] {
+    return [...new Set(this.sockets.map((socket) => socket.address))];
+  }
+
+  /** Opens two sockets for each address that has none; on failure none of them stays open. */
+  listen(addresses: readonly IpAddress[]): Result<void, SocketFailure> {
+    const sockets: BoundSocket[] = [];
+    const listening = new Set(this.addresses);
+    for (const address of addresses.filter((one) => !listening.has(one))) {
+      for (const encapsulated of [false, true]) {
+        const port = encapsulated ? this.#ports.natTraversal : this.#ports.ike;
+        const opened = openSocket(address, port, encapsulated);
+        if (!opened.ok) {
+          for (const { fd } of sockets) closeDescriptor(fd);
+          const { errno, message } = opened.error;
+          return err({ kind: 'socketFailure', address, port, errno, message });
+        }
+        sockets.push(opened.value);
+      }
+    }
+    this.add(sockets);
+    return ok(undefined);
+  }
+
+  /** Takes over sockets that somebody else has opened; they are closed with the others. */
+  add(sockets: readonly BoundSocket[]): void {
     for (const socket of sockets) {
-      this.#sockets.set(socketKey(socket.address, socket.port), socket);
-      this.#watches.push(watchReadable(socket.fd, () => this.#receive(socket)));
+      const watch = watchReadable(socket.fd, () => this.#receive(socket));
+      this.#sockets.set(socketKey(socket.address, socket.port), { socket, watch });
+    }
+  }
+
+  /** Closes the sockets of all other addresses. */
+  retain(addresses: readonly IpAddress[]): void {
+    for (const [key, { socket, watch }] of this.#sockets) {
+      if (addresses.includes(socket.address)) continue;
+      this.#sockets.delete(key);
+      watch.close();
+      closeDescriptor(socket.fd);
     }
   }
 
   send(path: Path, bytes: Uint8Array): void {
-    const socket = this.#sockets.get(socketKey(path.localAddress, path.localPort));
+    const socket = this.#sockets.get(socketKey(path.localAddress, path.localPort))?.socket;
     const outcome =
       socket === undefined
         ? err(noSocket(path))
@@ -115,15 +147,14 @@ export class UdpTransport implements Transport {
   }
 
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    for (const watch of this.#watches) watch.close();
-    for (const { fd } of this.#sockets.values()) closeDescriptor(fd);
+    this.retain([]);
   }
 
   /** Takes in a bounded number of datagrams; the socket stays readable, so that the rest comes in the next turn. */
   #receive(socket: BoundSocket): void {
-    for (let count = 0; count < MAX_DATAGRAMS_PER_TURN && !this.#closed; count += 1) {
+    for (let count = 0; count < MAX_DATAGRAMS_PER_TURN; count += 1) {
+      // Whoever takes in a datagram may close the socket.
+      if (!this.#sockets.has(socketKey(socket.address, socket.port))) return;
       const received = receiveFrom(socket.fd, receiveBuffer);
       // An error belongs to a datagram sent earlier (ICMP): it was reported by being read.
       if (!received.ok) continue;
@@ -183,9 +214,9 @@ function socketKey(address: IpAddress, port: number): string {
   return `${address} ${port}`;
 }
 
-function noSocket(path: Path): SystemError {
+function noSocket(path: Path): SendFailure {
   const message = `no socket at ${path.localAddress} port ${path.localPort}`;
-  return { kind: 'systemError', call: 'sendto', errno: 'EADDRNOTAVAIL', message };
+  return { errno: 'EADDRNOTAVAIL', message };
 }
 
 const NON_ESP_MARKER_BYTES = 4;

@@ -26,15 +26,6 @@ export function identityOf(fields: IdentityFields): Result<Identity, string> {
   return keyIdentity(fields.keyId ?? '');
 }
 
-/** Orders identities the same way on every host: by their bytes, then by type. Negative: `left` is the lower. */
-export function compareIdentities(left: Identity, right: Identity): number {
-  for (let index = 0; index < Math.min(left.data.length, right.data.length); index += 1) {
-    const difference = (left.data[index] ?? 0) - (right.data[index] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return left.data.length - right.data.length || left.idType - right.idType;
-}
-
 function fqdnIdentity(fqdn: string): Result<Identity, string> {
   if (!isHostName(fqdn)) return err(`fqdn ${quoted(fqdn)} is not a host name, such as node-a.mesh.test`);
   return ok({ idType: IdType.ID_FQDN, data: UTF8.encode(fqdn) });

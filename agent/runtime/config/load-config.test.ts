@@ -4,6 +4,8 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { nobleProvider } from '../../crypto/noble/noble-provider.ts';
+import { opensslProvider } from '../../crypto/openssl/openssl-provider.ts';
 import { err, ok } from '../../result.ts';
 import type { IpAddress } from '../../wire/ip-address.ts';
 import type { AgentConfig } from './agent-config.ts';
@@ -28,7 +30,7 @@ function secret(name: string, content: string): void {
 }
 
 const services: ConfigServices = {
-  provider: 'openssl',
+  provider: opensslProvider,
   resolveHost: async (host) =>
     host === 'peer.example.com' ? ok(['2001:db8::9', '192.0.2.9'] as IpAddress[]) : err(`${host} does not resolve`),
 };
@@ -218,7 +220,7 @@ ${peer('node-b', '10.78.0.2', '  liveness: {timeout: 40s}\n  enforcement: Requir
   });
 
   it('leaves out of its own proposals what the provider lacks', async () => {
-    const loaded = await load(withPeer(), { ...services, provider: 'noble' });
+    const loaded = await load(withPeer(), { ...services, provider: nobleProvider });
     const ids = loaded.ok ? loaded.value.connections[0]?.proposals.flatMap(({ algorithms }) => algorithms) : [];
     expect(ids?.some(({ type, id }) => type === 4 && id === 14)).toBe(false);
     expect(ids?.some(({ type, id }) => type === 4 && id === 31)).toBe(true);
@@ -543,7 +545,7 @@ peers:
 
   it('refuses an algorithm that the chosen provider lacks', async () => {
     const text = withPeer('  proposals: {ike: [aes256-sha256-modp2048]}\n');
-    expect(await faults(text, { ...services, provider: 'noble' })).toEqual([
+    expect(await faults(text, { ...services, provider: nobleProvider })).toEqual([
       'f:10:21: peers[0].proposals.ike[0]: "aes256-sha256-modp2048" has modp2048, which the noble provider lacks: leave it out, or start the agent with IKEMESH_CRYPTO=openssl',
     ]);
     expect(await faults(text)).toEqual([]);

@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 
 import type { SecretBytes } from '../../crypto/secret.ts';
-import type { ProductionProvider } from '../../crypto/suites.ts';
+import type { CryptoProvider } from '../../crypto/types.ts';
 import { err, ok, type Result } from '../../result.ts';
 import type { AgentConfig } from './agent-config.ts';
 import { checkFields } from './check-fields.ts';
@@ -26,7 +26,7 @@ import { readYaml, type YamlDocument } from './yaml-document.ts';
 
 /** What a configuration depends on besides the file. */
 export interface ConfigServices {
-  readonly provider: ProductionProvider;
+  readonly provider: CryptoProvider;
   readonly resolveHost: HostResolver;
 }
 

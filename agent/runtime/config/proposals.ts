@@ -1,4 +1,6 @@
-import { algorithmOf, type ProductionProvider } from '../../crypto/suites.ts';
+import { offers } from '../../crypto/offers.ts';
+import { algorithmOf } from '../../crypto/suites.ts';
+import type { CryptoProvider } from '../../crypto/types.ts';
 import { parseProposal } from '../../ike/proposal-syntax.ts';
 import type { Algorithm, ProposalConfig } from '../../ike/types.ts';
 import { err, ok, type Result } from '../../result.ts';
@@ -13,7 +15,7 @@ export interface WrittenProposal {
  * What is proposed where the file says nothing: AEADs first, then the algorithms that RFC 8247 and RFC 8221 have every
  * implementation know. What the provider lacks is left out.
  */
-export function defaultProposals(protocol: 'ike' | 'esp', provider: ProductionProvider): readonly ProposalConfig[] {
+export function defaultProposals(protocol: 'ike' | 'esp', provider: CryptoProvider): readonly ProposalConfig[] {
   return DEFAULT_PROPOSALS[protocol].map((text) => {
     const parsed = parseProposal(protocol, text);
     if (!parsed.ok) throw new Error(`default proposal ${text} ${parsed.error}`);
@@ -25,23 +27,23 @@ export function defaultProposals(protocol: 'ike' | 'esp', provider: ProductionPr
 export function usableProposal(
   protocol: 'ike' | 'esp',
   written: WrittenProposal,
-  provider: ProductionProvider,
+  provider: CryptoProvider,
 ): Result<ProposalConfig, string> {
   const lacking = written.proposal.algorithms.find((algorithm) => !isUsable(protocol, algorithm, provider));
   if (lacking === undefined) return ok(written.proposal);
   const row = algorithmOf(lacking.type, lacking.id, lacking.keyBits);
   return err(
-    `"${written.text}" has ${row?.keywords[0]}, which the ${provider} provider lacks: leave it out, ` +
+    `"${written.text}" has ${row?.keywords[0]}, which the ${provider.name} provider lacks: leave it out, ` +
       `or start the agent with IKEMESH_CRYPTO=${row?.providers[0]}`,
   );
 }
 
 /** ESP packets are the kernel's work: of an ESP proposal, only the key exchange is computed here. */
-function isUsable(protocol: 'ike' | 'esp', algorithm: Algorithm, provider: ProductionProvider): boolean {
+function isUsable(protocol: 'ike' | 'esp', algorithm: Algorithm, provider: CryptoProvider): boolean {
   const row = algorithmOf(algorithm.type, algorithm.id, algorithm.keyBits);
   if (row === undefined) return false;
   if (row.kind === 'sequenceNumbers' || (protocol === 'esp' && row.kind !== 'keyExchange')) return true;
-  return row.providers.includes(provider);
+  return offers(provider, row);
 }
 
 const DEFAULT_PROPOSALS: Readonly<Record<'ike' | 'esp', readonly string[]>> = {

@@ -1,12 +1,13 @@
 import type { SecretBytes } from '../../crypto/secret.ts';
-import type { ProductionProvider } from '../../crypto/suites.ts';
+import type { CryptoProvider } from '../../crypto/types.ts';
 import type { SaLifetime } from '../../dataplane/types.ts';
+import { compareIdentities, sameIdentity } from '../../ike/identity.ts';
 import type { ConnectionConfig, ProposalConfig } from '../../ike/types.ts';
 import type { Result } from '../../result.ts';
 import { type IpAddress, ipFamily } from '../../wire/ip-address.ts';
 import type { PlannedConnection } from './agent-config.ts';
 import type { ConfigFault, FieldPath } from './fault.ts';
-import { compareIdentities } from './identity.ts';
+
 import { defaultProposals, usableProposal } from './proposals.ts';
 import { resolveChild, type TrafficPair } from './resolve-child.ts';
 import type { NodeFields, PeerFields, SettingFields } from './schema.ts';
@@ -15,7 +16,7 @@ import type { NodeFields, PeerFields, SettingFields } from './schema.ts';
 export interface PeerSurroundings {
   readonly node: NodeFields;
   readonly defaults: SettingFields;
-  readonly provider: ProductionProvider;
+  readonly provider: CryptoProvider;
   readonly secret: SecretBytes;
   /** Of the peer's host name, where it has one. */
   readonly resolved: Result<readonly IpAddress[], string> | undefined;
@@ -72,7 +73,7 @@ export function resolvePeer(
 }
 
 function checkPeer(fields: PeerFields, path: FieldPath, around: PeerSurroundings, faults: ConfigFault[]): void {
-  if (compareIdentities(fields.identity, around.node.identity) === 0) {
+  if (sameIdentity(fields.identity, around.node.identity)) {
     faults.push({ path: [...path, 'identity'], text: 'is that of this node: a peer needs one of its own' });
   }
   if (fields.address.kind === 'any' && fields.initiation === 'OnDemand') {

@@ -1,0 +1,217 @@
+import type { KernelSnapshot } from '../dataplane/types.ts';
+import type { Fact } from '../ike/fact.ts';
+import type { ConnectionConfig, Endpoint } from '../ike/types.ts';
+import type { Clock, Dataplane, Observer, Timers, Transport, Verifier } from '../ports.ts';
+import { err, ok, type Result } from '../result.ts';
+import type { IpAddress } from '../wire/ip-address.ts';
+import { bypassPolicies, isBypass } from './bypass.ts';
+import type { AgentConfig } from './config/agent-config.ts';
+import { assignReqids } from './config/assign-reqids.ts';
+import { configDifference } from './config/difference.ts';
+import type { DropCounters } from './counters.ts';
+import type { Log } from './log/logger.ts';
+import { Loop } from './loop.ts';
+import { environmentFailure, type StartFailure } from './start-failure.ts';
+import { type StatusReport, statusReport } from './status/report.ts';
+import type { IkePorts, SocketFailure } from './transport-udp.ts';
+
+/** A transport whose addresses change with the configuration. */
+export interface IkeTransport extends Transport {
+  /** Listens at these addresses too. */
+  listen(addresses: readonly IpAddress[]): Result<void, SocketFailure>;
+  /** Listens nowhere else any more. */
+  retain(addresses: readonly IpAddress[]): void;
+}
+
+/** What an agent is put together from. */
+export interface AgentParts {
+  readonly config: AgentConfig;
+  readonly endpoint: Endpoint;
+  readonly transport: IkeTransport;
+  readonly dataplane: Dataplane;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly verifier: Verifier | undefined;
+  readonly verificationTimeoutMs: number;
+  readonly observers: readonly Observer[];
+  readonly drops: DropCounters;
+  readonly log: Log;
+  readonly ports: IkePorts;
+  readonly version: string;
+  readonly cryptoProvider: string;
+}
+
+/** A running agent: the loop, what it is configured to do, and how that changes and ends. */
+export class Agent {
+  readonly #parts: AgentParts;
+  readonly #loop: Loop;
+  readonly #startedAt: number;
+  readonly #openIkeSas = new Set<number>();
+  #nodeName: string;
+  #connections: readonly ConnectionConfig[];
+  #onAllClosed: () => void = () => {};
+
+  private constructor(parts: AgentParts, connections: readonly ConnectionConfig[]) {
+    this.#parts = parts;
+    this.#connections = connections;
+    this.#nodeName = parts.config.nodeName;
+    this.#startedAt = parts.clock.monotonicMs();
+    this.#loop = new Loop({
+      ...parts,
+      observers: [...parts.observers, { note: (fact) => this.#noteIkeSas(fact) }],
+      onDefect: (error) => parts.log.error({ error: describeDefect(error) }, 'defect: a datagram was dropped'),
+    });
+  }
+
+  /**
+   * Takes over what an earlier run left in the kernel, lets IKE pass by all policies, and begins with the configured
+   * connections. SAs of the earlier run go on protecting traffic until their successors are in use.
+   */
+  static start(parts: AgentParts): Result<Agent, StartFailure> {
+    const listening = parts.transport.listen(parts.config.addresses);
+    if (!listening.ok) return err(environmentFailure(socketFailureText(listening.error)));
+    const dumped = parts.dataplane.dump();
+    if (!dumped.ok) return err(environmentFailure(`the kernel's SAs cannot be read: ${dumped.error.message}`));
+    const bypassed = Agent.#putBypasses(parts);
+    if (!bypassed.ok) return bypassed;
+    const agent = new Agent(parts, assignReqids(parts.config.connections, [], dumped.value));
+    for (const connection of agent.#connections) agent.#loop.command({ kind: 'addConnection', connection });
+    agent.#loop.command({ kind: 'adopt', snapshot: dumped.value });
+    return ok(agent);
+  }
+
+  /** Applies the difference to another configuration; a failure leaves everything as it is. */
+  reload(config: AgentConfig): Result<void, string> {
+    const { dataplane, transport } = this.#parts;
+    const dumped = dataplane.dump();
+    if (!dumped.ok) return err(`the kernel's SAs cannot be read: ${dumped.error.message}`);
+    const listening = transport.listen(config.addresses);
+    if (!listening.ok) return err(socketFailureText(listening.error));
+    const wanted = assignReqids(config.connections, this.#connections, dumped.value);
+    const difference = configDifference(this.#connections, wanted);
+    this.#connections = difference.connections;
+    this.#nodeName = config.nodeName;
+    for (const command of difference.commands) this.#loop.command(command);
+    transport.retain(config.addresses);
+    const changes = difference.commands.length;
+    this.#parts.log.info(
+      { changes, peers: wanted.length },
+      changes === 0 ? 'nothing has changed' : 'configuration applied',
+    );
+    return ok(undefined);
+  }
+
+  /** A picture of the agent with the kernel's counters of this moment. */
+  status(): StatusReport {
+    const { clock, dataplane, drops, version, cryptoProvider } = this.#parts;
+    const dumped = dataplane.dump();
+    return statusReport({
+      node: this.#nodeName,
+      version,
+      cryptoProvider,
+      startedAt: this.#startedAt,
+      now: clock.monotonicMs(),
+      wallMs: clock.wallMs(),
+      endpoint: this.#loop.status(),
+      connections: this.#connections,
+      snapshot: dumped.ok ? dumped.value : undefined,
+      kernelFailure: dumped.ok ? undefined : dumped.error.message,
+      dropped: drops.droppedCounts,
+      unsent: drops.unsentCounts,
+    });
+  }
+
+  /** Ends. SAs and policies stay in the kernel and go on protecting traffic, for the next run to take over. */
+  stop(): void {
+    this.#loop.stop();
+    this.#parts.transport.close();
+    this.#parts.dataplane.close();
+  }
+
+  /** Ends and leaves nothing behind: peers are told, within a bound, and everything of ours is removed. */
+  async flushAndStop(): Promise<void> {
+    for (const { name } of this.#connections) this.#loop.command({ kind: 'removeConnection', name });
+    await this.#allClosed();
+    this.#loop.stop();
+    const dumped = this.#parts.dataplane.dump();
+    if (dumped.ok) this.#remove(dumped.value);
+    else this.#parts.log.warn({ text: dumped.error.message }, 'SAs and policies were left in the kernel');
+    this.stop();
+  }
+
+  static #putBypasses(parts: AgentParts): Result<void, StartFailure> {
+    for (const policy of bypassPolicies(parts.ports)) {
+      const put = parts.dataplane.execute({ kind: 'putPolicy', policy });
+      if (put.ok) continue;
+      const { errno, object, message } = put.error;
+      // Another IKE daemon has let IKE pass already, or blocks it on purpose; both are its operator's business.
+      if (errno === 'CONFLICT') parts.log.warn({ object, text: message }, 'a policy for IKE itself is not ours');
+      else return err(environmentFailure(`the kernel refuses the ${object}: ${message}`));
+    }
+    return ok(undefined);
+  }
+
+  /** Policies first: what they select passes in plaintext from here on, as was asked for. The way for IKE goes last. */
+  #remove(snapshot: KernelSnapshot): void {
+    const ours = snapshot.policies.filter((policy) => policy.ours);
+    const commands = [
+      ...ours.filter((policy) => !isBypass(policy)).map(deletePolicy),
+      ...snapshot.sas.filter((sa) => sa.ours).map(({ id }) => ({ kind: 'deleteSa', id }) as const),
+      ...ours.filter(isBypass).map(deletePolicy),
+    ];
+    for (const command of commands) {
+      const done = this.#parts.dataplane.execute(command);
+      if (!done.ok) this.#parts.log.warn({ object: done.error.object, text: done.error.message }, 'left in the kernel');
+    }
+  }
+
+  #noteIkeSas(fact: Fact): void {
+    if (fact.kind === 'ikeSaEstablished') this.#openIkeSas.add(fact.ikeSa);
+    if (fact.kind === 'ikeSaClosed') this.#openIkeSas.delete(fact.ikeSa);
+    if (this.#openIkeSas.size === 0) this.#onAllClosed();
+  }
+
+  #allClosed(): Promise<void> {
+    if (this.#openIkeSas.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const callOff = this.#parts.timers.after(FLUSH_TIMEOUT_MS, resolve);
+      this.#onAllClosed = () => {
+        callOff();
+        resolve();
+      };
+    });
+  }
+}
+
+/** Why a socket could not be had and what to do about it. */
+export function socketFailureText({ address, port, errno, message }: SocketFailure): string {
+  switch (errno) {
+    case 'EADDRINUSE':
+      return (
+        `UDP port ${port} of ${address} is taken by another program: stop it (another agent, strongSwan, libreswan; ` +
+        `"ss -ulpn sport = :${port}" shows which)`
+      );
+    case 'EADDRNOTAVAIL':
+      return `${address} is not an address of this host: add it to an interface, or correct node.addresses`;
+    case 'EACCES':
+    case 'EPERM':
+      return `UDP port ${port} of ${address} may not be opened: run as root, or grant CAP_NET_BIND_SERVICE and CAP_NET_ADMIN`;
+    case 'ENOPROTOOPT':
+      return 'this kernel cannot take ESP out of UDP: use one with CONFIG_XFRM and CONFIG_INET_ESP';
+    default:
+      return `UDP port ${port} of ${address} cannot be opened: ${message} (${errno})`;
+  }
+}
+
+function deletePolicy(policy: KernelSnapshot['policies'][number]) {
+  const { direction, selector, mark, ifId, index } = policy;
+  const key = { direction, selector, ...(mark && { mark }), ...(ifId === undefined ? {} : { ifId }) };
+  return { kind: 'deletePolicy', key, index } as const;
+}
+
+function describeDefect(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** A peer that is there answers a Delete in milliseconds; whoever stops the agent does not wait for one that is not. */
+const FLUSH_TIMEOUT_MS = 3_000;

@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+
+import { OWN_REQIDS, ownReqid } from '../../dataplane/ownership.ts';
+import type { KernelSnapshot } from '../../dataplane/types.ts';
+import { DEFAULT_LIMITS } from '../../ike/limits.ts';
+import { policyKeyText } from '../../ike/policies.ts';
+import { outboundSelectors, trafficSelectors } from '../../ike/selector.ts';
+import type { ConnectionConfig } from '../../ike/types.ts';
+import type { PlannedChild, PlannedConnection } from './agent-config.ts';
+
+/**
+ * Gives each Child SA its reqid. It must not change while SAs with it are in use, or the kernel drops what arrives on
+ * them: what the running agent has given before stays, then what the kernel's policies say for the same selectors, and
+ * only the rest is drawn from the names, the same on every start, around what is in use.
+ */
+export function assignReqids(
+  planned: readonly PlannedConnection[],
+  running: readonly ConnectionConfig[],
+  snapshot: KernelSnapshot,
+): readonly ConnectionConfig[] {
+  const given = new Map<string, number>();
+  for (const connection of running) {
+    for (const child of connection.children) given.set(childKey(connection.name, child.name), child.reqid);
+  }
+  const installed = reqidsBySelector(snapshot);
+  const kept = new Map<string, number>();
+  const used = new Set<number>();
+  for (const connection of planned) {
+    for (const child of connection.children) {
+      const key = childKey(connection.name, child.name);
+      const reqid = given.get(key) ?? installedReqid(connection, child, installed);
+      if (reqid === undefined || used.has(reqid)) continue;
+      kept.set(key, reqid);
+      used.add(reqid);
+    }
+  }
+  for (const { reqid } of snapshot.sas) used.add(reqid);
+  for (const { template } of snapshot.policies) used.add(template?.reqid ?? 0);
+  for (const reqid of given.values()) used.add(reqid);
+  return planned.map((connection) => ({
+    ...connection,
+    children: connection.children.map((child) => {
+      const key = childKey(connection.name, child.name);
+      return { ...child, reqid: kept.get(key) ?? drawReqid(key, used) };
+    }),
+  }));
+}
+
+/** Takes the number that the name hashes to, or the next one that is free, and marks it as used. */
+function drawReqid(key: string, used: Set<number>): number {
+  const first = createHash('sha256').update(key).digest().readUInt32BE(0) % OWN_REQIDS;
+  for (let step = 0; ; step += 1) {
+    const reqid = ownReqid(first + step);
+    if (used.has(reqid)) continue;
+    used.add(reqid);
+    return reqid;
+  }
+}
+
+/** The reqids in the templates of our out policies, by what the policies select. */
+function reqidsBySelector(snapshot: KernelSnapshot): ReadonlyMap<string, number> {
+  const reqids = new Map<string, number>();
+  for (const { ours, direction, selector, template } of snapshot.policies) {
+    if (ours && direction === 'out' && template !== undefined) {
+      reqids.set(policyKeyText(direction, selector), template.reqid);
+    }
+  }
+  return reqids;
+}
+
+function installedReqid(
+  connection: PlannedConnection,
+  child: PlannedChild,
+  installed: ReadonlyMap<string, number>,
+): number | undefined {
+  if (connection.remoteAddress === 'any') return undefined;
+  const local = trafficSelectors(child.local, connection.localAddress);
+  const remote = trafficSelectors(child.remote, connection.remoteAddress);
+  const selectors = outboundSelectors(local, remote, DEFAULT_LIMITS) ?? [];
+  return selectors
+    .map((selector) => installed.get(policyKeyText('out', selector)))
+    .find((reqid) => reqid !== undefined);
+}
+
+function childKey(connection: string, child: string): string {
+  return `${connection}/${child}`;
+}

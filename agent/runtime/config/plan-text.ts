@@ -1,0 +1,124 @@
+import { describeKey } from '../../dataplane/texts.ts';
+import type { KernelSnapshot, PolicySpec } from '../../dataplane/types.ts';
+import { identityText } from '../../ike/identity.ts';
+import { DEFAULT_LIMITS } from '../../ike/limits.ts';
+import { policyCommands, policyKeyText } from '../../ike/policies.ts';
+import { algorithmText } from '../../ike/suite.ts';
+import type { ChildConfig, ConnectionConfig, ProposalConfig, SelectorConfig } from '../../ike/types.ts';
+import type { IpAddress } from '../../wire/ip-address.ts';
+import { isBypass } from '../bypass.ts';
+import { sideText } from './resolve-child.ts';
+import { durationText } from './scalars.ts';
+
+/** What an agent would do with a configuration. */
+export interface Plan {
+  readonly nodeName: string;
+  readonly addresses: readonly IpAddress[];
+  readonly connections: readonly ConnectionConfig[];
+  readonly bypasses: readonly PolicySpec[];
+  /** What the kernel has, or why it would not say. */
+  readonly kernel: KernelSnapshot | string;
+}
+
+/** What `--check` prints: connections, their Child SAs and policies, and what all this would change in the kernel. */
+export function planText(plan: Plan): string {
+  const policies = policiesOf(plan.connections);
+  const lines = [
+    `node ${plan.nodeName} listens at ${plan.addresses.join(', ')}, UDP 500 and 4500`,
+    ...plan.connections.flatMap((connection) => ['', ...connectionLines(connection)]),
+    '',
+    ...kernelLines(plan, policies),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function connectionLines(connection: ConnectionConfig): readonly string[] {
+  const { localAddress, remoteAddress, localIdentity, remoteIdentity, liveness } = connection;
+  return [
+    `peer ${connection.name}: ${localAddress} to ${remoteAddress}`,
+    `  we are ${identityText(localIdentity)}, the peer is ${identityText(remoteIdentity)}; both prove it by a pre-shared key`,
+    `  ${INITIATION[connection.initiation]}`,
+    ...proposalLines('  IKE', connection.proposals),
+    `  IKE SA replaced every ${durationText(connection.ikeLifetimeMs)}; a silent peer is asked after ` +
+      `${durationText(liveness.intervalMs)} and given up after ${durationText(liveness.timeoutMs)}; ` +
+      `NAT traversal: ${connection.natTraversal}`,
+    ...connection.children.flatMap((child) => childLines(child, connection)),
+  ];
+}
+
+function childLines(child: ChildConfig, connection: ConnectionConfig): readonly string[] {
+  const { softSeconds = 0, hardSeconds = 0 } = child.lifetime;
+  const without = child.enforcement === 'Required' ? 'is blocked' : 'passes in plaintext';
+  return [
+    `  child ${child.name}: ${child.mode} mode, reqid ${child.reqid}; without an SA its traffic ${without}`,
+    `    local  ${child.local.map((side) => selectorText(side, connection.localAddress)).join(' ')}`,
+    `    remote ${child.remote.map((side) => selectorText(side, connection.remoteAddress)).join(' ')}`,
+    ...proposalLines('    ESP', child.proposals),
+    `    SAs replaced after ${durationText(softSeconds * 1_000)}, gone at the latest after ${durationText(hardSeconds * 1_000)}`,
+  ];
+}
+
+function proposalLines(label: string, proposals: readonly ProposalConfig[]): readonly string[] {
+  return proposals.map(({ algorithms }) => `${label} ${algorithms.map(algorithmText).join('-')}`);
+}
+
+function selectorText(side: SelectorConfig, address: IpAddress | 'any'): string {
+  const own = address === 'any' ? undefined : { address, prefixLength: address.includes(':') ? 128 : 32 };
+  const network = side.prefix && { address: side.prefix.address, prefixLength: side.prefix.length };
+  return sideText(network ?? own, { from: side.fromPort, to: side.toPort }, side.protocol);
+}
+
+function policiesOf(connections: readonly ConnectionConfig[]): readonly PolicySpec[] {
+  const indexes = { next: 1 };
+  return connections.flatMap((connection) =>
+    policyCommands(connection, [], new Map(), indexes, DEFAULT_LIMITS, false).flatMap((command) =>
+      command.kind === 'putPolicy' ? [command.policy] : [],
+    ),
+  );
+}
+
+function kernelLines(plan: Plan, policies: readonly PolicySpec[]): readonly string[] {
+  const { kernel, bypasses } = plan;
+  if (typeof kernel === 'string') {
+    return [`${policies.length} policies and ${bypasses.length} bypasses for IKE itself; not compared: ${kernel}`];
+  }
+  const keyOf = ({ direction, selector }: Pick<PolicySpec, 'direction' | 'selector'>) =>
+    policyKeyText(direction, selector);
+  const installed = new Map(kernel.policies.map((policy) => [keyOf(policy), policy]));
+  const wanted = new Set([...policies, ...bypasses].map(keyOf));
+  const reqids = new Set(plan.connections.flatMap(({ children }) => children.map((child) => child.reqid)));
+  const lines = [
+    `the kernel has ${count(kernel.sas.filter((sa) => sa.ours).length, 'SA')} and ` +
+      `${count(kernel.policies.filter((policy) => policy.ours).length, 'policy', 'policies')} of ours`,
+  ];
+  for (const policy of [...bypasses, ...policies]) {
+    const present = installed.get(keyOf(policy));
+    if (present === undefined) lines.push(`+ ${describeKey(policy)}${whatFor(policy)}`);
+    else if (present.ours) lines.push(`= ${describeKey(policy)}${whatFor(policy)}`);
+    else lines.push(`! ${describeKey(policy)} belongs to another program and stays as it is`);
+  }
+  for (const policy of kernel.policies) {
+    if (policy.ours && !isBypass(policy) && !wanted.has(keyOf(policy))) lines.push(`- ${describeKey(policy)}`);
+  }
+  for (const sa of kernel.sas) {
+    if (sa.ours && !reqids.has(sa.reqid)) lines.push(`- SA to ${sa.id.destination}, SPI ${sa.id.spi.toString(16)}`);
+  }
+  return lines;
+}
+
+function whatFor(policy: PolicySpec): string {
+  const { template } = policy;
+  if (template === undefined) return ': passes as it is';
+  return `: ESP in ${template.mode} mode, ${template.level}, reqid ${template.reqid}`;
+}
+
+function count(number: number, one: string, many = `${one}s`): string {
+  return `${number} ${number === 1 ? one : many}`;
+}
+
+const INITIATION: Readonly<Record<ConnectionConfig['initiation'], string>> = {
+  start: 'we begin at once',
+  takeover: `the peer begins; if it has not within ${durationText(DEFAULT_LIMITS.takeoverMs)}, we do`,
+  onDemand: 'we begin when there is traffic',
+  respond: 'the peer begins; we wait for it',
+};

@@ -1,0 +1,174 @@
+import type { CloseReason, Fact } from '../../ike/fact.ts';
+import type { Path } from '../../ike/types.ts';
+import type { Clock, Observer } from '../../ports.ts';
+import { assertNever } from '../../result.ts';
+import type { Log } from './logger.ts';
+
+/**
+ * Writes facts into the log: what an operator acts on as warnings with what to do, the life of SAs as information, and
+ * every step of the protocol for whoever debugs. What strangers can cause is written now and then, not every time.
+ */
+export class LogObserver implements Observer {
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #recent = new Map<string, { at: number; suppressed: number }>();
+
+  constructor(log: Log, clock: Clock) {
+    this.#log = log;
+    this.#clock = clock;
+  }
+
+  note(fact: Fact): void {
+    switch (fact.kind) {
+      case 'ikeSaEstablished':
+      case 'ikeSaClosed':
+        this.#noteIkeSa(fact);
+        return;
+      case 'childSaEstablished':
+      case 'childSaClosed':
+        this.#noteChildSa(fact);
+        return;
+      case 'negotiationFailed':
+        this.#warn(`${fact.connection} ${fact.reason}`, 'negotiation failed', {
+          peer: fact.connection,
+          ...ends(fact.path),
+          reason: fact.reason,
+          by: fact.by,
+          text: fact.text,
+        });
+        return;
+      case 'dataplaneFailed':
+        this.#warn(`${fact.connection} ${fact.error.object}`, 'the kernel refused a command', {
+          peer: fact.connection,
+          command: fact.error.command,
+          object: fact.error.object,
+          errno: fact.error.errno,
+          text: fact.error.message,
+        });
+        return;
+      case 'natDetected':
+        this.#log.info({ peer: fact.connection, behindNat: behindNat(fact) }, 'NAT detected');
+        return;
+      case 'saExpired':
+        this.#noteExpiry(fact);
+        return;
+      case 'orphanRemoved':
+        this.#log.info({ peer: fact.connection, spi: hex(fact.spi) }, 'SA of an earlier run removed');
+        return;
+      default:
+        this.#debug(fact);
+    }
+  }
+
+  #noteIkeSa(fact: Extract<Fact, { kind: 'ikeSaEstablished' | 'ikeSaClosed' }>): void {
+    const pairs = { peer: fact.connection, ikeSa: fact.ikeSa, ...ends(fact.path) };
+    if (fact.kind === 'ikeSaEstablished') {
+      const { role, suite, initiatorSpi, responderSpi } = fact;
+      const milliseconds = Math.round(fact.handshakeMs);
+      this.#log.info({ ...pairs, role, suite, initiatorSpi, responderSpi, milliseconds }, 'IKE SA established');
+      return;
+    }
+    const closed = { ...pairs, reason: fact.reason };
+    // Why an attempt came to nothing has been told by a negotiationFailed of its own.
+    if (!fact.established) this.#log.debug(closed, 'IKE SA given up');
+    else if (TROUBLE.has(fact.reason)) this.#log.warn({ ...closed, text: REMEDIES[fact.reason] }, 'IKE SA lost');
+    else this.#log.info(closed, 'IKE SA closed');
+  }
+
+  #noteChildSa(fact: Extract<Fact, { kind: 'childSaEstablished' | 'childSaClosed' }>): void {
+    const { connection: peer, child, inboundSpi, outboundSpi } = fact;
+    const pairs = { peer, child, in: hex(inboundSpi), out: hex(outboundSpi) };
+    if (fact.kind === 'childSaClosed') {
+      this.#log.info({ ...pairs, reason: fact.reason }, 'Child SA closed');
+      return;
+    }
+    const { suite, reqid, localSelectors, remoteSelectors } = fact;
+    const traffic = `${localSelectors.join(' ')} to ${remoteSelectors.join(' ')}`;
+    this.#log.info({ ...pairs, suite, reqid, traffic }, 'Child SA established');
+  }
+
+  #noteExpiry(fact: Extract<Fact, { kind: 'saExpired' }>): void {
+    const pairs = { peer: fact.connection, child: fact.child };
+    if (!fact.hard) this.#log.debug(pairs, 'SA is due for replacement');
+    else this.#log.warn({ ...pairs, text: 'it was not replaced in time; look for failures before this' }, 'SA expired');
+  }
+
+  #debug(fact: Fact): void {
+    if (!this.#log.isLevelEnabled('debug')) return;
+    switch (fact.kind) {
+      case 'retransmitted':
+        this.#log.debug({ peer: fact.connection, ...ends(fact.path), attempt: fact.attempt }, 'request repeated');
+        return;
+      case 'livenessChecked':
+        this.#log.debug({ peer: fact.connection, ...ends(fact.path) }, 'liveness check sent');
+        return;
+      case 'datagramDropped':
+        this.#log.debug({ ...ends(fact.path), reason: fact.reason, text: fact.text }, 'datagram dropped');
+        return;
+      case 'responseReplayed':
+        this.#log.debug({ peer: fact.connection, ...ends(fact.path) }, 'response repeated');
+        return;
+      case 'notifyIgnored':
+        this.#log.debug({ peer: fact.connection, notify: fact.notifyType }, 'notify ignored');
+        return;
+      case 'acquired':
+        this.#log.debug({ peer: fact.connection, child: fact.child }, 'traffic asks for an SA');
+        return;
+      case 'ikeSaEstablished':
+      case 'ikeSaClosed':
+      case 'childSaEstablished':
+      case 'childSaClosed':
+      case 'negotiationFailed':
+      case 'dataplaneFailed':
+      case 'natDetected':
+      case 'saExpired':
+      case 'orphanRemoved':
+        return;
+      default:
+        assertNever(fact);
+    }
+  }
+
+  /** One warning about the same thing in a while; the next one says how many there were in between. */
+  #warn(about: string, message: string, pairs: Readonly<Record<string, unknown>>): void {
+    const now = this.#clock.monotonicMs();
+    const last = this.#recent.get(about);
+    if (last !== undefined && now - last.at < LEAST_INTERVAL_MS) {
+      last.suppressed += 1;
+      return;
+    }
+    if (last === undefined && this.#recent.size >= MAX_SUBJECTS) this.#recent.clear();
+    this.#recent.set(about, { at: now, suppressed: 0 });
+    const suppressed = last?.suppressed ?? 0;
+    this.#log.warn(suppressed === 0 ? pairs : { ...pairs, similar: suppressed }, message);
+  }
+}
+
+function ends(path: Path): { readonly local: string; readonly remote: string } {
+  return { local: end(path.localAddress, path.localPort), remote: end(path.remoteAddress, path.remotePort) };
+}
+
+function end(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function hex(spi: number): string {
+  return spi.toString(16).padStart(8, '0');
+}
+
+function behindNat(fact: { readonly local: boolean; readonly remote: boolean }): string {
+  if (fact.local && fact.remote) return 'both';
+  return fact.local ? 'this node' : 'the peer';
+}
+
+const TROUBLE: ReadonlySet<CloseReason> = new Set(['peerDead', 'protocolViolation', 'dataplaneFailed', 'expired']);
+const REMEDIES: Partial<Readonly<Record<CloseReason, string>>> = {
+  peerDead: 'the peer no longer answers; is it running, and do UDP 500 and 4500 reach it?',
+  protocolViolation: 'the peer broke the protocol; compare versions at both ends',
+  dataplaneFailed: 'the kernel refused what was agreed; see the message before this',
+  expired: 'its lifetime ended before it was replaced; look for failures before this',
+};
+/** A failing peer is tried again every few seconds to a minute; a forged failure comes as often as somebody likes. */
+const LEAST_INTERVAL_MS = 10_000;
+/** Subjects of warnings that are remembered: every peer of the largest configuration failing in two ways. */
+const MAX_SUBJECTS = 10_000;

@@ -1,0 +1,261 @@
+import type { InstalledSa, KernelSnapshot, SaId } from '../../dataplane/types.ts';
+import type {
+  ChildSaStatus,
+  ConnectionConfig,
+  ConnectionStatus,
+  EndpointStatus,
+  IkeSaStatus,
+  Instant,
+} from '../../ike/types.ts';
+import type { IpAddress } from '../../wire/ip-address.ts';
+import type { Counts } from '../counters.ts';
+
+/** What `agent status --json` prints. Durations are seconds; SPIs are hexadecimal. */
+export interface StatusReport {
+  readonly node: string;
+  readonly version: string;
+  readonly cryptoProvider: string;
+  readonly uptimeSeconds: number;
+  readonly peers: readonly PeerReport[];
+  /** ESP SAs of ours in the kernel that none of the peers' Child SAs accounts for: those of an earlier run. */
+  readonly earlierSas: readonly SaReport[];
+  /** IKE SAs that wait for a peer to prove itself. */
+  readonly halfOpen: number;
+  /** Datagrams received and dropped since the start, by reason. */
+  readonly dropped: Counts;
+  /** Datagrams that could not be sent since the start, by error. */
+  readonly unsent: Counts;
+  /** Why the kernel's counters are missing; absent where they are there. */
+  readonly kernelFailure?: string;
+}
+
+/** A configured peer. */
+export interface PeerReport {
+  readonly name: string;
+  /** `encrypting`: an IKE SA and every configured Child SA; `established`: an IKE SA only. */
+  readonly state: 'encrypting' | 'established' | 'connecting' | 'down';
+  readonly localAddress: string;
+  readonly remoteAddress: string;
+  readonly localIdentity: string;
+  readonly remoteIdentity: string;
+  readonly ikeSas: readonly IkeSaReport[];
+  readonly lastFailure?: { readonly secondsAgo: number; readonly text: string };
+  readonly nextAttemptSeconds?: number;
+}
+
+/** An IKE SA. */
+export interface IkeSaReport {
+  readonly number: number;
+  readonly state: IkeSaStatus['state'];
+  readonly role: IkeSaStatus['role'];
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  readonly initiatorSpi: string;
+  readonly responderSpi: string;
+  readonly suite: string;
+  readonly nat: IkeSaStatus['nat'];
+  readonly ageSeconds: number;
+  readonly lastHeardSeconds: number;
+  readonly rekeySeconds?: number;
+  readonly children: readonly ChildSaReport[];
+}
+
+/** An address and UDP port of IKE. */
+export interface Endpoint {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** A Child SA: a pair of ESP SAs. */
+export interface ChildSaReport {
+  readonly name: string;
+  readonly state: ChildSaStatus['state'];
+  readonly mode: ChildSaStatus['mode'];
+  readonly reqid: number;
+  readonly suite: string;
+  readonly udpEncapsulation: boolean;
+  readonly localSelectors: readonly string[];
+  readonly remoteSelectors: readonly string[];
+  readonly ageSeconds: number;
+  readonly rekeySeconds?: number;
+  readonly expirySeconds?: number;
+  readonly inbound: SaReport;
+  readonly outbound: SaReport;
+}
+
+/** An ESP SA with the kernel's counters. */
+export interface SaReport {
+  readonly spi: string;
+  readonly destination: string;
+  readonly reqid: number;
+  /** Whether the kernel has it; without, there are no counters. */
+  readonly installed: boolean;
+  readonly bytes?: number;
+  readonly packets?: number;
+  /** Absent: never. */
+  readonly usedSecondsAgo?: number;
+}
+
+/** Everything that a report is made of, all of one moment. */
+export interface ReportInputs {
+  readonly node: string;
+  readonly version: string;
+  readonly cryptoProvider: string;
+  readonly startedAt: Instant;
+  readonly now: Instant;
+  readonly wallMs: number;
+  readonly endpoint: EndpointStatus;
+  readonly connections: readonly ConnectionConfig[];
+  /** Undefined where the kernel would not say. */
+  readonly snapshot: KernelSnapshot | undefined;
+  readonly kernelFailure: string | undefined;
+  readonly dropped: Counts;
+  readonly unsent: Counts;
+}
+
+/** A picture of the running agent in which the counters are the kernel's. */
+export function statusReport(inputs: ReportInputs): StatusReport {
+  const sas = new SaTable(inputs);
+  const configs = new Map(inputs.connections.map((config) => [config.name, config]));
+  const peers = inputs.endpoint.connections.map((connection) =>
+    peerReport(connection, configs.get(connection.name), inputs.now, sas),
+  );
+  return {
+    node: inputs.node,
+    version: inputs.version,
+    cryptoProvider: inputs.cryptoProvider,
+    uptimeSeconds: seconds(inputs.now - inputs.startedAt),
+    peers,
+    earlierSas: sas.unclaimed(),
+    halfOpen: inputs.endpoint.halfOpen,
+    dropped: inputs.dropped,
+    unsent: inputs.unsent,
+    ...(inputs.kernelFailure === undefined ? {} : { kernelFailure: inputs.kernelFailure }),
+  };
+}
+
+/** The kernel's SAs of ours, each to be claimed by the Child SA that it belongs to. */
+class SaTable {
+  readonly #sas = new Map<string, InstalledSa>();
+  readonly #wallSeconds: number;
+
+  constructor(inputs: ReportInputs) {
+    this.#wallSeconds = inputs.wallMs / 1_000;
+    for (const sa of inputs.snapshot?.sas ?? []) if (sa.ours) this.#sas.set(saKey(sa.id), sa);
+  }
+
+  claim(destination: IpAddress, spi: number, reqid: number): SaReport {
+    const key = saKey({ destination, spi });
+    const sa = this.#sas.get(key);
+    this.#sas.delete(key);
+    if (sa !== undefined) return this.#report(sa);
+    return { spi: hex(spi), destination, reqid, installed: false };
+  }
+
+  unclaimed(): readonly SaReport[] {
+    return [...this.#sas.values()].map((sa) => this.#report(sa));
+  }
+
+  #report(sa: InstalledSa): SaReport {
+    const { id, reqid, bytes, packets, usedAt } = sa;
+    const report = { spi: hex(id.spi), destination: id.destination, reqid, installed: true, bytes, packets };
+    if (usedAt === 0) return report;
+    return { ...report, usedSecondsAgo: Math.max(0, Math.round(this.#wallSeconds - usedAt)) };
+  }
+}
+
+function peerReport(
+  connection: ConnectionStatus,
+  config: ConnectionConfig | undefined,
+  now: Instant,
+  sas: SaTable,
+): PeerReport {
+  const { name, localAddress, remoteAddress, localIdentity, remoteIdentity, lastFailure, nextAttemptAt } = connection;
+  const ikeSas = connection.ikeSas.map((sa) => ikeSaReport(sa, config, now, sas));
+  return {
+    name,
+    state: peerState(ikeSas, config),
+    localAddress,
+    remoteAddress,
+    localIdentity,
+    remoteIdentity,
+    ikeSas,
+    ...(lastFailure === undefined
+      ? {}
+      : { lastFailure: { secondsAgo: seconds(now - lastFailure.at), text: lastFailure.text } }),
+    ...(nextAttemptAt === undefined ? {} : { nextAttemptSeconds: seconds(nextAttemptAt - now) }),
+  };
+}
+
+/** Encrypting is what the kernel confirms, not what was negotiated. */
+function peerState(sas: readonly IkeSaReport[], config: ConnectionConfig | undefined): PeerReport['state'] {
+  const established = sas.filter((sa) => sa.state === 'established');
+  if (established.length === 0) return sas.length > 0 ? 'connecting' : 'down';
+  const working = new Set(
+    established
+      .flatMap((sa) => sa.children)
+      .filter(({ state, inbound, outbound }) => state === 'installed' && inbound.installed && outbound.installed)
+      .map((child) => child.name),
+  );
+  return config?.children.every((child) => working.has(child.name)) === true ? 'encrypting' : 'established';
+}
+
+function ikeSaReport(sa: IkeSaStatus, config: ConnectionConfig | undefined, now: Instant, sas: SaTable): IkeSaReport {
+  const { number, state, role, path, initiatorSpi, responderSpi, suite, nat, establishedAt } = sa;
+  return {
+    number,
+    state,
+    role,
+    local: { address: path.localAddress, port: path.localPort },
+    remote: { address: path.remoteAddress, port: path.remotePort },
+    initiatorSpi,
+    responderSpi,
+    suite,
+    nat,
+    ageSeconds: seconds(now - (establishedAt ?? sa.startedAt)),
+    lastHeardSeconds: seconds(now - sa.lastHeardAt),
+    ...(establishedAt === undefined || config === undefined
+      ? {}
+      : { rekeySeconds: seconds(establishedAt + config.ikeLifetimeMs - now) }),
+    children: sa.children.map((child) => childReport(child, sa, config, now, sas)),
+  };
+}
+
+function childReport(
+  child: ChildSaStatus,
+  sa: IkeSaStatus,
+  config: ConnectionConfig | undefined,
+  now: Instant,
+  sas: SaTable,
+): ChildSaReport {
+  const { name, state, mode, reqid, suite, udpEncapsulation, localSelectors, remoteSelectors } = child;
+  const ageSeconds = seconds(now - child.installedAt);
+  const lifetime = config?.children.find((one) => one.name === name)?.lifetime;
+  return {
+    name,
+    state,
+    mode,
+    reqid,
+    suite,
+    udpEncapsulation,
+    localSelectors,
+    remoteSelectors,
+    ageSeconds,
+    ...(lifetime?.softSeconds === undefined ? {} : { rekeySeconds: lifetime.softSeconds - ageSeconds }),
+    ...(lifetime?.hardSeconds === undefined ? {} : { expirySeconds: lifetime.hardSeconds - ageSeconds }),
+    inbound: sas.claim(sa.path.localAddress, child.inboundSpi, reqid),
+    outbound: sas.claim(sa.path.remoteAddress, child.outboundSpi, reqid),
+  };
+}
+
+function seconds(milliseconds: number): number {
+  return Math.round(milliseconds / 1_000);
+}
+
+function hex(spi: number): string {
+  return spi.toString(16).padStart(8, '0');
+}
+
+function saKey(id: SaId): string {
+  return `${id.destination} ${id.spi}`;
+}

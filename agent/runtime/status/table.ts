@@ -1,0 +1,133 @@
+import type { Counts } from '../counters.ts';
+import type { ChildSaReport, Endpoint, IkeSaReport, PeerReport, SaReport, StatusReport } from './report.ts';
+
+/** A status for people: a line on the whole, then a block for each peer with its SAs, in the spirit of `swanctl --list-sas`. */
+export function statusText(report: StatusReport): string {
+  const lines = [
+    summaryLine(report),
+    ...report.peers.flatMap((peer) => ['', ...peerLines(peer)]),
+    ...earlierLines(report.earlierSas),
+    ...countLines('dropped since start', report.dropped),
+    ...countLines('not sent since start', report.unsent),
+  ];
+  if (report.halfOpen > 0) lines.push('', `${report.halfOpen} IKE SAs wait for the peer's proof`);
+  if (report.kernelFailure !== undefined) lines.push('', `no kernel counters: ${report.kernelFailure}`);
+  return `${lines.join('\n')}\n`;
+}
+
+function summaryLine(report: StatusReport): string {
+  const { peers } = report;
+  const encrypting = peers.filter((peer) => peer.state === 'encrypting').length;
+  const childSas = peers.flatMap((peer) => peer.ikeSas.flatMap((sa) => sa.children)).length;
+  return (
+    `${report.node}: ${counted(peers.length, 'peer')}, ${encrypting} encrypting, ${counted(childSas, 'Child SA')}, ` +
+    `up ${duration(report.uptimeSeconds)} (ikemesh ${report.version}, ${report.cryptoProvider})`
+  );
+}
+
+function peerLines(peer: PeerReport): readonly string[] {
+  const lines = [
+    `${peer.name}: ${peer.state.toUpperCase()}`,
+    `  local  ${peer.localIdentity} @ ${peer.localAddress}`,
+    `  remote ${peer.remoteIdentity} @ ${peer.remoteAddress}`,
+    ...peer.ikeSas.flatMap(ikeSaLines),
+  ];
+  if (peer.lastFailure !== undefined) {
+    lines.push(`  last failure ${ago(peer.lastFailure.secondsAgo)}: ${peer.lastFailure.text}`);
+  }
+  if (peer.nextAttemptSeconds !== undefined) lines.push(`  next attempt ${due(peer.nextAttemptSeconds)}`);
+  return lines;
+}
+
+function ikeSaLines(sa: IkeSaReport): readonly string[] {
+  const own = (role: IkeSaReport['role']): string => (sa.role === role ? '*' : '');
+  const timing = [
+    `${sa.state === 'connecting' ? 'started' : 'established'} ${ago(sa.ageSeconds)}`,
+    ...(sa.rekeySeconds === undefined ? [] : [`rekey ${due(sa.rekeySeconds)}`]),
+    `peer heard ${ago(sa.lastHeardSeconds)}`,
+  ];
+  return [
+    `  IKE SA #${sa.number}: ${sa.state.toUpperCase()}, IKEv2, ${sa.initiatorSpi}_i${own('initiator')} ${sa.responderSpi}_r${own('responder')}`,
+    `    ${endpoint(sa.local)} to ${endpoint(sa.remote)}${natText(sa.nat)}`,
+    ...(sa.suite === '' ? [] : [`    ${sa.suite}`]),
+    `    ${timing.join(', ')}`,
+    ...sa.children.flatMap(childLines),
+  ];
+}
+
+function childLines(child: ChildSaReport): readonly string[] {
+  const timing = [
+    `installed ${ago(child.ageSeconds)}`,
+    ...(child.rekeySeconds === undefined ? [] : [`rekey ${due(child.rekeySeconds)}`]),
+    ...(child.expirySeconds === undefined ? [] : [`expires ${due(child.expirySeconds)}`]),
+  ];
+  const encapsulation = child.udpEncapsulation ? ' in UDP' : '';
+  return [
+    `    ${child.name}: ${child.state.toUpperCase()}, ${child.mode.toUpperCase()}, reqid ${child.reqid}, ESP${encapsulation}: ${child.suite}`,
+    `      ${timing.join(', ')}`,
+    `      in  ${saText(child.inbound)}`,
+    `      out ${saText(child.outbound)}`,
+    `      local  ${child.localSelectors.join(' ')}`,
+    `      remote ${child.remoteSelectors.join(' ')}`,
+  ];
+}
+
+function saText(sa: SaReport): string {
+  if (!sa.installed) return `${sa.spi}  NOT IN THE KERNEL`;
+  const used = sa.usedSecondsAgo === undefined ? 'never used' : `used ${ago(sa.usedSecondsAgo)}`;
+  return `${sa.spi}  ${sa.bytes ?? 0} bytes, ${sa.packets ?? 0} packets, ${used}`;
+}
+
+function earlierLines(sas: readonly SaReport[]): readonly string[] {
+  if (sas.length === 0) return [];
+  const lines = sas.map((sa) => `  to ${sa.destination} ${saText(sa)}, reqid ${sa.reqid}`);
+  return ['', `${counted(sas.length, 'ESP SA')} of an earlier run:`, ...lines];
+}
+
+function countLines(title: string, counts: Counts): readonly string[] {
+  const entries = Object.entries(counts).sort(([left], [right]) => (left < right ? -1 : 1));
+  if (entries.length === 0) return [];
+  return ['', `datagrams ${title}: ${entries.map(([name, count]) => `${name} ${count}`).join(', ')}`];
+}
+
+function natText(nat: IkeSaReport['nat']): string {
+  if (nat.local && nat.remote) return ', both behind NAT';
+  if (nat.local) return ', this node behind NAT';
+  return nat.remote ? ', peer behind NAT' : '';
+}
+
+function endpoint({ address, port }: Endpoint): string {
+  return `${address}[${port}]`;
+}
+
+function ago(seconds: number): string {
+  return `${duration(seconds)} ago`;
+}
+
+function due(seconds: number): string {
+  return seconds > 0 ? `in ${duration(seconds)}` : 'now';
+}
+
+/** The two largest units that are not zero: `3h59m`, `12s`. */
+function duration(seconds: number): string {
+  let rest = Math.max(0, seconds);
+  const parts: string[] = [];
+  for (const [unit, size] of UNITS) {
+    const count = Math.floor(rest / size);
+    rest -= count * size;
+    if (count > 0 || (parts.length === 0 && size === 1)) parts.push(`${count}${unit}`);
+    else if (parts.length > 0) break;
+  }
+  return parts.slice(0, 2).join('');
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+const UNITS = [
+  ['d', 86_400],
+  ['h', 3_600],
+  ['m', 60],
+  ['s', 1],
+] as const;
