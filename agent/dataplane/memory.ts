@@ -6,7 +6,7 @@ import { MemoryKernel } from './memory/kernel.ts';
 import type { InboundFate, OutboundFate, Packet, PlainPacket, XfrmStatistic } from './memory/packet.ts';
 import type { TablePolicy } from './memory/policy-table.ts';
 import type { TableState } from './memory/state-table.ts';
-import { isOurIndex, isOurReqid } from './ownership.ts';
+import { concernsUs, isOurIndex, isOurReqid } from './ownership.ts';
 import type {
   DataplaneCommand,
   DataplaneError,
@@ -14,6 +14,7 @@ import type {
   InstalledPolicy,
   InstalledSa,
   KernelSnapshot,
+  SaSpec,
 } from './types.ts';
 
 /** What a fake kernel is given. */
@@ -113,7 +114,7 @@ export class MemoryDataplane implements Dataplane {
   }
 
   #queue(event: DataplaneEvent): void {
-    if (this.#receiver === undefined) return;
+    if (this.#receiver === undefined || !concernsUs(event)) return;
     if (this.#events.length < MAX_WAITING_EVENTS) this.#events.push(event);
     else this.#overflowed = true;
   }
@@ -126,13 +127,21 @@ export class MemoryDataplane implements Dataplane {
 
 function callsOf(kernel: MemoryKernel): KernelCalls {
   return {
-    newSa: (sa) => (kernel.addSa(sa) ? ok(undefined) : err(EEXIST)),
+    newSa: (sa) => {
+      const reason = unacceptableWindow(sa);
+      if (reason !== undefined) return err({ errno: 'EINVAL', reason });
+      return kernel.addSa(sa) ? ok(undefined) : err(EEXIST);
+    },
     sa: (id) => {
       const state = kernel.states.find(id);
       return state === undefined || state.larval ? err(ESRCH) : ok(installedSa(state));
     },
     deleteSa: (id) => (kernel.deleteSa(id) ? ok(undefined) : err(ESRCH)),
     updatePolicy: (policy) => {
+      if (policy.direction === 'out' && policy.template?.mode === 'tunnel' && policy.template.level === 'optional') {
+        // Since 6.4: a packet that an optional tunnel was skipped for would leave with the wrong addresses.
+        return err({ errno: 'EINVAL', reason: 'Mode in optional template not allowed in outbound policy' });
+      }
       kernel.putPolicy(policy);
       return ok(undefined);
     },
@@ -144,8 +153,14 @@ function callsOf(kernel: MemoryKernel): KernelCalls {
   };
 }
 
+function unacceptableWindow(sa: SaSpec): string | undefined {
+  if (sa.direction === 'out') return undefined;
+  if (sa.esn && sa.replayWindow === 0) return 'ESN replay window must be > 0';
+  return sa.replayWindow > MAX_REPLAY_WINDOW ? 'Replay window is too large' : undefined;
+}
+
 function installedSa(state: TableState): InstalledSa {
-  const { id, source, mode, reqid, esn, replayWindow, packets, bytes, addedAt, usedAt, udpEncapsulation } = state;
+  const { id, source, mode, reqid, esn, replayWindow, packets, bytes, addedAt, usedAt, udpEncapsulation, mark } = state;
   return {
     id,
     source,
@@ -158,6 +173,8 @@ function installedSa(state: TableState): InstalledSa {
     addedAt,
     usedAt,
     ...(udpEncapsulation === undefined ? {} : { udpEncapsulation }),
+    ...(mark === undefined ? {} : { mark }),
+    ...(state.ifId === 0 ? {} : { ifId: state.ifId }),
     ours: isOurReqid(reqid),
   };
 }
@@ -180,6 +197,9 @@ function installedPolicy({ spec, index }: TablePolicy): InstalledPolicy {
 const EEXIST: KernelRefusal = { errno: 'EEXIST', reason: '' };
 const ESRCH: KernelRefusal = { errno: 'ESRCH', reason: '' };
 const ENOENT: KernelRefusal = { errno: 'ENOENT', reason: '' };
+
+/** XFRMA_REPLAY_ESN_MAX words of 32 bits. */
+const MAX_REPLAY_WINDOW = 4096;
 
 /** A socket buffer of 8 MiB holds some ten thousand events; the lower figure lets simulations meet an overflow. */
 const MAX_WAITING_EVENTS = 4096;

@@ -1,4 +1,4 @@
-import type { PolicyDirection } from './types.ts';
+import type { DataplaneEvent, PolicyDirection } from './types.ts';
 
 /*
  * How an object in the kernel is known as ours, after a restart too: a policy by its index, an SA by its reqid. Marks
@@ -41,6 +41,20 @@ export function ownReqid(sequence: number): number {
 /** Whether an SA with this reqid is ours. */
 export function isOurReqid(reqid: number): boolean {
   return reqid >= RANGE_START && reqid <= RANGE_END;
+}
+
+/** Whether an event is about an object of ours: the kernel tells every listener everything. */
+export function concernsUs(event: DataplaneEvent): boolean {
+  switch (event.kind) {
+    case 'expire':
+    case 'mapping':
+      return isOurReqid(event.reqid);
+    case 'acquire':
+      return isOurIndex(event.policyIndex);
+    case 'counters':
+    case 'resync':
+      return true;
+  }
 }
 
 /** XFRM_POLICY_IN, _OUT and _FWD of linux/xfrm.h. */

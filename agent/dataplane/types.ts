@@ -165,6 +165,8 @@ export interface InstalledSa {
   /** Seconds since the epoch, 0 when never used. */
   readonly usedAt: number;
   readonly udpEncapsulation?: { readonly sourcePort: number; readonly destinationPort: number };
+  readonly mark?: { readonly value: number; readonly mask: number };
+  readonly ifId?: number;
   /** Whether its reqid is from our range. */
   readonly ours: boolean;
 }

@@ -1,0 +1,78 @@
+import { err, ok, type Result } from '../../result.ts';
+import type { KernelCalls, KernelRefusal } from '../execute.ts';
+import type { NetlinkConnection } from '../netlink/connection.ts';
+import type { InstalledPolicy, InstalledSa, KernelSnapshot, PolicyKey, PolicySpec, SaId, SaSpec } from '../types.ts';
+import { decodePolicy, encodePolicy, encodePolicyKey } from './policy-codec.ts';
+import { XfrmMessage } from './registry.ts';
+import { decodeSa, encodeNewSa, encodeSaId, type SaFeatures } from './sa-codec.ts';
+
+/** The calls of a Linux kernel over a connection of the family NETLINK_XFRM. */
+export class LinuxKernel implements KernelCalls {
+  readonly #connection: NetlinkConnection;
+  readonly #features: SaFeatures;
+  /** An SA with a mark is found only with its mark, which an SaId does not tell; only those with one are kept here. */
+  readonly #marks = new Map<string, NonNullable<SaSpec['mark']>>();
+
+  constructor(connection: NetlinkConnection, features: SaFeatures) {
+    this.#connection = connection;
+    this.#features = features;
+  }
+
+  newSa(sa: SaSpec): Result<void, KernelRefusal> {
+    const body = encodeNewSa(sa, this.#features);
+    if (!body.ok) return body;
+    const outcome = this.#connection.request(XfrmMessage.newSa, body.value);
+    if (outcome.ok && sa.mark !== undefined) this.#marks.set(idText(sa.id), sa.mark);
+    return outcome;
+  }
+
+  sa(id: SaId): Result<InstalledSa, KernelRefusal> {
+    const body = encodeSaId(id, this.#marks.get(idText(id)));
+    const answer = this.#connection.query(XfrmMessage.getSa, body, ({ type, body: sa }) =>
+      type === XfrmMessage.newSa ? decodeSa(sa) : undefined,
+    );
+    return answer.ok ? present(answer.value) : answer;
+  }
+
+  deleteSa(id: SaId): Result<void, KernelRefusal> {
+    const outcome = this.#connection.request(XfrmMessage.deleteSa, encodeSaId(id, this.#marks.get(idText(id))));
+    this.#marks.delete(idText(id));
+    return outcome;
+  }
+
+  updatePolicy(policy: PolicySpec): Result<void, KernelRefusal> {
+    return this.#connection.request(XfrmMessage.updatePolicy, encodePolicy(policy));
+  }
+
+  policy(key: PolicyKey): Result<InstalledPolicy, KernelRefusal> {
+    const answer = this.#connection.query(XfrmMessage.getPolicy, encodePolicyKey(key), ({ type, body }) =>
+      type === XfrmMessage.newPolicy ? decodePolicy(body) : undefined,
+    );
+    return answer.ok ? present(answer.value) : answer;
+  }
+
+  deletePolicy(key: PolicyKey): Result<void, KernelRefusal> {
+    return this.#connection.request(XfrmMessage.deletePolicy, encodePolicyKey(key));
+  }
+
+  /** All SAs and policies of the network namespace. */
+  dump(): Result<KernelSnapshot, KernelRefusal> {
+    const sas = this.#connection.dump(XfrmMessage.getSa, new Uint8Array(0), ({ type, body }) =>
+      type === XfrmMessage.newSa ? decodeSa(body) : undefined,
+    );
+    if (!sas.ok) return sas;
+    for (const { id, mark } of sas.value) if (mark !== undefined) this.#marks.set(idText(id), mark);
+    const policies = this.#connection.dump(XfrmMessage.getPolicy, new Uint8Array(0), ({ type, body }) =>
+      type === XfrmMessage.newPolicy ? decodePolicy(body) : undefined,
+    );
+    return policies.ok ? ok({ sas: sas.value, policies: policies.value }) : policies;
+  }
+}
+
+function present<T>(value: T | undefined): Result<T, KernelRefusal> {
+  return value === undefined ? err({ errno: 'ESRCH', reason: '' }) : ok(value);
+}
+
+function idText(id: SaId): string {
+  return `${id.spi} ${id.destination}`;
+}

@@ -1,0 +1,80 @@
+import { SecretBytes } from '../../crypto/secret.ts';
+import { ok, type Result } from '../../result.ts';
+import { type IpAddress, ipAddressFromBytes } from '../../wire/ip-address.ts';
+import type { KernelRefusal } from '../execute.ts';
+import type { NetlinkConnection } from '../netlink/connection.ts';
+import { OWN_REQIDS, ownReqid } from '../ownership.ts';
+import type { SaSpec } from '../types.ts';
+import { SaDirection, XfrmMessage } from './registry.ts';
+import { directionOf, encodeNewSa, encodeSaId, type SaFeatures } from './sa-codec.ts';
+
+/** What was found out about the running kernel. */
+export interface KernelFeatures extends SaFeatures {
+  /** ESP over IPv6 works, too. */
+  readonly ipv6: boolean;
+}
+
+/**
+ * Installs an SA that nobody uses, reads it back and deletes it, for IPv4 and for IPv6. That is the one sure way: a
+ * kernel accepts attributes that it does not know without a word, loads ESP and its algorithms only when they are asked
+ * for, and checks the capability on the request. Fails if ESP over IPv4 cannot be had.
+ */
+export function probeKernel(connection: NetlinkConnection): Result<KernelFeatures, KernelRefusal> {
+  const direction = probeFamily(connection, 4);
+  if (!direction.ok) return direction;
+  return ok({ direction: direction.value, ipv6: probeFamily(connection, 6).ok });
+}
+
+/** Whether the kernel kept the direction of the SA. */
+function probeFamily(connection: NetlinkConnection, family: 4 | 6): Result<boolean, KernelRefusal> {
+  const sa = probeSa(family);
+  const added = install(connection, sa);
+  if (!added.ok) return added;
+  const answer = connection.query(XfrmMessage.getSa, encodeSaId(sa.id, undefined), ({ type, body }) =>
+    type === XfrmMessage.newSa ? { direction: directionOf(body) } : undefined,
+  );
+  connection.request(XfrmMessage.deleteSa, encodeSaId(sa.id, undefined));
+  if (!answer.ok) return answer;
+  return ok(answer.value?.direction === SaDirection.in);
+}
+
+function install(connection: NetlinkConnection, sa: SaSpec): Result<void, KernelRefusal> {
+  const attempt = () => {
+    const body = encodeNewSa(sa, { direction: true });
+    return body.ok ? connection.request(XfrmMessage.newSa, body.value) : body;
+  };
+  const first = attempt();
+  if (first.ok || first.error.errno !== 'EEXIST') return first;
+  // Another agent's probe, or one that was killed before it could clean up.
+  connection.request(XfrmMessage.deleteSa, encodeSaId(sa.id, undefined));
+  return attempt();
+}
+
+/** Between addresses for documentation (RFC 5737, RFC 3849), and gone by itself if the process is killed meanwhile. */
+function probeSa(family: 4 | 6): SaSpec {
+  return {
+    id: { destination: documentationAddress(family, 1), spi: PROBE_SPI },
+    source: documentationAddress(family, 2),
+    direction: 'in',
+    mode: 'transport',
+    reqid: ownReqid(OWN_REQIDS - 1),
+    algorithms: { encryption: AES_GCM_16, keyBits: 128, integrity: 0 },
+    encryptionKey: new SecretBytes(new Uint8Array(20)),
+    integrityKey: new SecretBytes(new Uint8Array(0)),
+    esn: true,
+    replayWindow: 32,
+    lifetime: { hardSeconds: 10 },
+  };
+}
+
+function documentationAddress(family: 4 | 6, host: number): IpAddress {
+  const bytes = family === 4 ? Uint8Array.of(192, 0, 2, host) : new Uint8Array(16);
+  if (family === 6) bytes.set([0x20, 0x01, 0x0d, 0xb8]);
+  bytes[bytes.length - 1] = host;
+  return ipAddressFromBytes(bytes);
+}
+
+/** IANA transform ID of ENCR_AES_GCM_16, which every suite of ours begins with. */
+const AES_GCM_16 = 20;
+/** SPIs below 256 are reserved (RFC 4303 §2.1); no peer draws this one for an address for documentation. */
+const PROBE_SPI = 0x100;
