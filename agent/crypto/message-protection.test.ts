@@ -107,6 +107,18 @@ it('authenticates a CBC message with its ciphertext, IV and header under the int
   expect(encryptionOf(12, 128)?.blockBytes).toBe(16);
 });
 
+it.each([0, 1, 15, 17])('refuses a CBC message whose ICV is right but whose text is %i bytes long', (textBytes) => {
+  for (const provider of [...productionProviders, toyProvider]) {
+    const protection = present(provider.messageProtection(12, 128, 12));
+    const keys = { encryption: new Uint8Array(16), integrity: new Uint8Array(32).fill(1) };
+    const message = new Uint8Array(IV_OFFSET + 16 + textBytes + 16);
+    // The toy's ICV is not an HMAC; there the message is refused for either reason.
+    const mac = present(provider.prf(5)).compute(keys.integrity, [message.subarray(0, message.length - 16)]);
+    message.set(mac.subarray(0, 16), message.length - 16);
+    expect(protection.open(keys, message, IV_OFFSET)).toBeUndefined();
+  }
+});
+
 it('uses the salt at the end of the key and the IV as nonce (RFC 5282 §4)', () => {
   const protection = present(present(productionProviders[0]).messageProtection(20, 128, 0));
   const key = bytesFromHex('00'.repeat(16));

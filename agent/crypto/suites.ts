@@ -79,7 +79,7 @@ export interface KeyExchangeAlgorithm extends AlgorithmRow {
 }
 
 /** Whether ESP counts packets in 64 bits (RFC 4304); one of the two is mandatory in an ESP proposal. */
-export interface SequenceNumbersAlgorithm extends AlgorithmRow {
+interface SequenceNumbersAlgorithm extends AlgorithmRow {
   readonly kind: 'sequenceNumbers';
   readonly extended: boolean;
 }

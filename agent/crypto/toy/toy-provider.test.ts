@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { algorithms } from '../suites.ts';
 import { hexOf } from '../testing/hex.ts';
-import { seededRandom } from '../testing/random.ts';
+import { fixedRandom, seededRandom } from '../testing/random.ts';
 import { toyProvider } from './toy-provider.ts';
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
@@ -25,6 +25,12 @@ describe('the toy provider', () => {
       hexOf(toyProvider.keyExchange(31)?.generate(seededRandom(seed)).publicValue ?? new Uint8Array(0));
     expect(publicValue(1)).toBe(publicValue(1));
     expect(publicValue(1)).not.toBe(publicValue(2));
+  });
+
+  it('never makes the public value that it refuses', () => {
+    const method = toyProvider.keyExchange(31);
+    const publicValue = method?.generate(fixedRandom(new Uint8Array(32))).publicValue ?? new Uint8Array(0);
+    expect(method?.generate(seededRandom(1)).derive(publicValue).ok).toBe(true);
   });
 
   it('has a PRF that depends on key and data, and not on where the parts are cut', () => {
