@@ -72,13 +72,14 @@ function assemblePrf(row: PrfAlgorithm, primitives: Primitives): Prf {
   };
 }
 
-function remembered<T>(make: (key: number) => T): (key: number) => T {
+/** Remembers what was made, but not what there is not: numbers come from peers, who could fill the memory with them. */
+function remembered<T>(make: (key: number) => T | undefined): (key: number) => T | undefined {
   const made = new Map<number, T>();
   return (key) => {
     const known = made.get(key);
-    if (known !== undefined || made.has(key)) return known as T;
+    if (known !== undefined) return known;
     const value = make(key);
-    made.set(key, value);
+    if (value !== undefined) made.set(key, value);
     return value;
   };
 }

@@ -2,6 +2,7 @@ import { createDiffieHellmanGroup } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { bytesFromHex } from './bytes.ts';
 import { drawPrivateKey, ecpCurves } from './ecp-curve.ts';
+import { opensslProvider } from './openssl/openssl-provider.ts';
 import { productionProviders } from './provider.ts';
 import { algorithms, type EcpName, type GroupName } from './suites.ts';
 import { hexOf } from './testing/hex.ts';
@@ -104,20 +105,34 @@ describe.each(productionProviders)('public values refused with $name', (provider
     expect(reasonOf(provider, group, hexOf(valid.subarray(0, bytes)) + hexOf(prime))).toBe('range');
     expect(reasonOf(provider, group, 'ff'.repeat(2 * bytes))).toBe('range');
   });
+});
 
-  it.skipIf(provider.name === 'noble').each(['modp14', 'modp15', 'modp16'] as const)(
-    '%s: all but 1 < y < p - 1 (RFC 6989 §2.1)',
-    (group) => {
-      const prime = BigInt(`0x${createDiffieHellmanGroup(group).getPrime('hex')}`);
-      const digits = createDiffieHellmanGroup(group).getPrime('hex').length;
-      const reason = (value: bigint): string => reasonOf(provider, group, value.toString(16).padStart(digits, '0'));
-      for (const value of [0n, 1n, prime - 1n, prime, prime + 1n, 2n ** BigInt(4 * digits) - 1n]) {
-        expect(reason(value)).toBe('range');
-      }
-      expect(reason(2n)).toBe('accepted');
-      expect(reason(prime - 2n)).toBe('accepted');
-    },
-  );
+describe('public values refused with openssl', () => {
+  it.each(['modp14', 'modp15', 'modp16'] as const)('%s: all but 1 < y < p - 1 (RFC 6989 §2.1)', (group) => {
+    const digits = createDiffieHellmanGroup(group).getPrime('hex');
+    const prime = BigInt(`0x${digits}`);
+    const reason = (value: bigint): string =>
+      reasonOf(opensslProvider, group, value.toString(16).padStart(digits.length, '0'));
+    for (const value of [0n, 1n, prime - 1n, prime, prime + 1n, 2n ** BigInt(4 * digits.length) - 1n]) {
+      expect(reason(value)).toBe('range');
+    }
+    expect(reason(2n)).toBe('accepted');
+    expect(reason(prime - 2n)).toBe('accepted');
+  });
+});
+
+describe.each(productionProviders)('a private key with $name', (provider) => {
+  it.each(['x25519', 'x448', 'p256'] as const)('of %s is overwritten when it is wiped, if not before', (group) => {
+    const drawn: Uint8Array[] = [];
+    const random = {
+      fill(target: Uint8Array) {
+        drawn.push(target.fill(7));
+      },
+    };
+    methodOf(provider, group).generate(random).wipe();
+    expect(drawn).toHaveLength(1);
+    expect(drawn[0]?.every((byte) => byte === 0)).toBe(true);
+  });
 });
 
 describe('a private key of an ECP group', () => {
