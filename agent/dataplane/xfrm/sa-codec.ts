@@ -170,7 +170,7 @@ function truncatedAlgorithm(name: string, icvBits: number, key: SaSpec['encrypti
 
 /**
  * struct xfrm_replay_state_esn: bmp_len 0 (words of 32 bits), oseq 4, seq 8, oseq_hi 12, seq_hi 16, replay_window 20,
- * bmp 24. The attribute is used for every window, extended sequence numbers or not: the old field ends at 32 packets.
+ * bmp 24; the bitmap of a new SA may be left out. The attribute is used for every window, extended sequence numbers or not: the old field ends at 32 packets.
  * An outbound SA has no window; kernels that know directions insist on that, older ones insist on one with ESN.
  */
 function replayAttribute(sa: SaSpec, features: SaFeatures): readonly Attribute[] {
@@ -178,7 +178,7 @@ function replayAttribute(sa: SaSpec, features: SaFeatures): readonly Attribute[]
   const window = sa.direction === 'in' ? sa.replayWindow : outboundWindow;
   if (window === 0 && !sa.esn) return [];
   const words = Math.ceil(window / 32);
-  const value = new Uint8Array(24 + 4 * words);
+  const value = new Uint8Array(24);
   const view = hostView(value);
   view.setUint32(0, words);
   view.setUint32(20, window);

@@ -1,0 +1,153 @@
+import { describe, expect, it } from 'vitest';
+
+import { NetlinkConnection } from '../netlink/connection.ts';
+import { hostView } from '../netlink/host-order.ts';
+import { controlTypes, messageFlags, type NetlinkMessage } from '../netlink/message.ts';
+import { ownReqid } from '../ownership.ts';
+import { policy, sa, selector, template } from '../testing/builders.ts';
+import { fromKernel, type Reception, ScriptedSocket } from '../testing/scripted-socket.ts';
+import type { DataplaneEvent, SaSpec } from '../types.ts';
+import { XfrmDataplane } from './driver.ts';
+import { encodePolicy } from './policy-codec.ts';
+import { probeKernel } from './probe.ts';
+import { XfrmMessage } from './registry.ts';
+import { encodeNewSa, SA_INFO_BYTES } from './sa-codec.ts';
+
+const FEATURES = { direction: true, ipv6: true };
+const hostToHost = selector('10.0.0.1', '10.0.0.2');
+
+function acknowledge(request: NetlinkMessage, port: number, errno = 0): Uint8Array {
+  const body = new Uint8Array(20);
+  hostView(body).setUint32(0, -errno >>> 0);
+  return fromKernel(controlTypes.error, messageFlags.capped, request.sequence, port, body);
+}
+
+function newSaBody(spec: SaSpec, direction = true): Uint8Array {
+  const body = encodeNewSa(spec, { direction });
+  if (!body.ok) throw new Error(body.error.reason);
+  return body.value;
+}
+
+function openWith(answer: (request: NetlinkMessage, port: number) => readonly Reception[]) {
+  const requests = new ScriptedSocket(answer);
+  const events = new ScriptedSocket();
+  const names: Readonly<Record<number, string>> = { 1: 'EPERM', 2: 'ENOENT', 3: 'ESRCH' };
+  const connection = new NetlinkConnection(requests, (errno) => names[errno] ?? `E${errno}`);
+  const dataplane = new XfrmDataplane(connection, events, FEATURES);
+  const received: DataplaneEvent[] = [];
+  return { requests, events, connection, dataplane, received };
+}
+
+function expireMessage(reqid: number): Uint8Array {
+  const body = new Uint8Array(232);
+  body.set(newSaBody(sa('10.0.0.1', '10.0.0.2', 0x1001, { reqid })).subarray(0, SA_INFO_BYTES));
+  return fromKernel(XfrmMessage.expire, 0, 0, 0, body);
+}
+
+describe('the driver', () => {
+  it('looks before it replaces, and never sends an update where a foreign policy stands', () => {
+    const foreign = encodePolicy({ ...policy('out', hostToHost), index: 9 });
+    const { dataplane, requests } = openWith((request, port) => [
+      ...(request.type === XfrmMessage.getPolicy
+        ? [fromKernel(XfrmMessage.newPolicy, 0, request.sequence, port, foreign)]
+        : []),
+      acknowledge(request, port),
+    ]);
+    const outcome = dataplane.execute({ kind: 'putPolicy', policy: policy('out', hostToHost) });
+    expect(outcome).toMatchObject({ ok: false, error: { errno: 'CONFLICT' } });
+    expect(requests.requests.map((request) => request.type)).toEqual([XfrmMessage.getPolicy]);
+  });
+
+  it('reads back the index of a new policy, and takes the policy away if it is another', () => {
+    let created = false;
+    const { dataplane, requests } = openWith((request, port) => {
+      if (request.type === XfrmMessage.updatePolicy) created = true;
+      if (request.type !== XfrmMessage.getPolicy) return [acknowledge(request, port)];
+      if (!created) return [acknowledge(request, port, 2)];
+      const body = encodePolicy({ ...policy('out', hostToHost), index: 17 });
+      return [fromKernel(XfrmMessage.newPolicy, 0, request.sequence, port, body), acknowledge(request, port)];
+    });
+    const outcome = dataplane.execute({ kind: 'putPolicy', policy: policy('out', hostToHost) });
+    expect(outcome).toMatchObject({ ok: false, error: { errno: 'EEXIST' } });
+    expect(requests.requests.at(-1)?.type).toBe(XfrmMessage.deletePolicy);
+  });
+
+  it('says what is missing when the kernel refuses', () => {
+    const { dataplane } = openWith((request, port) => [acknowledge(request, port, 1)]);
+    const outcome = dataplane.execute({ kind: 'addSa', sa: sa('10.0.0.1', '10.0.0.2', 0x1001) });
+    expect(outcome).toMatchObject({
+      error: { command: 'addSa', object: 'SA 10.0.0.2 spi 00001001', errno: 'EPERM' },
+    });
+    expect(outcome.ok ? '' : outcome.error.message).toContain('CAP_NET_ADMIN');
+  });
+
+  it('hands on events about what is ours, and no others', () => {
+    const { dataplane, events, received } = openWith(() => []);
+    dataplane.onEvent((event) => received.push(event));
+    events.queue.push(expireMessage(7), expireMessage(ownReqid(3)));
+    events.becomeReadable();
+    expect(received).toMatchObject([{ kind: 'expire', reqid: ownReqid(3), hard: false }]);
+    dataplane.close();
+    events.queue.push(expireMessage(ownReqid(3)));
+    events.becomeReadable();
+    expect(received).toHaveLength(1);
+  });
+
+  it('dumps everything again when events were lost', () => {
+    const sas = newSaBody(sa('10.0.0.1', '10.0.0.2', 0x1001));
+    const policies = encodePolicy(policy('out', hostToHost, { template: template() }));
+    const { dataplane, events, received } = openWith((request, port) => {
+      const [type, body] =
+        request.type === XfrmMessage.getSa ? [XfrmMessage.newSa, sas] : [XfrmMessage.newPolicy, policies];
+      return [
+        fromKernel(type, messageFlags.multi, request.sequence, port, body),
+        fromKernel(controlTypes.done, messageFlags.multi, request.sequence, port, new Uint8Array(4)),
+      ];
+    });
+    dataplane.onEvent((event) => received.push(event));
+    events.queue.push({ errno: 'ENOBUFS' });
+    events.becomeReadable();
+    expect(received).toMatchObject([
+      { kind: 'resync', snapshot: { sas: [{ id: { spi: 0x1001 }, ours: true }], policies: [{ direction: 'out' }] } },
+    ]);
+  });
+
+  it('answers a question for counters after the call has returned', async () => {
+    const { dataplane, received } = openWith((request, port) => [
+      fromKernel(XfrmMessage.newSa, 0, request.sequence, port, newSaBody(sa('10.0.0.1', '10.0.0.2', 0x1001))),
+      acknowledge(request, port),
+    ]);
+    dataplane.onEvent((event) => received.push(event));
+    const { id } = sa('10.0.0.1', '10.0.0.2', 0x1001);
+    expect(dataplane.execute({ kind: 'queryCounters', id }).ok).toBe(true);
+    expect(received).toEqual([]);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    expect(received).toEqual([{ kind: 'counters', id, packets: 0, bytes: 0 }]);
+  });
+});
+
+describe('the probe of a kernel', () => {
+  /** A kernel that keeps the probe's SA, with or without its direction. */
+  function probed(knowsDirections: boolean, knowsIpv6: boolean) {
+    const { connection, requests } = openWith((request, port) => {
+      const ipv6 = request.type === XfrmMessage.newSa && hostView(request.body).getUint16(212) === 10;
+      if (ipv6 && !knowsIpv6) return [acknowledge(request, port, 93)];
+      if (request.type !== XfrmMessage.getSa) return [acknowledge(request, port)];
+      const body = newSaBody(sa('192.0.2.2', '192.0.2.1', 0x100, { direction: 'in' }), knowsDirections);
+      return [fromKernel(XfrmMessage.newSa, 0, request.sequence, port, body), acknowledge(request, port)];
+    });
+    return { features: probeKernel(connection), types: requests.requests.map((request) => request.type) };
+  }
+
+  it('finds out whether directions are kept, and leaves nothing behind', () => {
+    expect(probed(true, true).features).toEqual({ ok: true, value: { direction: true, ipv6: true } });
+    const old = probed(false, false);
+    expect(old.features).toEqual({ ok: true, value: { direction: false, ipv6: false } });
+    expect(old.types).toEqual([XfrmMessage.newSa, XfrmMessage.getSa, XfrmMessage.deleteSa, XfrmMessage.newSa]);
+  });
+
+  it('fails where no SA can be installed', () => {
+    const { connection } = openWith((request, port) => [acknowledge(request, port, 1)]);
+    expect(probeKernel(connection)).toMatchObject({ ok: false, error: { errno: 'EPERM' } });
+  });
+});
