@@ -1,0 +1,29 @@
+import { describe, expect, it } from 'vitest';
+import { brokenPromises, type DemoResult } from './verdict.ts';
+
+const good: DemoResult = {
+  nodes: 3,
+  sentPackets: 240,
+  lostPackets: 0,
+  espPackets: 480,
+  plaintextPackets: 0,
+  securityAssociations: 24,
+  kernel: '6.12.0',
+  seconds: 9,
+};
+
+describe('the verdict of the demo', () => {
+  it('is good when every packet arrived as ESP', () => {
+    expect(brokenPromises(good, 24)).toEqual([]);
+  });
+
+  it.each([
+    ['a lost packet', { lostPackets: 1 }, /1 of 240 packets were lost/],
+    ['a packet in plaintext', { plaintextPackets: 2 }, /2 packets crossed the wire in plaintext/],
+    ['fewer ESP packets than were sent and answered', { espPackets: 479 }, /479 ESP packets/],
+    ['a missing SA', { securityAssociations: 23 }, /23 SAs are installed, 24 are needed/],
+    ['no traffic at all', { sentPackets: 0 }, /no packet was sent/],
+  ])('names %s', (_, change, text) => {
+    expect(brokenPromises({ ...good, ...change }, 24).join('\n')).toMatch(text);
+  });
+});
