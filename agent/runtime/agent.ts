@@ -184,7 +184,7 @@ export class Agent {
 }
 
 /** Why a socket could not be had and what to do about it. */
-export function socketFailureText({ address, port, errno, message }: SocketFailure): string {
+function socketFailureText({ address, port, errno, message }: SocketFailure): string {
   switch (errno) {
     case 'EADDRINUSE':
       return (

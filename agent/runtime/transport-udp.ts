@@ -48,6 +48,9 @@ export interface IkePorts {
   readonly natTraversal: number;
 }
 
+/** Where every IKE daemon listens. */
+export const IKE_PORTS: IkePorts = { ike: 500, natTraversal: 4500 };
+
 /** A socket that could not be had. */
 export interface SocketFailure {
   readonly kind: 'socketFailure';

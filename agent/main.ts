@@ -1,0 +1,101 @@
+import { chooseProvider, productionProviders } from './crypto/provider.ts';
+import { selfTest } from './crypto/self-test.ts';
+import type { ProductionProvider } from './crypto/suites.ts';
+import type { CryptoProvider } from './crypto/types.ts';
+import { openXfrmDataplane } from './dataplane/xfrm/driver.ts';
+import { err, ok, type Result } from './result.ts';
+import { checkConfig } from './runtime/check.ts';
+import { type Invocation, parseCommandLine, type RunInvocation } from './runtime/command-line.ts';
+import { createLog } from './runtime/log/logger.ts';
+import { run } from './runtime/run.ts';
+import { environmentFailure, type StartFailure } from './runtime/start-failure.ts';
+import { fetchStatus } from './runtime/status/status-client.ts';
+import { statusText } from './runtime/status/table.ts';
+import { VERSION } from './runtime/version.ts';
+
+const parsed = parseCommandLine(process.argv.slice(2));
+process.exitCode = parsed.ok ? await carryOut(parsed.value) : parsed.error.exitCode;
+
+async function carryOut(invocation: Invocation): Promise<number> {
+  switch (invocation.kind) {
+    case 'version':
+      process.stdout.write(`${VERSION}\n`);
+      return 0;
+    case 'status':
+      return showStatus(invocation.socket, invocation.json);
+    case 'check':
+      return check(invocation.config);
+    case 'run':
+      return runAgent(invocation);
+  }
+}
+
+async function runAgent(invocation: RunInvocation): Promise<number> {
+  const provider = testedProvider();
+  if (!provider.ok) return fail(provider.error);
+  const format = invocation.logFormat ?? (process.stderr.isTTY ? 'human' : 'json');
+  const ended = await run({
+    ...invocation,
+    provider: provider.value,
+    log: createLog(format, invocation.logLevel, process.stderr, process.stderr.isTTY),
+    signals: process,
+    openDataplane: () => {
+      const opened = openXfrmDataplane();
+      return opened.ok ? opened : err(opened.error.message);
+    },
+  });
+  return ended.ok ? 0 : fail(ended.error);
+}
+
+async function check(file: string): Promise<number> {
+  const provider = chosenProvider();
+  if (!provider.ok) return fail(provider.error);
+  const checked = await checkConfig(file, provider.value, () => {
+    // With features given, the kernel is not tried out, only read.
+    const opened = openXfrmDataplane({ direction: false, ipv6: true });
+    if (!opened.ok) return err(opened.error.message);
+    const dumped = opened.value.dump();
+    opened.value.close();
+    return dumped.ok ? dumped : err(dumped.error.message);
+  });
+  if (!checked.ok) return fail({ kind: 'startFailure', exitCode: 2, text: checked.error.join('\n') });
+  for (const warning of checked.value.warnings) process.stderr.write(`warning: ${warning}\n`);
+  process.stdout.write(checked.value.plan);
+  return 0;
+}
+
+async function showStatus(socket: string, json: boolean): Promise<number> {
+  const report = await fetchStatus(socket);
+  if (!report.ok) return fail(environmentFailure(report.error));
+  process.stdout.write(json ? `${JSON.stringify(report.value, undefined, 2)}\n` : statusText(report.value));
+  return 0;
+}
+
+function testedProvider(): Result<CryptoProvider, StartFailure> {
+  const tested = selfTest(productionProviders);
+  if (tested.ok) return chosenProvider();
+  const { provider, algorithm, reason } = tested.error;
+  return err(
+    environmentFailure(
+      `the self-test of ${algorithm} by ${provider} failed: ${reason}; this host or its Node computes wrongly, and ` +
+        'nothing was started: use another one',
+    ),
+  );
+}
+
+function chosenProvider(): Result<CryptoProvider, StartFailure> {
+  const { IKEMESH_CRYPTO: wanted } = process.env;
+  if (wanted === undefined || wanted === '') return ok(chooseProvider(undefined));
+  if (isProvider(wanted)) return ok(chooseProvider(wanted));
+  const text = `IKEMESH_CRYPTO is ${JSON.stringify(wanted)}: set it to noble or openssl, or leave it out`;
+  return err({ kind: 'startFailure', exitCode: 2, text });
+}
+
+function isProvider(text: string): text is ProductionProvider {
+  return text === 'noble' || text === 'openssl';
+}
+
+function fail(failure: StartFailure): number {
+  process.stderr.write(`${failure.text}\n`);
+  return failure.exitCode;
+}

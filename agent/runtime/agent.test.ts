@@ -1,0 +1,247 @@
+import { describe, expect, it } from 'vitest';
+
+import { opensslProvider } from '../crypto/openssl/openssl-provider.ts';
+import { ip, policy, selector } from '../dataplane/testing/builders.ts';
+import type { KernelSnapshot } from '../dataplane/types.ts';
+import type { Agent } from './agent.ts';
+import { bypassPolicies } from './bypass.ts';
+import { TEST_SECRET, TestHost, TestWorld, testConfig } from './testing/agents.ts';
+
+const A = '10.78.0.1';
+const B = '10.78.0.2';
+const C = '10.78.0.3';
+const BYPASSES = bypassPolicies({ ike: 500, natTraversal: 4500 }).length;
+const configA = (peers: Readonly<Record<string, string>> = { 'node-b': B }) =>
+  testConfig(opensslProvider, 'node-a', A, peers);
+const configB = () => testConfig(opensslProvider, 'node-b', B, { 'node-a': A });
+
+function started(host: TestHost, config: Parameters<TestHost['start']>[0]): Agent {
+  const agent = host.start(config);
+  if (!agent.ok) throw new Error(agent.error.text);
+  return agent.value;
+}
+
+function pair() {
+  const world = new TestWorld();
+  const hosts = [new TestHost(world, opensslProvider), new TestHost(world, opensslProvider)] as const;
+  const agents = [started(hosts[0], configA()), started(hosts[1], configB())] as const;
+  world.pass(1_000);
+  return { world, hosts, agents };
+}
+
+function installed(host: TestHost): KernelSnapshot {
+  const dumped = host.kernel.dump();
+  if (!dumped.ok) throw new Error(dumped.error.message);
+  return dumped.value;
+}
+
+describe('an agent', () => {
+  it('lets IKE and neighbour discovery pass before it installs anything else', () => {
+    const host = new TestHost(new TestWorld(), opensslProvider);
+    started(host, configA());
+    const { policies } = installed(host);
+    const bypasses = policies.filter((one) => one.template === undefined);
+    expect(bypasses).toHaveLength(BYPASSES);
+    const others = policies.filter((one) => one.template !== undefined);
+    expect(Math.max(...bypasses.map((one) => one.priority))).toBeLessThan(
+      Math.min(...others.map((one) => one.priority)),
+    );
+    expect(host.commands.slice(0, BYPASSES)).toEqual(Array(BYPASSES).fill('putPolicy'));
+  });
+
+  it('encrypts with its peer and says so from the kernel’s counters', () => {
+    const { agents } = pair();
+    const report = agents[0].status();
+    expect(report.peers).toMatchObject([
+      {
+        name: 'node-b',
+        state: 'encrypting',
+        localIdentity: 'node-a',
+        remoteIdentity: 'node-b',
+        ikeSas: [
+          {
+            state: 'established',
+            children: [{ inbound: { installed: true, packets: 0 }, outbound: { installed: true } }],
+          },
+        ],
+      },
+    ]);
+    expect(report.earlierSas).toEqual([]);
+  });
+
+  it('does not call a peer encrypting whose SA is gone from the kernel', () => {
+    const { agents, hosts } = pair();
+    const [sa] = installed(hosts[0]).sas;
+    if (sa !== undefined) hosts[0].kernel.kernel.deleteSa(sa.id);
+    expect(agents[0].status().peers[0]?.state).toBe('established');
+  });
+
+  it('says which port is taken, and has touched nothing', () => {
+    const host = new TestHost(new TestWorld(), opensslProvider);
+    const agent = host.start(configA(), [A]);
+    expect(agent).toMatchObject({ ok: false, error: { exitCode: 3 } });
+    expect(agent.ok ? '' : agent.error.text).toMatch(
+      /^UDP port 500 of 10\.78\.0\.1 is taken by another program: stop it/,
+    );
+    expect(host.commands).toEqual([]);
+  });
+
+  it('says in one sentence that it may not change policies', () => {
+    const host = new TestHost(new TestWorld(), opensslProvider);
+    host.fault = () => ({ errno: 'EPERM', reason: '' });
+    const agent = host.start(configA());
+    expect(agent.ok ? '' : agent.error.text).toMatch(/CAP_NET_ADMIN is missing; grant it/);
+  });
+
+  it('leaves a foreign bypass of IKE alone and goes on', () => {
+    const host = new TestHost(new TestWorld(), opensslProvider);
+    const [first] = bypassPolicies({ ike: 500, natTraversal: 4500 });
+    if (first !== undefined) host.kernel.kernel.putPolicy({ ...first, index: 8, priority: 77 });
+    started(host, configA());
+    expect(host.logLines.find((line) => line.msg === 'a policy for IKE itself is not ours')).toMatchObject({
+      level: 'warn',
+    });
+    expect(installed(host).policies.find((one) => one.priority === 77)?.ours).toBe(false);
+  });
+});
+
+describe('a reload', () => {
+  it('leaves unchanged peers as they are when another one comes', () => {
+    const { world, agents, hosts } = pair();
+    const before = agents[0].status().peers[0]?.ikeSas;
+    const policies = installed(hosts[0]).policies.length;
+    hosts[0].commands.length = 0;
+    expect(agents[0].reload(configA({ 'node-b': B, 'node-c': C }))).toEqual({ ok: true, value: undefined });
+    world.pass(100);
+    const { peers } = agents[0].status();
+    expect(peers.map((peer) => peer.name)).toEqual(['node-b', 'node-c']);
+    expect(peers[0]?.ikeSas).toEqual(before);
+    expect(hosts[0].commands).toEqual(['putPolicy', 'putPolicy']);
+    expect(installed(hosts[0]).policies.length).toBe(policies + 2);
+  });
+
+  it('ends the SAs of a peer that is no longer configured, at both ends, and removes its policies', () => {
+    const { world, agents, hosts } = pair();
+    agents[0].reload(configA({}));
+    world.pass(1_000);
+    expect(agents[0].status().peers).toEqual([]);
+    expect(installed(hosts[0])).toMatchObject({ sas: [] });
+    expect(installed(hosts[0]).policies).toHaveLength(BYPASSES);
+    expect(installed(hosts[1]).sas).toEqual([]);
+  });
+
+  it('does nothing where the file says the same, and wipes the keys it does not need', () => {
+    const { agents, hosts } = pair();
+    hosts[0].commands.length = 0;
+    const same = configA();
+    agents[0].reload(same);
+    expect(hosts[0].commands).toEqual([]);
+    expect(same.connections[0]?.preSharedKey.length).toBe(0);
+    expect(hosts[0].logLines.at(-1)).toMatchObject({ msg: 'nothing has changed' });
+  });
+
+  it('changes nothing where an address cannot be had', () => {
+    const world = new TestWorld();
+    const host = new TestHost(world, opensslProvider);
+    const agent = host.start(configA(), [C]);
+    if (!agent.ok) throw new Error(agent.error.text);
+    host.commands.length = 0;
+    const moved = { ...configA({}), addresses: [ip(A), ip(C)] };
+    expect(agent.value.reload(moved)).toEqual({
+      ok: false,
+      error: expect.stringContaining('UDP port 500 of 10.78.0.3 is taken'),
+    });
+    expect(agent.value.status().peers).toHaveLength(1);
+    expect(host.commands).toEqual([]);
+  });
+
+  it('keeps the reqid of a Child SA whatever changes around it', () => {
+    const { agents, hosts } = pair();
+    const reqid = agents[0].status().peers[0]?.ikeSas[0]?.children[0]?.reqid;
+    agents[0].reload(configA({ 'node-c': C, 'node-b': B }));
+    expect(agents[0].status().peers.find((peer) => peer.name === 'node-b')?.ikeSas[0]?.children[0]?.reqid).toBe(reqid);
+    expect(new Set(installed(hosts[0]).policies.map((one) => one.template?.reqid)).size).toBe(3);
+  });
+});
+
+describe('the end of an agent', () => {
+  it('leaves SAs and policies in the kernel, for the next run to take over', () => {
+    const { world, agents, hosts } = pair();
+    const before = installed(hosts[0]);
+    agents[0].stop();
+    expect(installed(hosts[0])).toEqual(before);
+    const next = started(hosts[0], configA());
+    expect(
+      next
+        .status()
+        .earlierSas.map((sa) => sa.spi)
+        .sort(),
+    ).toEqual(before.sas.map((sa) => sa.id.spi.toString(16).padStart(8, '0')).sort());
+    world.pass(30_000);
+    expect(next.status().peers[0]?.state).toBe('encrypting');
+    const reqids = new Set(installed(hosts[0]).sas.map((sa) => sa.reqid));
+    expect([...reqids]).toEqual([before.sas[0]?.reqid]);
+  });
+
+  it('removes at the next start what no peer of the file asks for any more, and nothing of others', () => {
+    const { agents, hosts } = pair();
+    agents[0].stop();
+    hosts[0].kernel.kernel.putPolicy(policy('out', selector('192.0.2.1', '192.0.2.2'), { index: 9 }));
+    started(hosts[0], configA({}));
+    const { sas, policies } = installed(hosts[0]);
+    expect(sas).toEqual([]);
+    expect(policies.filter((one) => one.ours)).toHaveLength(BYPASSES);
+    expect(policies.filter((one) => !one.ours)).toHaveLength(1);
+  });
+
+  it('with a flush tells the peer and leaves nothing of ours, but all of others', async () => {
+    const { world, agents, hosts } = pair();
+    hosts[0].kernel.kernel.putPolicy(policy('out', selector('192.0.2.1', '192.0.2.2'), { index: 9 }));
+    const flushed = agents[0].flushAndStop();
+    world.pass(1_000);
+    await flushed;
+    expect(installed(hosts[0]).sas).toEqual([]);
+    expect(installed(hosts[0]).policies.map((one) => one.ours)).toEqual([false]);
+    expect(installed(hosts[1]).sas).toEqual([]);
+  });
+
+  it('does not wait long for a peer that is gone', async () => {
+    const { world, agents, hosts } = pair();
+    agents[1].stop();
+    const flushed = agents[0].flushAndStop();
+    world.pass(3_000);
+    await flushed;
+    expect(installed(hosts[0])).toEqual({ sas: [], policies: [] });
+  });
+});
+
+describe('what an agent writes', () => {
+  it('holds no secret: neither the pre-shared key nor keys of SAs', () => {
+    const { world, agents, hosts } = pair();
+    agents[0].reload(configA({ 'node-b': B, 'node-c': C }));
+    world.pass(60_000);
+    const written = JSON.stringify([hosts.map((host) => host.logLines), agents.map((agent) => agent.status())]);
+    expect(written).toContain('IKE SA established');
+    expect(written).not.toContain(TEST_SECRET);
+    expect(written).not.toContain(Buffer.from(TEST_SECRET).toString('hex'));
+    expect(written).not.toContain(Buffer.from(TEST_SECRET).toString('base64'));
+    expect(written).not.toMatch(/"(key|encryption|integrity|preSharedKey)"/i);
+  });
+
+  it('names the peer and what to do when the keys differ', () => {
+    const world = new TestWorld();
+    const hosts = [new TestHost(world, opensslProvider), new TestHost(world, opensslProvider)] as const;
+    const agent = started(hosts[0], configA());
+    const wrong = configB();
+    wrong.connections[0]?.preSharedKey.use((bytes) => bytes.fill(0x41));
+    started(hosts[1], wrong);
+    world.pass(5_000);
+    const warning = hosts[0].logLines.find((line) => line.msg === 'negotiation failed');
+    expect(warning).toMatchObject({ level: 'warn', peer: 'node-b', reason: 'authenticationFailed' });
+    expect(agent.status().peers[0]).toMatchObject({
+      state: 'down',
+      lastFailure: { text: expect.stringContaining('node-b') },
+      nextAttemptSeconds: expect.any(Number),
+    });
+  });
+});

@@ -1,0 +1,116 @@
+import { Command, CommanderError, Option } from 'commander';
+
+import { err, ok, type Result } from '../result.ts';
+import type { LogFormat, LogLevel } from './log/logger.ts';
+import { VERSION } from './version.ts';
+
+/** What the program is asked to do. */
+export type Invocation =
+  | RunInvocation
+  | { readonly kind: 'check'; readonly config: string }
+  | { readonly kind: 'status'; readonly socket: string; readonly json: boolean }
+  | { readonly kind: 'version' };
+
+/** Run the agent until a signal ends it. */
+export interface RunInvocation {
+  readonly kind: 'run';
+  readonly config: string;
+  readonly socket: string;
+  readonly flushOnExit: boolean;
+  /** Undefined: human on a terminal, JSON elsewhere. */
+  readonly logFormat: LogFormat | undefined;
+  readonly logLevel: LogLevel;
+}
+
+/** Output that takes the place of doing anything: help, or what is wrong with the arguments. */
+export interface CommandLineEnd {
+  readonly exitCode: number;
+}
+
+/** Reads the arguments behind the program's name; help and complaints have been written when it returns an error. */
+export function parseCommandLine(args: readonly string[]): Result<Invocation, CommandLineEnd> {
+  let invocation: Invocation | undefined;
+  const program = programOf((chosen) => {
+    invocation = chosen;
+  });
+  try {
+    program.parse([...args], { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return err({ exitCode: error.exitCode === 0 ? 0 : USAGE_EXIT_CODE });
+  }
+  return invocation === undefined ? err({ exitCode: USAGE_EXIT_CODE }) : ok(invocation);
+}
+
+function programOf(choose: (invocation: Invocation) => void): Command {
+  const program = new Command('agent')
+    .description('Encrypts the traffic of this node with IPsec: speaks IKEv2 with the peers of a configuration file.')
+    .enablePositionalOptions()
+    .exitOverride()
+    .option('-c, --config <file>', 'configuration file')
+    .option('--check', 'print what the agent would do with the file, and touch nothing')
+    .option(
+      '--flush-on-exit',
+      'tell the peers and remove our SAs and policies at the end, instead of leaving them',
+      false,
+    )
+    .addOption(socketOption())
+    .addOption(
+      new Option('--log-format <format>', 'log for people or one JSON object a line; human on a terminal').choices([
+        'human',
+        'json',
+      ]),
+    )
+    .addOption(
+      new Option('--log-level <level>', 'what is logged at least')
+        .choices(['debug', 'info', 'warn', 'error'])
+        .default('info'),
+    )
+    .addHelpText('after', HELP)
+    .action((options: RunOptions) => {
+      if (options.config === undefined) program.error('error: --config FILE is missing (see --help)');
+      else if (options.check === true) choose({ kind: 'check', config: options.config });
+      else choose({ ...options, config: options.config, kind: 'run', logFormat: options.logFormat });
+    });
+  program
+    .command('status')
+    .description('show the peers and SAs of the agent that runs here, with the kernel’s counters')
+    .option('--json', 'as one JSON object', false)
+    .addOption(socketOption())
+    .action((options: { readonly json: boolean; readonly socket: string }) => choose({ kind: 'status', ...options }));
+  program
+    .command('version')
+    .description('print the version')
+    .action(() => choose({ kind: 'version' }));
+  return program;
+}
+
+interface RunOptions {
+  readonly config?: string;
+  readonly check?: boolean;
+  readonly flushOnExit: boolean;
+  readonly socket: string;
+  readonly logFormat?: LogFormat;
+  readonly logLevel: LogLevel;
+}
+
+function socketOption(): Option {
+  return new Option('--socket <path>', 'Unix socket of the status').default(DEFAULT_SOCKET);
+}
+
+const DEFAULT_SOCKET = '/run/ikemesh/agent.sock';
+const USAGE_EXIT_CODE = 2;
+const HELP = `
+Signals:
+  SIGHUP            read the file again and apply the difference; a faulty file changes nothing
+  SIGTERM, SIGINT   end; SAs and policies stay in the kernel and go on protecting traffic (but see --flush-on-exit)
+
+Environment:
+  IKEMESH_CRYPTO    noble or openssl: force a cryptographic provider
+
+Exit codes:
+  0  done
+  2  the arguments or the configuration are wrong: one line for each fault, with the path of the field
+  3  the host does not let us: a port is taken, CAP_NET_ADMIN is missing, the kernel has no ESP, no agent is running
+
+ikemesh ${VERSION}`;

@@ -1,0 +1,180 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { CryptoProvider } from '../crypto/types.ts';
+import { createEndpoint } from '../ike/endpoint.ts';
+import { DEFAULT_LIMITS } from '../ike/limits.ts';
+import type { Dataplane } from '../ports.ts';
+import { err, ok, type Result } from '../result.ts';
+import { Agent } from './agent.ts';
+import { systemClock, systemTimers } from './clock-system.ts';
+import type { AgentConfig } from './config/agent-config.ts';
+import { type ConfigFault, formatFaults } from './config/fault.ts';
+import { loadConfig } from './config/load-config.ts';
+import { resolveHost } from './config/resolve-host.ts';
+import { DropCounters } from './counters.ts';
+import { LogObserver } from './log/log-observer.ts';
+import type { Log } from './log/logger.ts';
+import { systemRandom } from './random-system.ts';
+import { environmentFailure, type StartFailure } from './start-failure.ts';
+import { StatusServer } from './status/status-server.ts';
+import { IKE_PORTS, UdpTransport } from './transport-udp.ts';
+import { VERSION } from './version.ts';
+
+/** What a running agent depends on. */
+export interface RunOptions {
+  readonly config: string;
+  readonly socket: string;
+  readonly flushOnExit: boolean;
+  readonly provider: CryptoProvider;
+  readonly log: Log;
+  /** Opens the kernel's IPsec once the configuration has proved to be good. */
+  readonly openDataplane: () => Result<Dataplane, string>;
+  /** Hears of SIGHUP, SIGTERM and SIGINT. */
+  readonly signals: Signals;
+}
+
+/** The signals of a process; `process` is one. */
+interface Signals {
+  on(signal: 'SIGHUP' | 'SIGTERM' | 'SIGINT', listener: () => void): unknown;
+}
+
+/** Starts the agent and returns when it has ended because a signal asked for it; or why it could not start. */
+export async function run(options: RunOptions): Promise<Result<void, StartFailure>> {
+  const { config: file, provider, log } = options;
+  const loaded = await loadConfig(file, { provider, resolveHost });
+  if (!loaded.ok) {
+    return err({ kind: 'startFailure', exitCode: 2, text: formatFaults(file, loaded.error).join('\n') });
+  }
+  warn(log, file, loaded.value.warnings);
+  let agent: Agent | undefined;
+  // Before anything is touched: two agents in one place would undo each other's work.
+  const server = await StatusServer.listen(options.socket, () => agent?.status() ?? { error: 'not started yet' });
+  if (!server.ok) return err(environmentFailure(server.error));
+  const started = await start(options, loaded.value);
+  if (!started.ok) {
+    server.value.close();
+    return started;
+  }
+  agent = started.value;
+  const { nodeName, connections } = loaded.value;
+  log.info({ node: nodeName, peers: connections.length, version: VERSION, crypto: provider.name }, 'agent started');
+  await untilTold(options, agent);
+  server.value.close();
+  log.info({ kernel: options.flushOnExit ? 'flushed' : 'left as it is' }, 'agent ended');
+  return ok(undefined);
+}
+
+async function start(options: RunOptions, config: AgentConfig): Promise<Result<Agent, StartFailure>> {
+  const { provider, log } = options;
+  const dataplane = options.openDataplane();
+  if (!dataplane.ok) return err(environmentFailure(dataplane.error));
+  const drops = new DropCounters(log, systemTimers);
+  const transport = new UdpTransport(IKE_PORTS, drops);
+  await listenPatiently(transport, config);
+  const endpoint = createEndpoint({
+    crypto: provider,
+    random: { keys: systemRandom, nonces: systemRandom, spis: systemRandom, jitter: systemRandom },
+    limits: DEFAULT_LIMITS,
+  });
+  const agent = Agent.start({
+    config,
+    endpoint,
+    transport,
+    dataplane: dataplane.value,
+    clock: systemClock,
+    timers: systemTimers,
+    verifier: undefined,
+    verificationTimeoutMs: DEFAULT_LIMITS.verificationTimeoutMs,
+    observers: [new LogObserver(log, systemClock), drops],
+    drops,
+    log,
+    ports: IKE_PORTS,
+    version: VERSION,
+    cryptoProvider: provider.name,
+  });
+  if (!agent.ok) {
+    transport.close();
+    dataplane.value.close();
+  }
+  return agent;
+}
+
+/** An IPv6 address that was just configured is not this host's before duplicate address detection (RFC 4862 §5.4). */
+async function listenPatiently(transport: UdpTransport, config: AgentConfig): Promise<void> {
+  for (let attempt = 1; attempt < LISTEN_ATTEMPTS; attempt += 1) {
+    const listening = transport.listen(config.addresses);
+    if (listening.ok || listening.error.errno !== 'EADDRNOTAVAIL') return;
+    await sleep(LISTEN_PAUSE_MS);
+  }
+}
+
+function untilTold(options: RunOptions, agent: Agent): Promise<void> {
+  const { signals, log, flushOnExit } = options;
+  const reloads = new Reloads(options, agent);
+  signals.on('SIGHUP', () => reloads.request());
+  return new Promise((resolve) => {
+    let ending = false;
+    const end = (): void => {
+      // A second signal means that somebody is tired of waiting for the peers.
+      if (ending || !flushOnExit) {
+        agent.stop();
+        resolve();
+        return;
+      }
+      ending = true;
+      log.info({}, 'telling the peers and removing SAs and policies');
+      agent.flushAndStop().then(resolve);
+    };
+    signals.on('SIGTERM', end);
+    signals.on('SIGINT', end);
+  });
+}
+
+/** Reads the file again, one time after the other: requests that come while it is read are one more, not many. */
+class Reloads {
+  readonly #options: RunOptions;
+  readonly #agent: Agent;
+  #busy = false;
+  #again = false;
+
+  constructor(options: RunOptions, agent: Agent) {
+    this.#options = options;
+    this.#agent = agent;
+  }
+
+  request(): void {
+    this.#again = true;
+    if (!this.#busy) void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    this.#busy = true;
+    while (this.#again) {
+      this.#again = false;
+      await this.#once();
+    }
+    this.#busy = false;
+  }
+
+  async #once(): Promise<void> {
+    const { config: file, provider, log } = this.#options;
+    const loaded = await loadConfig(file, { provider, resolveHost });
+    if (!loaded.ok) {
+      for (const text of formatFaults(file, loaded.error)) log.error({ text }, 'fault in the configuration');
+      log.error({ faults: loaded.error.length }, 'configuration not applied; the agent goes on with the one it has');
+      return;
+    }
+    warn(log, file, loaded.value.warnings);
+    const applied = this.#agent.reload(loaded.value);
+    if (!applied.ok)
+      log.error({ text: applied.error }, 'configuration not applied; the agent goes on with the one it has');
+  }
+}
+
+function warn(log: Log, file: string, warnings: readonly ConfigFault[]): void {
+  for (const text of formatFaults(file, warnings)) log.warn({ text }, 'questionable configuration');
+}
+
+/** Duplicate address detection takes one second by default. */
+const LISTEN_ATTEMPTS = 7;
+const LISTEN_PAUSE_MS = 500;

@@ -1,0 +1,214 @@
+import { SecretBytes } from '../../crypto/secret.ts';
+import type { CryptoProvider, Random } from '../../crypto/types.ts';
+import { MemoryDataplane } from '../../dataplane/memory.ts';
+import { ip, ManualClock } from '../../dataplane/testing/builders.ts';
+import type { DataplaneCommand } from '../../dataplane/types.ts';
+import { createEndpoint } from '../../ike/endpoint.ts';
+import { DEFAULT_LIMITS } from '../../ike/limits.ts';
+import type { Path } from '../../ike/types.ts';
+import type { Timers } from '../../ports.ts';
+import { err, ok, type Result } from '../../result.ts';
+import type { IpAddress } from '../../wire/ip-address.ts';
+import { Agent, type IkeTransport } from '../agent.ts';
+import type { AgentConfig, PlannedConnection } from '../config/agent-config.ts';
+import { defaultProposals } from '../config/proposals.ts';
+import { DropCounters } from '../counters.ts';
+import { LogObserver } from '../log/log-observer.ts';
+import { createLog } from '../log/logger.ts';
+import type { StartFailure } from '../start-failure.ts';
+import type { SocketFailure } from '../transport-udp.ts';
+
+/** A network, a clock and the hosts on it; nothing happens by itself, everything by `pass`. */
+export class TestWorld {
+  readonly clock: ManualClock = new ManualClock();
+  readonly #timers: { readonly at: number; readonly callback: () => void; off: boolean }[] = [];
+  readonly #receivers = new Map<string, (path: Path, bytes: Uint8Array) => void>();
+  #flying: { readonly path: Path; readonly bytes: Uint8Array }[] = [];
+
+  readonly timers: Timers = {
+    after: (delayMs, callback) => {
+      const timer = { at: this.clock.monotonicMs() + delayMs, callback, off: false };
+      this.#timers.push(timer);
+      return () => {
+        timer.off = true;
+      };
+    },
+  };
+
+  /** A transport of one host. An address of `taken` cannot be listened at. */
+  transport(taken: readonly string[] = []): IkeTransport {
+    const own = new Set<IpAddress>();
+    let receiver: (path: Path, bytes: Uint8Array) => void = () => {};
+    return {
+      listen: (addresses): Result<void, SocketFailure> => {
+        const refused = addresses.find((address) => taken.includes(address));
+        if (refused !== undefined) {
+          const errno = 'EADDRINUSE';
+          return err({ kind: 'socketFailure', address: refused, port: 500, errno, message: 'Address already in use' });
+        }
+        for (const address of addresses) {
+          own.add(address);
+          this.#receivers.set(address, (path, bytes) => receiver(path, bytes));
+        }
+        return ok(undefined);
+      },
+      retain: (addresses) => {
+        for (const address of own) if (!addresses.includes(address)) this.#receivers.delete(address);
+      },
+      send: (path, bytes) => void this.#flying.push({ path, bytes }),
+      onDatagram: (taker) => {
+        receiver = taker;
+      },
+      close: () => {
+        for (const address of own) this.#receivers.delete(address);
+      },
+    };
+  }
+
+  /** Lets `ms` milliseconds pass: datagrams arrive at once, timers when they are due. */
+  pass(ms: number): void {
+    const end = this.clock.monotonicMs() + ms;
+    for (;;) {
+      this.#deliver();
+      const [due] = this.#timers.filter((timer) => !timer.off && timer.at <= end).sort((a, b) => a.at - b.at);
+      if (due === undefined) break;
+      due.off = true;
+      this.#until(due.at);
+      due.callback();
+    }
+    this.#until(end);
+  }
+
+  #until(at: number): void {
+    this.clock.advance(Math.max(0, at - this.clock.monotonicMs()));
+  }
+
+  #deliver(): void {
+    while (this.#flying.length > 0) {
+      const sent = this.#flying;
+      this.#flying = [];
+      for (const { path, bytes } of sent) {
+        const there: Path = {
+          localAddress: path.remoteAddress,
+          localPort: path.remotePort,
+          remoteAddress: path.localAddress,
+          remotePort: path.localPort,
+        };
+        this.#receivers.get(path.remoteAddress)?.(there, bytes);
+      }
+    }
+  }
+}
+
+/** A host with a kernel that outlives its agents, and a log. */
+export class TestHost {
+  readonly kernel: MemoryDataplane;
+  readonly logLines: { readonly level: string; readonly msg: string }[] = [];
+  readonly commands: DataplaneCommand['kind'][] = [];
+  fault: ((command: DataplaneCommand) => { readonly errno: string; readonly reason: string } | undefined) | undefined;
+  readonly #world: TestWorld;
+  readonly #provider: CryptoProvider;
+
+  constructor(world: TestWorld, provider: CryptoProvider) {
+    this.#world = world;
+    this.#provider = provider;
+    this.kernel = new MemoryDataplane({
+      clock: world.clock,
+      fault: (command) => {
+        this.commands.push(command.kind);
+        return this.fault?.(command);
+      },
+    });
+  }
+
+  /** Starts an agent in this host's kernel. */
+  start(config: AgentConfig, taken: readonly string[] = []): Result<Agent, StartFailure> {
+    const { clock, timers } = this.#world;
+    const log = createLog('json', 'debug', { write: (line) => void this.logLines.push(JSON.parse(line)) }, false);
+    const drops = new DropCounters(log, timers);
+    const random = seeded(this.logLines.length + config.nodeName.charCodeAt(config.nodeName.length - 1));
+    const endpoint = createEndpoint({
+      crypto: this.#provider,
+      random: { keys: random, nonces: random, spis: random, jitter: random },
+      limits: DEFAULT_LIMITS,
+    });
+    return Agent.start({
+      config,
+      endpoint,
+      transport: this.#world.transport(taken),
+      dataplane: this.kernel,
+      clock,
+      timers,
+      verifier: undefined,
+      verificationTimeoutMs: DEFAULT_LIMITS.verificationTimeoutMs,
+      observers: [new LogObserver(log, clock), drops],
+      drops,
+      log,
+      ports: { ike: 500, natTraversal: 4500 },
+      version: '1.2.3',
+      cryptoProvider: this.#provider.name,
+    });
+  }
+}
+
+/** A node with one transport Child SA to each of `peers`, given by name and address. */
+export function testConfig(
+  provider: CryptoProvider,
+  node: string,
+  address: string,
+  peers: Readonly<Record<string, string>>,
+  more: Partial<PlannedConnection> = {},
+): AgentConfig {
+  const connections = Object.entries(peers).map(([name, peer]): PlannedConnection => {
+    const side = { protocol: 0, fromPort: 0, toPort: 65_535 };
+    const enforcement: 'Required' = 'Required';
+    const child = { name: 'default', mode: 'transport', local: [side], remote: [side], enforcement } as const;
+    return {
+      name,
+      localAddress: ip(address),
+      remoteAddress: ip(peer),
+      remotePort: 500,
+      localIdentity: fqdn(node),
+      remoteIdentity: fqdn(name),
+      preSharedKey: new SecretBytes(new TextEncoder().encode(TEST_SECRET)),
+      remoteAuthentication: { kind: 'preSharedKey' },
+      proposals: defaultProposals('ike', provider),
+      children: [
+        {
+          ...child,
+          proposals: defaultProposals('esp', provider),
+          replayWindow: 1_024,
+          lifetime: { softSeconds: 3_600, hardSeconds: 7_200 },
+        },
+      ],
+      initiation: node < name ? 'start' : 'takeover',
+      natTraversal: 'Auto',
+      liveness: { intervalMs: 30_000, timeoutMs: 120_000 },
+      ikeLifetimeMs: 14_400_000,
+      ...more,
+    };
+  });
+  return { nodeName: node, addresses: [ip(address)], connections, warnings: [] };
+}
+
+/** The pre-shared key of all test connections, to look for where it must not be. */
+export const TEST_SECRET = 'open sesame, said the forty-first';
+
+function fqdn(name: string): { readonly idType: number; readonly data: Uint8Array } {
+  return { idType: 2, data: new TextEncoder().encode(name) };
+}
+
+/** A stream of bytes that follows from a number (xorshift32). */
+function seeded(seed: number): Random {
+  let state = (seed + 1) * 0x9e3779b1;
+  return {
+    fill(target) {
+      for (let index = 0; index < target.length; index += 1) {
+        state ^= state << 13;
+        state ^= state >>> 17;
+        state ^= state << 5;
+        target[index] = state & 0xff;
+      }
+    },
+  };
+}

@@ -1,0 +1,7 @@
+import { fileURLToPath } from 'node:url';
+
+import { bundle } from './bundle.ts';
+
+/** `npm run build`: what package.json's `bin` points to. */
+const root = fileURLToPath(new URL('../..', import.meta.url));
+await bundle(`${root}agent/main.ts`, `${root}dist/agent.js`);
