@@ -20,8 +20,6 @@ const outputFolder = process.env['LAB_OUTPUT'] ?? '';
 const daemons: Daemon[] = [];
 let stepNumber = 0;
 
-await demo();
-
 async function demo(): Promise<void> {
   step(`${meshNodes.length} nodes on one wire, each a network namespace of kernel ${release()}`);
   const topology = await createTopology(
@@ -170,3 +168,5 @@ function found<T>(value: T | undefined, what: string): T {
 }
 
 const PINGS = 20;
+
+await demo();

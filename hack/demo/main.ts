@@ -6,15 +6,6 @@ import { bundle } from '../build/bundle.ts';
 import { LabError } from '../lab/host/lab-error.ts';
 import { projectFolder, withEsp } from '../lab/host/with-esp.ts';
 
-/** `npm run demo`: three nodes, an agent on each, everything between them encrypted and counted. */
-const { json } = new Command('demo')
-  .description('Starts a mesh of three nodes on a kernel with ESP and proves that it encrypts.')
-  .option('--json', 'print one object instead of the story')
-  .parse()
-  .opts<{ readonly json?: true }>();
-
-process.exitCode = await main(json === true);
-
 async function main(quiet: boolean): Promise<number> {
   const started = Date.now();
   const outputFolder = mkdtempSync(join(tmpdir(), 'ikemesh-demo-'));
@@ -60,3 +51,12 @@ function showLogs(folder: string): void {
 
 /** Far above the ten seconds that it takes; a hung guest must not hang a terminal. */
 const GUEST_TIMEOUT_MS = 120_000;
+
+/** `npm run demo`: three nodes, an agent on each, everything between them encrypted and counted. */
+const { json } = new Command('demo')
+  .description('Starts a mesh of three nodes on a kernel with ESP and proves that it encrypts.')
+  .option('--json', 'print one object instead of the story')
+  .parse()
+  .opts<{ readonly json?: true }>();
+
+process.exitCode = await main(json === true);
