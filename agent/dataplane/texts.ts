@@ -18,6 +18,19 @@ export function describeKey({ direction, selector, mark, ifId }: PolicyKey): str
   return parts.join(' ');
 }
 
+/** What makes two policies the same one for the kernel. */
+export function policyKeyText({ direction, selector, mark, ifId }: PolicyKey): string {
+  const { source, destination, protocol, sourcePort, destinationPort } = selector;
+  const ports = `${sourcePort.value}/${sourcePort.mask} ${destinationPort.value}/${destinationPort.mask}`;
+  const networks = `${source.address}/${source.length} ${destination.address}/${destination.length}`;
+  return `${direction} ${networks} ${protocol} ${ports} ${mark?.value ?? 0}/${mark?.mask ?? 0} ${ifId ?? 0}`;
+}
+
+/** What makes two SAs the same one for the kernel (all of ours are ESP). */
+export function saIdText(id: SaId): string {
+  return `${id.spi} ${id.destination}`;
+}
+
 /**
  * What a refusal means and what to do about it, in one sentence; `reason` is the kernel's own text, or empty. Texts
  * of the kernel that name a missing algorithm or type come with several error numbers.

@@ -1,5 +1,6 @@
 import { ipFamily } from '../../wire/ip-address.ts';
 import { directionNumber } from '../ownership.ts';
+import { policyKeyText } from '../texts.ts';
 import type { PolicyDirection, PolicyKey, PolicySpec, Selector } from '../types.ts';
 import { type CompiledSelector, compileSelector, type Flow, selectorMatches } from './packet.ts';
 
@@ -101,14 +102,6 @@ export class PolicyTable {
     } while (this.#indexes.has(index));
     return index;
   }
-}
-
-/** What makes two policies the same one for the kernel. */
-export function policyKeyText({ direction, selector, mark, ifId }: PolicyKey): string {
-  const { source, destination, protocol, sourcePort, destinationPort } = selector;
-  const ports = `${sourcePort.value}/${sourcePort.mask} ${destinationPort.value}/${destinationPort.mask}`;
-  const networks = `${source.address}/${source.length} ${destination.address}/${destination.length}`;
-  return `${direction} ${networks} ${protocol} ${ports} ${mark?.value ?? 0}/${mark?.mask ?? 0} ${ifId ?? 0}`;
 }
 
 function matches(policy: TablePolicy, flow: Flow): boolean {

@@ -1,5 +1,6 @@
 import type { SecretBytes } from '../../crypto/secret.ts';
 import type { IpAddress } from '../../wire/ip-address.ts';
+import { saIdText } from '../texts.ts';
 import type { IpsecMode, PolicyTemplate, SaId, SaLifetime, SaSpec } from '../types.ts';
 import { type CompiledSelector, compileSelector, type Flow, selectorMatches } from './packet.ts';
 import { ReplayWindow } from './replay-window.ts';
@@ -66,7 +67,7 @@ export class StateTable {
   }
 
   find(id: SaId): TableState | undefined {
-    return this.#byId.get(stateIdText(id));
+    return this.#byId.get(saIdText(id));
   }
 
   /**
@@ -75,8 +76,8 @@ export class StateTable {
    */
   add(state: TableState): boolean {
     if (state.id.spi !== 0) {
-      if (this.#byId.has(stateIdText(state.id))) return false;
-      this.#byId.set(stateIdText(state.id), state);
+      if (this.#byId.has(saIdText(state.id))) return false;
+      this.#byId.set(saIdText(state.id), state);
     }
     const path = pathText(state.reqid, state.source, state.id.destination);
     const others = this.#byPath.get(path) ?? [];
@@ -86,7 +87,7 @@ export class StateTable {
   }
 
   remove(state: TableState): void {
-    this.#byId.delete(stateIdText(state.id));
+    this.#byId.delete(saIdText(state.id));
     const path = pathText(state.reqid, state.source, state.id.destination);
     const others = (this.#byPath.get(path) ?? []).filter((other) => other !== state);
     if (others.length === 0) this.#byPath.delete(path);
@@ -122,7 +123,7 @@ export function stateOf(sa: SaSpec, addedAtMs: number, addedAt: number): TableSt
     mode: sa.mode,
     reqid: sa.reqid,
     esn: sa.esn,
-    replayWindow: sa.replayWindow,
+    replayWindow: sa.direction === 'in' ? sa.replayWindow : 0,
     udpEncapsulation: sa.udpEncapsulation,
     selector: sa.selector === undefined ? undefined : compileSelector(sa.selector),
     lifetime: sa.lifetime,
@@ -193,10 +194,6 @@ function isPreferred(state: TableState, best: TableState): boolean {
 
 function isAnsweredBy(larval: TableState, state: TableState): boolean {
   return larval.larval && larval.id.spi === 0 && larval.mode === state.mode && larval.ifId === state.ifId;
-}
-
-function stateIdText(id: SaId): string {
-  return `${id.spi} ${id.destination}`;
 }
 
 function pathText(reqid: number, source: IpAddress, destination: IpAddress): string {

@@ -1,6 +1,7 @@
 import { err, ok, type Result } from '../../result.ts';
 import type { KernelCalls, KernelRefusal } from '../execute.ts';
 import type { NetlinkConnection } from '../netlink/connection.ts';
+import { saIdText } from '../texts.ts';
 import type { InstalledPolicy, InstalledSa, KernelSnapshot, PolicyKey, PolicySpec, SaId, SaSpec } from '../types.ts';
 import { decodePolicy, encodePolicy, encodePolicyKey } from './policy-codec.ts';
 import { XfrmMessage } from './registry.ts';
@@ -22,12 +23,12 @@ export class LinuxKernel implements KernelCalls {
     const body = encodeNewSa(sa, this.#features);
     if (!body.ok) return body;
     const outcome = this.#connection.request(XfrmMessage.newSa, body.value);
-    if (outcome.ok && sa.mark !== undefined) this.#marks.set(idText(sa.id), sa.mark);
+    if (outcome.ok && sa.mark !== undefined) this.#marks.set(saIdText(sa.id), sa.mark);
     return outcome;
   }
 
   sa(id: SaId): Result<InstalledSa, KernelRefusal> {
-    const body = encodeSaId(id, this.#marks.get(idText(id)));
+    const body = encodeSaId(id, this.#marks.get(saIdText(id)));
     const answer = this.#connection.query(XfrmMessage.getSa, body, ({ type, body: sa }) =>
       type === XfrmMessage.newSa ? decodeSa(sa) : undefined,
     );
@@ -35,8 +36,8 @@ export class LinuxKernel implements KernelCalls {
   }
 
   deleteSa(id: SaId): Result<void, KernelRefusal> {
-    const outcome = this.#connection.request(XfrmMessage.deleteSa, encodeSaId(id, this.#marks.get(idText(id))));
-    this.#marks.delete(idText(id));
+    const outcome = this.#connection.request(XfrmMessage.deleteSa, encodeSaId(id, this.#marks.get(saIdText(id))));
+    this.#marks.delete(saIdText(id));
     return outcome;
   }
 
@@ -61,7 +62,7 @@ export class LinuxKernel implements KernelCalls {
       type === XfrmMessage.newSa ? decodeSa(body) : undefined,
     );
     if (!sas.ok) return sas;
-    for (const { id, mark } of sas.value) if (mark !== undefined) this.#marks.set(idText(id), mark);
+    for (const { id, mark } of sas.value) if (mark !== undefined) this.#marks.set(saIdText(id), mark);
     const policies = this.#connection.dump(XfrmMessage.getPolicy, new Uint8Array(0), ({ type, body }) =>
       type === XfrmMessage.newPolicy ? decodePolicy(body) : undefined,
     );
@@ -71,8 +72,4 @@ export class LinuxKernel implements KernelCalls {
 
 function present<T>(value: T | undefined): Result<T, KernelRefusal> {
   return value === undefined ? err({ errno: 'ESRCH', reason: '' }) : ok(value);
-}
-
-function idText(id: SaId): string {
-  return `${id.spi} ${id.destination}`;
 }
