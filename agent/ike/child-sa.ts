@@ -24,6 +24,8 @@ export interface ChildSa {
    * SA; `superseded`: received on until packets under way are in, never sent on.
    */
   readonly usage: 'deferred' | 'current' | 'superseded';
+  /** Whether this side initiated the exchange that made the pair. */
+  readonly weInitiated: boolean;
 }
 
 /** What both sides agreed on for a Child SA that is about to be installed. */
@@ -60,6 +62,7 @@ export function childSa(
     remoteSelectors: agreement.remoteSelectors,
     installedAt: at,
     usage,
+    weInitiated: agreement.weInitiated,
   };
 }
 
@@ -67,10 +70,10 @@ export function childSa(
 export function saSpecs(
   child: ChildSa,
   keys: ChildKeys,
-  weInitiated: boolean,
   path: Path,
 ): { readonly inbound: SaSpec; readonly outbound: SaSpec } {
   const { config, suite } = child;
+  const { weInitiated } = child;
   const inboundKeys = weInitiated ? keys.responderToInitiator : keys.initiatorToResponder;
   const outboundKeys = weInitiated ? keys.initiatorToResponder : keys.responderToInitiator;
   const shared = {

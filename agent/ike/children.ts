@@ -1,4 +1,5 @@
 import type { ChildKeys } from '../crypto/keymat.ts';
+import type { SaId } from '../dataplane/types.ts';
 import { type ChildAgreement, type ChildSa, childSa, saSpecs } from './child-sa.ts';
 import { type Connection, childrenOf } from './connection.ts';
 import type { Core } from './core.ts';
@@ -15,7 +16,8 @@ import type { Instant, Path } from './types.ts';
 
 /**
  * Installs a Child SA: as responder inbound SA, response, outbound SA; as initiator inbound, outbound; then policies.
- * A responder that still has an older pair goes on sending on it until the initiator has its new inbound SA.
+ * A responder that still has an older pair goes on sending on it until the initiator is known to have its new inbound
+ * SA: it deletes the older pair, or sends on the new one.
  */
 export function installChild(
   core: Core,
@@ -32,13 +34,16 @@ export function installChild(
   );
   const usage = response !== undefined && older ? 'deferred' : 'current';
   const child = childSa(at, agreement, path, sa.nat.local || sa.nat.remote, usage);
-  const { inbound, outbound } = saSpecs(child, keys, agreement.weInitiated, path);
+  const { inbound, outbound } = saSpecs(child, keys, path);
   core.command({ kind: 'addSa', sa: inbound }, connection, sa.number, child.inboundSpi);
   if (response !== undefined) core.transmit(path, response);
   core.command({ kind: 'addSa', sa: outbound }, connection, sa.number, child.inboundSpi);
   setChildren(sa, (children) => [...children, child]);
   if (usage === 'current') makeCurrent(core, at, sa, connection, child);
-  else core.schedule(connection);
+  else {
+    connection.switchCheckAt ??= at + core.context.limits.switchCheckMs;
+    core.schedule(connection);
+  }
   core.report({
     kind: 'childSaEstablished',
     connection: connection.config.name,
@@ -51,6 +56,33 @@ export function installChild(
     localSelectors: child.localSelectors.map(selectorText),
     remoteSelectors: child.remoteSelectors.map(selectorText),
   });
+}
+
+/** Asks the kernel whether initiators send on new pairs that are not sent on yet; `onCounters` takes the answers. */
+export function askForCounters(core: Core, at: Instant, connection: Connection): void {
+  connection.switchCheckAt = undefined;
+  for (const child of childrenOf(connection)) {
+    if (child.usage !== 'deferred') continue;
+    const id = { destination: child.localAddress, spi: child.inboundSpi };
+    core.command({ kind: 'queryCounters', id }, connection, 0, 0);
+    connection.switchCheckAt = at + core.context.limits.switchCheckMs;
+  }
+  core.schedule(connection);
+}
+
+/** A packet on a new pair proves that the initiator has both of its SAs: now it can be sent on too. */
+export function onCounters(core: Core, at: Instant, id: SaId, packets: number): void {
+  if (packets === 0) return;
+  for (const connection of core.connections.values()) {
+    if (connection.switchCheckAt === undefined) continue;
+    for (const sa of connection.ikeSas) {
+      if (sa.state.kind !== 'established') continue;
+      const child = sa.state.children.find(
+        (each) => each.inboundSpi === id.spi && each.localAddress === id.destination,
+      );
+      if (child?.usage === 'deferred') makeCurrent(core, at, sa, connection, child);
+    }
+  }
 }
 
 /** Sends on `child` from here on; older pairs of the same Child are received on only. */
@@ -76,8 +108,9 @@ export function makeCurrent(core: Core, at: Instant, sa: IkeSa, connection: Conn
 }
 
 /**
- * Takes Child SAs, named by their inbound SPIs, out of the kernel: policies first, so that nothing is sent on an SA that is gone, then the outbound
- * SA, then the inbound one, for which packets may be under way as long as there is a successor.
+ * Takes Child SAs, named by their inbound SPIs, out of the kernel: policies first, so that nothing is sent on an SA that
+ * is gone, then the outbound SA, then the inbound one, for which packets may be under way as long as there is a
+ * successor.
  */
 export function removeChildren(
   core: Core,
@@ -91,7 +124,7 @@ export function removeChildren(
   const removed = sa.state.children.filter((child) => inboundSpis.includes(child.inboundSpi));
   if (removed.length === 0) return;
   setChildren(sa, (children) => children.filter((child) => !removed.includes(child)));
-  promoteDeferred(core, at, connection);
+  ensureCurrent(core, at, connection);
   orderPolicies(core, connection, sa.number, 0);
   const remaining = childrenOf(connection);
   for (const child of removed) {
@@ -154,15 +187,21 @@ export function orderPolicies(core: Core, connection: Connection, ikeSa: number,
   for (const command of commands) core.command(command, connection, ikeSa, childSpi);
 }
 
-/** A pair that waited for an older one to end need not wait any more. */
-function promoteDeferred(core: Core, at: Instant, connection: Connection): void {
-  const children = childrenOf(connection);
-  for (const owner of connection.ikeSas) {
-    if (owner.state.kind !== 'established') continue;
-    for (const child of owner.state.children) {
-      const used = children.some((other) => isSameChild(other, child.config.name) && other.usage === 'current');
-      if (child.usage === 'deferred' && !used) makeCurrent(core, at, owner, connection, child);
-    }
+/**
+ * Where the pair that was sent on is gone, another takes its place: one that waited for it to end, else the newest of
+ * those that it had superseded, which happens where two crossing exchanges are settled.
+ */
+function ensureCurrent(core: Core, at: Instant, connection: Connection): void {
+  const names = new Set(childrenOf(connection).map((child) => child.config.name));
+  for (const name of names) {
+    const candidates = connection.ikeSas.flatMap((sa) =>
+      sa.state.kind === 'established'
+        ? sa.state.children.filter((child) => isSameChild(child, name)).map((child) => ({ sa, child }))
+        : [],
+    );
+    if (candidates.some(({ child }) => child.usage === 'current')) continue;
+    const next = candidates.findLast(({ child }) => child.usage === 'deferred') ?? candidates.at(-1);
+    if (next !== undefined) makeCurrent(core, at, next.sa, connection, next.child);
   }
 }
 

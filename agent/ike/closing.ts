@@ -12,16 +12,17 @@ import type { Instant } from './types.ts';
 export function closeIkeSa(core: Core, at: Instant, sa: IkeSa, reason: CloseReason): void {
   const { connection, state } = sa;
   if (state.kind === 'closed') return;
-  const wasEstablished = state.kind === 'established' || state.kind === 'deleting';
+  const wasEstablished = state.kind === 'established' || (state.kind === 'deleting' && state.established);
   if (connection !== undefined) removeAllChildren(core, at, sa, connection, reason);
   forgetSecrets(core, sa);
   sa.window.close();
   sa.queue.length = 0;
-  core.halfOpen.delete(halfOpenKey(sa));
+  core.leaveHalfOpen(sa);
   const expiresAt = at + core.context.limits.deleteTimeoutMs;
   sa.state = { kind: 'closed', expiresAt };
   core.touch(sa);
-  if (!wasEstablished) core.ikeSas.delete(sa.localSpi);
+  // What said no in a response may have to say it again: the response can have been lost (RFC 7296 §2.1).
+  if (!wasEstablished && !sa.window.hasAnsweredProtected) core.ikeSas.delete(sa.localSpi);
   if (connection === undefined) return;
   connection.ikeSas = connection.ikeSas.filter((other) => other !== sa);
   if (connection.replacing === sa.number) connection.replacing = 0;
@@ -45,7 +46,8 @@ export function noteFailure(
   failure: NegotiationFailure,
 ): void {
   if (connection !== undefined) {
-    connection.failures += 1;
+    // Whoever fails to prove to be the peer must not keep us from calling the peer.
+    if (sa.role === 'initiator' || sa.state.kind === 'established') connection.failures += 1;
     connection.lastFailure = { at, text: failure.text };
   }
   core.report({
@@ -58,13 +60,9 @@ export function noteFailure(
   });
 }
 
-/** Where a stranger's first message came from and the SPI that it chose: what finds its repetitions. */
-export function halfOpenKey(sa: Pick<IkeSa, 'path' | 'remoteSpi'>): string {
-  return `${sa.path.remoteAddress} ${sa.path.remotePort} ${sa.remoteSpi}`;
-}
-
 function forgetSecrets(core: Core, sa: IkeSa): void {
   const { state } = sa;
+  forgetAsked(core, state);
   switch (state.kind) {
     case 'initRequested':
       state.ephemeral.wipe();
@@ -73,19 +71,12 @@ function forgetSecrets(core: Core, sa: IkeSa): void {
       state.ephemeral.wipe();
       state.keys?.wipe();
       return;
-    case 'authRequested':
-      core.espSpis.delete(state.offer.inboundSpi);
-      state.keys.wipe();
-      return;
     case 'verifying':
       core.jobs.delete(state.job);
-      if (state.inner.kind === 'response') core.espSpis.delete(state.inner.offer.inboundSpi);
       state.keys.wipe();
       return;
+    case 'authRequested':
     case 'established':
-      forgetAsked(core, state);
-      state.keys.wipe();
-      return;
     case 'deleting':
       state.keys.wipe();
       return;

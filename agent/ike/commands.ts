@@ -2,7 +2,7 @@ import type { KernelSnapshot } from '../dataplane/types.ts';
 import { assertNever } from '../result.ts';
 import { orderPolicies } from './children.ts';
 import { closeIkeSa } from './closing.ts';
-import { attempt, scheduleAttempt } from './connecting.ts';
+import { attempt, isSatisfied, scheduleAttempt } from './connecting.ts';
 import { type Connection, newConnection } from './connection.ts';
 import type { Core } from './core.ts';
 import type { CloseReason } from './fact.ts';
@@ -67,15 +67,47 @@ function update(core: Core, at: Instant, config: ConnectionConfig): void {
     add(core, at, config);
     return;
   }
-  if (needsRestart(connection.config, config)) {
-    remove(core, at, connection);
-    add(core, at, config);
-    return;
-  }
-  if (connection.config.preSharedKey !== config.preSharedKey) connection.config.preSharedKey.wipe();
-  connection.config = config;
+  const before = connection.config;
+  if (needsRestart(before, config)) restart(core, at, connection, config);
+  else adjust(core, at, connection, config);
+  if (before.preSharedKey !== config.preSharedKey) before.preSharedKey.wipe();
+}
+
+/** New SAs, but the kernel's policies change from the old ones to the new without a moment between. */
+function restart(core: Core, at: Instant, old: Connection, config: ConnectionConfig): void {
+  endAll(core, at, old, 'deletedLocally');
+  core.removeConnection(old);
+  const connection: Connection = { ...newConnection(config), ...inheritance(old) };
+  old.retiring = [];
+  core.addConnection(connection);
   orderPolicies(core, connection, 0, 0);
-  scheduleAttempt(core, at, connection);
+  begin(core, at, connection);
+}
+
+/** What lies in the kernel and what the peer knows do not depend on the configuration. */
+function inheritance(old: Connection): Partial<Connection> {
+  const { policies, policiesUncertain, retiring, orphans, contacted } = old;
+  return { policies, policiesUncertain, retiring, orphans, contacted };
+}
+
+/** The SAs stay; policies, deadlines and who begins follow the new configuration. */
+function adjust(core: Core, at: Instant, connection: Connection, config: ConnectionConfig): void {
+  const before = connection.config;
+  connection.config = config;
+  for (const sa of connection.ikeSas) {
+    core.touch(sa);
+    if (sa.state.kind !== 'established') continue;
+    const replaceAt = sa.state.replaceAt + config.ikeLifetimeMs - before.ikeLifetimeMs;
+    const children = sa.state.children.map((child) => {
+      const current = config.children.find(({ name }) => name === child.config.name);
+      return current === undefined ? child : { ...child, config: current };
+    });
+    sa.state = { ...sa.state, children, replaceAt };
+  }
+  orderPolicies(core, connection, 0, 0);
+  if (before.initiation === config.initiation) return;
+  if (connection.replacing === 0) connection.nextAttemptAt = undefined;
+  if (!isSatisfied(connection)) begin(core, at, connection);
 }
 
 function remove(core: Core, at: Instant, connection: Connection): void {
@@ -86,7 +118,10 @@ function remove(core: Core, at: Instant, connection: Connection): void {
   connection.nextAttemptAt = undefined;
   connection.config = { ...connection.config, children: [] };
   orderPolicies(core, connection, 0, 0);
-  for (const orphan of connection.orphans) core.command({ kind: 'deleteSa', id: orphan.id }, connection, 0, 0);
+  for (const orphan of connection.orphans) {
+    core.command({ kind: 'deleteSa', id: orphan.id }, connection, 0, 0);
+    core.espSpis.delete(orphan.id.spi);
+  }
   connection.orphans = [];
   core.schedule(connection);
 }
@@ -97,6 +132,7 @@ function endAll(core: Core, at: Instant, connection: Connection, reason: CloseRe
     else if (sa.state.kind !== 'deleting') closeIkeSa(core, at, sa, reason);
   }
   connection.nextAttemptAt = undefined;
+  connection.replacing = 0;
 }
 
 function endChild(core: Core, at: Instant, connection: Connection, name: string): void {
@@ -121,13 +157,15 @@ function adopt(core: Core, snapshot: KernelSnapshot): void {
   }
   for (const sa of snapshot.sas) {
     if (!sa.ours) continue;
-    core.espSpis.add(sa.id.spi);
     const owner = owners.get(sa.reqid);
-    if (owner !== undefined) owner.orphans.push({ id: sa.id, reqid: sa.reqid });
-    else core.command({ kind: 'deleteSa', id: sa.id }, undefined, 0, 0);
+    if (owner !== undefined) {
+      core.espSpis.add(sa.id.spi);
+      owner.orphans.push({ id: sa.id, reqid: sa.reqid });
+    } else core.command({ kind: 'deleteSa', id: sa.id }, undefined, 0, 0);
   }
   for (const policy of snapshot.policies) {
-    if (!policy.ours || policy.template === undefined) continue;
+    // What lets pass without conditions is the way of IKE itself, which is not the core's.
+    if (!policy.ours || (policy.template === undefined && policy.action === 'allow')) continue;
     const { direction, selector, index } = policy;
     if (wanted.has(policyKeyText(direction, selector))) continue;
     core.command({ kind: 'deletePolicy', key: { direction, selector }, index }, undefined, 0, 0);

@@ -1,13 +1,14 @@
 import { installChild, removeChildren } from './children.ts';
-import { closeIkeSa, halfOpenKey, noteFailure } from './closing.ts';
-import { askForMissing, isSatisfied, replace, scheduleAttempt } from './connecting.ts';
+import { closeIkeSa, noteFailure } from './closing.ts';
+import { askForMissing, backoffMs, replace, scheduleAttempt } from './connecting.ts';
 import type { Core } from './core.ts';
 import type { HandledRequest, Outcome } from './outcome.ts';
 import { protectedMessage } from './protected-message.ts';
 import { enqueue, sendQueued } from './requests.ts';
-import { settleNew } from './settle.ts';
+import { settleLater, settleNew } from './settle.ts';
 import type { IkeSa, IkeSaState } from './state.ts';
 import type { Instant } from './types.ts';
+import { requestTag } from './window.ts';
 
 /** Makes an outcome true: state, response, kernel, follow-up requests, in the order that no packet is lost by. */
 export function commit(
@@ -20,7 +21,7 @@ export function commit(
   const before = sa.state.kind;
   sa.state = outcome.next;
   if (outcome.nat !== undefined) noteNat(core, sa, outcome.nat);
-  if (outcome.connection !== undefined) adoptConnection(core, sa, outcome.connection);
+  if (outcome.connection !== undefined) adoptConnection(sa, outcome.connection);
   if (outcome.verify !== undefined) {
     core.jobs.set(outcome.verify.id, sa);
     core.act({ kind: 'verify', job: outcome.verify });
@@ -32,12 +33,11 @@ export function commit(
   if (established && connection !== undefined) reportEstablished(core, at, sa);
   if (outcome.install !== undefined && connection !== undefined) {
     const { agreement, keys } = outcome.install;
-    if (request !== undefined && outcome.replyWithoutChild !== undefined) {
-      core.fallback = { sa, payloads: outcome.replyWithoutChild, request };
+    if (request !== undefined && response !== undefined && outcome.replyWithoutChild !== undefined) {
+      core.fallback = { sa, request, response, payloads: outcome.replyWithoutChild };
     }
     installChild(core, at, sa, connection, agreement, keys, request?.path ?? sa.path, response);
-    if (isSatisfied(connection)) connection.failures = 0;
-    if (agreement.weInitiated) deletePredecessors(core, at, sa, agreement.config.name);
+    settleLater(core, sa, at);
   } else if (response !== undefined && request !== undefined) core.transmit(request.path, response);
   for (const fact of outcome.facts ?? []) core.report(fact);
   if (outcome.failure !== undefined) noteFailure(core, at, sa, connection, outcome.failure);
@@ -52,23 +52,16 @@ export function commit(
   for (const queued of outcome.enqueue ?? []) enqueue(core, at, sa, queued);
   if (connection === undefined) return;
   if (established && outcome.next.kind === 'established') {
-    settleNew(core, at, connection, sa, outcome.next, outcome.initialContact ?? false);
+    settleNew(core, at, connection, sa, outcome.initialContact ?? false);
     if (outcome.failure === undefined) connection.lastFailure = undefined;
+    else settleLater(core, sa, at + backoffMs(core, connection));
   }
   if (sa.state.kind !== 'established') return;
   sendQueued(core, at, sa);
   if (outcome.replace === true) replace(core, at + core.context.limits.reconnectFirstMs, connection, sa);
+  else if (outcome.failure !== undefined) scheduleAttempt(core, at, connection);
   else if (established && sa.role === 'initiator') askForMissing(core, at, connection, sa);
   else if (!established) scheduleAttempt(core, at, connection);
-}
-
-/** What a newer pair of the same IKE SA has superseded is deleted by the side that asked for the newer one. */
-function deletePredecessors(core: Core, at: Instant, sa: IkeSa, name: string): void {
-  if (sa.state.kind !== 'established') return;
-  for (const child of sa.state.children) {
-    if (child.usage !== 'superseded' || child.config.name !== name) continue;
-    enqueue(core, at, sa, { kind: 'deleteChild', inboundSpi: child.inboundSpi });
-  }
 }
 
 function storedResponse(
@@ -82,7 +75,7 @@ function storedResponse(
   const { exchangeType, messageId, datagram } = request;
   const { keys, cryptography } = secured;
   const response = protectedMessage(core, sa, keys, cryptography, exchangeType, messageId, true, outcome.reply);
-  sa.window.store(messageId, datagram, response);
+  sa.window.store(messageId, requestTag(datagram), response);
   return response;
 }
 
@@ -116,15 +109,14 @@ function noteNat(core: Core, sa: IkeSa, nat: IkeSa['nat']): void {
   });
 }
 
-function adoptConnection(core: Core, sa: IkeSa, connection: NonNullable<IkeSa['connection']>): void {
+function adoptConnection(sa: IkeSa, connection: NonNullable<IkeSa['connection']>): void {
   if (sa.connection === connection) return;
-  core.halfOpen.delete(halfOpenKey(sa));
   sa.connection = connection;
   connection.ikeSas.push(sa);
 }
 
 function reportEstablished(core: Core, at: Instant, sa: IkeSa): void {
-  core.halfOpen.delete(halfOpenKey(sa));
+  core.leaveHalfOpen(sa);
   const initiator = sa.role === 'initiator';
   core.report({
     kind: 'ikeSaEstablished',

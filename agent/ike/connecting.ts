@@ -5,15 +5,16 @@ import type { Core } from './core.ts';
 import { firstInitRequest } from './exchange/ike-sa-init.ts';
 import { enqueue } from './requests.ts';
 import type { IkeSa } from './state.ts';
-import type { ChildConfig, Instant, Path } from './types.ts';
+import type { Instant, Path } from './types.ts';
 import { fraction, Window } from './window.ts';
 
 /** Begins an IKE SA with the peer, unless one is being set up or everything that is wanted is there. */
 export function attempt(core: Core, at: Instant, connection: Connection): void {
   connection.nextAttemptAt = undefined;
   const { remoteAddress, localAddress, remotePort, name } = connection.config;
-  if (remoteAddress === 'any' || isConnecting(connection) || isSatisfied(connection)) return;
-  const standing = connection.ikeSas.find((sa) => sa.state.kind === 'established');
+  if (remoteAddress === 'any' || core.connections.get(name) !== connection) return;
+  if (isConnecting(connection) || isSatisfied(connection)) return;
+  const standing = connection.ikeSas.findLast((sa) => sa.state.kind === 'established');
   if (standing !== undefined && connection.replacing === 0) {
     askForMissing(core, at, connection, standing);
     return;
@@ -39,6 +40,7 @@ export function attempt(core: Core, at: Instant, connection: Connection): void {
     state,
     window: new Window(),
     queue: [],
+    halfOpenKey: undefined,
     lastHeardAt: at,
     replaces: connection.replacing,
     nextIv: 0,
@@ -52,28 +54,39 @@ export function attempt(core: Core, at: Instant, connection: Connection): void {
   core.touch(sa);
 }
 
-/** Asks on an IKE SA that stands for the configured Child SAs that are not there. */
+/** Asks on an IKE SA that stands for the configured Child SAs that it does not have, whatever another one has. */
 export function askForMissing(core: Core, at: Instant, connection: Connection, sa: IkeSa): void {
   if (sa.state.kind !== 'established') return;
   const { asked } = sa.state;
-  for (const config of missingChildren(connection)) {
+  for (const config of connection.config.children) {
+    if (hasChild(sa, config.name)) continue;
     const waits = sa.queue.some((queued) => queued.kind === 'createChild' && queued.child === config.name);
     if (waits || asked?.offer.config.name === config.name) continue;
     enqueue(core, at, sa, { kind: 'createChild', child: config.name, group: undefined });
   }
 }
 
-/** Plans the next attempt where the connection wants to be up by itself and is not: soon first, then ever later. */
+/** Whether `winner` has yet to get a configured Child SA that `loser` has: until then `loser` cannot be done without. */
+export function lacksChildren(connection: Connection, winner: IkeSa, loser: IkeSa): boolean {
+  return connection.config.children.some(({ name }) => hasChild(loser, name) && !hasChild(winner, name));
+}
+
+/** How long to wait before what has failed is tried again: soon first, then ever later, never in step with others. */
+export function backoffMs(core: Core, connection: Connection): number {
+  const { reconnectFirstMs, reconnectCeilingMs } = core.context.limits;
+  const backoff = Math.min(reconnectFirstMs * 2 ** connection.failures, reconnectCeilingMs);
+  return backoff * (1 + RECONNECT_JITTER * fraction(core.context.random.jitter));
+}
+
+/** Plans the next attempt where the connection wants to be up by itself and is not. One that is planned already stays. */
 export function scheduleAttempt(core: Core, at: Instant, connection: Connection): void {
   const { initiation, remoteAddress, name } = connection.config;
   if (remoteAddress === 'any' || initiation === 'respond' || initiation === 'onDemand') return;
   if (core.connections.get(name) !== connection) return;
-  if (isConnecting(connection) || isSatisfied(connection)) return;
-  const { reconnectFirstMs, reconnectCeilingMs, takeoverMs } = core.context.limits;
-  const backoff = Math.min(reconnectFirstMs * 2 ** connection.failures, reconnectCeilingMs);
-  const wait = initiation === 'takeover' ? Math.max(takeoverMs, backoff) : backoff;
-  const attemptAt = at + wait * (1 + RECONNECT_JITTER * fraction(core.context.random.jitter));
-  connection.nextAttemptAt = Math.min(connection.nextAttemptAt ?? attemptAt, attemptAt);
+  if (connection.nextAttemptAt !== undefined || isConnecting(connection) || isSatisfied(connection)) return;
+  const backoff = backoffMs(core, connection);
+  const wait = initiation === 'takeover' ? core.context.limits.takeoverMs : 0;
+  connection.nextAttemptAt = at + Math.max(wait, backoff);
   core.schedule(connection);
 }
 
@@ -90,15 +103,16 @@ export function isSatisfied(connection: Connection): boolean {
   return (
     connection.replacing === 0 &&
     connection.ikeSas.some((sa) => sa.state.kind === 'established') &&
-    missingChildren(connection).length === 0
+    connection.config.children.every(({ name }) => isInUse(connection, name))
   );
 }
 
-function missingChildren(connection: Connection): readonly ChildConfig[] {
-  const children = childrenOf(connection);
-  return connection.config.children.filter(
-    (config) => !children.some((child) => child.config.name === config.name && child.usage !== 'superseded'),
-  );
+function isInUse(connection: Connection, name: string): boolean {
+  return childrenOf(connection).some((child) => child.config.name === name && child.usage !== 'superseded');
+}
+
+function hasChild(sa: IkeSa, name: string): boolean {
+  return sa.state.kind === 'established' && sa.state.children.some((child) => child.config.name === name);
 }
 
 const IKE_PORT = 500;

@@ -25,6 +25,8 @@ export interface Connection {
   /** True when a failure left open which of `policies` the kernel has. */
   policiesUncertain: boolean;
   retiring: RetiringSa[];
+  /** When to look whether the peer sends on a pair that we do not send on yet; undefined where there is none. */
+  switchCheckAt: Instant | undefined;
   /** Taken over from an earlier run; removed once a successor is in use. */
   orphans: OrphanSa[];
   /** Failed attempts since the last success. */
@@ -47,6 +49,7 @@ export function newConnection(config: ConnectionConfig): Connection {
     policies: new Map(),
     policiesUncertain: false,
     retiring: [],
+    switchCheckAt: undefined,
     orphans: [],
     failures: 0,
     nextAttemptAt: undefined,
@@ -68,13 +71,11 @@ export function isConnecting(connection: Connection): boolean {
 }
 
 /** When something is to be done for the connection itself. */
-export function connectionDeadline(connection: Connection, switchDelayMs: number): Instant | undefined {
-  let earliest = connection.nextAttemptAt;
-  for (const child of childrenOf(connection)) {
-    const switchAt = child.installedAt + switchDelayMs;
-    if (child.usage === 'deferred' && (earliest === undefined || switchAt < earliest)) earliest = switchAt;
-  }
-  for (const { removeAt } of connection.retiring) {
+export function connectionDeadline(connection: Connection): Instant | undefined {
+  const { nextAttemptAt, switchCheckAt, retiring } = connection;
+  let earliest = nextAttemptAt;
+  if (switchCheckAt !== undefined && (earliest === undefined || switchCheckAt < earliest)) earliest = switchCheckAt;
+  for (const { removeAt } of retiring) {
     if (earliest === undefined || removeAt < earliest) earliest = removeAt;
   }
   return earliest;

@@ -9,6 +9,14 @@ import type { IkeSa } from './state.ts';
 import { Timers } from './timers.ts';
 import type { EndpointContext, IkeAction, Instant, Path } from './types.ts';
 
+/** The response that grants a Child SA, and what to say in its place if it has not left. */
+interface Fallback {
+  readonly sa: IkeSa;
+  readonly request: HandledRequest;
+  readonly response: readonly Uint8Array[];
+  readonly payloads: readonly Payload[];
+}
+
 /** Everything that an endpoint knows, and the list of actions that it is writing. */
 export class Core {
   readonly context: EndpointContext;
@@ -25,7 +33,7 @@ export class Core {
   readonly ikeSaTimers = new Timers<IkeSa>();
   readonly policyIndexes: PolicyIndexes;
   /** What to answer instead if the kernel refuses the Child SA that the action list in the making installs. */
-  fallback: { readonly sa: IkeSa; readonly payloads: readonly Payload[]; readonly request: HandledRequest } | undefined;
+  fallback: Fallback | undefined;
   readonly #byAddress = new Map<string, Connection[]>();
   #actions: IkeAction[] = [];
   #touched = new Set<IkeSa>();
@@ -100,7 +108,24 @@ export class Core {
 
   /** Makes sure that the connection is called when its deadline comes. */
   schedule(connection: Connection): void {
-    this.connectionTimers.set(connection, connectionDeadline(connection, this.context.limits.switchDelayMs));
+    this.connectionTimers.set(connection, connectionDeadline(connection));
+  }
+
+  /** Counts a responder's new IKE SA among those that have not authenticated, by where its first message came from. */
+  enterHalfOpen(sa: IkeSa): void {
+    sa.halfOpenKey = halfOpenKey(sa.path, sa.remoteSpi);
+    this.halfOpen.set(sa.halfOpenKey, sa);
+  }
+
+  /** The half-open IKE SA whose first message came on `path` with that SPI. */
+  halfOpenOf(path: Path, remoteSpi: IkeSpi): IkeSa | undefined {
+    return this.halfOpen.get(halfOpenKey(path, remoteSpi));
+  }
+
+  /** Takes an IKE SA that has authenticated, or is gone, out of the half-open ones. */
+  leaveHalfOpen(sa: IkeSa): void {
+    if (sa.halfOpenKey !== undefined) this.halfOpen.delete(sa.halfOpenKey);
+    sa.halfOpenKey = undefined;
   }
 
   nextNumber(): number {
@@ -144,6 +169,11 @@ export class Core {
     this.#errorReplies = { tokens: tokens >= 1 ? tokens - 1 : tokens, at };
     return tokens >= 1;
   }
+}
+
+/** Not the path of the IKE SA, which moves to port 4500 while it is half open. */
+function halfOpenKey(path: Path, remoteSpi: IkeSpi): string {
+  return `${path.remoteAddress} ${path.remotePort} ${remoteSpi}`;
 }
 
 /** SPIs 1 to 255 are reserved (RFC 4303 §2.1). */

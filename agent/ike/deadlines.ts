@@ -1,5 +1,5 @@
 import { NotifyType } from '../wire/registry.ts';
-import { makeCurrent, removeRetired } from './children.ts';
+import { askForCounters, removeRetired } from './children.ts';
 import { closeIkeSa, noteFailure } from './closing.ts';
 import { attempt, replace } from './connecting.ts';
 import type { Connection } from './connection.ts';
@@ -7,7 +7,7 @@ import type { Core } from './core.ts';
 import { unprotectedErrorText } from './exchange/ike-sa-init.ts';
 import type { NegotiationFailure } from './outcome.ts';
 import { enqueue } from './requests.ts';
-import { settleDuplicates } from './settle.ts';
+import { settle } from './settle.ts';
 import type { Established, IkeSa } from './state.ts';
 import type { Instant } from './types.ts';
 
@@ -28,7 +28,7 @@ export function ikeSaDeadline(sa: IkeSa): Instant | undefined {
     case 'established':
       if (pending === undefined) consider(livenessAt(sa));
       consider(state.replaceAt);
-      consider(state.duplicateCheckAt);
+      consider(state.settleAt);
       consider(state.endsAt);
       break;
     case 'initRequested':
@@ -65,20 +65,13 @@ export function onIkeSaDeadline(core: Core, at: Instant, sa: IkeSa): void {
 
 /** Does what is due for a connection: an attempt, retired SAs. */
 export function onConnectionDeadline(core: Core, at: Instant, connection: Connection): void {
-  if (core.connections.get(connection.config.name) !== connection && connection.retiring.length === 0) return;
-  for (const sa of connection.ikeSas) {
-    if (sa.state.kind !== 'established') continue;
-    for (const child of sa.state.children) {
-      const switchAt = child.installedAt + core.context.limits.switchDelayMs;
-      if (child.usage === 'deferred' && switchAt <= at) makeCurrent(core, at, sa, connection, child);
-    }
-  }
+  if (connection.switchCheckAt !== undefined && connection.switchCheckAt <= at) askForCounters(core, at, connection);
   removeRetired(core, at, connection);
   if (connection.nextAttemptAt !== undefined && connection.nextAttemptAt <= at) attempt(core, at, connection);
 }
 
 function whileEstablished(core: Core, at: Instant, sa: IkeSa, state: Established, connection: Connection): void {
-  if (state.duplicateCheckAt !== undefined && state.duplicateCheckAt <= at) settleDuplicates(core, at, connection, sa);
+  if (state.settleAt !== undefined && state.settleAt <= at) settle(core, at, connection, sa);
   if (sa.state.kind !== 'established') return;
   if (state.replaceAt <= at) {
     sa.state = { ...sa.state, replaceAt: at + REPLACE_RETRY_MS };

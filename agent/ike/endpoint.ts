@@ -4,7 +4,6 @@ import { decodeHeader, type Header, type HeaderFields, MAJOR_VERSION, ZERO_SPI }
 import { decodeMessageBody, encodeMessage, type Message } from '../wire/message.ts';
 import type { NotifyPayload } from '../wire/payloads/notify.ts';
 import { ExchangeType, NotifyType } from '../wire/registry.ts';
-import { halfOpenKey } from './closing.ts';
 import { onCommand } from './commands.ts';
 import { commit } from './commit.ts';
 import type { Connection } from './connection.ts';
@@ -50,7 +49,7 @@ class IkeEndpoint implements Endpoint {
         onKernelEvent(core, at, event.event);
         break;
       case 'dataplaneFailed':
-        onDataplaneFailed(core, at, event.command, event.owner, event.error, event.dropped);
+        onDataplaneFailed(core, at, event);
         break;
       case 'verified':
         onVerified(core, at, event.job, event.outcome.ok ? undefined : event.outcome.error.reason);
@@ -147,9 +146,13 @@ function onUnknownSpi(core: Core, at: Instant, path: Path, header: Header): void
 function onInitRequest(core: Core, at: Instant, path: Path, message: Message, bytes: Uint8Array): void {
   const { header } = message;
   const remoteSpi = header.initiatorSpi;
-  const known = core.halfOpen.get(halfOpenKey({ path, remoteSpi }));
+  const known = core.halfOpenOf(path, remoteSpi);
   if (known !== undefined) {
     receive(core, at, known, message, bytes, path);
+    return;
+  }
+  if (core.ikeSas.has(remoteSpi)) {
+    drop(core, path, 'reflected', 'an IKE_SA_INIT request of ours came back');
     return;
   }
   const candidates = core.candidates(path);
@@ -189,13 +192,14 @@ function onInitRequest(core: Core, at: Instant, path: Path, message: Message, by
     state: answer.state,
     window: new Window(),
     queue: [],
+    halfOpenKey: undefined,
     lastHeardAt: at,
     replaces: 0,
     nextIv: 0,
     timerAt: undefined,
   };
   core.ikeSas.set(localSpi, sa);
-  core.halfOpen.set(halfOpenKey(sa), sa);
+  core.enterHalfOpen(sa);
   sa.window.store(0, answer.state.handshake.request, [answer.response]);
   core.transmit(path, [answer.response]);
   core.touch(sa);
@@ -210,6 +214,7 @@ function reportRefusal(
   refusal: NotifyPayload,
   text: string,
 ): void {
+  if (refusal.notifyType === NotifyType.INVALID_SYNTAX) drop(core, path, 'malformed', text);
   if (refusal.notifyType !== NotifyType.NO_PROPOSAL_CHOSEN) return;
   const only = candidates.length === 1 ? candidates[0] : undefined;
   if (only !== undefined) only.lastFailure = { at, text };

@@ -14,6 +14,7 @@ export type DropReason =
   | 'differentRetransmission'
   | 'unauthenticatedNotify'
   | 'halfOpenLimit'
+  | 'reflected'
   | 'busy';
 
 /** Why an IKE SA ended. */

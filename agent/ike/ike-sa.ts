@@ -19,14 +19,15 @@ import type { Core } from './core.ts';
 import { onCreateChildRequest, onCreateChildResponse } from './exchange/create-child-sa.ts';
 import { onAuthRequest, onAuthResponse } from './exchange/ike-auth.ts';
 import { onInitResponse, responderKeys } from './exchange/ike-sa-init.ts';
-import { onInformationalRequest } from './exchange/informational.ts';
+import { onInformationalRequest, onInformationalResponse } from './exchange/informational.ts';
 import type { DropReason } from './fact.ts';
 import { notify } from './notify.ts';
 import type { HandledRequest, Outcome, Refusal } from './outcome.ts';
 import { protectedMessage } from './protected-message.ts';
-import { type EndingRequest, endWith, enqueue } from './requests.ts';
+import { type EndingRequest, endWith, enqueue, type Secured } from './requests.ts';
 import type { IkeSa } from './state.ts';
 import type { Instant, Path } from './types.ts';
+import { requestTag } from './window.ts';
 
 /**
  * One message for an IKE SA: authenticate, then message ID, then form, then the exchange, then commit. Whatever fails
@@ -59,6 +60,10 @@ function receiveRequest(core: Core, at: Instant, sa: IkeSa, message: Message, by
       return;
     case 'next':
       break;
+  }
+  if (sa.state.kind === 'verifying') {
+    drop(core, path, 'busy', 'the peer is being verified');
+    return;
   }
   if (!isExpectedRequest(sa, exchangeType)) {
     drop(core, path, 'unexpectedExchange', `exchange ${exchangeType} for a ${sa.state.kind} IKE SA`);
@@ -99,7 +104,9 @@ function handleRequest(
     if (!request.ok) return syntaxError(request.error);
     const { datagram, messageId, path } = handled;
     const received = { request: request.value, datagram: datagram.slice(), messageId, path };
-    return onAuthRequest(core, at, state.candidates, state.handshake, state.keys, received);
+    // A peer may have been taken out of the configuration, or got another one, since its first message.
+    const candidates = state.candidates.filter((each) => core.connections.get(each.config.name) === each);
+    return onAuthRequest(core, at, candidates, state.handshake, state.keys, received);
   }
   if ((state.kind !== 'established' && state.kind !== 'deleting') || connection === undefined) {
     throw new Error(`a ${state.kind} IKE SA handles no request`);
@@ -124,11 +131,6 @@ function receiveResponse(core: Core, at: Instant, sa: IkeSa, message: Message, b
   }
   if (sa.state.kind === 'initRequested') {
     receiveInitResponse(core, at, sa, message, bytes, path);
-    return;
-  }
-  // The answer is there already; its repetitions wait for the Verifier with it.
-  if (sa.state.kind === 'verifying') {
-    drop(core, path, 'busy', 'the peer is being verified');
     return;
   }
   const payloads = open(core, at, sa, message, bytes, path);
@@ -193,8 +195,8 @@ function handleResponse(core: Core, at: Instant, sa: IkeSa, payloads: readonly P
   }
   const response = parseInformational(payloads);
   if (!response.ok) return syntaxError(response.error);
-  const close = state.kind === 'deleting' ? { close: state.reason } : {};
-  return { ok: true, value: { next: state, ...close } };
+  if (state.kind === 'deleting') return { ok: true, value: { next: state, close: state.reason } };
+  return { ok: true, value: onInformationalResponse(state, connection, response.value) };
 }
 
 /** Checks the ICV and takes the payloads apart; undefined where nothing may be believed, which has been reported. */
@@ -206,23 +208,13 @@ function open(
   bytes: Uint8Array,
   path: Path,
 ): Result<readonly Payload[], Malformed> | undefined {
-  if (sa.state.kind === 'initAnswered' && sa.state.keys === undefined) {
-    const keys = responderKeys(sa, sa.state);
-    if (keys === undefined) {
-      drop(core, path, 'malformed', 'the public value of the peer is invalid');
-      closeIkeSa(core, at, sa, 'negotiationFailed');
-      return undefined;
-    }
-    sa.state = { ...sa.state, keys };
-  }
-  const secured = securedBy(sa.state);
-  if (secured === undefined || message.protected?.kind !== 'sk') {
+  if (message.protected?.kind !== 'sk') {
     drop(core, path, 'unauthenticatedNotify', 'a message without protection for an IKE SA that has keys');
-    if (sa.state.kind === 'established' && sa.queue.length === 0 && sa.window.pending === undefined) {
-      enqueue(core, at, sa, { kind: 'liveness' });
-    }
+    suspectPeer(core, at, sa);
     return undefined;
   }
+  const secured = securedBy(sa.state) ?? deriveKeys(core, at, sa, path);
+  if (secured === undefined) return undefined;
   const direction = secured.keys.direction(sa.role === 'initiator' ? 'responder' : 'initiator');
   const chain = openProtected(bytes, message.protected, secured.cryptography.protection, direction);
   if (chain.ok) return decodePayloads(chain.value.first, chain.value.bytes);
@@ -230,6 +222,26 @@ function open(
   drop(core, path, 'integrity', 'the integrity check failed');
   noteIntegrityFailure(core, at, sa);
   return undefined;
+}
+
+/** A responder computes its keys when the first message that is protected by them arrives. */
+function deriveKeys(core: Core, at: Instant, sa: IkeSa, path: Path): Secured | undefined {
+  const { state } = sa;
+  if (state.kind !== 'initAnswered') return undefined;
+  const keys = responderKeys(sa, state);
+  if (keys === undefined) {
+    drop(core, path, 'malformed', 'the public value of the peer is invalid');
+    closeIkeSa(core, at, sa, 'negotiationFailed');
+    return undefined;
+  }
+  sa.state = { ...state, keys };
+  return { keys, cryptography: state.handshake.cryptography };
+}
+
+/** A message without proof may say that the peer has forgotten us: it is asked, if it has been silent for a while. */
+function suspectPeer(core: Core, at: Instant, sa: IkeSa): void {
+  const silent = at - sa.lastHeardAt >= core.context.limits.retransmitFirstMs;
+  if (silent && sa.queue.length === 0 && sa.window.pending === undefined) enqueue(core, at, sa, { kind: 'liveness' });
 }
 
 /** An IKE SA that nobody has authenticated to is not worth endless decryption. */
@@ -292,7 +304,7 @@ function refuseRequest(core: Core, at: Instant, sa: IkeSa, refusal: Refusal, han
     const { keys, cryptography } = secured;
     const payloads = [refusal.notify];
     const response = protectedMessage(core, sa, keys, cryptography, exchangeType, messageId, true, payloads);
-    sa.window.store(messageId, datagram, response);
+    sa.window.store(messageId, requestTag(datagram), response);
     core.transmit(path, response);
   }
   if (refusal.kind === 'answer') {
@@ -317,7 +329,8 @@ function refuseResponse(core: Core, at: Instant, sa: IkeSa, refusal: Refusal, pa
   } as const;
   noteFailure(core, at, sa, sa.connection, refusal.kind === 'fatal' ? refusal.failure : violation);
   const secured = securedBy(sa.state);
-  if (refusal.notify === undefined || secured === undefined) {
+  // A Delete is not repeated in other words to a peer that answers it with nonsense.
+  if (refusal.notify === undefined || secured === undefined || sa.state.kind === 'deleting') {
     closeIkeSa(core, at, sa, refusal.kind === 'fatal' ? refusal.close : 'protocolViolation');
     return;
   }

@@ -1,15 +1,17 @@
-import type { DataplaneCommand, DataplaneError, DataplaneEvent } from '../dataplane/types.ts';
+import type { DataplaneError, DataplaneEvent } from '../dataplane/types.ts';
 import type { ChildSa } from './child-sa.ts';
-import { removeChildren } from './children.ts';
+import { onCounters, removeChildren } from './children.ts';
 import { noteFailure } from './closing.ts';
 import { securedBy } from './commit.ts';
-import { attempt, isSatisfied, replace, scheduleAttempt } from './connecting.ts';
+import { attempt, backoffMs, isSatisfied, replace, scheduleAttempt } from './connecting.ts';
 import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
 import { protectedMessage } from './protected-message.ts';
 import { enqueue } from './requests.ts';
+import { settleLater } from './settle.ts';
 import type { IkeSa } from './state.ts';
-import type { ActionOwner, IkeAction, Instant } from './types.ts';
+import type { ActionOwner, IkeAction, IkeEvent, Instant } from './types.ts';
+import { requestTag } from './window.ts';
 
 /** What the kernel tells by itself. */
 export function onKernelEvent(core: Core, at: Instant, event: DataplaneEvent): void {
@@ -20,8 +22,10 @@ export function onKernelEvent(core: Core, at: Instant, event: DataplaneEvent): v
     case 'acquire':
       onAcquire(core, at, event.reqid);
       return;
-    case 'mapping':
     case 'counters':
+      onCounters(core, at, event.id, event.packets);
+      return;
+    case 'mapping':
     case 'resync':
       return;
   }
@@ -49,37 +53,44 @@ function onAcquire(core: Core, at: Instant, reqid: number): void {
     if (child === undefined) continue;
     const { name, initiation } = connection.config;
     core.report({ kind: 'acquired', connection: name, child: child.name });
+    // The side that takes over leaves the peer its time: else both would begin at the same packet.
+    if (initiation === 'takeover') scheduleAttempt(core, at, connection);
     const waiting = connection.nextAttemptAt !== undefined && connection.failures > 0;
-    if (initiation !== 'respond' && !waiting && !isSatisfied(connection)) attempt(core, at, connection);
+    const begins = initiation === 'start' || initiation === 'onDemand';
+    if (begins && !waiting && !isSatisfied(connection)) attempt(core, at, connection);
     return;
   }
 }
 
-/** A command of an action list was refused. Clean-up that stood behind it is ordered again; what depended on it is not. */
-export function onDataplaneFailed(
-  core: Core,
-  at: Instant,
-  command: DataplaneCommand,
-  owner: ActionOwner,
-  error: DataplaneError,
-  dropped: readonly IkeAction[],
-): void {
+/** What the runtime tells about a command that the kernel refused. */
+export type DataplaneFailure = Extract<IkeEvent, { kind: 'dataplaneFailed' }>;
+
+/**
+ * A command of an action list was refused, and what stood behind it was not carried out. Where the Child SA that the
+ * command belongs to cannot be without it, the Child SA is taken out again and so is what depended on it; everything
+ * else is ordered once more.
+ */
+export function onDataplaneFailed(core: Core, at: Instant, failure: DataplaneFailure): void {
+  const { command, owner, error, dropped } = failure;
   const connection = core.connections.get(owner.connection);
   core.report({ kind: 'dataplaneFailed', connection: owner.connection, error });
   if (connection !== undefined) connection.policiesUncertain = true;
-  const failed = command.kind === 'addSa' || command.kind === 'putPolicy';
+  const fatal = owner.childSpi !== 0 && (command.kind === 'addSa' || command.kind === 'putPolicy');
   for (const action of dropped) {
-    if (!failed || isIndependent(action, owner)) core.act(action);
+    if (!fatal || isIndependent(action, owner)) core.act(action);
+    else discard(action);
   }
-  if (!failed || connection === undefined) return;
+  if (connection === undefined) return;
   const sa = connection.ikeSas.find((each) => each.number === owner.ikeSa);
-  const child =
-    sa?.state.kind === 'established' ? sa.state.children.find((each) => each.inboundSpi === owner.childSpi) : undefined;
-  if (sa === undefined || child === undefined) {
-    connection.lastFailure = { at, text: error.message };
+  const child = sa && childOf(sa, owner.childSpi);
+  if (!fatal || sa === undefined || child === undefined) {
+    const text = `${error.object}: ${error.message}`;
+    if (command.kind === 'putPolicy') connection.lastFailure = { at, text };
     return;
   }
-  abandonChild(core, at, connection, sa, child, error);
+  const answer = core.fallback?.sa === sa ? core.fallback.response : [];
+  const unanswered = dropped.some((action) => action.kind === 'transmit' && answer.includes(action.bytes));
+  abandonChild(core, at, connection, sa, child, error, unanswered);
 }
 
 /** The kernel does not take the Child SA: take out what it did take, and tell the peer. */
@@ -90,23 +101,25 @@ function abandonChild(
   sa: IkeSa,
   child: ChildSa,
   error: DataplaneError,
+  unanswered: boolean,
 ): void {
   removeChildren(core, at, sa, connection, [child.inboundSpi], 'dataplaneFailed');
   const text = `the kernel refuses Child ${child.config.name} of ${connection.config.name}: ${error.message}`;
   noteFailure(core, at, sa, connection, { reason: 'dataplane', by: 'us', text });
+  settleLater(core, sa, at + backoffMs(core, connection));
   const secured = securedBy(sa.state);
   const { fallback } = core;
-  if (fallback?.sa === sa && secured !== undefined && error.command === 'addSa') {
+  if (unanswered && fallback !== undefined && secured !== undefined) {
     const { exchangeType, messageId, datagram, path } = fallback.request;
     const { keys, cryptography } = secured;
     const response = protectedMessage(core, sa, keys, cryptography, exchangeType, messageId, true, fallback.payloads);
-    sa.window.store(messageId, datagram, response);
+    sa.window.store(messageId, requestTag(datagram), response);
     core.transmit(path, response);
   } else enqueue(core, at, sa, { kind: 'deleteChild', inboundSpi: child.inboundSpi });
   scheduleAttempt(core, at, connection);
 }
 
-/** Facts, deletions and whatever belongs to others are still right after a failure. */
+/** Facts, deletions and whatever belongs to others are still right after a Child SA has failed. */
 function isIndependent(action: IkeAction, owner: ActionOwner): boolean {
   switch (action.kind) {
     case 'report':
@@ -122,6 +135,18 @@ function isIndependent(action: IkeAction, owner: ActionOwner): boolean {
     case 'transmit':
       return false;
   }
+}
+
+/** Keys pass to whoever executes a command; this one nobody will. */
+function discard(action: IkeAction): void {
+  if (action.kind !== 'dataplane' || action.command.kind !== 'addSa') return;
+  action.command.sa.encryptionKey.wipe();
+  action.command.sa.integrityKey.wipe();
+}
+
+function childOf(sa: IkeSa, inboundSpi: number): ChildSa | undefined {
+  if (sa.state.kind !== 'established') return undefined;
+  return sa.state.children.find((each) => each.inboundSpi === inboundSpi);
 }
 
 function findChild(

@@ -47,8 +47,10 @@ export interface Limits {
   readonly duplicateGraceMs: number;
   /** How long an inbound SA outlives its replacement, for packets under way. */
   readonly supersededGraceMs: number;
-  /** How long a responder goes on sending on the old SA so that the initiator has its new inbound one. */
-  readonly switchDelayMs: number;
+  /** How often a responder looks whether the initiator sends on a new pair, which is when it does so too. */
+  readonly switchCheckMs: number;
+  /** How long SAs stay that the peer says it knows nothing of, so that the new ones are in use by then. */
+  readonly forgottenGraceMs: number;
 }
 
 /** The production values. */
@@ -83,5 +85,6 @@ export const DEFAULT_LIMITS: Limits = {
   duplicateDelayMs: 2_000,
   duplicateGraceMs: 10_000,
   supersededGraceMs: 5_000,
-  switchDelayMs: 1_000,
+  switchCheckMs: 500,
+  forgottenGraceMs: 2_000,
 };

@@ -61,31 +61,35 @@ export function policyKeyText(direction: PolicyDirection, selector: Selector): s
 
 type Draft = Omit<PolicySpec, 'index'>;
 
-/** Later entries replace earlier ones with the same key: an SA's policy that of its configuration. */
+/**
+ * Policies of current Child SAs, then those of the configuration, for what no Child SA covers. Where there is a Child SA
+ * that a peer has narrowed, the rest of the configured selectors must not slip into it: it is blocked, or passes in
+ * plaintext where that is allowed.
+ */
 function neededPolicies(
   connection: ConnectionConfig,
   children: readonly ChildSa[],
   limits: Limits,
 ): ReadonlyMap<string, Draft> {
   const needed = new Map<string, Draft>();
-  if (connection.remoteAddress !== 'any') {
-    for (const config of connection.children) {
-      const selectors = configuredSelectors(connection, config, connection.remoteAddress, limits);
-      addPolicies(needed, selectors, config, config.mode, connection.localAddress, connection.remoteAddress, 0);
-    }
-  }
-  for (const child of children) {
-    if (child.usage !== 'current') continue;
+  const current = children.filter((child) => child.usage === 'current');
+  for (const child of current) {
+    const { config, mode, localAddress, remoteAddress, outboundSpi } = child;
     const selectors = outboundSelectors(child.localSelectors, child.remoteSelectors, limits) ?? [];
     addPolicies(
       needed,
       selectors,
-      child.config,
-      child.mode,
-      child.localAddress,
-      child.remoteAddress,
-      child.outboundSpi,
+      mode === 'tunnel',
+      templates(config, mode, localAddress, remoteAddress, outboundSpi),
     );
+  }
+  if (connection.remoteAddress === 'any') return needed;
+  for (const config of connection.children) {
+    const { localAddress, remoteAddress } = connection;
+    const selectors = configuredSelectors(connection, config, remoteAddress, limits);
+    const narrowed = current.some((child) => child.config.name === config.name);
+    const wanted = narrowed ? withoutSa(config) : templates(config, config.mode, localAddress, remoteAddress, 0);
+    addPolicies(needed, selectors, config.mode === 'tunnel', wanted);
   }
   return needed;
 }
@@ -101,25 +105,44 @@ function configuredSelectors(
   return outboundSelectors(local, remote, limits) ?? [];
 }
 
+/** What is demanded of packets on the way out, and of those that come in or are forwarded. */
+interface Demands {
+  readonly out: Demand;
+  readonly back: Demand;
+}
+
+type Demand = Pick<PolicySpec, 'action' | 'template'>;
+
 /** Out policies carry the pin; in and fwd never do, so that old and new SAs are received on side by side. */
-function addPolicies(
-  needed: Map<string, Draft>,
-  selectors: readonly Selector[],
+function templates(
   config: ChildConfig,
   mode: ChildConfig['mode'],
   local: IpAddress,
   remote: IpAddress,
   outboundSpi: number,
-): void {
-  const level: PolicyTemplate['level'] = config.enforcement === 'Required' ? 'required' : 'optional';
+): Demands {
   const tunnel = mode === 'tunnel';
+  const out = template(config, mode, tunnel ? { source: local, destination: remote } : undefined, outboundSpi);
+  const back = template(config, mode, tunnel ? { source: remote, destination: local } : undefined, 0);
+  return { out: { action: 'allow', template: out }, back: { action: 'allow', template: back } };
+}
+
+function withoutSa(config: ChildConfig): Demands {
+  const demand: Demand = { action: config.enforcement === 'Required' ? 'block' : 'allow' };
+  return { out: demand, back: demand };
+}
+
+function addPolicies(
+  needed: Map<string, Draft>,
+  selectors: readonly Selector[],
+  tunnel: boolean,
+  wanted: Demands,
+): void {
   for (const outbound of selectors) {
     const inbound = reversed(outbound);
-    const out = template(config, mode, tunnel ? { source: local, destination: remote } : undefined, outboundSpi, level);
-    const back = template(config, mode, tunnel ? { source: remote, destination: local } : undefined, 0, level);
-    add(needed, 'out', outbound, out);
-    add(needed, 'in', inbound, back);
-    if (tunnel) add(needed, 'fwd', inbound, back);
+    add(needed, 'out', outbound, wanted.out);
+    add(needed, 'in', inbound, wanted.back);
+    if (tunnel) add(needed, 'fwd', inbound, wanted.back);
   }
 }
 
@@ -128,24 +151,15 @@ function template(
   mode: ChildConfig['mode'],
   endpoints: { readonly source: IpAddress; readonly destination: IpAddress } | undefined,
   spi: number,
-  level: PolicyTemplate['level'],
 ): PolicyTemplate {
+  const level = config.enforcement === 'Required' ? 'required' : 'optional';
   return { mode, ...endpoints, reqid: config.reqid, spi, level };
 }
 
-function add(
-  needed: Map<string, Draft>,
-  direction: PolicyDirection,
-  selector: Selector,
-  policyTemplate: PolicyTemplate,
-): void {
-  needed.set(policyKeyText(direction, selector), {
-    direction,
-    selector,
-    priority: priorityOf(selector),
-    action: 'allow',
-    template: policyTemplate,
-  });
+/** The first to ask for a key has it. */
+function add(needed: Map<string, Draft>, direction: PolicyDirection, selector: Selector, demand: Demand): void {
+  const key = policyKeyText(direction, selector);
+  if (!needed.has(key)) needed.set(key, { direction, selector, priority: priorityOf(selector), ...demand });
 }
 
 /** Narrower selectors win: by prefix lengths first, then by protocol and ports. */

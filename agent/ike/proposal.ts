@@ -128,7 +128,7 @@ function isAlgorithm(transform: Transform, algorithm: Algorithm): boolean {
   if (transform.id !== algorithm.id) return false;
   let keyBits = 0;
   for (const attribute of transform.attributes) {
-    if (attribute.type !== KEY_LENGTH || !('value' in attribute)) return false;
+    if (attribute.type !== KEY_LENGTH || !('value' in attribute) || keyBits !== 0) return false;
     keyBits = attribute.value;
   }
   return keyBits === algorithm.keyBits;

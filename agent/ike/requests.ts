@@ -8,7 +8,7 @@ import { createChildRequest } from './exchange/create-child-sa.ts';
 import { informationalRequest } from './exchange/informational.ts';
 import type { CloseReason } from './fact.ts';
 import { protectedMessage } from './protected-message.ts';
-import type { Established, IkeSa, QueuedRequest } from './state.ts';
+import type { Established, IkeSa, IkeSaState, QueuedRequest } from './state.ts';
 import type { IkeCryptography } from './suite.ts';
 import type { Instant } from './types.ts';
 
@@ -50,7 +50,6 @@ export function sendQueued(core: Core, at: Instant, sa: IkeSa): void {
     case 'deleteChild':
       send(core, at, sa, state, ExchangeType.INFORMATIONAL, informationalRequest(request), liveness.timeoutMs);
       removeChildren(core, at, sa, connection, [request.inboundSpi], 'deletedLocally');
-      core.espSpis.delete(request.inboundSpi);
       return;
     case 'liveness':
       core.report({ kind: 'livenessChecked', connection: name, path: sa.path });
@@ -69,16 +68,28 @@ export function endWith(core: Core, at: Instant, sa: IkeSa, secured: Secured, re
   const { deleteTimeoutMs } = core.context.limits;
   send(core, at, sa, secured, ExchangeType.INFORMATIONAL, informationalRequest(request), deleteTimeoutMs);
   if (connection !== undefined) removeAllChildren(core, at, sa, connection, reason);
-  if (state.kind === 'authRequested') core.espSpis.delete(state.offer.inboundSpi);
-  if (state.kind === 'established') forgetAsked(core, state);
-  sa.state = { kind: 'deleting', reason, keys: secured.keys, cryptography: secured.cryptography };
+  forgetAsked(core, state);
+  const { keys, cryptography } = secured;
+  sa.state = { kind: 'deleting', reason, established: state.kind === 'established', keys, cryptography };
 }
 
 /** Lets go of a Child SA that was asked for and will not come. */
-export function forgetAsked(core: Core, state: Established): void {
-  if (state.asked === undefined) return;
-  core.espSpis.delete(state.asked.offer.inboundSpi);
-  state.asked.ephemeral?.wipe();
+export function forgetAsked(core: Core, state: IkeSaState): void {
+  switch (state.kind) {
+    case 'authRequested':
+      core.espSpis.delete(state.offer.inboundSpi);
+      return;
+    case 'verifying':
+      if (state.inner.kind === 'response') core.espSpis.delete(state.inner.offer.inboundSpi);
+      return;
+    case 'established':
+      if (state.asked === undefined) return;
+      core.espSpis.delete(state.asked.offer.inboundSpi);
+      state.asked.ephemeral?.wipe();
+      return;
+    default:
+      return;
+  }
 }
 
 /** What the configuration no longer wants, or another exchange has brought meanwhile, is passed over. */
@@ -92,7 +103,7 @@ function askForChild(
 ): void {
   const { children, liveness } = connection.config;
   const config = children.find((child) => child.name === request.child);
-  const there = state.children.some((child) => child.config.name === request.child && child.usage !== 'superseded');
+  const there = state.children.some((child) => child.config.name === request.child);
   if (config === undefined || there) {
     sendQueued(core, at, sa);
     return;

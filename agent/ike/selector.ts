@@ -85,8 +85,9 @@ export function outboundSelectors(
   return selectors.length === 0 ? undefined : selectors;
 }
 
-/** The same packets seen from the other side. */
+/** The selector of the packets that come back. The type and code of an ICMP message are no ports of two sides. */
 export function reversed(selector: Selector): Selector {
+  if (ICMP.has(selector.protocol)) return { ...selector, source: selector.destination, destination: selector.source };
   return {
     source: selector.destination,
     destination: selector.source,

@@ -1,4 +1,5 @@
 import { closeIkeSa } from './closing.ts';
+import { askForMissing, backoffMs, isSatisfied, lacksChildren } from './connecting.ts';
 import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
 import { enqueue } from './requests.ts';
@@ -12,61 +13,84 @@ import type { Instant } from './types.ts';
  * - of two that did not overlap the newer one stays, and whoever began it deletes the older;
  * - of two whose initial exchanges overlapped the one with the lower nonce stays, and whoever began the other deletes it.
  * If the side whose turn it is does not, the other one does after a grace.
+ *
+ * Nothing that carries traffic ends in the same action list that installs its successor: if the kernel refuses the
+ * successor, what was there before is still there.
  */
 
 /** What follows from an IKE SA having been established. */
-export function settleNew(
-  core: Core,
-  at: Instant,
-  connection: Connection,
-  sa: IkeSa,
-  state: Established,
-  initialContact: boolean,
-): void {
+export function settleNew(core: Core, at: Instant, connection: Connection, sa: IkeSa, initialContact: boolean): void {
+  const { limits } = core.context;
   connection.contacted = true;
-  connection.failures = 0;
   connection.nextAttemptAt = undefined;
   abandonOwnAttempt(core, at, connection, sa);
+  let settleAt = at;
   for (const other of connection.ikeSas) {
     if (other === sa || other.state.kind !== 'established') continue;
     if (initialContact && other.state.establishedAt <= sa.startedAt) {
       // Its SAs stay until the new ones are in use: a restarted peer's kernel still has them.
-      other.state = { ...other.state, endsAt: at + 2 * core.context.limits.switchDelayMs };
+      other.state = { ...other.state, endsAt: at + limits.forgottenGraceMs };
       core.touch(other);
-    } else if (other.number === sa.replaces) enqueue(core, at, other, { kind: 'deleteIkeSa', reason: 'replaced' });
-    else sa.state = { ...currentState(sa, state), duplicateCheckAt: at + core.context.limits.duplicateDelayMs };
+    } else if (other.number !== sa.replaces) settleAt = at + limits.duplicateDelayMs;
   }
   if (connection.replacing === sa.replaces) connection.replacing = 0;
+  settleLater(core, sa, settleAt);
 }
 
-/** Looks for another IKE SA of the pair and ends the one that loses, if it is our turn. */
-export function settleDuplicates(core: Core, at: Instant, connection: Connection, sa: IkeSa): void {
+/** Plans `settle` for when the kernel has had its say about what was just ordered. */
+export function settleLater(core: Core, sa: IkeSa, settleAt: Instant): void {
   if (sa.state.kind !== 'established') return;
-  const { duplicateDelayMs, duplicateGraceMs } = core.context.limits;
-  const overdue = at >= sa.state.establishedAt + duplicateDelayMs + duplicateGraceMs;
-  sa.state = { ...sa.state, duplicateCheckAt: undefined };
-  for (const other of [...connection.ikeSas]) {
-    if (other === sa || other.state.kind !== 'established' || sa.state.kind !== 'established') continue;
-    if (other.state.endsAt !== undefined) continue;
-    const { loser, judge } = decide(sa, sa.state, other, other.state);
-    if (judge.role === 'initiator' || overdue) enqueue(core, at, loser, { kind: 'deleteIkeSa', reason: 'duplicate' });
-    else sa.state = { ...sa.state, duplicateCheckAt: sa.state.establishedAt + duplicateDelayMs + duplicateGraceMs };
+  sa.state = { ...sa.state, settleAt: Math.max(settleAt, sa.state.settleAt ?? settleAt) };
+  core.touch(sa);
+}
+
+/** Ends what this IKE SA, or a newer pair in it, has taken the place of, as far as it is our turn. */
+export function settle(core: Core, at: Instant, connection: Connection, sa: IkeSa): void {
+  if (sa.state.kind !== 'established') return;
+  sa.state = { ...sa.state, settleAt: undefined };
+  if (isSatisfied(connection)) connection.failures = 0;
+  for (const child of sa.state.children) {
+    if (child.usage !== 'superseded' || !isReplacedByUs(sa.state, child.config.name)) continue;
+    enqueue(core, at, sa, { kind: 'deleteChild', inboundSpi: child.inboundSpi });
+  }
+  for (const other of connection.ikeSas) {
+    if (other !== sa && sa.state.kind === 'established') settleBetween(core, at, connection, sa, other);
   }
 }
 
-/** The IKE SA that ends, and the one whose initiator has to see to it. */
+function settleBetween(core: Core, at: Instant, connection: Connection, sa: IkeSa, other: IkeSa): void {
+  if (sa.state.kind !== 'established' || other.state.kind !== 'established') return;
+  if (other.state.endsAt !== undefined || sa.state.endsAt !== undefined) return;
+  const { duplicateDelayMs, duplicateGraceMs } = core.context.limits;
+  const overdueAt = sa.state.establishedAt + duplicateDelayMs + duplicateGraceMs;
+  const { loser, winner, judge } = decide(sa, sa.state, other, other.state);
+  if (judge.role !== 'initiator' && at < overdueAt) {
+    settleLater(core, sa, overdueAt);
+  } else if (lacksChildren(connection, winner, loser)) {
+    if (winner.role === 'initiator') askForMissing(core, at, connection, winner);
+    settleLater(core, sa, at + backoffMs(core, connection));
+  } else {
+    const reason = winner.replaces === loser.number ? 'replaced' : 'duplicate';
+    enqueue(core, at, loser, { kind: 'deleteIkeSa', reason });
+  }
+}
+
+/** The IKE SA that ends, the one that stays, and the one whose initiator has to see to it. */
 function decide(
   left: IkeSa,
   leftState: Established,
   right: IkeSa,
   rightState: Established,
-): { readonly loser: IkeSa; readonly judge: IkeSa } {
+): { readonly loser: IkeSa; readonly winner: IkeSa; readonly judge: IkeSa } {
   const leftIsNewer = left.startedAt >= rightState.establishedAt;
   const rightIsNewer = right.startedAt >= leftState.establishedAt;
-  if (leftIsNewer !== rightIsNewer) return leftIsNewer ? { loser: right, judge: left } : { loser: left, judge: right };
+  if (leftIsNewer !== rightIsNewer) {
+    const [winner, loser] = leftIsNewer ? [left, right] : [right, left];
+    return { loser, winner, judge: winner };
+  }
   const leftStays = isLower(leftState.lowestNonce, rightState.lowestNonce);
-  const loser = leftStays ? right : left;
-  return { loser, judge: loser };
+  const [winner, loser] = leftStays ? [left, right] : [right, left];
+  return { loser, winner, judge: loser };
 }
 
 /** The peer was faster: what we have only asked for so far is of no use any more. */
@@ -76,8 +100,9 @@ function abandonOwnAttempt(core: Core, at: Instant, connection: Connection, esta
   }
 }
 
-function currentState(sa: IkeSa, fallback: Established): Established {
-  return sa.state.kind === 'established' ? sa.state : fallback;
+/** Whether the pair in use of that Child was asked for by us: then it is for us to delete its predecessor. */
+function isReplacedByUs(state: Established, name: string): boolean {
+  return state.children.some((child) => child.config.name === name && child.usage === 'current' && child.weInitiated);
 }
 
 function isLower(left: Uint8Array, right: Uint8Array): boolean {

@@ -103,8 +103,8 @@ export interface Established {
   readonly asked: AskedChild | undefined;
   /** When to replace the IKE SA. */
   readonly replaceAt: Instant;
-  /** When to settle with another IKE SA of the same pair; undefined where there is none. */
-  readonly duplicateCheckAt: Instant | undefined;
+  /** When to end what this IKE SA or a newer pair in it has taken the place of; undefined where there is nothing. */
+  readonly settleAt: Instant | undefined;
   /** When it ends without a Delete, because the peer has forgotten it (INITIAL_CONTACT); else undefined. */
   readonly endsAt: Instant | undefined;
 }
@@ -113,6 +113,8 @@ export interface Established {
 export interface Deleting {
   readonly kind: 'deleting';
   readonly reason: CloseReason;
+  /** Whether it was established before. */
+  readonly established: boolean;
   readonly keys: IkeKeys;
   readonly cryptography: IkeCryptography;
 }
@@ -161,6 +163,8 @@ export interface IkeSa {
   state: IkeSaState;
   readonly window: Window;
   readonly queue: QueuedRequest[];
+  /** Its key among the half-open IKE SAs; undefined where it is none of them, or none any more. */
+  halfOpenKey: string | undefined;
   /** Last authenticated message of the peer. */
   lastHeardAt: Instant;
   /** The IKE SA that this one is to replace, by number; 0 for none. */

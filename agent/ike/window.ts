@@ -15,7 +15,7 @@ export interface PendingRequest {
 /** The last response of ours: what a repeated request is answered with (RFC 7296 §2.1). */
 interface StoredResponse {
   readonly messageId: number;
-  /** End of the request, which is its ICV where it was protected: equal ends mean an equal, authentic request. */
+  /** See `requestTag`. */
   readonly requestTag: Uint8Array;
   readonly datagrams: readonly Uint8Array[];
 }
@@ -42,6 +42,11 @@ export class Window {
   /** The request that is open now, if any. */
   get pending(): PendingRequest | undefined {
     return this.#pending;
+  }
+
+  /** Whether a response is kept that a repeated request may still ask for; that to IKE_SA_INIT does not count. */
+  get hasAnsweredProtected(): boolean {
+    return this.#stored !== undefined && this.#stored.messageId > 0;
   }
 
   /** Whether message IDs run out soon, so that the IKE SA must be replaced (RFC 7296 §2.2). */
@@ -106,13 +111,16 @@ export class Window {
   position(messageId: number, bytes: Uint8Array): RequestPosition {
     if (messageId === this.#expectedRequestId) return { kind: 'next' };
     if (this.#stored === undefined || messageId !== this.#stored.messageId) return { kind: 'outside' };
-    if (!sameBytes(this.#stored.requestTag, tagOf(bytes))) return { kind: 'differentRetransmission' };
+    if (!endsWith(bytes, this.#stored.requestTag)) return { kind: 'differentRetransmission' };
     return { kind: 'repeated', datagrams: this.#stored.datagrams };
   }
 
-  /** Keeps the response to the request that was just handled; it replaces the one before (window of one). */
-  store(messageId: number, request: Uint8Array, datagrams: readonly Uint8Array[]): void {
-    this.#stored = { messageId, requestTag: tagOf(request), datagrams };
+  /**
+   * Keeps the response to the request that was just handled; it replaces the one before (window of one). `tag` is the
+   * `requestTag` of a protected request and the whole of an unprotected one, whose end proves nothing.
+   */
+  store(messageId: number, tag: Uint8Array, datagrams: readonly Uint8Array[]): void {
+    this.#stored = { messageId, requestTag: tag, datagrams };
     this.#expectedRequestId = messageId + 1;
   }
 }
@@ -130,12 +138,14 @@ export function fraction(random: Random): number {
   return new DataView(bytes.buffer).getUint32(0) / 0x1_0000_0000;
 }
 
-function tagOf(bytes: Uint8Array): Uint8Array {
-  return bytes.slice(Math.max(0, bytes.length - TAG_BYTES));
+/** By what a protected request is known again: its end, which is its ICV or contains it. */
+export function requestTag(datagram: Uint8Array): Uint8Array {
+  return datagram.slice(Math.max(0, datagram.length - TAG_BYTES));
 }
 
-function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
+function endsWith(bytes: Uint8Array, end: Uint8Array): boolean {
+  const offset = bytes.length - end.length;
+  return offset >= 0 && end.every((byte, index) => byte === bytes[offset + index]);
 }
 
 /** As long as the longest common ICV half: no two different authentic requests under one message ID share it. */

@@ -119,6 +119,7 @@ export function onCreateChildResponse(
       ephemeral?.wipe();
       if (!accepted.ok || (ephemeral !== undefined && secret === undefined)) {
         const text = `${connection.config.name} answered the key exchange of Child ${offer.config.name} with a value of another kind`;
+        core.espSpis.delete(offer.inboundSpi);
         const failure = accepted.ok ? ({ reason: 'peerViolation', by: 'us', text } as const) : accepted.error;
         return ok({ next, failure, enqueue: [{ kind: 'deleteChild', inboundSpi: offer.inboundSpi }] });
       }

@@ -186,6 +186,7 @@ export function finishAuth(
   }
   const accepted = acceptChild(core, connection, offer, { ...response.child, notifies: response.notifies }, false);
   if (!accepted.ok) {
+    core.espSpis.delete(offer.inboundSpi);
     // The peer has installed it: it is told to delete it again.
     return ok({ ...base, failure: accepted.error, enqueue: [{ kind: 'deleteChild', inboundSpi: offer.inboundSpi }] });
   }
@@ -225,7 +226,7 @@ function established(
     children: [],
     asked: undefined,
     replaceAt: at + lifetimeMs,
-    duplicateCheckAt: undefined,
+    settleAt: undefined,
     endsAt: undefined,
   };
 }

@@ -93,6 +93,7 @@ export function onInitResponse(
 ): Result<Outcome, Refusal> {
   switch (response.kind) {
     case 'cookie':
+      if (state.cookie !== undefined && sameBytes(state.cookie, response.cookie)) return drop('a repeated COOKIE');
       return retry(core, sa, state, connection, { group: state.group, cookie: response.cookie });
     case 'invalidKe':
       if (!mayRetryWith(core, connection, state, response.group)) {
@@ -202,6 +203,11 @@ export function answerInit(
     const data = new Uint8Array([group >> 8, group & 0xff]);
     const text = `${path.remoteAddress} guessed key-exchange group ${request.ke.group}; asking for ${group}`;
     return { kind: 'error', notify: notify(NotifyType.INVALID_KE_PAYLOAD, data), text };
+  }
+  // Whether the value is in range is seen when it is used; its length says at once, and before any state exists.
+  if (request.ke.data.length !== cryptography.keyExchange.publicValueBytes) {
+    const text = `${path.remoteAddress} sent ${request.ke.data.length} bytes as a public value of group ${group}`;
+    return { kind: 'error', notify: notify(NotifyType.INVALID_SYNTAX), text };
   }
   const ephemeral = cryptography.keyExchange.generate(random.keys);
   const nonce = core.drawNonce();
@@ -362,6 +368,10 @@ function transformText(transform: {
   const [attribute] = transform.attributes;
   const keyBits = attribute !== undefined && 'value' in attribute ? Number(attribute.value) : 0;
   return algorithmText({ type: transform.type, id: transform.id, keyBits });
+}
+
+function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
+  return left.length === right.length && left.every((byte, index) => byte === right[index]);
 }
 
 function drop(text: string): Result<Outcome, Refusal> {

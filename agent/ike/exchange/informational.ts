@@ -9,7 +9,7 @@ import type { Connection } from '../connection.ts';
 import type { Fact } from '../fact.ts';
 import { hasNotify, notify } from '../notify.ts';
 import type { NegotiationFailure, Outcome, Refusal } from '../outcome.ts';
-import type { Deleting, Established, QueuedRequest } from '../state.ts';
+import type { Deleting, Established, IkeSaState, QueuedRequest } from '../state.ts';
 import { spiFromProposal, spiToBytes } from './child-negotiation.ts';
 
 /**
@@ -25,8 +25,8 @@ export function onInformationalRequest(
   connection: Connection,
   request: Informational,
 ): Result<Outcome, Refusal> {
-  if (request.deletes.some((each) => each.protocol === Protocol.IKE)) {
-    const failure = authenticationRefused(connection, request);
+  const failure = fatalNotify(connection, request);
+  if (failure !== undefined || request.deletes.some((each) => each.protocol === Protocol.IKE)) {
     return ok({ next: state, reply: [], close: 'deletedByPeer', ...(failure && { failure }) });
   }
   if (state.kind === 'deleting') return ok({ next: state, reply: [] });
@@ -41,6 +41,16 @@ export function onInformationalRequest(
     remove: { inboundSpis: ended.map((child) => child.inboundSpi), reason: 'deletedByPeer' },
     facts,
   });
+}
+
+/** What the answer to a request of ours says: nothing, or that the peer has given the IKE SA up. */
+export function onInformationalResponse(
+  state: IkeSaState,
+  connection: Connection | undefined,
+  response: Informational,
+): Outcome {
+  const failure = connection && fatalNotify(connection, response);
+  return failure === undefined ? { next: state } : { next: state, close: 'deletedByPeer', failure };
 }
 
 /** The payloads of a request of ours. */
@@ -69,12 +79,19 @@ function deletePayload(spis: readonly Uint8Array[]): DeletePayload {
   return { kind: 'delete', protocol: Protocol.ESP, spiSize: 4, spis };
 }
 
-/** A peer that deletes because it did not accept our proof says so in the same message (RFC 7296 §2.21.2). */
-function authenticationRefused(connection: Connection, request: Informational): NegotiationFailure | undefined {
-  if (!hasNotify(request.notifies, NotifyType.AUTHENTICATION_FAILED)) return undefined;
+/**
+ * Errors behind which no IKE SA stands, with or without a Delete beside them: the peer did not accept our proof, or a
+ * message of ours (RFC 7296 §2.21.2, §2.21.3).
+ */
+function fatalNotify(connection: Connection, message: Informational): NegotiationFailure | undefined {
   const { name, remoteAddress } = connection.config;
-  const text = `${name} (${remoteAddress}) does not accept our proof: compare the pre-shared keys of both sides`;
-  return { reason: 'authenticationFailed', by: 'peer', text };
+  if (hasNotify(message.notifies, NotifyType.AUTHENTICATION_FAILED)) {
+    const text = `${name} (${remoteAddress}) does not accept our proof: compare the pre-shared keys of both sides`;
+    return { reason: 'authenticationFailed', by: 'peer', text };
+  }
+  if (!hasNotify(message.notifies, NotifyType.INVALID_SYNTAX)) return undefined;
+  const text = `${name} (${remoteAddress}) could not read a message of ours and gave up the IKE SA: see its log`;
+  return { reason: 'refusedByPeer', by: 'peer', text };
 }
 
 function unknownNotifies(connection: Connection, notifies: readonly NotifyPayload[]): readonly Fact[] {

@@ -1,0 +1,79 @@
+import { planChanges } from '../dataplane/plan.ts';
+import { saIdText } from '../dataplane/texts.ts';
+import type { KernelSnapshot, PolicySpec, SaId } from '../dataplane/types.ts';
+import type { ChildSa } from './child-sa.ts';
+import { removeChildren } from './children.ts';
+import { scheduleAttempt } from './connecting.ts';
+import { type Connection, childrenOf } from './connection.ts';
+import type { Core } from './core.ts';
+import { enqueue } from './requests.ts';
+import type { Instant } from './types.ts';
+
+/**
+ * Takes over what an earlier run left: SAs that a connection still wants stay until their successors are in use, the
+ * others go, and so do policies that nobody wants.
+ */
+export function adopt(core: Core, at: Instant, snapshot: KernelSnapshot): void {
+  const owners = new Map<number, Connection>();
+  for (const connection of core.connections.values()) {
+    for (const child of connection.config.children) owners.set(child.reqid, connection);
+  }
+  for (const sa of snapshot.sas) {
+    const owner = owners.get(sa.reqid);
+    if (!sa.ours || owner === undefined) continue;
+    core.espSpis.add(sa.id.spi);
+    owner.orphans.push({ id: sa.id, reqid: sa.reqid });
+  }
+  reconcile(core, at, snapshot);
+}
+
+/**
+ * Brings core and kernel together again after events were lost or somebody else has removed what is ours: a Child SA
+ * without its SAs is given up and asked for anew, policies come back, and what nobody knows goes.
+ */
+export function reconcile(core: Core, at: Instant, snapshot: KernelSnapshot): void {
+  const installed = new Set(snapshot.sas.map((sa) => saIdText(sa.id)));
+  for (const connection of core.connections.values()) removeLost(core, at, connection, installed);
+  const plan = planChanges(
+    { policies: [...orderedPolicies(core), ...withoutTemplate(snapshot)], sas: [], keep: knownSas(core) },
+    snapshot,
+  );
+  for (const command of plan.commands) core.command(command, undefined, 0, 0);
+}
+
+function removeLost(core: Core, at: Instant, connection: Connection, installed: ReadonlySet<string>): void {
+  for (const sa of connection.ikeSas) {
+    if (sa.state.kind !== 'established') continue;
+    for (const child of sa.state.children) {
+      if (saIds(child).every((id) => installed.has(saIdText(id)))) continue;
+      core.report({ kind: 'saExpired', connection: connection.config.name, child: child.config.name, hard: true });
+      removeChildren(core, at, sa, connection, [child.inboundSpi], 'expired');
+      enqueue(core, at, sa, { kind: 'deleteChild', inboundSpi: child.inboundSpi });
+    }
+  }
+  scheduleAttempt(core, at, connection);
+}
+
+function orderedPolicies(core: Core): readonly PolicySpec[] {
+  return Array.from(core.connections.values(), (connection) => [...connection.policies.values()]).flat();
+}
+
+/** Bypasses of ours belong to the runtime. */
+function withoutTemplate(snapshot: KernelSnapshot): readonly PolicySpec[] {
+  return snapshot.policies.filter((policy) => policy.ours && policy.template === undefined);
+}
+
+function knownSas(core: Core): readonly SaId[] {
+  return Array.from(core.connections.values(), (connection) => [
+    ...childrenOf(connection).flatMap(saIds),
+    ...connection.retiring.map(({ id }) => id),
+    ...connection.orphans.map(({ id }) => id),
+  ]).flat();
+}
+
+function saIds(child: ChildSa): readonly SaId[] {
+  return [
+    { destination: child.localAddress, spi: child.inboundSpi },
+    { destination: child.remoteAddress, spi: child.outboundSpi },
+  ];
+}
