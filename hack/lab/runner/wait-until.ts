@@ -1,0 +1,33 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+export interface WaitOptions {
+  /** Default 10 s. */
+  readonly timeoutMs?: number;
+  /** Default 50 ms: a poll in the guest costs a fork. */
+  readonly intervalMs?: number;
+}
+
+/**
+ * Polls until the probe gives something other than false and undefined, and gives that.
+ * Tells what it waits for when that takes longer than a second; throws with the same words when time is up.
+ */
+export async function waitUntil<T>(
+  what: string,
+  probe: () => T | false | undefined | Promise<T | false | undefined>,
+  options: WaitOptions = {},
+): Promise<T> {
+  const timeoutMs = options.timeoutMs ?? 10_000;
+  const started = performance.now();
+  let told = false;
+  for (;;) {
+    const found = await probe();
+    if (found !== false && found !== undefined) return found;
+    const waitedMs = performance.now() - started;
+    if (waitedMs > timeoutMs) throw new Error(`waited ${Math.round(timeoutMs / 1000)} s in vain for ${what}`);
+    if (waitedMs > 1000 && !told) {
+      told = true;
+      process.stdout.write(`    waiting for ${what} (at most ${Math.round(timeoutMs / 1000)} s)\n`);
+    }
+    await delay(options.intervalMs ?? 50);
+  }
+}

@@ -1,0 +1,65 @@
+import type { LabNode } from '../topology/lab-node.ts';
+
+/** What became of a series of ICMP echo requests. */
+export interface PingReport {
+  readonly sent: number;
+  readonly received: number;
+  readonly duplicated: number;
+  /** What ping said, for failures. */
+  readonly output: string;
+}
+
+export interface PingOptions {
+  readonly count?: number;
+  /** Default 100 ms. */
+  readonly intervalMs?: number;
+  /** How long to wait for the last answer. Default 1 s. */
+  readonly waitMs?: number;
+  /** Bytes behind the ICMP header. Default 56. */
+  readonly size?: number;
+  /** Source address or interface. */
+  readonly from?: string;
+  /** Sets DF and never fragments. */
+  readonly doNotFragment?: boolean;
+}
+
+/** Pings an address of either family and counts; lost packets are a count, not a failure. */
+export async function ping(node: LabNode, address: string, options: PingOptions = {}): Promise<PingReport> {
+  const { count = 3, intervalMs = 100, waitMs = 1000, size = 56 } = options;
+  const command = [
+    'ping',
+    '-n',
+    '-c',
+    `${count}`,
+    '-i',
+    `${intervalMs / 1000}`,
+    '-W',
+    `${waitMs / 1000}`,
+    '-s',
+    `${size}`,
+    ...(options.from === undefined ? [] : ['-I', options.from]),
+    ...(options.doNotFragment === true ? ['-M', 'do'] : []),
+    address,
+  ];
+  const done = await node.run(command, { timeoutMs: count * intervalMs + waitMs + 20_000 });
+  return parsePing(`${done.stdout}${done.stderr}`);
+}
+
+/** Pings and throws unless every request was answered exactly once. */
+export async function expectPing(node: LabNode, address: string, options: PingOptions = {}): Promise<void> {
+  const report = await ping(node, address, options);
+  if (report.received === report.sent && report.sent > 0 && report.duplicated === 0) return;
+  const counts = `${report.received} of ${report.sent} answered, ${report.duplicated} twice`;
+  throw new Error(`ping from ${node.name} to ${address}: ${counts}\n${report.output}`);
+}
+
+/** Reads ping's summary line. */
+export function parsePing(output: string): PingReport {
+  const summary = /(\d+) packets transmitted, (\d+) received(?:, \+(\d+) duplicates)?/.exec(output);
+  return {
+    sent: Number(summary?.[1] ?? 0),
+    received: Number(summary?.[2] ?? 0),
+    duplicated: Number(summary?.[3] ?? 0),
+    output,
+  };
+}

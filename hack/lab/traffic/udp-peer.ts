@@ -1,0 +1,63 @@
+import { createSocket } from 'node:dgram';
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+
+import { SequenceCounter } from './sequence-counter.ts';
+
+// One end of a counted stream, run inside a node: sends numbered datagrams to its peer and counts the peer's.
+// Says "ready", starts at the line "go", stops sending at "stop" and says its counts at "report".
+
+const { values } = parseArgs({
+  options: {
+    local: { type: 'string', default: '' },
+    remote: { type: 'string', default: '' },
+    port: { type: 'string', default: '0' },
+    rate: { type: 'string', default: '0' },
+    size: { type: 'string', default: '64' },
+  },
+});
+const port = Number(values.port);
+const rate = Number(values.rate);
+const payload = new Uint8Array(Math.max(8, Number(values.size)));
+const received = new SequenceCounter();
+const refused: Record<string, number> = {};
+let attempted = 0;
+let startedAt = 0;
+let timer: NodeJS.Timeout | undefined;
+
+const socket = createSocket(values.local.includes(':') ? 'udp6' : 'udp4');
+socket.on('message', (message) => {
+  if (message.length >= 8) received.add(Number(message.readBigUInt64BE()), performance.now());
+});
+// An ICMP error reported while nothing is sent; the datagram it speaks of is missing at the other end.
+socket.on('error', () => undefined);
+// Connected, so that the kernel resolves nothing and answers at once when it refuses a datagram.
+socket.bind(port, values.local, () => socket.connect(port, values.remote, () => console.log('ready')));
+
+/** Sends as many datagrams as are due by the rate; a timer per datagram is too coarse. */
+function sendDue(): void {
+  const due = Math.floor(((performance.now() - startedAt) / 1000) * rate);
+  for (; attempted < due; attempted++) {
+    const datagram = payload.slice();
+    new DataView(datagram.buffer).setBigUint64(0, BigInt(attempted));
+    socket.send(datagram, (error) => {
+      if (error === null) return;
+      const { code = error.message } = error as NodeJS.ErrnoException;
+      refused[code] = (refused[code] ?? 0) + 1;
+    });
+  }
+}
+
+createInterface({ input: process.stdin }).on('line', (line) => {
+  if (line === 'go') {
+    startedAt = performance.now();
+    timer = setInterval(sendDue, 5);
+  } else if (line === 'stop') {
+    clearInterval(timer);
+    // Behind the callbacks of the last datagrams.
+    setImmediate(() => setImmediate(() => console.log(`stopped ${JSON.stringify({ attempted, refused })}`)));
+  } else if (line === 'report') {
+    console.log(`report ${JSON.stringify(received.counts())}`);
+    process.exit(0);
+  }
+});
