@@ -12,6 +12,12 @@ export function statusOf(core: Core): EndpointStatus {
   return {
     connections: Array.from(core.connections.values(), connectionStatus),
     halfOpen: core.halfOpen.size,
+    tables: {
+      ikeSas: core.ikeSas.size,
+      espSpis: core.espSpis.size,
+      verifications: core.jobs.size,
+      queuedRequests: [...core.ikeSas.values()].reduce((sum, sa) => sum + sa.queue.length, 0),
+    },
   };
 }
 

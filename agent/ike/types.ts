@@ -240,4 +240,16 @@ export interface ConnectionStatus {
 export interface EndpointStatus {
   readonly connections: readonly ConnectionStatus[];
   readonly halfOpen: number;
+  readonly tables: TableSizes;
+}
+
+/** How much the endpoint remembers, by which a leak shows. */
+export interface TableSizes {
+  /** IKE SAs in any state, those included whose last answer may have to be repeated. */
+  readonly ikeSas: number;
+  /** Inbound ESP SPIs in use or in negotiation. */
+  readonly espSpis: number;
+  readonly verifications: number;
+  /** Requests that wait for their turn. */
+  readonly queuedRequests: number;
 }

@@ -2,7 +2,15 @@ import { describe, expect, it } from 'vitest';
 
 import type { DataplaneCommand, DataplaneEvent } from '../dataplane/types.ts';
 import type { Fact } from '../ike/fact.ts';
-import type { ActionOwner, Endpoint, IkeAction, IkeEvent, Path, VerificationJob } from '../ike/types.ts';
+import type {
+  ActionOwner,
+  Endpoint,
+  EndpointStatus,
+  IkeAction,
+  IkeEvent,
+  Path,
+  VerificationJob,
+} from '../ike/types.ts';
 import type { Dataplane, Timers, Transport, Verifier } from '../ports.ts';
 import { err, ok, type Result } from '../result.ts';
 import type { IpAddress } from '../wire/ip-address.ts';
@@ -16,6 +24,11 @@ const PATH: Path = {
 };
 const OWNER: ActionOwner = { connection: 'node-b', ikeSa: 1, childSpi: 0x1000 };
 const NOBODY: Fact = { kind: 'acquired', connection: 'node-b', child: 'default' };
+const NO_STATUS: EndpointStatus = {
+  connections: [],
+  halfOpen: 0,
+  tables: { ikeSas: 0, espSpis: 0, verifications: 0, queuedRequests: 0 },
+};
 const JOB = { id: 7, connection: 'node-b' } as VerificationJob;
 const deleteSa = (spi: number): DataplaneCommand => ({
   kind: 'deleteSa',
@@ -75,7 +88,7 @@ class Bench {
         return this.react(event);
       },
       nextDeadline: () => this.deadline,
-      status: () => ({ connections: [], halfOpen: 0 }),
+      status: () => NO_STATUS,
     };
     const transport: Transport = {
       send: (_path, bytes) => this.log.push(`send ${bytes[0]}`),
@@ -175,7 +188,7 @@ describe('the event loop', () => {
   it('hands datagrams with their path to the core', () => {
     const bench = new Bench();
     bench.react = () => [transmit(4)];
-    expect(bench.loop.status()).toEqual({ connections: [], halfOpen: 0 });
+    expect(bench.loop.status()).toBe(NO_STATUS);
     bench.receive(PATH, Uint8Array.of(1, 2));
     expect(bench.events).toEqual([{ kind: 'datagram', path: PATH, bytes: Uint8Array.of(1, 2) }]);
     expect(bench.log).toEqual(['send 4']);

@@ -104,7 +104,7 @@ export interface ReportInputs {
   readonly startedAt: Instant;
   readonly now: Instant;
   readonly wallMs: number;
-  readonly endpoint: EndpointStatus;
+  readonly endpoint: Pick<EndpointStatus, 'connections' | 'halfOpen'>;
   readonly connections: readonly ConnectionConfig[];
   /** Undefined where the kernel would not say. */
   readonly snapshot: KernelSnapshot | undefined;
