@@ -1,4 +1,3 @@
-import type { KernelSnapshot } from '../dataplane/types.ts';
 import { assertNever } from '../result.ts';
 import { orderPolicies } from './children.ts';
 import { closeIkeSa } from './closing.ts';
@@ -7,7 +6,7 @@ import { type Connection, newConnection } from './connection.ts';
 import type { Core } from './core.ts';
 import type { CloseReason } from './fact.ts';
 import { sameIdentity } from './identity.ts';
-import { policyKeyText } from './policies.ts';
+import { adopt } from './kernel-snapshot.ts';
 import { enqueue } from './requests.ts';
 import type { ChildConfig, Command, ConnectionConfig, Instant } from './types.ts';
 
@@ -141,34 +140,6 @@ function endChild(core: Core, at: Instant, connection: Connection, name: string)
     for (const child of sa.state.children) {
       if (child.config.name === name) enqueue(core, at, sa, { kind: 'deleteChild', inboundSpi: child.inboundSpi });
     }
-  }
-}
-
-/**
- * Takes over what an earlier run left: SAs that a connection still wants stay until their successors are in use, the
- * others go; policies that are wanted have been ordered already, the others of ours go.
- */
-function adopt(core: Core, snapshot: KernelSnapshot): void {
-  const owners = new Map<number, Connection>();
-  const wanted = new Set<string>();
-  for (const connection of core.connections.values()) {
-    for (const child of connection.config.children) owners.set(child.reqid, connection);
-    for (const key of connection.policies.keys()) wanted.add(key);
-  }
-  for (const sa of snapshot.sas) {
-    if (!sa.ours) continue;
-    const owner = owners.get(sa.reqid);
-    if (owner !== undefined) {
-      core.espSpis.add(sa.id.spi);
-      owner.orphans.push({ id: sa.id, reqid: sa.reqid });
-    } else core.command({ kind: 'deleteSa', id: sa.id }, undefined, 0, 0);
-  }
-  for (const policy of snapshot.policies) {
-    // What lets pass without conditions is the way of IKE itself, which is not the core's.
-    if (!policy.ours || (policy.template === undefined && policy.action === 'allow')) continue;
-    const { direction, selector, index } = policy;
-    if (wanted.has(policyKeyText(direction, selector))) continue;
-    core.command({ kind: 'deletePolicy', key: { direction, selector }, index }, undefined, 0, 0);
   }
 }
 

@@ -89,7 +89,9 @@ function onDeadline(core: Core, at: Instant): void {
 
 /** Sets the timers of the IKE SAs that this event may have changed. */
 function rearm(core: Core): void {
-  for (const sa of core.takeTouched()) core.ikeSaTimers.set(sa, ikeSaDeadline(sa));
+  for (const sa of core.takeTouched()) {
+    if (core.ikeSas.get(sa.localSpi) === sa) core.ikeSaTimers.set(sa, ikeSaDeadline(sa));
+  }
 }
 
 function onDatagram(core: Core, at: Instant, path: Path, bytes: Uint8Array): void {

@@ -6,6 +6,7 @@ import { securedBy } from './commit.ts';
 import { attempt, backoffMs, isSatisfied, replace, scheduleAttempt } from './connecting.ts';
 import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
+import { reconcile } from './kernel-snapshot.ts';
 import { protectedMessage } from './protected-message.ts';
 import { enqueue } from './requests.ts';
 import { settleLater } from './settle.ts';
@@ -25,8 +26,10 @@ export function onKernelEvent(core: Core, at: Instant, event: DataplaneEvent): v
     case 'counters':
       onCounters(core, at, event.id, event.packets);
       return;
-    case 'mapping':
     case 'resync':
+      reconcile(core, at, event.snapshot);
+      return;
+    case 'mapping':
       return;
   }
 }

@@ -1,6 +1,6 @@
 import { planChanges } from '../dataplane/plan.ts';
 import { saIdText } from '../dataplane/texts.ts';
-import type { KernelSnapshot, PolicySpec, SaId } from '../dataplane/types.ts';
+import type { DataplaneCommand, KernelSnapshot, PolicySpec, SaId } from '../dataplane/types.ts';
 import type { ChildSa } from './child-sa.ts';
 import { removeChildren } from './children.ts';
 import { scheduleAttempt } from './connecting.ts';
@@ -13,7 +13,7 @@ import type { Instant } from './types.ts';
  * Takes over what an earlier run left: SAs that a connection still wants stay until their successors are in use, the
  * others go, and so do policies that nobody wants.
  */
-export function adopt(core: Core, at: Instant, snapshot: KernelSnapshot): void {
+export function adopt(core: Core, snapshot: KernelSnapshot): void {
   const owners = new Map<number, Connection>();
   for (const connection of core.connections.values()) {
     for (const child of connection.config.children) owners.set(child.reqid, connection);
@@ -24,7 +24,10 @@ export function adopt(core: Core, at: Instant, snapshot: KernelSnapshot): void {
     core.espSpis.add(sa.id.spi);
     owner.orphans.push({ id: sa.id, reqid: sa.reqid });
   }
-  reconcile(core, at, snapshot);
+  // What is wanted has been ordered already, after this snapshot was taken: only what nobody wants is left to do.
+  for (const command of planned(core, snapshot)) {
+    if (command.kind !== 'putPolicy') core.command(command, undefined, 0, 0);
+  }
 }
 
 /**
@@ -34,11 +37,13 @@ export function adopt(core: Core, at: Instant, snapshot: KernelSnapshot): void {
 export function reconcile(core: Core, at: Instant, snapshot: KernelSnapshot): void {
   const installed = new Set(snapshot.sas.map((sa) => saIdText(sa.id)));
   for (const connection of core.connections.values()) removeLost(core, at, connection, installed);
-  const plan = planChanges(
-    { policies: [...orderedPolicies(core), ...withoutTemplate(snapshot)], sas: [], keep: knownSas(core) },
-    snapshot,
-  );
-  for (const command of plan.commands) core.command(command, undefined, 0, 0);
+  for (const command of planned(core, snapshot)) core.command(command, undefined, 0, 0);
+}
+
+/** What leads from the snapshot to what the core has ordered; foreign objects are left alone. */
+function planned(core: Core, snapshot: KernelSnapshot): readonly DataplaneCommand[] {
+  const policies = [...orderedPolicies(core), ...bypasses(snapshot)];
+  return planChanges({ policies, sas: [], keep: knownSas(core) }, snapshot).commands;
 }
 
 function removeLost(core: Core, at: Instant, connection: Connection, installed: ReadonlySet<string>): void {
@@ -58,9 +63,9 @@ function orderedPolicies(core: Core): readonly PolicySpec[] {
   return Array.from(core.connections.values(), (connection) => [...connection.policies.values()]).flat();
 }
 
-/** Bypasses of ours belong to the runtime. */
-function withoutTemplate(snapshot: KernelSnapshot): readonly PolicySpec[] {
-  return snapshot.policies.filter((policy) => policy.ours && policy.template === undefined);
+/** What lets pass without conditions is the way of IKE itself, which is not the core's. */
+function bypasses(snapshot: KernelSnapshot): readonly PolicySpec[] {
+  return snapshot.policies.filter(({ ours, template, action }) => ours && template === undefined && action === 'allow');
 }
 
 function knownSas(core: Core): readonly SaId[] {

@@ -1,4 +1,5 @@
 import { ownIndex } from '../dataplane/ownership.ts';
+import { policyKeyText } from '../dataplane/texts.ts';
 import type { DataplaneCommand, PolicyDirection, PolicySpec, PolicyTemplate, Selector } from '../dataplane/types.ts';
 import type { IpAddress } from '../wire/ip-address.ts';
 import type { ChildSa } from './child-sa.ts';
@@ -48,15 +49,6 @@ export function policyCommands(
     });
   }
   return commands;
-}
-
-/** Names a policy as the kernel does, by direction and selector. */
-export function policyKeyText(direction: PolicyDirection, selector: Selector): string {
-  const { source, destination, sourcePort, destinationPort } = selector;
-  return (
-    `${direction} ${source.address}/${source.length} ${destination.address}/${destination.length} ${selector.protocol}` +
-    ` ${sourcePort.value}/${sourcePort.mask} ${destinationPort.value}/${destinationPort.mask}`
-  );
 }
 
 type Draft = Omit<PolicySpec, 'index'>;

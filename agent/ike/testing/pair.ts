@@ -2,7 +2,9 @@ import { SecretBytes } from '../../crypto/secret.ts';
 import { algorithmByKeyword } from '../../crypto/suites.ts';
 import { toyProvider } from '../../crypto/toy/toy-provider.ts';
 import type { CryptoProvider, Random } from '../../crypto/types.ts';
-import type { DataplaneCommand } from '../../dataplane/types.ts';
+import type { EspPacket, Packet, PlainPacket } from '../../dataplane/memory/packet.ts';
+import { MemoryDataplane } from '../../dataplane/memory.ts';
+import type { DataplaneCommand, InstalledPolicy, InstalledSa } from '../../dataplane/types.ts';
 import { type IpAddress, parseIpAddress } from '../../wire/ip-address.ts';
 import { IdType } from '../../wire/registry.ts';
 import { createEndpoint } from '../endpoint.ts';
@@ -12,6 +14,7 @@ import type {
   ChildConfig,
   Command,
   ConnectionConfig,
+  ConnectionStatus,
   Endpoint,
   Identity,
   IkeAction,
@@ -28,16 +31,26 @@ export interface Datagram {
   readonly bytes: Uint8Array;
 }
 
-/** An endpoint with everything that it wanted done, in order. */
+/** An endpoint, its kernel, and everything that it wanted done, in order. */
 export interface Side {
   readonly name: string;
   readonly address: IpAddress;
   readonly endpoint: Endpoint;
+  readonly kernel: MemoryDataplane;
+  /** What the kernel was told and did not refuse. */
   readonly commands: DataplaneCommand[];
   readonly facts: Fact[];
   readonly jobs: VerificationJob[];
   /** Decides whether the kernel refuses a command; the text is its message. */
   refuse: (command: DataplaneCommand) => string | undefined;
+}
+
+/** Rewrites addresses and ports of what leaves one side, as a NAT does, and back of what is sent to it. */
+export interface Nat {
+  readonly inside: Side;
+  readonly publicAddress: IpAddress;
+  /** Public port minus inside port. */
+  readonly portShift: number;
 }
 
 /** A value that must be there. */
@@ -123,23 +136,53 @@ export function seededRandom(seed: number): Random {
   };
 }
 
-/** Two endpoints, a wire between them on which each datagram waits to be delivered, and a clock. */
+/** What a pair is made with beside the defaults. */
+export interface PairOptions {
+  readonly crypto?: CryptoProvider;
+  readonly limits?: Partial<Limits>;
+}
+
+/** Two endpoints with a kernel each, a wire between them on which each datagram waits to be delivered, and a clock. */
 export class Pair {
   at = 1_000;
+  nat: Nat | undefined;
   readonly left: Side;
   readonly right: Side;
   readonly wire: Datagram[] = [];
+  /** Every datagram that was ever sent, in order. */
+  readonly sent: Datagram[] = [];
+  readonly #options: PairOptions;
 
-  constructor(crypto: CryptoProvider = toyProvider, limits: Partial<Limits> = {}) {
-    this.left = side('left', '192.0.2.1', 11, crypto, limits);
-    this.right = side('right', '192.0.2.2', 22, crypto, limits);
+  constructor(options: PairOptions = {}) {
+    this.#options = options;
+    this.left = this.#side('left', '192.0.2.1', 11);
+    this.right = this.#side('right', '192.0.2.2', 22);
   }
 
   /** Gives both sides the matching connection; `changes` apply to one side each. */
-  configure(left: Partial<ConnectionConfig> = {}, right: Partial<ConnectionConfig> = {}): void {
-    const { left: l, right: r } = this;
-    this.command(l, { kind: 'addConnection', connection: connectionConfig(l, r, left) });
-    this.command(r, { kind: 'addConnection', connection: connectionConfig(r, l, { initiation: 'respond', ...right }) });
+  configure(left: Partial<ConnectionConfig> = {}, right: Partial<ConnectionConfig> = {}): this {
+    this.configureLeft(left);
+    this.configureRight(right);
+    return this;
+  }
+
+  configureLeft(changes: Partial<ConnectionConfig> = {}): void {
+    this.command(this.left, { kind: 'addConnection', connection: connectionConfig(this.left, this.right, changes) });
+  }
+
+  configureRight(changes: Partial<ConnectionConfig> = {}): void {
+    const connection = connectionConfig(this.right, this.left, { initiation: 'respond', ...changes });
+    this.command(this.right, { kind: 'addConnection', connection });
+  }
+
+  /** The side with nothing left of its memory; its kernel keeps what it has. */
+  restarted(on: Side, seed: number): void {
+    const { endpoint } = this.#side(on.name, on.address, seed);
+    Object.assign(on, { endpoint });
+  }
+
+  other(side: Side): Side {
+    return side === this.left ? this.right : this.left;
   }
 
   command(on: Side, command: Command): void {
@@ -164,44 +207,148 @@ export class Pair {
     return datagram;
   }
 
-  /** Delivers a datagram that need not be on the wire. */
+  /** Delivers a datagram that need not be on the wire, changed or not. */
   deliverCopy(datagram: Datagram, bytes: Uint8Array = datagram.bytes): void {
-    const { path } = datagram;
-    const to = datagram.from === this.left ? this.right : this.left;
-    const seen: Path = {
-      localAddress: path.remoteAddress,
-      localPort: path.remotePort,
-      remoteAddress: path.localAddress,
-      remotePort: path.localPort,
+    const path = this.#seenByReceiver(datagram);
+    if (path === undefined) return;
+    this.handle(this.other(datagram.from), { kind: 'datagram', path, bytes });
+  }
+
+  /** Hands bytes to a side as if the other one had sent them. */
+  inject(to: Side, bytes: Uint8Array, port = 500): void {
+    this.deliverCopy({ from: this.other(to), path: this.path(this.other(to), port), bytes });
+  }
+
+  /** The path from one side to the other. */
+  path(from: Side, port = 500): Path {
+    return {
+      localAddress: from.address,
+      localPort: port,
+      remoteAddress: this.other(from).address,
+      remotePort: port,
     };
-    this.handle(to, { kind: 'datagram', path: seen, bytes });
   }
 
   /** Delivers until the wire is empty and nothing is due. */
-  settle(): void {
+  settle(): this {
     for (let step = 0; step < 1_000; step += 1) {
       if (this.wire.length > 0) this.deliver();
-      else if (!this.#fire()) return;
+      else if (!this.#fire()) return this;
     }
     throw new Error('the two sides never come to rest');
   }
 
+  /** Lets what is due happen without delivering anything. */
+  fire(): void {
+    for (let step = 0; step < 100; step += 1) if (!this.#fire()) return;
+    throw new Error('a deadline stays due');
+  }
+
   /** Moves the clock on, firing what falls due, and delivers what is sent. */
-  advance(ms: number): void {
+  advance(ms: number): this {
+    this.#advance(ms, () => this.settle());
+    return this;
+  }
+
+  /** Moves the clock on while everything that is sent is lost. */
+  advanceLosing(ms: number): this {
+    this.#advance(ms, () => {
+      this.fire();
+      this.wire.length = 0;
+    });
+    return this;
+  }
+
+  /** What a side's endpoint says about its only connection. */
+  status(of: Side): ConnectionStatus {
+    return present(of.endpoint.status(this.at).connections[0]);
+  }
+
+  /** SAs of ours in a side's kernel. */
+  sas(of: Side): readonly InstalledSa[] {
+    const dumped = of.kernel.dump();
+    return dumped.ok ? dumped.value.sas : [];
+  }
+
+  policies(of: Side): readonly InstalledPolicy[] {
+    const dumped = of.kernel.dump();
+    return dumped.ok ? dumped.value.policies : [];
+  }
+
+  /** What becomes of one packet between the two: it arrives encrypted, in plaintext, or it is lost somewhere. */
+  packet(from: Side, packet: Partial<PlainPacket> = {}): 'encrypted' | 'plain' | 'blocked' | 'lost' {
+    const to = this.other(from);
+    const plain: PlainPacket = {
+      kind: 'plain',
+      source: from.address,
+      destination: to.address,
+      protocol: 17,
+      sourcePort: 4000,
+      destinationPort: 5000,
+      payloadBytes: 100,
+      ...packet,
+    };
+    const sent = from.kernel.outbound(plain);
+    if (sent.kind === 'dropped') return 'blocked';
+    const onWire: Packet = sent.kind === 'plain' ? plain : this.#translated(from, sent.packet);
+    const fate = to.kernel.inbound(onWire);
+    if (fate.kind === 'dropped') return 'lost';
+    return onWire.kind === 'esp' ? 'encrypted' : 'plain';
+  }
+
+  /** Whether packets pass encrypted in both directions. */
+  encrypts(packet: Partial<PlainPacket> = {}): boolean {
+    const back = { ...packet };
+    if (packet.source !== undefined && packet.destination !== undefined) {
+      Object.assign(back, { source: packet.destination, destination: packet.source });
+    }
+    return this.packet(this.left, packet) === 'encrypted' && this.packet(this.right, back) === 'encrypted';
+  }
+
+  #side(name: string, ip: string, seed: number): Side {
+    const random = {
+      keys: seededRandom(seed),
+      nonces: seededRandom(seed + 100),
+      spis: seededRandom(seed + 200),
+      jitter: seededRandom(seed + 300),
+    };
+    const limits = { ...DEFAULT_LIMITS, ...this.#options.limits };
+    const clock = { monotonicMs: () => this.at, wallMs: () => 1_800_000_000_000 + this.at };
+    const side: Side = {
+      name,
+      address: address(ip),
+      endpoint: createEndpoint({ crypto: this.#options.crypto ?? toyProvider, random, limits }),
+      kernel: new MemoryDataplane({ clock }),
+      commands: [],
+      facts: [],
+      jobs: [],
+      refuse: () => undefined,
+    };
+    side.kernel.onEvent((event) => this.handle(side, { kind: 'kernel', event }));
+    return side;
+  }
+
+  #advance(ms: number, rest: () => void): void {
     const until = this.at + ms;
     for (;;) {
-      this.settle();
-      const next = Math.min(this.left.endpoint.nextDeadline() ?? until, this.right.endpoint.nextDeadline() ?? until);
+      rest();
+      const deadlines = [this.left, this.right].flatMap((on) => [on.endpoint.nextDeadline(), on.kernel.nextDeadline()]);
+      const next = Math.min(...deadlines.map((deadline) => deadline ?? until));
       if (next >= until) break;
       this.at = Math.max(this.at, next);
     }
     this.at = until;
-    this.settle();
+    rest();
   }
 
   #fire(): boolean {
     let fired = false;
     for (const on of [this.left, this.right]) {
+      const kernel = on.kernel.nextDeadline();
+      if (kernel !== undefined && kernel <= this.at) {
+        on.kernel.advance();
+        fired = true;
+      }
       const next = on.endpoint.nextDeadline();
       if (next === undefined || next > this.at) continue;
       this.handle(on, { kind: 'deadline' });
@@ -210,11 +357,46 @@ export class Pair {
     return fired;
   }
 
+  /** Undefined for what a NAT does not let in. */
+  #seenByReceiver({ from, path }: Datagram): Path | undefined {
+    const { nat } = this;
+    const seen: Path = {
+      localAddress: path.remoteAddress,
+      localPort: path.remotePort,
+      remoteAddress: path.localAddress,
+      remotePort: path.localPort,
+    };
+    if (nat === undefined) return seen;
+    if (from === nat.inside) {
+      return { ...seen, remoteAddress: nat.publicAddress, remotePort: path.localPort + nat.portShift };
+    }
+    if (path.remoteAddress !== nat.publicAddress) return undefined;
+    return { ...seen, localAddress: nat.inside.address, localPort: path.remotePort - nat.portShift };
+  }
+
+  #translated(from: Side, packet: EspPacket): EspPacket {
+    const { nat } = this;
+    if (nat === undefined) return packet;
+    const { udp } = packet;
+    if (udp === undefined) throw new Error('a NAT does not let bare ESP pass');
+    if (from === nat.inside) {
+      return { ...packet, source: nat.publicAddress, udp: { ...udp, sourcePort: udp.sourcePort + nat.portShift } };
+    }
+    return {
+      ...packet,
+      destination: nat.inside.address,
+      udp: { ...udp, destinationPort: udp.destinationPort - nat.portShift },
+    };
+  }
+
   #execute(on: Side, action: IkeAction): Omit<Extract<IkeEvent, { kind: 'dataplaneFailed' }>, 'dropped'> | undefined {
     switch (action.kind) {
-      case 'transmit':
-        this.wire.push({ from: on, path: action.path, bytes: action.bytes.slice() });
+      case 'transmit': {
+        const datagram = { from: on, path: action.path, bytes: action.bytes.slice() };
+        this.wire.push(datagram);
+        this.sent.push(datagram);
         return undefined;
+      }
       case 'report':
         on.facts.push(action.fact);
         return undefined;
@@ -224,37 +406,20 @@ export class Pair {
       case 'dataplane': {
         const { command, owner } = action;
         const message = on.refuse(command);
-        if (message === undefined) {
+        const outcome = message === undefined ? on.kernel.execute(command) : undefined;
+        if (outcome?.ok) {
           on.commands.push(command);
           return undefined;
         }
-        const error = {
+        const refused = {
           kind: 'dataplaneError',
           command: command.kind,
           object: command.kind,
           errno: 'EINVAL',
-          message,
+          message: message ?? '',
         } as const;
-        return { kind: 'dataplaneFailed', command, owner, error };
+        return { kind: 'dataplaneFailed', command, owner, error: outcome?.error ?? refused };
       }
     }
   }
-}
-
-function side(name: string, ip: string, seed: number, crypto: CryptoProvider, limits: Partial<Limits>): Side {
-  const random = {
-    keys: seededRandom(seed),
-    nonces: seededRandom(seed + 100),
-    spis: seededRandom(seed + 200),
-    jitter: seededRandom(seed + 300),
-  };
-  return {
-    name,
-    address: address(ip),
-    endpoint: createEndpoint({ crypto, random, limits: { ...DEFAULT_LIMITS, ...limits } }),
-    commands: [],
-    facts: [],
-    jobs: [],
-    refuse: () => undefined,
-  };
 }
