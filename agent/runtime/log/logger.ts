@@ -1,5 +1,5 @@
 import pino, { type DestinationStream, type Logger } from 'pino';
-import pretty from 'pino-pretty';
+import { prettyFactory } from 'pino-pretty';
 
 /** How log lines look: for a person at a terminal, or one JSON object each. */
 export type LogFormat = 'human' | 'json';
@@ -19,15 +19,13 @@ export function createLog(format: LogFormat, level: LogLevel, destination: Desti
     formatters: { level: (label: string) => ({ level: label }) },
   };
   if (format === 'json') return pino(options, destination);
-  const human = pretty({
+  const written = prettyFactory({
     colorize: colour,
     translateTime: 'SYS:HH:MM:ss.l',
     hideObject: true,
     messageFormat: (line) => humanLine(line),
-    destination: destination as unknown as NodeJS.WritableStream,
-    sync: true,
   });
-  return pino(options, human);
+  return pino(options, { write: (line) => destination.write(written(line)) });
 }
 
 /** `node-b: negotiation failed: no common algorithms … (reason=noProposalChosen)` */

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
-import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, mkdtempSync, renameSync, rmdirSync, unlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import { err, ok, type Result } from '../../result.ts';
 
@@ -52,16 +52,18 @@ function answer(request: IncomingMessage, response: ServerResponse, report: () =
   response.end(`${JSON.stringify(body)}\n`);
 }
 
-/** The mode is right from the first moment: between listening and a later chmod anybody could connect. */
+/** Nobody else can connect between listening and the right mode: until then the socket is in a folder of our own. */
 async function listenPrivately(server: Server, path: string): Promise<void> {
-  const before = process.umask(0o177);
+  const folder = mkdtempSync(join(dirname(path), '.'));
   try {
-    server.listen(path);
+    const hidden = join(folder, 's');
+    server.listen(hidden);
+    await once(server, 'listening');
+    chmodSync(hidden, 0o600);
+    renameSync(hidden, path);
   } finally {
-    process.umask(before);
+    rmdirSync(folder);
   }
-  await once(server, 'listening');
-  chmodSync(path, 0o600);
 }
 
 /** Whether a process accepts connections at `path`; a socket file outlives the process that made it. */

@@ -1,0 +1,74 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+
+import { parseCommandLine } from './command-line.ts';
+
+let written = '';
+
+function parse(...args: readonly string[]) {
+  const take = (text: string | Uint8Array): boolean => {
+    written += String(text);
+    return true;
+  };
+  vi.spyOn(process.stdout, 'write').mockImplementation(take);
+  vi.spyOn(process.stderr, 'write').mockImplementation(take);
+  try {
+    return parseCommandLine(args);
+  } finally {
+    vi.restoreAllMocks();
+  }
+}
+
+afterEach(() => {
+  written = '';
+});
+
+describe('the command line', () => {
+  it('runs an agent with a file and says what else there is to choose', () => {
+    expect(parse('--config', 'node.yaml')).toEqual({
+      ok: true,
+      value: expect.objectContaining({
+        kind: 'run',
+        config: 'node.yaml',
+        socket: '/run/ikemesh/agent.sock',
+        flushOnExit: false,
+        logFormat: undefined,
+        logLevel: 'info',
+      }),
+    });
+    expect(
+      parse('-c', 'f', '--flush-on-exit', '--log-format', 'json', '--log-level', 'debug', '--socket', '/s'),
+    ).toMatchObject({ value: { flushOnExit: true, logFormat: 'json', logLevel: 'debug', socket: '/s' } });
+  });
+
+  it('checks a file', () => {
+    expect(parse('--config', 'node.yaml', '--check')).toEqual({
+      ok: true,
+      value: { kind: 'check', config: 'node.yaml' },
+    });
+  });
+
+  it('asks for the status, wherever the options stand', () => {
+    expect(parse('status')).toEqual({
+      ok: true,
+      value: { kind: 'status', socket: '/run/ikemesh/agent.sock', json: false },
+    });
+    expect(parse('status', '--json', '--socket', '/s')).toMatchObject({ value: { socket: '/s', json: true } });
+  });
+
+  it('prints the version and help with exit code 0', () => {
+    expect(parse('version')).toEqual({ ok: true, value: { kind: 'version' } });
+    expect(parse('--help')).toEqual({ ok: false, error: { exitCode: 0 } });
+    expect(written).toContain('SIGHUP');
+    expect(written).toContain('IKEMESH_CRYPTO');
+  });
+
+  it.each([
+    [[], /--config FILE is missing/],
+    [['--confg', 'x'], /unknown option '--confg'/],
+    [['--config', 'x', '--log-level', 'loud'], /Allowed choices are debug, info, warn, error/],
+    [['stats'], /too many arguments|unknown command/],
+  ])('refuses %j with exit code 2', (args, message) => {
+    expect(parse(...args)).toEqual({ ok: false, error: { exitCode: 2 } });
+    expect(written).toMatch(message);
+  });
+});

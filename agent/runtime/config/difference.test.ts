@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import { opensslProvider } from '../../crypto/openssl/openssl-provider.ts';
+import { SecretBytes } from '../../crypto/secret.ts';
+import type { ConnectionConfig } from '../../ike/types.ts';
+import { testConfig } from '../testing/agents.ts';
+import { assignReqids } from './assign-reqids.ts';
+import { configDifference } from './difference.ts';
+
+const peers = { 'node-b': '10.78.0.2', 'node-c': '10.78.0.3' };
+
+function connections(given: Readonly<Record<string, string>> = peers): readonly ConnectionConfig[] {
+  return assignReqids(testConfig(opensslProvider, 'node-a', '10.78.0.1', given).connections, [], {
+    sas: [],
+    policies: [],
+  });
+}
+
+function changed(name: string, change: Partial<ConnectionConfig>): readonly ConnectionConfig[] {
+  return connections().map((connection) => (connection.name === name ? { ...connection, ...change } : connection));
+}
+
+describe('the difference that a reload makes', () => {
+  it('is nothing where every value is the same, and the objects in use stay', () => {
+    const running = connections();
+    const difference = configDifference(running, connections());
+    expect(difference.commands).toEqual([]);
+    expect(difference.connections).toEqual(running);
+    expect(difference.connections[0]).toBe(running[0]);
+  });
+
+  it('removes first, then changes, then adds', () => {
+    const running = connections();
+    const wanted = [
+      ...connections({ 'node-d': '10.78.0.4' }),
+      ...changed('node-c', { ikeLifetimeMs: 1_000 }).filter(({ name }) => name === 'node-c'),
+    ];
+    expect(
+      configDifference(running, wanted).commands.map((command) => [
+        command.kind,
+        'connection' in command ? command.connection.name : 'name' in command ? command.name : '',
+      ]),
+    ).toEqual([
+      ['removeConnection', 'node-b'],
+      ['updateConnection', 'node-c'],
+      ['addConnection', 'node-d'],
+    ]);
+  });
+
+  it('sees a new pre-shared key of the same length', () => {
+    const preSharedKey = new SecretBytes(new Uint8Array(connections()[0]?.preSharedKey.length ?? 0).fill(1));
+    const difference = configDifference(connections(), changed('node-b', { preSharedKey }));
+    expect(difference.commands).toMatchObject([{ kind: 'updateConnection', connection: { name: 'node-b' } }]);
+    expect(preSharedKey.length).toBeGreaterThan(0);
+  });
+
+  it.each([
+    ['liveness', { liveness: { intervalMs: 1, timeoutMs: 2 } }],
+    ['identity', { remoteIdentity: { idType: 2, data: Uint8Array.of(1) } }],
+    ['initiation', { initiation: 'respond' as const }],
+    ['children', { children: [] }],
+  ])('sees a change of %s', (_what, change) => {
+    expect(configDifference(connections(), changed('node-c', change)).commands).toMatchObject([
+      { kind: 'updateConnection', connection: { name: 'node-c' } },
+    ]);
+  });
+
+  it('wipes the keys that were read for nothing, and no others', () => {
+    const running = connections();
+    const wanted = connections();
+    configDifference(running, wanted);
+    expect(wanted.map(({ preSharedKey }) => preSharedKey.length)).toEqual([0, 0]);
+    expect(running.every(({ preSharedKey }) => preSharedKey.length > 0)).toBe(true);
+  });
+});

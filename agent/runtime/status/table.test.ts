@@ -1,0 +1,211 @@
+import { describe, expect, it } from 'vitest';
+
+import { ip } from '../../dataplane/testing/builders.ts';
+import type { InstalledSa } from '../../dataplane/types.ts';
+import type { ChildSaStatus, ConnectionConfig, ConnectionStatus, IkeSaStatus } from '../../ike/types.ts';
+import { type ReportInputs, statusReport } from './report.ts';
+import { statusText } from './table.ts';
+
+const NOW = 10_000_000;
+
+const child: ChildSaStatus = {
+  name: 'nets',
+  state: 'installed',
+  mode: 'tunnel',
+  reqid: 1_610_612_741,
+  inboundSpi: 0xc1b2c3d4,
+  outboundSpi: 0x00d4e5f6,
+  suite: 'aes256gcm16-esn',
+  udpEncapsulation: true,
+  localSelectors: ['10.1.0.0/24[tcp/443]'],
+  remoteSelectors: ['10.2.0.0/24', '10.3.0.0/24'],
+  installedAt: NOW - 65_000,
+};
+
+const ikeSa: IkeSaStatus = {
+  number: 3,
+  state: 'established',
+  role: 'responder',
+  path: { localAddress: ip('10.78.0.1'), localPort: 4500, remoteAddress: ip('10.78.0.2'), remotePort: 61_000 },
+  initiatorSpi: '8fb1a2b3c4d5e6f7',
+  responderSpi: '0011223344556677',
+  suite: 'aes256gcm16-prfsha384-x25519',
+  nat: { local: false, remote: true },
+  startedAt: NOW - 66_000,
+  establishedAt: NOW - 65_000,
+  lastHeardAt: NOW - 4_000,
+  children: [child],
+};
+
+const connection: ConnectionStatus = {
+  name: 'node-b',
+  localAddress: ip('10.78.0.1'),
+  remoteAddress: ip('10.78.0.2'),
+  localIdentity: 'node-a.mesh.test',
+  remoteIdentity: 'node-b.mesh.test',
+  ikeSas: [ikeSa],
+  lastFailure: undefined,
+  nextAttemptAt: undefined,
+};
+
+const config = {
+  name: 'node-b',
+  ikeLifetimeMs: 14_400_000,
+  children: [{ name: 'nets', lifetime: { softSeconds: 3_600, hardSeconds: 7_200 } }],
+} as unknown as ConnectionConfig;
+
+function installed(destination: string, spi: number, more: Partial<InstalledSa> = {}): InstalledSa {
+  return {
+    id: { destination: ip(destination), spi },
+    source: ip('10.78.0.9'),
+    mode: 'tunnel',
+    reqid: 1_610_612_741,
+    esn: true,
+    replayWindow: 1_024,
+    packets: 12,
+    bytes: 1_234,
+    addedAt: 1_000,
+    usedAt: 1_998,
+    ours: true,
+    ...more,
+  };
+}
+
+const inbound = installed('10.78.0.1', 0xc1b2c3d4);
+const outbound = installed('10.78.0.2', 0x00d4e5f6, { packets: 0, bytes: 0, usedAt: 0 });
+
+function inputs(more: Partial<ReportInputs> = {}): ReportInputs {
+  return {
+    node: 'node-a',
+    version: '1.2.3',
+    cryptoProvider: 'openssl',
+    startedAt: NOW - 90_061_000,
+    now: NOW,
+    wallMs: 2_000_000,
+    endpoint: { connections: [connection], halfOpen: 0 },
+    connections: [config],
+    snapshot: { sas: [inbound, outbound], policies: [] },
+    kernelFailure: undefined,
+    dropped: {},
+    unsent: {},
+    ...more,
+  };
+}
+
+describe('the status for people', () => {
+  it('shows each peer with its SAs, their ages and the kernel’s counters', () => {
+    expect(
+      statusText(statusReport(inputs())),
+    ).toBe(`node-a: 1 peer, 1 encrypting, 1 Child SA, up 1d1h (ikemesh 1.2.3, openssl)
+
+node-b: ENCRYPTING
+  local  node-a.mesh.test @ 10.78.0.1
+  remote node-b.mesh.test @ 10.78.0.2
+  IKE SA #3: ESTABLISHED, IKEv2, 8fb1a2b3c4d5e6f7_i 0011223344556677_r*
+    10.78.0.1[4500] to 10.78.0.2[61000], peer behind NAT
+    aes256gcm16-prfsha384-x25519
+    established 1m5s ago, rekey in 3h58m, peer heard 4s ago
+    nets: INSTALLED, TUNNEL, reqid 1610612741, ESP in UDP: aes256gcm16-esn
+      installed 1m5s ago, rekey in 58m55s, expires in 1h58m
+      in  c1b2c3d4  1234 bytes, 12 packets, used 2s ago
+      out 00d4e5f6  0 bytes, 0 packets, never used
+      local  10.1.0.0/24[tcp/443]
+      remote 10.2.0.0/24 10.3.0.0/24
+`);
+  });
+
+  it('shows why a peer is down and when it is tried again', () => {
+    const text = 'node-b (10.78.0.2) does not answer IKE_SA_INIT: is it running?';
+    const down = { ...connection, ikeSas: [], lastFailure: { at: NOW - 12_000, text }, nextAttemptAt: NOW + 3_400 };
+    const lines = statusText(statusReport(inputs({ endpoint: { connections: [down], halfOpen: 2 } }))).split('\n');
+    expect(lines).toContain('node-b: DOWN');
+    expect(lines).toContain(`  last failure 12s ago: ${text}`);
+    expect(lines).toContain('  next attempt in 3s');
+    expect(lines).toContain("2 IKE SAs wait for the peer's proof");
+  });
+
+  it('shows SAs of an earlier run, what was dropped and what could not be sent', () => {
+    const old = installed('10.78.0.1', 0xabc, { reqid: 1_610_612_999 });
+    const foreign = installed('10.78.0.1', 0xdef, { ours: false });
+    const report = statusReport(
+      inputs({
+        snapshot: { sas: [inbound, outbound, old, foreign], policies: [] },
+        dropped: { unknownSpi: 3, integrity: 1 },
+        unsent: { ENETUNREACH: 2 },
+      }),
+    );
+    const lines = statusText(report).split('\n');
+    expect(lines).toContain('1 ESP SA of an earlier run:');
+    expect(lines).toContain('  to 10.78.0.1 00000abc  1234 bytes, 12 packets, used 2s ago, reqid 1610612999');
+    expect(lines).toContain('datagrams dropped since start: integrity 1, unknownSpi 3');
+    expect(lines).toContain('datagrams not sent since start: ENETUNREACH 2');
+  });
+
+  it('says that an SA is not in the kernel instead of inventing counters', () => {
+    const report = statusReport(inputs({ snapshot: { sas: [inbound], policies: [] } }));
+    expect(report.peers[0]?.state).toBe('established');
+    expect(statusText(report)).toContain('out 00d4e5f6  NOT IN THE KERNEL');
+  });
+
+  it('says that the kernel gave no counters', () => {
+    const report = statusReport(inputs({ snapshot: undefined, kernelFailure: 'EPERM' }));
+    expect(report).toMatchObject({ kernelFailure: 'EPERM', peers: [{ state: 'established' }] });
+    expect(statusText(report)).toContain('no kernel counters: EPERM');
+  });
+
+  it('calls a peer encrypting only when every Child SA of its configuration is there', () => {
+    const more = { ...config, children: [...config.children, { name: 'hosts', lifetime: {} }] } as ConnectionConfig;
+    expect(statusReport(inputs({ connections: [more] })).peers[0]?.state).toBe('established');
+  });
+});
+
+describe('the status as JSON', () => {
+  it('has what the table has, in seconds and hexadecimal SPIs', () => {
+    expect(statusReport(inputs()).peers[0]?.ikeSas[0]).toEqual({
+      number: 3,
+      state: 'established',
+      role: 'responder',
+      local: { address: '10.78.0.1', port: 4500 },
+      remote: { address: '10.78.0.2', port: 61_000 },
+      initiatorSpi: '8fb1a2b3c4d5e6f7',
+      responderSpi: '0011223344556677',
+      suite: 'aes256gcm16-prfsha384-x25519',
+      nat: { local: false, remote: true },
+      ageSeconds: 65,
+      lastHeardSeconds: 4,
+      rekeySeconds: 14_335,
+      children: [
+        {
+          name: 'nets',
+          state: 'installed',
+          mode: 'tunnel',
+          reqid: 1_610_612_741,
+          suite: 'aes256gcm16-esn',
+          udpEncapsulation: true,
+          localSelectors: ['10.1.0.0/24[tcp/443]'],
+          remoteSelectors: ['10.2.0.0/24', '10.3.0.0/24'],
+          ageSeconds: 65,
+          rekeySeconds: 3_535,
+          expirySeconds: 7_135,
+          inbound: {
+            spi: 'c1b2c3d4',
+            destination: '10.78.0.1',
+            reqid: 1_610_612_741,
+            installed: true,
+            bytes: 1_234,
+            packets: 12,
+            usedSecondsAgo: 2,
+          },
+          outbound: {
+            spi: '00d4e5f6',
+            destination: '10.78.0.2',
+            reqid: 1_610_612_741,
+            installed: true,
+            bytes: 0,
+            packets: 0,
+          },
+        },
+      ],
+    });
+  });
+});
