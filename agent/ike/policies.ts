@@ -150,7 +150,7 @@ function template(
 
 /** The first to ask for a key has it. */
 function add(needed: Map<string, Draft>, direction: PolicyDirection, selector: Selector, demand: Demand): void {
-  const key = policyKeyText(direction, selector);
+  const key = policyKeyText({ direction, selector });
   if (!needed.has(key)) needed.set(key, { direction, selector, priority: priorityOf(selector), ...demand });
 }
 

@@ -2,9 +2,11 @@ import { SecretBytes } from '../../crypto/secret.ts';
 import { algorithmByKeyword } from '../../crypto/suites.ts';
 import { toyProvider } from '../../crypto/toy/toy-provider.ts';
 import type { CryptoProvider, Random } from '../../crypto/types.ts';
+import { refuseCommand } from '../../dataplane/execute.ts';
 import type { EspPacket, Packet, PlainPacket } from '../../dataplane/memory/packet.ts';
 import { MemoryDataplane } from '../../dataplane/memory.ts';
 import type { DataplaneCommand, InstalledPolicy, InstalledSa } from '../../dataplane/types.ts';
+import { err } from '../../result.ts';
 import { type IpAddress, parseIpAddress } from '../../wire/ip-address.ts';
 import { IdType } from '../../wire/registry.ts';
 import { createEndpoint } from '../endpoint.ts';
@@ -405,20 +407,12 @@ export class Pair {
         return undefined;
       case 'dataplane': {
         const { command, owner } = action;
-        const message = on.refuse(command);
-        const outcome = message === undefined ? on.kernel.execute(command) : undefined;
-        if (outcome?.ok) {
-          on.commands.push(command);
-          return undefined;
-        }
-        const refused = {
-          kind: 'dataplaneError',
-          command: command.kind,
-          object: command.kind,
-          errno: 'EINVAL',
-          message: message ?? '',
-        } as const;
-        return { kind: 'dataplaneFailed', command, owner, error: outcome?.error ?? refused };
+        const reason = on.refuse(command);
+        const outcome =
+          reason === undefined ? on.kernel.execute(command) : err(refuseCommand(command, { errno: 'EINVAL', reason }));
+        if (!outcome.ok) return { kind: 'dataplaneFailed', command, owner, error: outcome.error };
+        on.commands.push(command);
+        return undefined;
       }
     }
   }

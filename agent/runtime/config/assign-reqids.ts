@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 
 import { OWN_REQIDS, ownReqid } from '../../dataplane/ownership.ts';
+import { policyKeyText } from '../../dataplane/texts.ts';
 import type { KernelSnapshot } from '../../dataplane/types.ts';
 import { DEFAULT_LIMITS } from '../../ike/limits.ts';
-import { policyKeyText } from '../../ike/policies.ts';
 import { outboundSelectors, trafficSelectors } from '../../ike/selector.ts';
 import type { ConnectionConfig } from '../../ike/types.ts';
 import type { PlannedChild, PlannedConnection } from './agent-config.ts';
@@ -62,7 +62,7 @@ function reqidsBySelector(snapshot: KernelSnapshot): ReadonlyMap<string, number>
   const reqids = new Map<string, number>();
   for (const { ours, direction, selector, template } of snapshot.policies) {
     if (ours && direction === 'out' && template !== undefined) {
-      reqids.set(policyKeyText(direction, selector), template.reqid);
+      reqids.set(policyKeyText({ direction, selector }), template.reqid);
     }
   }
   return reqids;
@@ -78,7 +78,7 @@ function installedReqid(
   const remote = trafficSelectors(child.remote, connection.remoteAddress);
   const selectors = outboundSelectors(local, remote, DEFAULT_LIMITS) ?? [];
   return selectors
-    .map((selector) => installed.get(policyKeyText('out', selector)))
+    .map((selector) => installed.get(policyKeyText({ direction: 'out', selector })))
     .find((reqid) => reqid !== undefined);
 }
 

@@ -1,8 +1,8 @@
-import { describeKey } from '../../dataplane/texts.ts';
+import { describeKey, policyKeyText } from '../../dataplane/texts.ts';
 import type { KernelSnapshot, PolicySpec } from '../../dataplane/types.ts';
 import { identityText } from '../../ike/identity.ts';
 import { DEFAULT_LIMITS } from '../../ike/limits.ts';
-import { policyCommands, policyKeyText } from '../../ike/policies.ts';
+import { policyCommands } from '../../ike/policies.ts';
 import { algorithmText } from '../../ike/suite.ts';
 import type { ChildConfig, ConnectionConfig, ProposalConfig, SelectorConfig } from '../../ike/types.ts';
 import type { IpAddress } from '../../wire/ip-address.ts';
@@ -83,7 +83,7 @@ function kernelLines(plan: Plan, policies: readonly PolicySpec[]): readonly stri
     return [`${policies.length} policies and ${bypasses.length} bypasses for IKE itself; not compared: ${kernel}`];
   }
   const keyOf = ({ direction, selector }: Pick<PolicySpec, 'direction' | 'selector'>) =>
-    policyKeyText(direction, selector);
+    policyKeyText({ direction, selector });
   const installed = new Map(kernel.policies.map((policy) => [keyOf(policy), policy]));
   const wanted = new Set([...policies, ...bypasses].map(keyOf));
   const reqids = new Set(plan.connections.flatMap(({ children }) => children.map((child) => child.reqid)));
