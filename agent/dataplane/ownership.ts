@@ -18,6 +18,9 @@ import type { DataplaneEvent, PolicyDirection } from './types.ts';
 /** A number of our range, counted from 0: the number that `ownIndex` or `ownReqid` was made of. */
 export const OWN_SEQUENCES = 0x4000000;
 
+/** So many sequences at the end of the range are those of policies that belong to no connection: the way of IKE itself. */
+export const BYPASS_SEQUENCES = 32;
+
 /** The policy index of `sequence`, 0 to OWN_SEQUENCES - 1; larger numbers start again from 0. */
 export function ownIndex(sequence: number, direction: PolicyDirection): number {
   return RANGE_START + (sequence % OWN_SEQUENCES) * 8 + directionNumber(direction);
@@ -36,6 +39,11 @@ export function isOurIndex(index: number): boolean {
 /** The reqid of `sequence`, 0 to OWN_REQIDS - 1; larger numbers start again from 0. */
 export function ownReqid(sequence: number): number {
   return RANGE_START + (sequence % OWN_REQIDS);
+}
+
+/** Whether a policy with this index is ours and belongs to no connection. */
+export function isBypassIndex(index: number): boolean {
+  return (ownIndexSequence(index) ?? 0) >= OWN_SEQUENCES - BYPASS_SEQUENCES;
 }
 
 /** Whether an SA with this reqid is ours. */

@@ -2,7 +2,7 @@ import { assertNever } from '../result.ts';
 import { orderPolicies } from './children.ts';
 import { closeIkeSa } from './closing.ts';
 import { attempt, isSatisfied, scheduleAttempt } from './connecting.ts';
-import { type Connection, newConnection } from './connection.ts';
+import { type Connection, initiationOf, newConnection } from './connection.ts';
 import type { Core } from './core.ts';
 import type { CloseReason } from './fact.ts';
 import { sameIdentity } from './identity.ts';
@@ -53,7 +53,7 @@ function add(core: Core, at: Instant, config: ConnectionConfig): void {
 }
 
 function begin(core: Core, at: Instant, connection: Connection): void {
-  const { initiation } = connection.config;
+  const initiation = initiationOf(connection.config);
   if (initiation === 'start') connection.nextAttemptAt = at;
   if (initiation === 'takeover') scheduleAttempt(core, at, connection);
   core.schedule(connection);
@@ -104,7 +104,7 @@ function adjust(core: Core, at: Instant, connection: Connection, config: Connect
     sa.state = { ...sa.state, children, replaceAt };
   }
   orderPolicies(core, connection, 0, 0);
-  if (before.initiation === config.initiation) return;
+  if (initiationOf(before) === initiationOf(config)) return;
   if (connection.replacing === 0) connection.nextAttemptAt = undefined;
   if (!isSatisfied(connection)) begin(core, at, connection);
 }

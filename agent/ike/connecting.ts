@@ -1,6 +1,6 @@
 import { ZERO_SPI } from '../wire/header.ts';
 import { ExchangeType } from '../wire/registry.ts';
-import { type Connection, childrenOf, isConnecting } from './connection.ts';
+import { type Connection, childrenOf, initiationOf, isConnecting } from './connection.ts';
 import type { Core } from './core.ts';
 import { firstInitRequest } from './exchange/ike-sa-init.ts';
 import { enqueue } from './requests.ts';
@@ -80,7 +80,8 @@ export function backoffMs(core: Core, connection: Connection): number {
 
 /** Plans the next attempt where the connection wants to be up by itself and is not. One that is planned already stays. */
 export function scheduleAttempt(core: Core, at: Instant, connection: Connection): void {
-  const { initiation, remoteAddress, name } = connection.config;
+  const { remoteAddress, name } = connection.config;
+  const initiation = initiationOf(connection.config);
   if (remoteAddress === 'any' || initiation === 'respond' || initiation === 'onDemand') return;
   if (core.connections.get(name) !== connection) return;
   if (connection.nextAttemptAt !== undefined || isConnecting(connection) || isSatisfied(connection)) return;

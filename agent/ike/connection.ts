@@ -60,6 +60,15 @@ export function newConnection(config: ConnectionConfig): Connection {
   };
 }
 
+/**
+ * When a connection begins by itself. A Permissive tunnel without an SA is a policy that asks nobody for one, so no
+ * traffic tells that it is wanted: it is begun at once.
+ */
+export function initiationOf({ initiation, children }: ConnectionConfig): ConnectionConfig['initiation'] {
+  const silent = children.some((child) => child.mode === 'tunnel' && child.enforcement === 'Permissive');
+  return initiation === 'onDemand' && silent ? 'start' : initiation;
+}
+
 /** All Child SAs of a connection, the oldest IKE SA's first. */
 export function childrenOf(connection: Connection): readonly ChildSa[] {
   return connection.ikeSas.flatMap((sa) => (sa.state.kind === 'established' ? sa.state.children : []));

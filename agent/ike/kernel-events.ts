@@ -4,7 +4,7 @@ import { onCounters, removeChildren } from './children.ts';
 import { noteFailure } from './closing.ts';
 import { securedBy } from './commit.ts';
 import { attempt, backoffMs, isSatisfied, replace, scheduleAttempt } from './connecting.ts';
-import type { Connection } from './connection.ts';
+import { type Connection, initiationOf } from './connection.ts';
 import type { Core } from './core.ts';
 import { reconcile } from './kernel-snapshot.ts';
 import { protectedMessage } from './protected-message.ts';
@@ -54,7 +54,8 @@ function onAcquire(core: Core, at: Instant, reqid: number): void {
   for (const connection of core.connections.values()) {
     const child = connection.config.children.find((config) => config.reqid === reqid);
     if (child === undefined) continue;
-    const { name, initiation } = connection.config;
+    const { name } = connection.config;
+    const initiation = initiationOf(connection.config);
     core.report({ kind: 'acquired', connection: name, child: child.name });
     // The side that takes over leaves the peer its time: else both would begin at the same packet.
     if (initiation === 'takeover') scheduleAttempt(core, at, connection);

@@ -1,3 +1,4 @@
+import { isBypassIndex } from '../dataplane/ownership.ts';
 import { planChanges } from '../dataplane/plan.ts';
 import { saIdText } from '../dataplane/texts.ts';
 import type { DataplaneCommand, KernelSnapshot, PolicySpec, SaId } from '../dataplane/types.ts';
@@ -63,9 +64,9 @@ function orderedPolicies(core: Core): readonly PolicySpec[] {
   return Array.from(core.connections.values(), (connection) => [...connection.policies.values()]).flat();
 }
 
-/** What lets pass without conditions is the way of IKE itself, which is not the core's. */
+/** The way of IKE itself, which is not the core's. */
 function bypasses(snapshot: KernelSnapshot): readonly PolicySpec[] {
-  return snapshot.policies.filter(({ ours, template, action }) => ours && template === undefined && action === 'allow');
+  return snapshot.policies.filter(({ ours, index }) => ours && isBypassIndex(index));
 }
 
 function knownSas(core: Core): readonly SaId[] {

@@ -114,9 +114,20 @@ function templates(
   outboundSpi: number,
 ): Demands {
   const tunnel = mode === 'tunnel';
-  const out = template(config, mode, tunnel ? { source: local, destination: remote } : undefined, outboundSpi);
-  const back = template(config, mode, tunnel ? { source: remote, destination: local } : undefined, 0);
-  return { out: { action: 'allow', template: out }, back: { action: 'allow', template: back } };
+  const level = config.enforcement === 'Required' ? 'required' : 'optional';
+  const back = template(config, mode, tunnel ? { source: remote, destination: local } : undefined, 0, level);
+  const demands = { back: { action: 'allow', template: back } } as const;
+  // Kernels from 6.4 on refuse an optional tunnel on the way out: it is required while there is an SA, else not asked for.
+  if (tunnel && level === 'optional' && outboundSpi === 0) return { ...demands, out: { action: 'allow' } };
+  const outLevel = tunnel ? 'required' : level;
+  const out = template(
+    config,
+    mode,
+    tunnel ? { source: local, destination: remote } : undefined,
+    outboundSpi,
+    outLevel,
+  );
+  return { ...demands, out: { action: 'allow', template: out } };
 }
 
 function withoutSa(config: ChildConfig): Demands {
@@ -143,8 +154,8 @@ function template(
   mode: ChildConfig['mode'],
   endpoints: { readonly source: IpAddress; readonly destination: IpAddress } | undefined,
   spi: number,
+  level: PolicyTemplate['level'],
 ): PolicyTemplate {
-  const level = config.enforcement === 'Required' ? 'required' : 'optional';
   return { mode, ...endpoints, reqid: config.reqid, spi, level };
 }
 

@@ -1,4 +1,4 @@
-import { OWN_SEQUENCES, ownIndex, ownIndexSequence } from '../dataplane/ownership.ts';
+import { BYPASS_SEQUENCES, isBypassIndex, OWN_SEQUENCES, ownIndex } from '../dataplane/ownership.ts';
 import type { InstalledPolicy, PolicySpec, PortMatch, Selector } from '../dataplane/types.ts';
 import type { IpAddress } from '../wire/ip-address.ts';
 
@@ -33,7 +33,7 @@ export function bypassPolicies(ports: { readonly ike: number; readonly natTraver
 
 /** Whether a policy in the kernel is one of these, of this run or an earlier one. */
 export function isBypass(policy: InstalledPolicy): boolean {
-  return policy.ours && policy.template === undefined && (ownIndexSequence(policy.index) ?? 0) >= FIRST_SEQUENCE;
+  return policy.ours && policy.template === undefined && isBypassIndex(policy.index);
 }
 
 function selector(address: IpAddress, protocol: number, sourcePort: PortMatch, destinationPort: PortMatch): Selector {
@@ -54,5 +54,5 @@ const ICMPV6 = 58;
 const NEIGHBOUR_DISCOVERY = [133, 134, 135, 136, 137];
 /** Below every policy of a connection. */
 const PRIORITY = 1_000;
-/** The last of our range: policies of connections are numbered from its beginning. */
-const FIRST_SEQUENCE = OWN_SEQUENCES - 32;
+/** Policies of connections are numbered from the beginning of our range. */
+const FIRST_SEQUENCE = OWN_SEQUENCES - BYPASS_SEQUENCES;
