@@ -194,6 +194,14 @@ describe('the end of an agent', () => {
     expect(policies.filter((one) => !one.ours)).toHaveLength(1);
   });
 
+  it('starts again with other peers without stumbling over the policies of the earlier run', () => {
+    const { agents, hosts } = pair();
+    agents[0].stop();
+    started(hosts[0], configA({ 'node-c': C, 'node-d': '10.78.0.4', 'node-b': B }));
+    expect(hosts[0].logLines.filter((line) => line.msg === 'the kernel refused a command')).toEqual([]);
+    expect(installed(hosts[0]).policies.filter((one) => one.ours)).toHaveLength(BYPASSES + 6);
+  });
+
   it('with a flush tells the peer and leaves nothing of ours, but all of others', async () => {
     const { world, agents, hosts } = pair();
     hosts[0].kernel.kernel.putPolicy(policy('out', selector('192.0.2.1', '192.0.2.2'), { index: 9 }));

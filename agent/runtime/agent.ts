@@ -1,9 +1,10 @@
+import { ownIndexSequence } from '../dataplane/ownership.ts';
 import type { KernelSnapshot } from '../dataplane/types.ts';
 import type { Fact } from '../ike/fact.ts';
 import type { ConnectionConfig, Endpoint } from '../ike/types.ts';
 import type { Clock, Dataplane, Observer, Timers, Transport, Verifier } from '../ports.ts';
 import { err, ok, type Result } from '../result.ts';
-import type { IpAddress } from '../wire/ip-address.ts';
+import { type IpAddress, ipFamily } from '../wire/ip-address.ts';
 import { bypassPolicies, isBypass } from './bypass.ts';
 import type { AgentConfig } from './config/agent-config.ts';
 import { assignReqids } from './config/assign-reqids.ts';
@@ -26,7 +27,8 @@ export interface IkeTransport extends Transport {
 /** What an agent is put together from. */
 export interface AgentParts {
   readonly config: AgentConfig;
-  readonly endpoint: Endpoint;
+  /** Makes the core, whose policies are to be numbered from this sequence of our range. */
+  readonly createEndpoint: (firstPolicySequence: number) => Endpoint;
   readonly transport: IkeTransport;
   readonly dataplane: Dataplane;
   readonly clock: Clock;
@@ -51,13 +53,14 @@ export class Agent {
   #connections: readonly ConnectionConfig[];
   #onAllClosed: () => void = () => {};
 
-  private constructor(parts: AgentParts, connections: readonly ConnectionConfig[]) {
+  private constructor(parts: AgentParts, endpoint: Endpoint, connections: readonly ConnectionConfig[]) {
     this.#parts = parts;
     this.#connections = connections;
     this.#nodeName = parts.config.nodeName;
     this.#startedAt = parts.clock.monotonicMs();
     this.#loop = new Loop({
       ...parts,
+      endpoint,
       observers: [...parts.observers, { note: (fact) => this.#noteIkeSas(fact) }],
       onDefect: (error) => parts.log.error({ error: describeDefect(error) }, 'defect: a datagram was dropped'),
     });
@@ -74,7 +77,8 @@ export class Agent {
     if (!dumped.ok) return err(environmentFailure(`the kernel's SAs cannot be read: ${dumped.error.message}`));
     const bypassed = Agent.#putBypasses(parts);
     if (!bypassed.ok) return bypassed;
-    const agent = new Agent(parts, assignReqids(parts.config.connections, [], dumped.value));
+    const endpoint = parts.createEndpoint(nextPolicySequence(dumped.value));
+    const agent = new Agent(parts, endpoint, assignReqids(parts.config.connections, [], dumped.value));
     for (const connection of agent.#connections) agent.#loop.command({ kind: 'addConnection', connection });
     agent.#loop.command({ kind: 'adopt', snapshot: dumped.value });
     return ok(agent);
@@ -139,14 +143,18 @@ export class Agent {
     this.stop();
   }
 
-  static #putBypasses(parts: AgentParts): Result<void, StartFailure> {
-    for (const policy of bypassPolicies(parts.ports)) {
-      const put = parts.dataplane.execute({ kind: 'putPolicy', policy });
+  static #putBypasses({ dataplane, config, ports, log }: AgentParts): Result<void, StartFailure> {
+    const families = new Set(config.addresses.map(ipFamily));
+    for (const policy of bypassPolicies(ports)) {
+      const put = dataplane.execute({ kind: 'putPolicy', policy });
       if (put.ok) continue;
       const { errno, object, message } = put.error;
       // Another IKE daemon has let IKE pass already, or blocks it on purpose; both are its operator's business.
-      if (errno === 'CONFLICT') parts.log.warn({ object, text: message }, 'a policy for IKE itself is not ours');
-      else return err(environmentFailure(`the kernel refuses the ${object}: ${message}`));
+      if (errno === 'CONFLICT') log.warn({ object, text: message }, 'a policy for IKE itself is not ours');
+      // A kernel may lack a family that nobody uses.
+      else if (families.has(ipFamily(policy.selector.source.address))) {
+        return err(environmentFailure(`the kernel refuses the ${object}: ${message}`));
+      }
     }
     return ok(undefined);
   }
@@ -181,6 +189,14 @@ export class Agent {
       };
     });
   }
+}
+
+/** Above what an earlier run has left: the kernel keeps the indexes of policies that are replaced. */
+function nextPolicySequence(snapshot: KernelSnapshot): number {
+  const used = snapshot.policies
+    .filter((policy) => policy.ours && !isBypass(policy))
+    .map((policy) => ownIndexSequence(policy.index) ?? 0);
+  return used.reduce((highest, sequence) => Math.max(highest, sequence), 0) + 1;
 }
 
 /** Why a socket could not be had and what to do about it. */

@@ -71,14 +71,15 @@ async function start(options: RunOptions, config: AgentConfig): Promise<Result<A
   const drops = new DropCounters(log, systemTimers);
   const transport = new UdpTransport(IKE_PORTS, drops);
   await listenPatiently(transport, config);
-  const endpoint = createEndpoint({
-    crypto: provider,
-    random: { keys: systemRandom, nonces: systemRandom, spis: systemRandom, jitter: systemRandom },
-    limits: DEFAULT_LIMITS,
-  });
   const agent = Agent.start({
     config,
-    endpoint,
+    createEndpoint: (firstPolicySequence) =>
+      createEndpoint({
+        crypto: provider,
+        random: { keys: systemRandom, nonces: systemRandom, spis: systemRandom, jitter: systemRandom },
+        limits: DEFAULT_LIMITS,
+        firstPolicySequence,
+      }),
     transport,
     dataplane: dataplane.value,
     clock: systemClock,

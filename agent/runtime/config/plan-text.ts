@@ -82,23 +82,21 @@ function kernelLines(plan: Plan, policies: readonly PolicySpec[]): readonly stri
   if (typeof kernel === 'string') {
     return [`${policies.length} policies and ${bypasses.length} bypasses for IKE itself; not compared: ${kernel}`];
   }
-  const keyOf = ({ direction, selector }: Pick<PolicySpec, 'direction' | 'selector'>) =>
-    policyKeyText({ direction, selector });
-  const installed = new Map(kernel.policies.map((policy) => [keyOf(policy), policy]));
-  const wanted = new Set([...policies, ...bypasses].map(keyOf));
+  const installed = new Map(kernel.policies.map((policy) => [policyKeyText(policy), policy]));
+  const wanted = new Set([...policies, ...bypasses].map(policyKeyText));
   const reqids = new Set(plan.connections.flatMap(({ children }) => children.map((child) => child.reqid)));
   const lines = [
     `the kernel has ${count(kernel.sas.filter((sa) => sa.ours).length, 'SA')} and ` +
       `${count(kernel.policies.filter((policy) => policy.ours).length, 'policy', 'policies')} of ours`,
   ];
   for (const policy of [...bypasses, ...policies]) {
-    const present = installed.get(keyOf(policy));
+    const present = installed.get(policyKeyText(policy));
     if (present === undefined) lines.push(`+ ${describeKey(policy)}${whatFor(policy)}`);
     else if (present.ours) lines.push(`= ${describeKey(policy)}${whatFor(policy)}`);
     else lines.push(`! ${describeKey(policy)} belongs to another program and stays as it is`);
   }
   for (const policy of kernel.policies) {
-    if (policy.ours && !isBypass(policy) && !wanted.has(keyOf(policy))) lines.push(`- ${describeKey(policy)}`);
+    if (policy.ours && !isBypass(policy) && !wanted.has(policyKeyText(policy))) lines.push(`- ${describeKey(policy)}`);
   }
   for (const sa of kernel.sas) {
     if (sa.ours && !reqids.has(sa.reqid)) lines.push(`- SA to ${sa.id.destination}, SPI ${sa.id.spi.toString(16)}`);

@@ -127,14 +127,15 @@ export class TestHost {
     const log = createLog('json', 'debug', { write: (line) => void this.logLines.push(JSON.parse(line)) }, false);
     const drops = new DropCounters(log, timers);
     const random = seeded(this.logLines.length + config.nodeName.charCodeAt(config.nodeName.length - 1));
-    const endpoint = createEndpoint({
-      crypto: this.#provider,
-      random: { keys: random, nonces: random, spis: random, jitter: random },
-      limits: DEFAULT_LIMITS,
-    });
     return Agent.start({
       config,
-      endpoint,
+      createEndpoint: (firstPolicySequence) =>
+        createEndpoint({
+          crypto: this.#provider,
+          random: { keys: random, nonces: random, spis: random, jitter: random },
+          limits: DEFAULT_LIMITS,
+          firstPolicySequence,
+        }),
       transport: this.#world.transport(taken),
       dataplane: this.kernel,
       clock,
