@@ -87,24 +87,9 @@ export function onCounters(core: Core, at: Instant, id: SaId, packets: number): 
 
 /** Sends on `child` from here on; older pairs of the same Child are received on only. */
 export function makeCurrent(core: Core, at: Instant, sa: IkeSa, connection: Connection, child: ChildSa): void {
-  for (const owner of connection.ikeSas) {
-    setChildren(owner, (children) =>
-      children.map((each) => {
-        if (each.inboundSpi === child.inboundSpi) return { ...each, usage: 'current' };
-        return isSameChild(each, child.config.name) ? { ...each, usage: 'superseded' } : each;
-      }),
-    );
-  }
+  markCurrent(connection, child);
   orderPolicies(core, connection, sa.number, child.inboundSpi);
-  const { reqid } = child.config;
-  const removeAt = at + core.context.limits.supersededGraceMs;
-  for (const orphan of connection.orphans) {
-    if (orphan.reqid !== reqid) continue;
-    connection.retiring.push({ id: orphan.id, removeAt });
-    core.report({ kind: 'orphanRemoved', connection: connection.config.name, spi: orphan.id.spi });
-  }
-  connection.orphans = connection.orphans.filter((orphan) => orphan.reqid !== reqid);
-  core.schedule(connection);
+  retireOrphans(core, at, connection, child.config.reqid);
 }
 
 /**
@@ -189,20 +174,42 @@ export function orderPolicies(core: Core, connection: Connection, ikeSa: number,
 
 /**
  * Where the pair that was sent on is gone, another takes its place: one that waited for it to end, else the newest of
- * those that it had superseded, which happens where two crossing exchanges are settled.
+ * those that it had superseded, which happens where two crossing exchanges are settled. The policies follow when all
+ * are in place: none may lose its pin on the way.
  */
 function ensureCurrent(core: Core, at: Instant, connection: Connection): void {
   const names = new Set(childrenOf(connection).map((child) => child.config.name));
   for (const name of names) {
-    const candidates = connection.ikeSas.flatMap((sa) =>
-      sa.state.kind === 'established'
-        ? sa.state.children.filter((child) => isSameChild(child, name)).map((child) => ({ sa, child }))
-        : [],
-    );
-    if (candidates.some(({ child }) => child.usage === 'current')) continue;
-    const next = candidates.findLast(({ child }) => child.usage === 'deferred') ?? candidates.at(-1);
-    if (next !== undefined) makeCurrent(core, at, next.sa, connection, next.child);
+    const candidates = childrenOf(connection).filter((child) => isSameChild(child, name));
+    if (candidates.some(({ usage }) => usage === 'current')) continue;
+    const next = candidates.findLast(({ usage }) => usage === 'deferred') ?? candidates.at(-1);
+    if (next === undefined) continue;
+    markCurrent(connection, next);
+    retireOrphans(core, at, connection, next.config.reqid);
   }
+}
+
+function markCurrent(connection: Connection, child: ChildSa): void {
+  for (const owner of connection.ikeSas) {
+    setChildren(owner, (children) =>
+      children.map((each) => {
+        if (each.inboundSpi === child.inboundSpi) return { ...each, usage: 'current' };
+        return isSameChild(each, child.config.name) ? { ...each, usage: 'superseded' } : each;
+      }),
+    );
+  }
+}
+
+/** What an earlier run left has a successor in use. */
+function retireOrphans(core: Core, at: Instant, connection: Connection, reqid: number): void {
+  const removeAt = at + core.context.limits.supersededGraceMs;
+  for (const orphan of connection.orphans) {
+    if (orphan.reqid !== reqid) continue;
+    connection.retiring.push({ id: orphan.id, removeAt });
+    core.report({ kind: 'orphanRemoved', connection: connection.config.name, spi: orphan.id.spi });
+  }
+  connection.orphans = connection.orphans.filter((orphan) => orphan.reqid !== reqid);
+  core.schedule(connection);
 }
 
 function setChildren(sa: IkeSa, change: (children: readonly ChildSa[]) => readonly ChildSa[]): void {
