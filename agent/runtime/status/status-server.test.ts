@@ -1,9 +1,9 @@
 import { once } from 'node:events';
-import { mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
@@ -44,6 +44,11 @@ describe('the status socket', () => {
   it('may be opened by its owner only', async () => {
     await listen();
     expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
+  it.skipIf(!existsSync('/dev/shm'))('lies in the uppermost folder of a file system too', async () => {
+    path = join('/dev/shm', `${basename(folder)}.sock`);
+    expect((await listen()).ok).toBe(true);
   });
 
   it('says that no agent is running where nobody made it', async () => {

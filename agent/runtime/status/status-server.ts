@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { chmodSync, lstatSync, mkdirSync, mkdtempSync, renameSync, rmdirSync, unlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, mkdtempSync, renameSync, rmSync, unlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -54,7 +54,8 @@ function answer(request: IncomingMessage, response: ServerResponse, report: () =
 
 /** Nobody else can connect between listening and the right mode: until then the socket is in a folder of our own. */
 async function listenPrivately(server: Server, path: string): Promise<void> {
-  const folder = mkdtempSync(join(dirname(path), '.'));
+  // Beside the socket, where it can be moved from; `join` would take the dot away and make it one folder further up.
+  const folder = mkdtempSync(`${dirname(path)}/.`);
   try {
     const hidden = join(folder, 's');
     server.listen(hidden);
@@ -62,7 +63,7 @@ async function listenPrivately(server: Server, path: string): Promise<void> {
     chmodSync(hidden, 0o600);
     renameSync(hidden, path);
   } finally {
-    rmdirSync(folder);
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 
