@@ -11,6 +11,7 @@ import { run } from './runtime/run.ts';
 import { environmentFailure, type StartFailure } from './runtime/start-failure.ts';
 import { fetchStatus } from './runtime/status/status-client.ts';
 import { statusText } from './runtime/status/table.ts';
+import { IKE_PORTS, UdpTransport } from './runtime/transport-udp.ts';
 import { VERSION } from './runtime/version.ts';
 
 const parsed = parseCommandLine(process.argv.slice(2));
@@ -39,6 +40,7 @@ async function runAgent(invocation: RunInvocation): Promise<number> {
     provider: provider.value,
     log: createLog(format, invocation.logLevel, process.stderr, process.stderr.isTTY),
     signals: process,
+    createTransport: (observer) => new UdpTransport(IKE_PORTS, observer),
     openDataplane: () => {
       const opened = openXfrmDataplane();
       return opened.ok ? opened : err(opened.error.message);

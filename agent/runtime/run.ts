@@ -5,7 +5,7 @@ import { createEndpoint } from '../ike/endpoint.ts';
 import { DEFAULT_LIMITS } from '../ike/limits.ts';
 import type { Dataplane } from '../ports.ts';
 import { err, ok, type Result } from '../result.ts';
-import { Agent } from './agent.ts';
+import { Agent, type IkeTransport } from './agent.ts';
 import { systemClock, systemTimers } from './clock-system.ts';
 import type { AgentConfig } from './config/agent-config.ts';
 import { type ConfigFault, formatFaults } from './config/fault.ts';
@@ -17,7 +17,7 @@ import type { Log } from './log/logger.ts';
 import { systemRandom } from './random-system.ts';
 import { environmentFailure, type StartFailure } from './start-failure.ts';
 import { StatusServer } from './status/status-server.ts';
-import { IKE_PORTS, UdpTransport } from './transport-udp.ts';
+import { IKE_PORTS, type TransportObserver } from './transport-udp.ts';
 import { VERSION } from './version.ts';
 
 /** What a running agent depends on. */
@@ -29,6 +29,8 @@ export interface RunOptions {
   readonly log: Log;
   /** Opens the kernel's IPsec once the configuration has proved to be good. */
   readonly openDataplane: () => Result<Dataplane, string>;
+  /** Makes the transport, without sockets yet. */
+  readonly createTransport: (observer: TransportObserver) => IkeTransport;
   /** Hears of SIGHUP, SIGTERM and SIGINT. */
   readonly signals: Signals;
 }
@@ -69,7 +71,7 @@ async function start(options: RunOptions, config: AgentConfig): Promise<Result<A
   const dataplane = options.openDataplane();
   if (!dataplane.ok) return err(environmentFailure(dataplane.error));
   const drops = new DropCounters(log, systemTimers);
-  const transport = new UdpTransport(IKE_PORTS, drops);
+  const transport = options.createTransport(drops);
   await listenPatiently(transport, config);
   const agent = Agent.start({
     config,
@@ -101,7 +103,7 @@ async function start(options: RunOptions, config: AgentConfig): Promise<Result<A
 }
 
 /** An IPv6 address that was just configured is not this host's before duplicate address detection (RFC 4862 §5.4). */
-async function listenPatiently(transport: UdpTransport, config: AgentConfig): Promise<void> {
+async function listenPatiently(transport: IkeTransport, config: AgentConfig): Promise<void> {
   for (let attempt = 1; attempt < LISTEN_ATTEMPTS; attempt += 1) {
     const listening = transport.listen(config.addresses);
     if (listening.ok || listening.error.errno !== 'EADDRNOTAVAIL') return;

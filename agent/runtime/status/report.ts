@@ -6,6 +6,7 @@ import type {
   EndpointStatus,
   IkeSaStatus,
   Instant,
+  TableSizes,
 } from '../../ike/types.ts';
 import type { IpAddress } from '../../wire/ip-address.ts';
 import type { Counts } from '../counters.ts';
@@ -21,6 +22,8 @@ export interface StatusReport {
   readonly earlierSas: readonly SaReport[];
   /** IKE SAs that wait for a peer to prove itself. */
   readonly halfOpen: number;
+  /** How much the core remembers, by which a leak would show. */
+  readonly remembered: TableSizes;
   /** Datagrams received and dropped since the start, by reason. */
   readonly dropped: Counts;
   /** Datagrams that could not be sent since the start, by error. */
@@ -104,7 +107,7 @@ export interface ReportInputs {
   readonly startedAt: Instant;
   readonly now: Instant;
   readonly wallMs: number;
-  readonly endpoint: Pick<EndpointStatus, 'connections' | 'halfOpen'>;
+  readonly endpoint: EndpointStatus;
   readonly connections: readonly ConnectionConfig[];
   /** Undefined where the kernel would not say. */
   readonly snapshot: KernelSnapshot | undefined;
@@ -128,6 +131,7 @@ export function statusReport(inputs: ReportInputs): StatusReport {
     peers,
     earlierSas: sas.unclaimed(),
     halfOpen: inputs.endpoint.halfOpen,
+    remembered: inputs.endpoint.tables,
     dropped: inputs.dropped,
     unsent: inputs.unsent,
     ...(inputs.kernelFailure === undefined ? {} : { kernelFailure: inputs.kernelFailure }),

@@ -2,7 +2,13 @@ import { describe, expect, it } from 'vitest';
 
 import { ip } from '../../dataplane/testing/builders.ts';
 import type { InstalledSa } from '../../dataplane/types.ts';
-import type { ChildSaStatus, ConnectionConfig, ConnectionStatus, IkeSaStatus } from '../../ike/types.ts';
+import type {
+  ChildSaStatus,
+  ConnectionConfig,
+  ConnectionStatus,
+  EndpointStatus,
+  IkeSaStatus,
+} from '../../ike/types.ts';
 import { type ReportInputs, statusReport } from './report.ts';
 import { statusText } from './table.ts';
 
@@ -74,6 +80,10 @@ function installed(destination: string, spi: number, more: Partial<InstalledSa> 
 const inbound = installed('10.78.0.1', 0xc1b2c3d4);
 const outbound = installed('10.78.0.2', 0x00d4e5f6, { packets: 0, bytes: 0, usedAt: 0 });
 
+function picture(connections: readonly ConnectionStatus[], halfOpen = 0): EndpointStatus {
+  return { connections, halfOpen, tables: { ikeSas: 1, espSpis: 1, verifications: 0, queuedRequests: 0 } };
+}
+
 function inputs(more: Partial<ReportInputs> = {}): ReportInputs {
   return {
     node: 'node-a',
@@ -82,7 +92,7 @@ function inputs(more: Partial<ReportInputs> = {}): ReportInputs {
     startedAt: NOW - 90_061_000,
     now: NOW,
     wallMs: 2_000_000,
-    endpoint: { connections: [connection], halfOpen: 0 },
+    endpoint: picture([connection]),
     connections: [config],
     snapshot: { sas: [inbound, outbound], policies: [] },
     kernelFailure: undefined,
@@ -117,7 +127,7 @@ node-b: ENCRYPTING
   it('shows why a peer is down and when it is tried again', () => {
     const text = 'node-b (10.78.0.2) does not answer IKE_SA_INIT: is it running?';
     const down = { ...connection, ikeSas: [], lastFailure: { at: NOW - 12_000, text }, nextAttemptAt: NOW + 3_400 };
-    const lines = statusText(statusReport(inputs({ endpoint: { connections: [down], halfOpen: 2 } }))).split('\n');
+    const lines = statusText(statusReport(inputs({ endpoint: picture([down], 2) }))).split('\n');
     expect(lines).toContain('node-b: DOWN');
     expect(lines).toContain(`  last failure 12s ago: ${text}`);
     expect(lines).toContain('  next attempt in 3s');

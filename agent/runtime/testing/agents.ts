@@ -23,6 +23,8 @@ export class TestWorld {
   readonly clock: ManualClock = new ManualClock();
   readonly #timers: { readonly at: number; readonly callback: () => void; off: boolean }[] = [];
   readonly #receivers = new Map<string, (path: Path, bytes: Uint8Array) => void>();
+  /** Everything that was sent, with the path as its receiver sees it. */
+  readonly sent: { readonly path: Path; readonly bytes: Uint8Array }[] = [];
   #flying: { readonly path: Path; readonly bytes: Uint8Array }[] = [];
 
   readonly timers: Timers = {
@@ -65,6 +67,11 @@ export class TestWorld {
     };
   }
 
+  /** A datagram that arrives at the receiver's end of `path`, whoever sent it. */
+  inject(path: Path, bytes: Uint8Array): void {
+    this.#receivers.get(path.localAddress)?.(path, bytes);
+  }
+
   /** Lets `ms` milliseconds pass: datagrams arrive at once, timers when they are due. */
   pass(ms: number): void {
     const end = this.clock.monotonicMs() + ms;
@@ -94,7 +101,8 @@ export class TestWorld {
           remoteAddress: path.localAddress,
           remotePort: path.localPort,
         };
-        this.#receivers.get(path.remoteAddress)?.(there, bytes);
+        this.sent.push({ path: there, bytes });
+        this.inject(there, bytes);
       }
     }
   }
