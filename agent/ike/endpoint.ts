@@ -247,7 +247,6 @@ function onVerified(core: Core, at: Instant, job: number, refusal: string | unde
 
 /** An unprotected error to whoever sent a request; few a second, and never larger than the request was. */
 function answerStranger(core: Core, at: Instant, path: Path, header: Header, payload: NotifyPayload): void {
-  if (!core.mayAnswerStranger(at)) return;
   const fields: HeaderFields = {
     initiatorSpi: header.initiatorSpi,
     responderSpi: header.responderSpi,
@@ -255,7 +254,8 @@ function answerStranger(core: Core, at: Instant, path: Path, header: Header, pay
     flags: { initiator: !header.flags.initiator, response: true },
     messageId: header.messageId,
   };
-  core.transmit(path, [encodeMessage(fields, [payload])]);
+  const answer = encodeMessage(fields, [payload]);
+  if (answer.length <= header.length && core.mayAnswerStranger(at)) core.transmit(path, [answer]);
 }
 
 function drop(core: Core, path: Path, reason: DropReason, text: string): void {

@@ -1,4 +1,4 @@
-import type { Result } from '../result.ts';
+import { err, type Result } from '../result.ts';
 import {
   type GrammarError,
   parseCreateChildRequest,
@@ -73,7 +73,7 @@ function receiveRequest(core: Core, at: Instant, sa: IkeSa, message: Message, by
   if (payloads === undefined) return;
   noteProofOfLife(sa, at, path);
   const handled: HandledRequest = { exchangeType, messageId, datagram: bytes, path };
-  const result = payloads.ok ? handleRequest(core, at, sa, payloads.value, handled) : syntaxError(payloads.error);
+  const result = payloads.ok ? handleRequest(core, at, sa, payloads.value, handled) : syntaxError(sa, payloads.error);
   if (result.ok) commit(core, at, sa, result.value, handled);
   else refuseRequest(core, at, sa, result.error, handled);
 }
@@ -101,7 +101,7 @@ function handleRequest(
   const { state, connection } = sa;
   if (state.kind === 'initAnswered' && state.keys !== undefined) {
     const request = parseIkeAuthRequest(payloads);
-    if (!request.ok) return syntaxError(request.error);
+    if (!request.ok) return syntaxError(sa, request.error);
     const { datagram, messageId, path } = handled;
     const received = { request: request.value, datagram: datagram.slice(), messageId, path };
     // A peer may have been taken out of the configuration, or got another one, since its first message.
@@ -113,13 +113,14 @@ function handleRequest(
   }
   if (handled.exchangeType === ExchangeType.CREATE_CHILD_SA) {
     const request = parseCreateChildRequest(payloads);
-    if (!request.ok) return syntaxError(request.error);
-    if (state.kind === 'deleting')
-      return { ok: false, error: { kind: 'answer', notify: notify(NotifyType.TEMPORARY_FAILURE) } };
+    if (!request.ok) return syntaxError(sa, request.error);
+    if (state.kind === 'deleting') {
+      return err({ kind: 'answer', notify: notify(NotifyType.TEMPORARY_FAILURE), text: 'the IKE SA is being deleted' });
+    }
     return onCreateChildRequest(core, sa, state, connection, request.value, handled.path);
   }
   const request = parseInformational(payloads);
-  return request.ok ? onInformationalRequest(state, connection, request.value) : syntaxError(request.error);
+  return request.ok ? onInformationalRequest(state, connection, request.value) : syntaxError(sa, request.error);
 }
 
 function receiveResponse(core: Core, at: Instant, sa: IkeSa, message: Message, bytes: Uint8Array, path: Path): void {
@@ -136,7 +137,7 @@ function receiveResponse(core: Core, at: Instant, sa: IkeSa, message: Message, b
   const payloads = open(core, at, sa, message, bytes, path);
   if (payloads === undefined) return;
   noteProofOfLife(sa, at, path);
-  const result = payloads.ok ? handleResponse(core, at, sa, payloads.value) : syntaxError(payloads.error);
+  const result = payloads.ok ? handleResponse(core, at, sa, payloads.value) : syntaxError(sa, payloads.error);
   if (result.ok) {
     sa.window.close();
     commit(core, at, sa, result.value, undefined);
@@ -185,16 +186,16 @@ function handleResponse(core: Core, at: Instant, sa: IkeSa, payloads: readonly P
   const { state, connection } = sa;
   if (state.kind === 'authRequested' && connection !== undefined) {
     const response = parseIkeAuthResponse(payloads);
-    if (!response.ok) return syntaxError(response.error);
+    if (!response.ok) return syntaxError(sa, response.error);
     return onAuthResponse(core, at, state, connection, response.value);
   }
   if (state.kind === 'established' && state.asked !== undefined && connection !== undefined) {
     const response = parseCreateChildResponse(payloads);
-    if (!response.ok) return syntaxError(response.error);
+    if (!response.ok) return syntaxError(sa, response.error);
     return onCreateChildResponse(core, state, connection, state.asked, response.value);
   }
   const response = parseInformational(payloads);
-  if (!response.ok) return syntaxError(response.error);
+  if (!response.ok) return syntaxError(sa, response.error);
   if (state.kind === 'deleting') return { ok: true, value: { next: state, close: state.reason } };
   return { ok: true, value: onInformationalResponse(state, connection, response.value) };
 }
@@ -261,23 +262,17 @@ function noteProofOfLife(sa: IkeSa, at: Instant, path: Path): void {
 }
 
 /** What is said to an authenticated peer whose message has no proper form (RFC 7296 §2.5, §2.21.3). */
-function syntaxError(error: GrammarError): { readonly ok: false; readonly error: Refusal } {
-  const critical = error.kind === 'unsupportedCriticalPayload';
-  const text = critical
-    ? `critical payload of type ${error.payloadType} is not supported`
-    : `malformed at byte ${error.offset}, ${error.field}: ${error.reason}`;
-  if (critical) {
+function syntaxError(sa: IkeSa, error: GrammarError): Result<never, Refusal> {
+  const peer = sa.connection?.config.name ?? sa.path.remoteAddress;
+  if (error.kind === 'unsupportedCriticalPayload') {
     const data = new Uint8Array([error.payloadType]);
-    return { ok: false, error: { kind: 'answer', notify: notify(NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, data) } };
+    const text = `${peer} sent what we cannot read: critical payload of type ${error.payloadType} is not supported`;
+    return err({ kind: 'answer', notify: notify(NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, data), text });
   }
+  const { field, offset, reason } = error;
+  const text = `${peer} sent what we cannot read: ${field} ${reason} (byte ${offset}); one of the two programs has a fault`;
   const failure = { reason: 'peerViolation', by: 'us', text } as const;
-  const refusal: Refusal = {
-    kind: 'fatal',
-    notify: notify(NotifyType.INVALID_SYNTAX),
-    close: 'protocolViolation',
-    failure,
-  };
-  return { ok: false, error: refusal };
+  return err({ kind: 'fatal', notify: notify(NotifyType.INVALID_SYNTAX), close: 'protocolViolation', failure });
 }
 
 /** Acts on a refusal: of the request `handled`, or of a response where there is none. */
@@ -308,8 +303,10 @@ function refuseRequest(core: Core, at: Instant, sa: IkeSa, refusal: Refusal, han
     core.transmit(path, response);
   }
   if (refusal.kind === 'answer') {
+    if (sa.state.kind !== 'initAnswered') return;
     // Without IKE_AUTH there is nothing that could go on.
-    if (sa.state.kind === 'initAnswered') closeIkeSa(core, at, sa, 'negotiationFailed');
+    noteFailure(core, at, sa, sa.connection, { reason: 'peerViolation', by: 'us', text: refusal.text });
+    closeIkeSa(core, at, sa, 'negotiationFailed');
     return;
   }
   noteFailure(core, at, sa, refusal.connection ?? sa.connection, refusal.failure);
@@ -322,12 +319,9 @@ function refuseResponse(core: Core, at: Instant, sa: IkeSa, refusal: Refusal, pa
     drop(core, path, refusal.reason, refusal.text);
     return;
   }
-  const violation = {
-    reason: 'peerViolation',
-    by: 'us',
-    text: `${nameOfPeer(sa)} sent a response we cannot read`,
-  } as const;
-  noteFailure(core, at, sa, sa.connection, refusal.kind === 'fatal' ? refusal.failure : violation);
+  const failure =
+    refusal.kind === 'fatal' ? refusal.failure : ({ reason: 'peerViolation', by: 'us', text: refusal.text } as const);
+  noteFailure(core, at, sa, sa.connection, failure);
   const secured = securedBy(sa.state);
   // A Delete is not repeated in other words to a peer that answers it with nonsense.
   if (refusal.notify === undefined || secured === undefined || sa.state.kind === 'deleting') {

@@ -48,7 +48,7 @@ export type Refusal =
   /** Nothing that an authenticated peer said: no state changes, nobody is answered. */
   | { readonly kind: 'drop'; readonly reason: DropReason; readonly text: string }
   /** An authenticated request that gets an error and changes nothing. */
-  | { readonly kind: 'answer'; readonly notify: NotifyPayload }
+  | { readonly kind: 'answer'; readonly notify: NotifyPayload; readonly text: string }
   /** An authenticated message after which the IKE SA cannot stand (RFC 7296 §2.21.2, §2.21.3). */
   | {
       readonly kind: 'fatal';

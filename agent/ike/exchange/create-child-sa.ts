@@ -53,7 +53,12 @@ export function onCreateChildRequest(
   path: Path,
 ): Result<Outcome, Refusal> {
   const full = state.children.length >= core.context.limits.childrenPerIkeSa;
-  if (request.kind !== 'createChild' || full) return answer(NotifyType.NO_ADDITIONAL_SAS);
+  if (request.kind !== 'createChild' || full) {
+    return answer(
+      NotifyType.NO_ADDITIONAL_SAS,
+      'replacement is by a new IKE SA, and the number of Child SAs is bounded',
+    );
+  }
   const granted = grantChild(core, connection, request, path, request.ke !== undefined);
   if (!granted.ok) {
     const { notifyType, failure } = granted.error;
@@ -63,7 +68,7 @@ export function onCreateChildRequest(
   // Both sides ask for the same Child SA at once: the original initiator's request goes through.
   if (sa.role === 'initiator' && state.asked?.offer.config.name === agreement.config.name) {
     core.espSpis.delete(agreement.inboundSpi);
-    return answer(NotifyType.TEMPORARY_FAILURE);
+    return answer(NotifyType.TEMPORARY_FAILURE, 'the same Child SA has been asked for from this side');
   }
   const shared = answerKeyExchange(core, agreement, request);
   if (!shared.ok) {
@@ -139,15 +144,16 @@ function answerKeyExchange(
   const group = agreement.suite.keyExchange;
   if (request.ke === undefined || group === 0) return ok({ ke: [], secret: undefined });
   const method = core.context.crypto.keyExchange(group);
-  if (method === undefined) return answer(NotifyType.NO_PROPOSAL_CHOSEN);
+  if (method === undefined) return answer(NotifyType.NO_PROPOSAL_CHOSEN, `group ${group} is not available`);
   if (request.ke.group !== group) {
-    return answer(NotifyType.INVALID_KE_PAYLOAD, new Uint8Array([group >> 8, group & 0xff]));
+    const data = new Uint8Array([group >> 8, group & 0xff]);
+    return answer(NotifyType.INVALID_KE_PAYLOAD, `the chosen group is ${group}`, data);
   }
   const ephemeral = method.generate(core.context.random.keys);
   const derived = ephemeral.derive(request.ke.data);
   const data = ephemeral.publicValue;
   ephemeral.wipe();
-  if (!derived.ok) return answer(NotifyType.INVALID_SYNTAX);
+  if (!derived.ok) return answer(NotifyType.INVALID_SYNTAX, 'the public value is invalid');
   return ok({ ke: [{ kind: 'ke', group, data }], secret: derived.value });
 }
 
@@ -199,6 +205,6 @@ function refusal(connection: Connection, config: ChildConfig, notifyType: number
   return { reason, by: 'peer', text };
 }
 
-function answer(notifyType: number, data?: Uint8Array): { readonly ok: false; readonly error: Refusal } {
-  return err({ kind: 'answer', notify: notify(notifyType, data) });
+function answer(notifyType: number, text: string, data?: Uint8Array): Result<never, Refusal> {
+  return err({ kind: 'answer', notify: notify(notifyType, data), text });
 }

@@ -10,12 +10,13 @@ import type { Proposal, Transform } from '../../wire/payloads/sa.ts';
 import type { TrafficSelector } from '../../wire/payloads/ts.ts';
 import { AuthMethod, ExchangeType, NotifyType } from '../../wire/registry.ts';
 import { encodeProtected, openProtected } from '../../wire/sk.ts';
+import type { Fact } from '../fact.ts';
 import { notify } from '../notify.ts';
 import { offer } from '../proposal.ts';
 import { trafficSelectors } from '../selector.ts';
 import { type IkeCryptography, ikeCryptography, suiteOf } from '../suite.ts';
-import type { Identity, ProposalConfig } from '../types.ts';
-import { fqdn, type Pair, present, proposal, type Side, seededRandom } from './pair.ts';
+import type { ConnectionConfig, Identity, ProposalConfig } from '../types.ts';
+import { fqdn, Pair, present, proposal, type Side, seededRandom } from './pair.ts';
 
 /** What a scripted peer is by default: the right side of a `Pair`, with the right key and the default suites. */
 export interface PeerOptions {
@@ -45,9 +46,9 @@ export class ScriptedPeer {
   readonly #ephemeral: EphemeralKey;
   readonly #cryptography: IkeCryptography;
   readonly #secret: SecretBytes;
-  #remoteNonce = new Uint8Array(0);
-  #ownInit = new Uint8Array(0);
-  #peerInit = new Uint8Array(0);
+  #remoteNonce: Uint8Array = new Uint8Array(0);
+  #ownInit: Uint8Array = new Uint8Array(0);
+  #peerInit: Uint8Array = new Uint8Array(0);
   #iv = 0;
 
   constructor(pair: Pair, options: PeerOptions = {}) {
@@ -105,6 +106,7 @@ export class ScriptedPeer {
   initRequest(payloads: readonly Payload[] = [this.sa, this.ke, this.ni]): Uint8Array {
     this.role = 'initiator';
     this.nextId = 1;
+    this.remoteSpi = ZERO_SPI;
     this.#ownInit = this.unprotected(ExchangeType.IKE_SA_INIT, 0, false, payloads);
     return this.#ownInit.slice();
   }
@@ -151,6 +153,17 @@ export class ScriptedPeer {
     const octets = present(this.keys).signedOctets(this.role, this.#ownInit, this.#remoteNonce, idPayloadBody(id));
     const data = preSharedKeyAuth(this.#cryptography.prf, this.#secret, octets);
     return [id as Payload, { kind: 'auth', method: AuthMethod.SHARED_KEY_MIC, data }];
+  }
+
+  /** Whether the subject's AUTH covers the IKE_SA_INIT message that it sent last. */
+  believes(payloads: readonly Payload[]): boolean {
+    const auth = payloads.find((payload) => payload.kind === 'auth');
+    const id = payloads.find((payload) => payload.kind === (this.role === 'initiator' ? 'idr' : 'idi'));
+    if (auth === undefined || id === undefined) return false;
+    const sender = this.role === 'initiator' ? 'responder' : 'initiator';
+    const octets = present(this.keys).signedOctets(sender, this.#peerInit, this.nonce, idPayloadBody(id as IdPayload));
+    const expected = preSharedKeyAuth(this.#cryptography.prf, this.#secret, octets);
+    return expected.every((byte, index) => byte === auth.data[index]);
   }
 
   /** Payloads that ask for, or grant, the transport-mode Child SA of the default configuration. */
@@ -213,10 +226,16 @@ export class ScriptedPeer {
   }
 
   /** As initiator, up to its IKE_AUTH request, which it returns unsent. */
-  begin(payloads: readonly Payload[] | undefined = undefined): Uint8Array {
+  begin(payloads: (peer: this) => readonly Payload[] = (peer) => [...peer.proof(), ...peer.child()]): Uint8Array {
     this.send(this.initRequest());
     this.takeInitResponse(this.take());
-    return this.request(ExchangeType.IKE_AUTH, payloads ?? [...this.proof(), ...this.child()]);
+    return this.request(ExchangeType.IKE_AUTH, payloads(this));
+  }
+
+  /** As initiator, an IKE_AUTH request of these payloads and the payloads of the answer. */
+  authenticate(payloads?: (peer: this) => readonly Payload[]): readonly Payload[] {
+    this.send(this.begin(payloads));
+    return this.open(this.take());
   }
 
   /** As initiator, up to an established IKE SA with a Child SA. */
@@ -260,6 +279,26 @@ export class ScriptedPeer {
   get #proposal(): ProposalConfig {
     return this.options.ike ?? proposal('aes256gcm16', 'prfsha384', 'x25519');
   }
+}
+
+/** The left side of a pair has sent its first message to a peer that the test plays. */
+export function calling(changes: Partial<ConnectionConfig> = {}, options: PeerOptions = {}): ScriptedPeer {
+  const pair = new Pair();
+  pair.configureLeft(changes);
+  pair.fire();
+  return new ScriptedPeer(pair, options);
+}
+
+/** The left side of a pair waits for the call of a peer that the test plays. */
+export function waiting(changes: Partial<ConnectionConfig> = {}, options: PeerOptions = {}): ScriptedPeer {
+  const pair = new Pair();
+  pair.configureLeft({ initiation: 'respond', ...changes });
+  return new ScriptedPeer(pair, options);
+}
+
+/** The texts of a side's facts of one kind. */
+export function texts(side: Side, kind: Fact['kind']): readonly string[] {
+  return side.facts.flatMap((fact) => (fact.kind === kind && 'text' in fact ? [fact.text] : []));
 }
 
 /** What a Child SA's payloads may be changed to. */
