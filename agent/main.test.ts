@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, it } from 'vitest';
 
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
 let folder = '';
@@ -32,8 +32,8 @@ async function agent(args: readonly string[], environment: Readonly<Record<strin
   return { code, stdout, stderr };
 }
 
-describe('the program', () => {
-  it('ends with 2 and one line for each fault of the configuration', async () => {
+describe.concurrent('the program', () => {
+  it('ends with 2 and one line for each fault of the configuration', async ({ expect }) => {
     const file = join(folder, 'node.yaml');
     writeFileSync(file, 'node: {name: node-a, identity: {fqdn: a.test}, addresses: [10.0.0.300]}\npears: []\n');
     const ended = await agent(['--config', file]);
@@ -44,7 +44,7 @@ describe('the program', () => {
     });
   });
 
-  it('ends with 3 and one sentence where no agent is running', async () => {
+  it('ends with 3 and one sentence where no agent is running', async ({ expect }) => {
     const ended = await agent(['status', '--socket', join(folder, 'none')]);
     expect(ended).toMatchObject({
       code: 3,
@@ -53,7 +53,7 @@ describe('the program', () => {
     });
   });
 
-  it('ends with 2 where the environment asks for a provider that does not exist', async () => {
+  it('ends with 2 where the environment asks for a provider that does not exist', async ({ expect }) => {
     const ended = await agent(['--config', 'x'], { IKEMESH_CRYPTO: 'rot13' });
     expect(ended).toMatchObject({
       code: 2,
@@ -61,7 +61,7 @@ describe('the program', () => {
     });
   });
 
-  it('prints its version', async () => {
+  it('prints its version', async ({ expect }) => {
     expect(await agent(['version'])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
   });
 });

@@ -95,8 +95,8 @@ export interface SaReport {
   readonly installed: boolean;
   readonly bytes?: number;
   readonly packets?: number;
-  /** Absent: never. */
-  readonly usedSecondsAgo?: number;
+  /** When the first packet passed, which is what the kernel notes; absent: none has. */
+  readonly firstUsedSecondsAgo?: number;
 }
 
 /** Everything that a report is made of, all of one moment. */
@@ -164,7 +164,7 @@ class SaTable {
     const { id, reqid, bytes, packets, usedAt } = sa;
     const report = { spi: hex(id.spi), destination: id.destination, reqid, installed: true, bytes, packets };
     if (usedAt === 0) return report;
-    return { ...report, usedSecondsAgo: Math.max(0, Math.round(this.#wallSeconds - usedAt)) };
+    return { ...report, firstUsedSecondsAgo: Math.max(0, Math.round(this.#wallSeconds - usedAt)) };
   }
 }
 

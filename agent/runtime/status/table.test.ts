@@ -117,7 +117,7 @@ node-b: ENCRYPTING
     established 1m5s ago, rekey in 3h58m, peer heard 4s ago
     nets: INSTALLED, TUNNEL, reqid 1610612741, ESP in UDP: aes256gcm16-esn
       installed 1m5s ago, rekey in 58m55s, expires in 1h58m
-      in  c1b2c3d4  1234 bytes, 12 packets, used 2s ago
+      in  c1b2c3d4  1234 bytes, 12 packets, first used 2s ago
       out 00d4e5f6  0 bytes, 0 packets, never used
       local  10.1.0.0/24[tcp/443]
       remote 10.2.0.0/24 10.3.0.0/24
@@ -146,7 +146,7 @@ node-b: ENCRYPTING
     );
     const lines = statusText(report).split('\n');
     expect(lines).toContain('1 ESP SA of an earlier run:');
-    expect(lines).toContain('  to 10.78.0.1 00000abc  1234 bytes, 12 packets, used 2s ago, reqid 1610612999');
+    expect(lines).toContain('  to 10.78.0.1 00000abc  1234 bytes, 12 packets, first used 2s ago, reqid 1610612999');
     expect(lines).toContain('datagrams dropped since start: integrity 1, unknownSpi 3');
     expect(lines).toContain('datagrams not sent since start: ENETUNREACH 2');
   });
@@ -204,7 +204,7 @@ describe('the status as JSON', () => {
             installed: true,
             bytes: 1_234,
             packets: 12,
-            usedSecondsAgo: 2,
+            firstUsedSecondsAgo: 2,
           },
           outbound: {
             spi: '00d4e5f6',

@@ -74,7 +74,7 @@ function childLines(child: ChildSaReport): readonly string[] {
 
 function saText(sa: SaReport): string {
   if (!sa.installed) return `${sa.spi}  NOT IN THE KERNEL`;
-  const used = sa.usedSecondsAgo === undefined ? 'never used' : `used ${ago(sa.usedSecondsAgo)}`;
+  const used = sa.firstUsedSecondsAgo === undefined ? 'never used' : `first used ${ago(sa.firstUsedSecondsAgo)}`;
   return `${sa.spi}  ${sa.bytes ?? 0} bytes, ${sa.packets ?? 0} packets, ${used}`;
 }
 
