@@ -43,7 +43,13 @@ export function packetClassifier(linkType: number, ports: IkePorts = {}): (frame
   const known = { ike: ports.ike ?? 500, nat: ports.nat ?? 4500 };
   return (frame) => {
     const link = linkLayer(linkType, frame);
-    const blank = { family: undefined, sender: link.sender, source: '', destination: '', laterFragment: false } as const;
+    const blank = {
+      family: undefined,
+      sender: link.sender,
+      source: '',
+      destination: '',
+      laterFragment: false,
+    } as const;
     if (link.protocol === etherTypes.arp) return { ...blank, kind: 'arp', summary: 'ARP' };
     const ip = networkLayer(link.protocol, link.payload);
     if (ip === undefined) {
@@ -116,7 +122,8 @@ function networkLayer(protocol: number, bytes: Uint8Array): NetworkLayer | undef
 
 function ipv4(bytes: Uint8Array): NetworkLayer | undefined {
   const headerLength = ((bytes[0] ?? 0) & 15) * 4;
-  if (bytes.length < 20 || (bytes[0] ?? 0) >> 4 !== 4 || headerLength < 20 || headerLength > bytes.length) return undefined;
+  if (bytes.length < 20 || (bytes[0] ?? 0) >> 4 !== 4 || headerLength < 20 || headerLength > bytes.length)
+    return undefined;
   const flags = word(bytes, 6);
   const offset = (flags & 0x1fff) * 8;
   const more = (flags & 0x2000) !== 0;

@@ -20,9 +20,7 @@ export function captureReport(packets: readonly Packet[], senders: ReadonlyMap<s
   return {
     packets,
     total: countPackets(packets),
-    bySender: new Map(
-      [...Map.groupBy(packets, named)].map(([sender, sent]) => [sender, countPackets(sent)] as const),
-    ),
+    bySender: new Map([...Map.groupBy(packets, named)].map(([sender, sent]) => [sender, countPackets(sent)] as const)),
     plaintextSamples: plaintext.slice(0, maxSamples).map((packet) => `${named(packet)}: ${packet.summary}`),
   };
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface WaitOptions {
-  /** Default 10 s. */
+  /** Default 20 s. */
   readonly timeoutMs?: number;
   /** Default 50 ms: a poll in the guest costs a fork. */
   readonly intervalMs?: number;
@@ -16,7 +16,7 @@ export async function waitUntil<T>(
   probe: () => T | false | undefined | Promise<T | false | undefined>,
   options: WaitOptions = {},
 ): Promise<T> {
-  const timeoutMs = options.timeoutMs ?? 10_000;
+  const timeoutMs = options.timeoutMs ?? 20_000;
   const started = performance.now();
   let told = false;
   for (;;) {

@@ -60,7 +60,7 @@ export class Daemon {
   }
 
   /** Waits until the log contains the text; fails at once if the daemon ends before. */
-  async said(text: string | RegExp, timeoutMs = 10_000): Promise<void> {
+  async said(text: string | RegExp, timeoutMs = 20_000): Promise<void> {
     const found = () => (typeof text === 'string' ? this.log().includes(text) : text.test(this.log()));
     await waitUntil(
       `${this.label} to say ${text}`,
@@ -84,7 +84,7 @@ export class Daemon {
   }
 
   /** Waits for its end. */
-  async exited(timeoutMs = 10_000): Promise<DaemonEnd> {
+  async exited(timeoutMs = 20_000): Promise<DaemonEnd> {
     await waitUntil(`${this.label} to end`, () => this.#end !== undefined, { timeoutMs });
     return this.#ended;
   }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { type Completed, complete, type RunOptions, succeed } from './completed.ts';
@@ -39,9 +40,21 @@ export class LabNode {
     return succeed(['ip', '-n', this.namespace, '-batch', '-'], { input: `${lines.join('\n')}\n` });
   }
 
-  /** Starts a program in the background; its output goes to NODE-LABEL.log in the scenario's log folder. */
+  /**
+   * The path of a log file that does not exist yet, NODE-LABEL.log or NODE-LABEL-2.log and so on: a daemon must not be
+   * believed ready for what another one has said.
+   */
+  logFile(label: string): string {
+    const path = join(this.#logFolder, `${this.name}-${label}`);
+    for (let number = 1; ; number++) {
+      const file = `${path}${number === 1 ? '' : `-${number}`}.log`;
+      if (!existsSync(file)) return file;
+    }
+  }
+
+  /** Starts a program in the background; its output goes to a log file in the scenario's log folder. */
   spawn(label: string, command: readonly string[], environment: Record<string, string> = {}): Daemon {
-    const file = join(this.#logFolder, `${this.name}-${label}.log`);
+    const file = this.logFile(label);
     const daemon = new Daemon(`${label} on ${this.name}`, this.inside(command), file, environment);
     this.#started(daemon);
     return daemon;

@@ -2,7 +2,6 @@ import { succeed } from './completed.ts';
 import type { LinkDescription } from './description.ts';
 import type { LabNode } from './lab-node.ts';
 
-
 /** What a wire does to packets on their way to one node; absent properties do nothing. */
 export interface Impairment {
   readonly lossPercent?: number;

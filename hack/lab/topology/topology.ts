@@ -1,7 +1,7 @@
 import { succeed } from './completed.ts';
 import type { Daemon } from './daemon.ts';
-import { LabNode } from './lab-node.ts';
 import type { LinkDescription, NodeDescription, TopologyDescription } from './description.ts';
+import { LabNode } from './lab-node.ts';
 import { addressLine, Link } from './link.ts';
 
 /** A topology that exists. */
@@ -16,6 +16,8 @@ export interface Topology<Node extends string = string, Wire extends string = st
 export interface TopologySurroundings {
   readonly logFolder: string;
   readonly started: (daemon: Daemon) => void;
+  /** Told before the first namespace is made how to remove what there is, also when the creation fails half-way. */
+  readonly created?: (remove: () => Promise<void>) => void;
 }
 
 /** Creates the namespaces, wires, addresses and routes; every interface is up and every address usable afterwards. */
@@ -25,6 +27,10 @@ export async function createTopology<Node extends string, Wire extends string>(
 ): Promise<Topology<Node, Wire>> {
   const nodes = new Map<string, LabNode>();
   const namespaces: string[] = [];
+  const remove = async () => {
+    for (const namespace of namespaces.splice(0)) await succeed(['ip', 'netns', 'delete', namespace]);
+  };
+  surroundings.created?.(remove);
   const addNode = async (name: string, namespace: string, settings: readonly string[]) => {
     await succeed(['ip', 'netns', 'add', namespace]);
     namespaces.push(namespace);
@@ -47,9 +53,7 @@ export async function createTopology<Node extends string, Wire extends string>(
   return {
     nodes: Object.fromEntries(nodes) as Record<Node, LabNode>,
     links: links as Record<Wire, Link>,
-    remove: async () => {
-      for (const namespace of namespaces) await succeed(['ip', 'netns', 'delete', namespace]);
-    },
+    remove,
   };
 }
 

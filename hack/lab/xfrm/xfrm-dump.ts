@@ -61,7 +61,9 @@ export function parseStates(output: string): readonly StateDump[] {
       spi: Number(first(text, /^\tproto .*?\bspi (0x[0-9a-f]+)/m)),
       reqid: Number(first(text, /^\tproto .*?\breqid (\d+)/m)),
       mode: first(text, /^\tproto .*?\bmode (\S+)/m),
-      flags: first(text, /^\treplay-window .*?\bflag ([^(\n]*)/m).split(' ').filter((flag) => flag !== ''),
+      flags: first(text, /^\treplay-window .*?\bflag ([^(\n]*)/m)
+        .split(' ')
+        .filter((flag) => flag !== ''),
       ...(encapsulation === null
         ? {}
         : {

@@ -20,7 +20,11 @@ export function xfrmStatChange(before: XfrmStat, after: XfrmStat): Readonly<Reco
 }
 
 /** Throws unless IPsec on the node dropped nothing since the reading, with the exception of the named counters. */
-export async function expectNoXfrmDrops(node: LabNode, before: XfrmStat, allowed: readonly string[] = []): Promise<void> {
+export async function expectNoXfrmDrops(
+  node: LabNode,
+  before: XfrmStat,
+  allowed: readonly string[] = [],
+): Promise<void> {
   const changes = Object.entries(xfrmStatChange(before, await readXfrmStat(node)));
   const unexpected = changes.filter(([name]) => !allowed.includes(name));
   if (unexpected.length > 0) {

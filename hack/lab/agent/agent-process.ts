@@ -1,0 +1,94 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import type { AgentOptions } from '../runner/scenario.ts';
+import { type Completed, complete } from '../topology/completed.ts';
+import type { Daemon, DaemonEnd } from '../topology/daemon.ts';
+import type { LabNode } from '../topology/lab-node.ts';
+
+/** How our agent is started in a node. */
+export interface AgentStart extends AgentOptions {
+  /** The bundled agent. */
+  readonly program: string;
+  /** Text of its configuration file. */
+  readonly configuration: string;
+  /** Folder for the configuration file and what stands beside it. */
+  readonly folder: string;
+}
+
+/** Our agent, running in a node from a configuration file. */
+export class AgentProcess {
+  readonly node: LabNode;
+  readonly configurationFile: string;
+  readonly #start: AgentStart;
+  readonly #daemon: Daemon;
+  readonly #socket: string;
+
+  private constructor(node: LabNode, start: AgentStart, configurationFile: string) {
+    this.node = node;
+    this.#start = start;
+    this.configurationFile = configurationFile;
+    // Nodes share a file system, and the place of their agents' sockets by default.
+    this.#socket = join(mkdtempSync(join(tmpdir(), `agent-${node.name}-`)), 'status.sock');
+    const words = ['--config', configurationFile, '--socket', this.#socket, ...(start.arguments ?? [])];
+    this.#daemon = node.spawn('agent', ['node', start.program, ...words], { ...start.environment });
+  }
+
+  /** Starts the agent; whether it accepts its configuration `ready` tells. */
+  static start(node: LabNode, start: AgentStart): AgentProcess {
+    const configurationFile = join(start.folder, `${node.name}.yaml`);
+    writeFileSync(configurationFile, start.configuration, { mode: 0o600 });
+    for (const [name, content] of Object.entries(start.files ?? {})) {
+      writeFileSync(join(start.folder, name), content, { mode: 0o600 });
+    }
+    return new AgentProcess(node, start, configurationFile);
+  }
+
+  /** Waits until it runs with its configuration; fails at once if it ends. */
+  ready(timeoutMs?: number): Promise<void> {
+    return this.logged('agent started', timeoutMs);
+  }
+
+  /** Everything it has logged. */
+  log(): string {
+    return this.#daemon.log();
+  }
+
+  /** Waits until it has logged the text; fails at once if it ends before. */
+  logged(text: string | RegExp, timeoutMs?: number): Promise<void> {
+    return this.#daemon.said(text, timeoutMs);
+  }
+
+  /** How it ended, undefined while it runs. */
+  get end(): DaemonEnd | undefined {
+    return this.#daemon.end;
+  }
+
+  /** Waits for its end. */
+  exited(timeoutMs?: number): Promise<DaemonEnd> {
+    return this.#daemon.exited(timeoutMs);
+  }
+
+  /** Replaces its configuration file and makes it read it (SIGHUP). */
+  reload(configuration: string): void {
+    writeFileSync(this.configurationFile, configuration, { mode: 0o600 });
+    this.#daemon.signal('SIGHUP');
+  }
+
+  /** Runs another command of the agent's program against it, such as `status --json`. */
+  command(name: string, ...words: readonly string[]): Promise<Completed> {
+    const command = ['node', this.#start.program, name, '--socket', this.#socket, ...words];
+    return complete(this.node.inside(command), { environment: { ...this.#start.environment } });
+  }
+
+  /** Ends it in order (SIGTERM). */
+  stop(): Promise<DaemonEnd> {
+    return this.#daemon.stop();
+  }
+
+  /** Ends it as a crash would. */
+  kill(): Promise<DaemonEnd> {
+    return this.#daemon.kill();
+  }
+}

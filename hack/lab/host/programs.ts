@@ -1,0 +1,39 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { bundle } from '../../build/bundle.ts';
+import { runnerText } from '../runner/catalogue.ts';
+import type { LabPrograms } from '../runner/scenario-lab.ts';
+import { projectFolder } from './with-esp.ts';
+
+/** One file for each program that runs in the lab: in a guest each file read at start costs milliseconds. */
+export interface BundledPrograms {
+  /** Runs the scenarios that its argument names. */
+  readonly runner: string;
+  /** What the runner starts inside nodes. */
+  readonly inLab: LabPrograms;
+  remove(): void;
+}
+
+/** Bundles the runner with all scenarios, the streams' program and, where wanted, our agent. */
+export async function bundlePrograms(withAgent: boolean): Promise<BundledPrograms> {
+  const dist = join(projectFolder, 'dist');
+  mkdirSync(dist, { recursive: true });
+  // A folder for each run: another run's bundles may be in use.
+  const folder = mkdtempSync(join(dist, 'lab-'));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  try {
+    const runner = join(folder, 'runner.js');
+    const udpPeer = join(folder, 'udp-peer.js');
+    const agent = join(folder, 'agent.js');
+    const runnerSource = join(folder, 'runner.ts');
+    writeFileSync(runnerSource, runnerText());
+    await bundle(runnerSource, runner);
+    await bundle(join(import.meta.dirname, '../traffic/udp-peer.ts'), udpPeer);
+    if (withAgent) await bundle(join(projectFolder, 'agent/main.ts'), agent);
+    return { runner, inLab: { udpPeer, ...(withAgent ? { agent } : {}) }, remove };
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}

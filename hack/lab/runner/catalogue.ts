@@ -1,0 +1,36 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+import type { Scenario } from './scenario.ts';
+
+/** All scenarios, in the order of their files: each file of `scenarios/` that is not a test exports one or several. */
+export async function scenarioCatalogue(): Promise<readonly Scenario[]> {
+  const scenarios: Scenario[] = [];
+  for (const file of scenarioFiles()) {
+    const module = (await import(pathToFileURL(file).href)) as { readonly default: Scenario | readonly Scenario[] };
+    scenarios.push(...[module.default].flat());
+  }
+  return scenarios;
+}
+
+/** Text of a program that runs the scenarios its argument names; it is bundled before it enters the lab. */
+export function runnerText(): string {
+  const files = scenarioFiles();
+  const imports = files.map((file, index) => `import scenario${index} from ${JSON.stringify(file)};`);
+  return [
+    ...imports,
+    `import { runScenarios } from ${JSON.stringify(join(import.meta.dirname, 'run-scenarios.ts'))};`,
+    `const scenarios = [${files.map((_, index) => `scenario${index}`).join(', ')}].flat();`,
+    `process.exit(await runScenarios(scenarios, JSON.parse(process.argv[2] ?? '')));`,
+  ].join('\n');
+}
+
+function scenarioFiles(): readonly string[] {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+    .sort()
+    .map((name) => join(folder, name));
+}
+
+const folder = join(import.meta.dirname, '../scenarios');

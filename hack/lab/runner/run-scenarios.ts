@@ -1,0 +1,88 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import type { Scenario } from './scenario.ts';
+import { type LabPrograms, scenarioLab } from './scenario-lab.ts';
+
+/** What became of one scenario. */
+export interface ScenarioResult {
+  readonly name: string;
+  readonly passed: boolean;
+  readonly seconds: number;
+  /** Why it failed. */
+  readonly reason?: string;
+}
+
+/** The content of results.json. */
+export interface RunResults {
+  readonly passed: number;
+  readonly failed: number;
+  /** Scenarios that this kernel cannot run. */
+  readonly skipped: number;
+  readonly scenarios: readonly ScenarioResult[];
+}
+
+/** What the host tells the runner in the lab. */
+export interface RunOrder {
+  readonly names: readonly string[];
+  /** Writable folder; results.json and one folder per scenario go there. */
+  readonly outputFolder: string;
+  readonly programs: LabPrograms;
+}
+
+/** Runs scenarios one after another in this kernel, tells how each went, and gives the exit code. */
+export async function runScenarios(scenarios: readonly Scenario[], order: RunOrder): Promise<number> {
+  const results: ScenarioResult[] = [];
+  for (const name of order.names) {
+    const scenario = scenarios.find((candidate) => candidate.name === name);
+    if (scenario === undefined) throw new Error(`there is no scenario ${name}`);
+    process.stdout.write(`--- ${name}: ${scenario.description}\n`);
+    const folder = join(order.outputFolder, name);
+    mkdirSync(folder, { recursive: true });
+    const result = await runScenario(scenario, folder, order.programs);
+    results.push(result);
+    if (result.passed) process.stdout.write(`ok   ${name} (${result.seconds} s)\n`);
+    else process.stdout.write(`FAIL ${name} (${result.seconds} s): ${result.reason}\n${logTails(folder)}`);
+  }
+  const passed = results.filter((result) => result.passed).length;
+  const summary: RunResults = { passed, failed: results.length - passed, skipped: 0, scenarios: results };
+  writeFileSync(join(order.outputFolder, 'results.json'), `${JSON.stringify(summary, null, 2)}\n`);
+  process.stdout.write(`${summary.passed} passed, ${summary.failed} failed\n`);
+  return summary.failed === 0 ? 0 : 1;
+}
+
+async function runScenario(scenario: Scenario, folder: string, programs: LabPrograms): Promise<ScenarioResult> {
+  const started = performance.now();
+  const { lab, end } = scenarioLab(folder, programs);
+  const faults: string[] = [];
+  const timeoutMs = scenario.timeoutMs ?? 60_000;
+  const timeout = Promise.withResolvers<never>();
+  const late = () => timeout.reject(new Error(`it was not over after ${timeoutMs / 1000} s`));
+  const timer = setTimeout(late, timeoutMs);
+  const run = scenario.run(lab);
+  // After a timeout its daemons are killed under it; what it throws then is not the reason.
+  run.catch(() => undefined);
+  await Promise.race([run, timeout.promise]).catch((error: unknown) => faults.push(reason(error)));
+  clearTimeout(timer);
+  await end().catch((error: unknown) => faults.push(`the lab could not be removed: ${reason(error)}`));
+  const seconds = Math.round((performance.now() - started) / 100) / 10;
+  const outcome = { name: scenario.name, passed: faults.length === 0, seconds };
+  return faults.length === 0 ? outcome : { ...outcome, reason: faults.join('\n') };
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** The last lines of each log of a failed scenario. */
+function logTails(folder: string): string {
+  const files = readdirSync(folder).filter((name) => name.endsWith('.log'));
+  return files
+    .map((name) => {
+      const lines = readFileSync(join(folder, name), 'utf8').trimEnd().split('\n').slice(-shownLogLines);
+      return `  ${name}:\n${lines.map((line) => `    ${line}\n`).join('')}`;
+    })
+    .join('');
+}
+
+const shownLogLines = 25;

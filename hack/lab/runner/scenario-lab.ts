@@ -1,0 +1,56 @@
+import { join } from 'node:path';
+
+import { AgentProcess } from '../agent/agent-process.ts';
+import { onLink, startCapture } from '../capture/capture.ts';
+import { Charon } from '../strongswan/charon.ts';
+import type { Daemon } from '../topology/daemon.ts';
+import { createTopology } from '../topology/topology.ts';
+import { startCountedStream } from '../traffic/counted-stream.ts';
+import type { Lab } from './scenario.ts';
+
+/** Bundled programs that run inside nodes. */
+export interface LabPrograms {
+  readonly udpPeer: string;
+  readonly agent?: string;
+}
+
+/** The lab of one scenario, and its end. */
+export interface ScenarioLab {
+  readonly lab: Lab;
+  /** Kills every daemon and removes every namespace. */
+  end(): Promise<void>;
+}
+
+/** Makes the lab of one scenario; `folder` exists and takes its logs. */
+export function scenarioLab(folder: string, programs: LabPrograms): ScenarioLab {
+  const daemons: Daemon[] = [];
+  let removeTopology: (() => Promise<void>) | undefined;
+  const lab: Lab = {
+    folder,
+    step: (text) => process.stdout.write(`    ${text}\n`),
+    topology: async (description) => {
+      const topology = await createTopology(description, {
+        logFolder: folder,
+        started: (daemon) => daemons.push(daemon),
+        created: (remove) => {
+          removeTopology = remove;
+        },
+      });
+      return topology;
+    },
+    capture: (link, name = link.name) => startCapture(onLink(link, join(folder, `${name}.pcap`))),
+    stream: (options) => startCountedStream({ ...options, program: programs.udpPeer }),
+    charon: (node, options) => Charon.start(node, options),
+    agent: async (node, configuration, options = {}) => {
+      if (programs.agent === undefined) throw new Error('the scenario must say usesAgent');
+      return AgentProcess.start(node, { ...options, program: programs.agent, configuration, folder });
+    },
+  };
+  return {
+    lab,
+    end: async () => {
+      for (const daemon of daemons) await daemon.kill();
+      await removeTopology?.();
+    },
+  };
+}

@@ -1,0 +1,53 @@
+import type { AgentProcess } from '../agent/agent-process.ts';
+import type { Capture } from '../capture/capture.ts';
+import type { Charon, CharonOptions } from '../strongswan/charon.ts';
+import type { TopologyDescription } from '../topology/description.ts';
+import type { LabNode } from '../topology/lab-node.ts';
+import type { Link } from '../topology/link.ts';
+import type { Topology } from '../topology/topology.ts';
+import type { CountedStream, StreamOptions } from '../traffic/counted-stream.ts';
+
+/**
+ * What the lab can run by name: the default export of a file in `scenarios/`, or one of a list there, such as one
+ * definition for both roles.
+ */
+export interface Scenario {
+  readonly name: string;
+  /** One line: what is proven. */
+  readonly description: string;
+  /** Default 60 s; its daemons are then killed and it has failed. */
+  readonly timeoutMs?: number;
+  /** The scenario starts our agent, so the runner bundles it first. */
+  readonly usesAgent?: boolean;
+  /** Throws when anything is not as it should be. */
+  run(lab: Lab): Promise<void>;
+}
+
+/** What a scenario builds with; everything it makes is removed when it ends, however it ends. */
+export interface Lab {
+  /** Logs, captures and whatever else is to be kept; on the host after the run. */
+  readonly folder: string;
+  /** Says what happens next. */
+  step(text: string): void;
+  /** Creates nodes and links. A scenario has one topology. */
+  topology<Node extends string, Wire extends string>(
+    description: TopologyDescription<Node, Wire>,
+  ): Promise<Topology<Node, Wire>>;
+  /** Captures everything that crosses a link; the file is NAME.pcap, the link's name by default. */
+  capture(link: Link, name?: string): Promise<Capture>;
+  /** Starts numbered datagrams in both directions. */
+  stream(options: Omit<StreamOptions, 'program'>): Promise<CountedStream>;
+  /** Starts a strongSwan daemon in a node. */
+  charon(node: LabNode, options?: CharonOptions): Promise<Charon>;
+  /** Starts our agent in a node with the text of its configuration file; `ready()` of the process waits for it. */
+  agent(node: LabNode, configuration: string, options?: AgentOptions): Promise<AgentProcess>;
+}
+
+/** How our agent is started. */
+export interface AgentOptions {
+  /** More words behind `--config FILE`. */
+  readonly arguments?: readonly string[];
+  /** Files beside the configuration, such as pre-shared keys, by name; readable by root only. */
+  readonly files?: Readonly<Record<string, string>>;
+  readonly environment?: Readonly<Record<string, string>>;
+}
