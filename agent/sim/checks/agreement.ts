@@ -1,0 +1,54 @@
+import type { TableState } from '../../dataplane/memory/state-table.ts';
+import type { Fact } from '../../ike/fact.ts';
+import type { Host } from '../host.ts';
+import { saText } from '../selection.ts';
+import type { Check, World } from '../world.ts';
+
+type Established = Extract<Fact, { kind: 'childSaEstablished' }>;
+
+/** Both ends of a Child SA that both have agree on its keys, algorithms, mode, encapsulation and selectors. */
+export class AgreementCheck implements Check {
+  readonly #world: World;
+  readonly #compared = new WeakMap<TableState, TableState>();
+  readonly #established = new Map<string, { readonly host: Host; readonly fact: Established }>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  kernelChanged(host: Host): void {
+    for (const mine of host.kernel.kernel.states.all()) {
+      if (mine.larval) continue;
+      const peer = this.#world.hostAt(mine.direction === 'out' ? mine.id.destination : mine.source);
+      const theirs = peer?.kernel.kernel.states.find(mine.id);
+      if (peer === undefined || theirs === undefined || theirs.larval || this.#compared.get(mine) === theirs) continue;
+      this.#compared.set(mine, theirs);
+      this.#compared.set(theirs, mine);
+      this.#compare(host, mine, peer, theirs);
+    }
+  }
+
+  noted(host: Host, fact: Fact): void {
+    if (fact.kind !== 'childSaEstablished') return;
+    this.#established.set(`${fact.inboundSpi} ${fact.outboundSpi}`, { host, fact });
+    const other = this.#established.get(`${fact.outboundSpi} ${fact.inboundSpi}`);
+    if (other === undefined) return;
+    const mine = JSON.stringify([fact.suite, fact.localSelectors, fact.remoteSelectors]);
+    const theirs = JSON.stringify([other.fact.suite, other.fact.remoteSelectors, other.fact.localSelectors]);
+    if (mine === theirs) return;
+    this.#world.violate('agreement', `${host.name} has ${mine} for a Child SA, ${other.host.name} has ${theirs}`);
+  }
+
+  #compare(host: Host, mine: TableState, peer: Host, theirs: TableState): void {
+    const differing = [
+      mine.direction === theirs.direction ? 'direction' : '',
+      mine.fingerprint === theirs.fingerprint ? '' : 'keys or algorithms',
+      mine.mode === theirs.mode ? '' : 'mode',
+      mine.esn === theirs.esn ? '' : 'ESN',
+      JSON.stringify(mine.udpEncapsulation) === JSON.stringify(theirs.udpEncapsulation) ? '' : 'encapsulation in UDP',
+    ].filter((what) => what !== '');
+    if (differing.length === 0) return;
+    const what = differing.join(', ');
+    this.#world.violate('agreement', `${host.name} and ${peer.name} differ about SA ${saText(mine.id)}: ${what}`);
+  }
+}

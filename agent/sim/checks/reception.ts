@@ -1,0 +1,117 @@
+import type { InboundFate, Packet } from '../../dataplane/memory/packet.ts';
+import type { TableState } from '../../dataplane/memory/state-table.ts';
+import { type ReceptionExcuse, receptionExcuse } from '../excuses.ts';
+import type { Host } from '../host.ts';
+import type { Arrival } from '../network.ts';
+import { flowText, type Selection, saText } from '../selection.ts';
+import { type Flow, otherSide } from '../topology.ts';
+import type { Check, World } from '../world.ts';
+
+/** An SA that a packet which is still under way may have been sent on. */
+interface Used {
+  readonly state: TableState;
+  /** Whether the flow had another SA when it took this one. */
+  readonly hadAnother: boolean;
+  /** When the flow left it; undefined while it is selected. */
+  leftAtMs: number | undefined;
+}
+
+/**
+ * The SA that a sender's policy selects is there at the receiver, with the reqid that the receiver's policy asks for,
+ * when a packet is sent and until the network's longest delay later; and packets that arrive in that time are let in.
+ */
+export class ReceptionCheck implements Check {
+  readonly excused = new Map<ReceptionExcuse, number>();
+  readonly #world: World;
+  readonly #used = new Map<Flow, Used[]>();
+  readonly #delivered = new Set<string>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  selectionChanged(flow: Flow, before: Selection, after: Selection): void {
+    const nowMs = this.#world.clock.monotonicMs();
+    const used = this.#recent(flow);
+    for (const each of used) each.leftAtMs ??= nowMs;
+    if (after.kind === 'sa') {
+      const again = used.find((each) => each.state === after.state);
+      if (again === undefined) used.push({ state: after.state, hadAnother: before.kind === 'sa', leftAtMs: undefined });
+      else again.leftAtMs = undefined;
+    }
+    this.#verify(flow, used);
+  }
+
+  kernelChanged(host: Host): void {
+    for (const flow of this.#world.flowsTo(host.node)) this.#verify(flow, this.#recent(flow));
+  }
+
+  packetArrived(flow: Flow, arrival: Arrival, packet: Packet, fate: InboundFate): void {
+    const accepted = fate.kind !== 'dropped';
+    if (packet.kind === 'esp') {
+      const key = `${packet.destination} ${packet.spi} ${packet.authenticator}`;
+      if (accepted && this.#delivered.has(key)) this.#violateTwice(flow, packet);
+      const known = this.#delivered.has(key);
+      if (accepted) this.#delivered.add(key);
+      if (accepted || known || arrival !== 'first') return;
+    } else if (accepted || arrival !== 'first') return;
+    if (fate.kind === 'dropped') this.#judgeDrop(flow, packet, fate.statistic);
+  }
+
+  #judgeDrop(flow: Flow, packet: Packet, statistic: string): void {
+    const world = this.#world;
+    // Without a connection nothing is promised about its packets; in plaintext Required lets nothing in.
+    if (!world.isWanted(flow.pair, otherSide(flow.side))) return;
+    if (packet.kind === 'plain' && flow.child.enforcement === 'Required') return;
+    if (packet.kind === 'esp' && (statistic === 'XfrmInNoStates' || statistic === 'XfrmInStateExpired')) {
+      const used = this.#used.get(flow)?.find((each) => each.state.id.spi === packet.spi);
+      if (used !== undefined && this.#excuse(flow, used) !== undefined) return;
+    }
+    const what = packet.kind === 'esp' ? `on SA ${saText(packet)}` : 'in plaintext';
+    world.violate('delivery', `a packet from ${flowText(flow)} ${what} was dropped: ${statistic}`);
+  }
+
+  #violateTwice(flow: Flow, packet: Packet & { readonly kind: 'esp' }): void {
+    const text = `number ${packet.sequence} of SA ${saText(packet)} from ${flowText(flow)} was let in twice`;
+    this.#world.violate('noSecondDelivery', text);
+  }
+
+  #recent(flow: Flow): Used[] {
+    const oldest = this.#world.clock.monotonicMs() - this.#world.scenario.network.maxDelayMs;
+    const recent = (this.#used.get(flow) ?? []).filter(
+      (each) => each.leftAtMs === undefined || each.leftAtMs >= oldest,
+    );
+    this.#used.set(flow, recent);
+    return recent;
+  }
+
+  #verify(flow: Flow, used: readonly Used[]): void {
+    const world = this.#world;
+    const receiver = world.hostOf(flow.receiver);
+    for (const each of used) {
+      const there = receiver.kernel.kernel.states.find(each.state.id);
+      if (there === undefined || there.larval) {
+        if (this.#excuse(flow, each) !== undefined) continue;
+        const gone = world.ledger.gone(each.state.id);
+        const how =
+          gone === undefined
+            ? 'never had it'
+            : `lost it ${world.clock.monotonicMs() - gone.atMs} ms ago (${gone.cause})`;
+        const when = each.leftAtMs === undefined ? 'selects' : 'has just left';
+        const text = `${flowText(flow)} ${when} SA ${saText(each.state.id)}, but the receiver ${how}`;
+        world.violate('reception', text);
+      } else if (there.reqid !== flow.reqid) {
+        const text = `${flowText(flow)}: SA ${saText(each.state.id)} has reqid ${there.reqid} at the receiver, its policy wants ${flow.reqid}`;
+        world.violate('reception', text);
+      }
+    }
+  }
+
+  #excuse(flow: Flow, used: Used): ReceptionExcuse | undefined {
+    const world = this.#world;
+    const [sender, receiver] = [world.hostOf(flow.sender), world.hostOf(flow.receiver)];
+    const excuse = receptionExcuse(world.ledger, sender, receiver, used.state, used.hadAnother);
+    if (excuse !== undefined) this.excused.set(excuse, (this.excused.get(excuse) ?? 0) + 1);
+    return excuse;
+  }
+}

@@ -1,0 +1,148 @@
+import type { Fact } from '../../ike/fact.ts';
+import type { EndpointStatus } from '../../ike/types.ts';
+import { isBypass } from '../../runtime/bypass.ts';
+import { ExchangeType } from '../../wire/registry.ts';
+import type { Host } from '../host.ts';
+import { saText } from '../selection.ts';
+import type { Check, World } from '../world.ts';
+
+/**
+ * Nothing stays of what is over: SAs in a kernel that belong to no Child SA, policies that nobody wants, half-open and
+ * unfinished IKE SAs, SPIs that are reserved for nothing. And nothing grows, calm or not.
+ */
+export class ResidueCheck implements Check {
+  readonly #world: World;
+  readonly #sinceMs = new Map<string, number>();
+  /** When IKE SAs were closed, and when somebody asked for one. */
+  readonly #closedAtMs = new Map<Host, number[]>();
+  readonly #begunAtMs = new Map<Host, number[]>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  noted(host: Host, fact: Fact): void {
+    if (fact.kind === 'ikeSaClosed') remember(this.#closedAtMs, host, this.#world.clock.elapsedMs);
+  }
+
+  datagramArrived(host: Host, bytes: Uint8Array): void {
+    const request = ((bytes[FLAGS_OFFSET] ?? 0) & RESPONSE_FLAG) === 0;
+    if (bytes[EXCHANGE_OFFSET] === ExchangeType.IKE_SA_INIT && request) {
+      remember(this.#begunAtMs, host, this.#world.clock.elapsedMs);
+    }
+  }
+
+  tick(): void {
+    for (const host of this.#world.hosts) {
+      const status = host.status();
+      if (status === undefined) continue;
+      this.#bounds(host, status);
+      if (this.#world.phase === 'watched') this.#leftovers(host, status);
+    }
+  }
+
+  /** Bounds that hold at any time. */
+  #bounds(host: Host, status: EndpointStatus): void {
+    const world = this.#world;
+    const peers = Math.max(1, status.connections.length);
+    const tooMany = (what: string, count: number, most: number): void => {
+      if (count > most) world.violate('residue', `${host.name} has ${count} ${what}, at most ${most} can be in use`);
+    };
+    for (const connection of status.connections) {
+      tooMany(`IKE SAs with ${connection.name}`, connection.ikeSas.length, MOST_IKE_SAS);
+    }
+    tooMany('SAs in the kernel', host.kernel.kernel.states.all().filter((sa) => !sa.larval).length, MOST_SAS * peers);
+    tooMany('reserved ESP SPIs', status.tables.espSpis, MOST_SAS * peers);
+    tooMany('queued requests', status.tables.queuedRequests, MOST_QUEUED * peers);
+    tooMany('verifications', status.tables.verifications, 0);
+  }
+
+  /** What may be there for a moment, but not for long. */
+  #leftovers(host: Host, status: EndpointStatus): void {
+    const nowMs = this.#world.clock.elapsedMs;
+    const present = new Set<string>();
+    const note = (what: string): void => {
+      present.add(`${host.name} ${what}`);
+    };
+    const owned = new Set<string>();
+    let inbound = 0;
+    for (const { ikeSas, localAddress, remoteAddress } of status.connections) {
+      for (const ikeSa of ikeSas) {
+        if (ikeSa.state !== 'established') note(`IKE SA ${ikeSa.number}, ${ikeSa.state}`);
+        for (const child of ikeSa.children) {
+          owned.add(`${child.inboundSpi} ${localAddress}`).add(`${child.outboundSpi} ${remoteAddress}`);
+        }
+      }
+    }
+    for (const sa of host.kernel.kernel.states.all()) {
+      if (sa.direction === 'in') inbound += 1;
+      if (!sa.larval && !owned.has(`${sa.id.spi} ${sa.id.destination}`)) note(`SA ${saText(sa.id)} in the kernel`);
+    }
+    if (status.halfOpen > lately(this.#begunAtMs, host, nowMs - HALF_OPEN_MS)) note('half-open IKE SAs');
+    if (status.tables.espSpis > inbound) note('ESP SPIs that are reserved for nothing');
+    const listed = status.connections.reduce((sum, { ikeSas }) => sum + ikeSas.length, 0);
+    const ending =
+      lately(this.#closedAtMs, host, nowMs - CLOSED_MS) +
+      lately(this.#begunAtMs, host, nowMs - HALF_OPEN_MS - CLOSED_MS);
+    if (status.tables.ikeSas > listed + ending) note('IKE SAs of no connection');
+    for (const text of this.#unwantedPolicies(host)) note(text);
+    this.#judge(host, present);
+  }
+
+  *#unwantedPolicies(host: Host): Generator<string> {
+    const { flows } = this.#world;
+    const dumped = host.kernel.dump();
+    if (!dumped.ok) return;
+    for (const policy of dumped.value.policies) {
+      if (!policy.ours || isBypass(policy)) continue;
+      const { direction, selector } = policy;
+      const wanted = flows.some((flow) => {
+        if ((direction === 'out' ? flow.sender : flow.receiver) !== host.node) return false;
+        const { policies } = host.kernel.kernel;
+        const found = policies.lookup(direction, flow.compiled);
+        return found !== undefined && found === policies.find(policy);
+      });
+      if (!wanted) yield `${direction} policy for ${selector.source.address} to ${selector.destination.address}`;
+    }
+  }
+
+  #judge(host: Host, present: ReadonlySet<string>): void {
+    const world = this.#world;
+    const nowMs = world.clock.elapsedMs;
+    for (const key of this.#sinceMs.keys()) {
+      if (key.startsWith(`${host.name} `) && !present.has(key)) this.#sinceMs.delete(key);
+    }
+    for (const key of present) {
+      const sinceMs = this.#sinceMs.get(key) ?? nowMs;
+      this.#sinceMs.set(key, sinceMs);
+      if (nowMs - sinceMs > LEFTOVER_MS) world.violate('residue', `for ${LEFTOVER_MS / 1_000} s of calm: ${key}`);
+    }
+  }
+}
+
+function remember(times: Map<Host, number[]>, host: Host, atMs: number): void {
+  const known = times.get(host);
+  if (known === undefined) times.set(host, [atMs]);
+  else known.push(atMs);
+}
+
+/** How many of a host's times are not before `oldestMs`. */
+function lately(times: ReadonlyMap<Host, readonly number[]>, host: Host, oldestMs: number): number {
+  return (times.get(host) ?? []).filter((atMs) => atMs >= oldestMs).length;
+}
+
+/** Two that crossed, a replacement on each side, one that is being deleted and one that a restarted peer began. */
+const MOST_IKE_SAS = 8;
+/** Both directions of the Child SAs of as many IKE SAs, two Children each. */
+const MOST_SAS = 40;
+const MOST_QUEUED = 16;
+/** Longer than anything may stay once all pairs are settled: a half-open IKE SA that nobody comes back for lives 30 s. */
+const LEFTOVER_MS = 40_000;
+/** How long the endpoint keeps what it has said last, and a moment. */
+const CLOSED_MS = 12_000;
+/** How long a responder waits for a proof, and a moment. */
+const HALF_OPEN_MS = 31_000;
+/** RFC 7296 §3.1. */
+const EXCHANGE_OFFSET = 18;
+const FLAGS_OFFSET = 19;
+const RESPONSE_FLAG = 0x20;

@@ -1,0 +1,112 @@
+import { assertNever } from '../result.ts';
+import { forge } from './forgery.ts';
+import type { Host } from './host.ts';
+import type { Network } from './network.ts';
+import type { Disturbance, PairPlan } from './scenario.ts';
+import { nodeAddress, nodeName, otherSide, type Side } from './topology.ts';
+import type { VirtualClock } from './virtual-clock.ts';
+
+/** What disturbances act on. */
+export interface Disturbable {
+  readonly clock: VirtualClock;
+  readonly network: Network;
+  hostOf(node: number): Host;
+  pairOf(pair: number): PairPlan;
+  /** Milliseconds from the start at which everything must be in place again. */
+  readonly calmAtMs: number;
+  note(node: number, text: string): void;
+  /** Says that SAs of a pair may end by order. */
+  ordered(pair: number): void;
+  powerOff(node: number): void;
+  /** Starts a node's agent, with all connections that it is to have; does nothing where one runs. */
+  start(node: number): void;
+  /** Puts a connection in, takes it out, or changes its timing, in a node's configuration and its running agent. */
+  configure(pair: number, side: Side, how: 'add' | 'remove' | 'update'): void;
+}
+
+/** Lets something happen, and what ends it later. */
+export function disturb(world: Disturbable, disturbance: Disturbance): void {
+  switch (disturbance.kind) {
+    case 'crash':
+    case 'reboot':
+      takeDown(world, disturbance);
+      return;
+    case 'partition':
+      world.note(disturbance.nodes[0] ?? 0, `nodes ${disturbance.nodes.join(', ')} are cut off`);
+      world.network.partition(disturbance.nodes);
+      world.clock.after(disturbance.forMs, () => world.network.heal());
+      return;
+    case 'replay':
+      for (let count = 0; count < disturbance.count; count += 1) world.network.replay();
+      return;
+    case 'forgery':
+      for (let count = 0; count < disturbance.count; count += 1) world.network.forge(forge);
+      return;
+    case 'expire':
+    case 'acquire':
+      tellKernelEvent(world, disturbance);
+      return;
+    case 'order':
+      order(world, disturbance);
+      return;
+    case 'remove': {
+      const { pair, side, forMs, atMs } = disturbance;
+      world.configure(pair, side, 'remove');
+      const backAtMs = Math.min(atMs + forMs, world.calmAtMs);
+      world.clock.after(Math.max(0, backAtMs - atMs), () => world.configure(pair, side, 'add'));
+      return;
+    }
+    case 'update':
+      world.configure(disturbance.pair, disturbance.side, 'update');
+      return;
+    default:
+      assertNever(disturbance);
+  }
+}
+
+function takeDown(world: Disturbable, disturbance: Extract<Disturbance, { kind: 'crash' | 'reboot' }>): void {
+  const { node, kind, downMs, atMs } = disturbance;
+  const host = world.hostOf(node);
+  if (!host.running) return;
+  world.note(node, kind === 'crash' ? 'the agent is killed' : 'the machine is switched off');
+  if (kind === 'crash') host.crash();
+  else world.powerOff(node);
+  const backAtMs = Math.min(atMs + downMs, world.calmAtMs);
+  world.clock.after(Math.max(0, backAtMs - atMs), () => world.start(node));
+}
+
+/** About one of the SAs that the pair has now, if it has any. */
+function tellKernelEvent(world: Disturbable, disturbance: Extract<Disturbance, { kind: 'expire' | 'acquire' }>): void {
+  const plan = world.pairOf(disturbance.pair);
+  const host = world.hostOf(plan.nodes[disturbance.side]);
+  const peer = nodeName(plan.nodes[otherSide(disturbance.side)]);
+  const connection = host.status()?.connections.find(({ name }) => name === peer);
+  const child = connection?.ikeSas.flatMap((sa) => sa.children)[0];
+  if (connection === undefined || child === undefined) return;
+  if (disturbance.kind === 'expire') {
+    const { localAddress } = connection;
+    const remoteAddress = nodeAddress(plan.nodes[otherSide(disturbance.side)], plan.family);
+    const id =
+      disturbance.direction === 'in'
+        ? { destination: localAddress, spi: child.inboundSpi }
+        : { destination: remoteAddress, spi: child.outboundSpi };
+    host.expire(id, child.reqid, disturbance.hard);
+    return;
+  }
+  const { reqid } = child;
+  const whole = { address: connection.localAddress, length: connection.localAddress.includes(':') ? 128 : 32 };
+  const port = { value: 0, mask: 0 };
+  const selector = { source: whole, destination: whole, protocol: 0, sourcePort: port, destinationPort: port };
+  host.tell({ kind: 'acquire', sequence: 1, policyIndex: 0, reqid, selector });
+}
+
+function order(world: Disturbable, disturbance: Extract<Disturbance, { kind: 'order' }>): void {
+  const plan = world.pairOf(disturbance.pair);
+  const node = plan.nodes[disturbance.side];
+  const name = nodeName(plan.nodes[otherSide(disturbance.side)]);
+  world.note(node, `${disturbance.order} ${name}`);
+  if (disturbance.order.startsWith('terminate')) world.ordered(disturbance.pair);
+  const child = plan.children[0]?.name ?? '';
+  const { order: kind } = disturbance;
+  world.hostOf(node).command(kind === 'terminateChild' ? { kind, name, child } : { kind, name });
+}

@@ -1,0 +1,216 @@
+import type { IpsecMode, SaLifetime } from '../dataplane/types.ts';
+import { RandomStream } from './random-stream.ts';
+import type { Both, ChildPlan, Disturbance, FaultFamily, NetworkPlan, PairPlan, Scenario } from './scenario.ts';
+
+/** The scenario of a seed. `nodes` fixes how many there are; families that are not in `faults` do not occur. */
+export function drawScenario(seed: number, nodes: number | undefined, faults: ReadonlySet<FaultFamily>): Scenario {
+  const random = new RandomStream(seed, 'scenario');
+  const count = random.pick([2, 2, 2, 2, 3, 3, 3, 4, 5] as const);
+  const nodeCount = nodes ?? count;
+  const pairs = drawPairs(random, nodeCount);
+  const calmAtMs = random.between(60, 180) * 1_000;
+  return {
+    seed,
+    nodes: nodeCount,
+    pairs,
+    network: drawNetwork(random, faults),
+    kernelRefusals: faults.has('kernel') && random.chance(0.4) ? random.pick([0.01, 0.03, 0.1] as const) : 0,
+    packetEveryMs: random.pick([300, 700, 1_500] as const),
+    disturbances: drawDisturbances(random, nodeCount, pairs, faults, calmAtMs),
+    calmAtMs,
+  };
+}
+
+/** A full mesh of few nodes; of many, a ring and some chords, so that no seed takes minutes. */
+function drawPairs(random: RandomStream, nodes: number): readonly PairPlan[] {
+  const pairs: PairPlan[] = [];
+  for (let left = 0; left < nodes; left += 1) {
+    for (let right = left + 1; right < nodes; right += 1) {
+      const neighbours = right === left + 1 || (left === 0 && right === nodes - 1);
+      if (nodes <= FULL_MESH_NODES || neighbours || random.chance(FULL_MESH_NODES / nodes)) {
+        pairs.push(drawPair(random, left, right));
+      }
+    }
+  }
+  return pairs;
+}
+
+function drawPair(random: RandomStream, left: number, right: number): PairPlan {
+  const family = random.pick([4, 4, 6] as const);
+  const intervalMs = random.between(4, 15) * 1_000;
+  const turned = random.chance(0.5);
+  const initiation = random.pick(INITIATIONS);
+  return {
+    nodes: [left, right],
+    family,
+    initiation: turned ? [initiation[1], initiation[0]] : initiation,
+    natTraversal: random.pick(['Auto', 'Auto', 'Always'] as const),
+    liveness: { intervalMs, timeoutMs: random.between(8, 30) * 1_000 },
+    ikeLifetimeMs: [random.between(40, 240) * 1_000, random.between(40, 240) * 1_000],
+    keyExchanges: random.pick(KEY_EXCHANGES),
+    esp: random.pick(ESP),
+    children: drawChildren(random, family, left, right),
+  };
+}
+
+function drawChildren(random: RandomStream, family: 4 | 6, left: number, right: number): readonly ChildPlan[] {
+  const shape = random.pick(['hosts', 'hosts', 'networks', 'networks', 'split', 'both'] as const);
+  const prefixes = (node: number, split: boolean): readonly string[] => {
+    const name = family === 4 ? `10.${node + 1}` : `2001:db8:${(node + 1).toString(16)}`;
+    if (family === 4) return split ? [`${name}.0.0/17`, `${name}.192.0/18`] : [`${name}.0.0/16`];
+    return split ? [`${name}:1::/64`, `${name}:2::/64`] : [`${name}::/48`];
+  };
+  const networks = (split: boolean): Both<readonly string[]> => [prefixes(left, split), prefixes(right, split)];
+  switch (shape) {
+    case 'hosts':
+      return [drawChild(random, 'hosts', 'transport', [[], []])];
+    case 'networks':
+      return [drawChild(random, 'networks', 'tunnel', networks(false))];
+    case 'split':
+      return [drawChild(random, 'networks', 'tunnel', networks(true))];
+    case 'both':
+      return [
+        drawChild(random, 'hosts', 'transport', [[], []]),
+        drawChild(random, 'networks', 'tunnel', networks(false)),
+      ];
+  }
+}
+
+function drawChild(random: RandomStream, name: string, mode: IpsecMode, prefixes: Both<readonly string[]>): ChildPlan {
+  return {
+    name,
+    mode,
+    protocol: random.pick([0, 0, 0, TCP] as const),
+    prefixes,
+    enforcement: random.pick(['Required', 'Required', 'Permissive'] as const),
+    replayWindow: random.pick([32, 64, 1024] as const),
+    lifetime: [drawLifetime(random), drawLifetime(random)],
+  };
+}
+
+/** Soft limits that are reached several times in a run; hard ones that only a replacement that fails meets. */
+function drawLifetime(random: RandomStream): SaLifetime {
+  const softSeconds = random.between(15, 120);
+  const hardSeconds = softSeconds + random.between(60, 300);
+  const packets = random.chance(0.15) ? { softPackets: random.between(10, 60), hardPackets: 5_000 } : {};
+  return { softSeconds, hardSeconds, ...packets };
+}
+
+function drawNetwork(random: RandomStream, faults: ReadonlySet<FaultFamily>): NetworkPlan {
+  const minDelayMs = random.pick([0, 1, 10, 50] as const);
+  const spreadMs = random.pick([0, 5, 100, 500, 2_000] as const);
+  const loss = random.pick([0, 0.02, 0.1, 0.3] as const);
+  const duplicate = random.pick([0, 0.02, 0.2] as const);
+  const corrupt = random.pick([0, 0, 0.05] as const);
+  const faulty = faults.has('network');
+  return {
+    minDelayMs,
+    maxDelayMs: minDelayMs + (faulty ? spreadMs : 0),
+    loss: faulty ? loss : 0,
+    duplicate: faulty ? duplicate : 0,
+    corrupt: faults.has('corruption') ? corrupt : 0,
+  };
+}
+
+/** Draws all families and leaves out those that are not wanted, so that the others stay as they are. */
+function drawDisturbances(
+  random: RandomStream,
+  nodes: number,
+  pairs: readonly PairPlan[],
+  faults: ReadonlySet<FaultFamily>,
+  calmAtMs: number,
+): readonly Disturbance[] {
+  const disturbances: Disturbance[] = [];
+  for (const [family, draw] of DRAWN_FAMILIES) {
+    const count = random.pick([0, 0, 1, 2, 4] as const);
+    for (let number = 0; number < count; number += 1) {
+      const atMs = random.between(2_000, calmAtMs - 1_000);
+      const what = draw({
+        random,
+        atMs,
+        node: random.below(nodes),
+        nodes,
+        pair: random.below(pairs.length),
+        side: random.pick([0, 1] as const),
+      });
+      if (faults.has(family)) disturbances.push(what);
+    }
+  }
+  return disturbances.sort((left, right) => left.atMs - right.atMs);
+}
+
+interface Drawing {
+  readonly random: RandomStream;
+  readonly atMs: number;
+  readonly node: number;
+  readonly nodes: number;
+  readonly pair: number;
+  readonly side: 0 | 1;
+}
+
+const DRAWN_FAMILIES: readonly (readonly [FaultFamily, (drawing: Drawing) => Disturbance])[] = [
+  ['crash', ({ random, atMs, node }) => ({ kind: 'crash', atMs, node, downMs: random.between(0, 20_000) })],
+  ['reboot', ({ random, atMs, node }) => ({ kind: 'reboot', atMs, node, downMs: random.between(100, 40_000) })],
+  [
+    'partition',
+    ({ random, atMs, nodes }) => {
+      const apart = Array.from({ length: nodes }, (_, node) => node).filter(() => random.chance(0.5));
+      return { kind: 'partition', atMs, nodes: apart, forMs: random.between(500, 45_000) };
+    },
+  ],
+  ['replay', ({ random, atMs }) => ({ kind: 'replay', atMs, count: random.between(1, 40) })],
+  ['forgery', ({ random, atMs }) => ({ kind: 'forgery', atMs, count: random.between(1, 40) })],
+  [
+    'expiry',
+    ({ random, atMs, pair, side }) => {
+      const direction = random.pick(['in', 'out'] as const);
+      return { kind: 'expire', atMs, pair, side, direction, hard: random.chance(0.3) };
+    },
+  ],
+  ['expiry', ({ atMs, pair, side }) => ({ kind: 'acquire', atMs, pair, side })],
+  [
+    'orders',
+    ({ random, atMs, pair, side }) => {
+      const order = random.pick(['terminate', 'terminateChild', 'checkLiveness', 'initiate'] as const);
+      return { kind: 'order', atMs, pair, side, order };
+    },
+  ],
+  [
+    'reload',
+    ({ random, atMs, pair, side }) => ({ kind: 'remove', atMs, pair, side, forMs: random.between(0, 15_000) }),
+  ],
+  ['reload', ({ atMs, pair, side }) => ({ kind: 'update', atMs, pair, side })],
+];
+
+const INITIATIONS: readonly [PairPlan['initiation'], ...PairPlan['initiation'][]] = [
+  ['start', 'start'],
+  ['start', 'start'],
+  ['start', 'takeover'],
+  ['start', 'takeover'],
+  ['start', 'respond'],
+  ['start', 'onDemand'],
+  ['takeover', 'respond'],
+  ['onDemand', 'onDemand'],
+  ['onDemand', 'respond'],
+];
+
+/** The third makes the initiator guess wrong, whichever it is. */
+const KEY_EXCHANGES: readonly [PairPlan['keyExchanges'], ...PairPlan['keyExchanges'][]] = [
+  [['x25519'], ['x25519']],
+  [['x25519'], ['x25519']],
+  [
+    ['x25519', 'ecp256'],
+    ['ecp256', 'x25519'],
+  ],
+];
+
+const ESP: readonly [readonly string[], ...(readonly string[])[]] = [
+  ['aes256gcm16', 'esn', 'noesn'],
+  ['aes256gcm16', 'esn', 'noesn'],
+  ['chacha20poly1305', 'noesn'],
+  ['aes128', 'sha256', 'noesn'],
+];
+
+const TCP = 6;
+/** Up to this many nodes all are paired with all. */
+const FULL_MESH_NODES = 5;

@@ -1,0 +1,36 @@
+import type { SaId } from '../dataplane/types.ts';
+import type { Host } from './host.ts';
+import type { Ledger } from './ledger.ts';
+
+/**
+ * When an SA that a sender selects may be missing at the receiver. Nothing else excuses a packet that is lost there;
+ * each entry says why no implementation could do better, or what is not promised.
+ */
+export const RECEPTION_EXCUSES = {
+  receiverRebooted:
+    'A machine that reboots forgets its SAs. The sender learns of it when the machine is up and authenticates afresh.',
+  hardLimit:
+    'A hard limit ends an SA whether the peer knows or not. Successors are negotiated at the soft limit, which in ' +
+    'production is an hour earlier; here some are made to end at once.',
+  firstOfPair:
+    'A responder that had no SA before sends on its first one from its answer on, but the initiator can receive only ' +
+    'when that answer has come. Before it there was nothing that could be lost; waiting for a packet of the initiator ' +
+    'would leave pairs without an SA whose initiator has nothing to send.',
+} as const;
+
+export type ReceptionExcuse = keyof typeof RECEPTION_EXCUSES;
+
+/** What excuses that `receiver` lacks the SA; undefined where nothing does. */
+export function receptionExcuse(
+  ledger: Ledger,
+  sender: Host,
+  receiver: Host,
+  sa: { readonly id: SaId; readonly addedAtMs: number },
+  hadAnother: boolean,
+): ReceptionExcuse | undefined {
+  const gone = ledger.gone(sa.id);
+  if (gone?.cause === 'reboot' || (ledger.rebootedAt(receiver.node) ?? -1) >= sa.addedAtMs) return 'receiverRebooted';
+  if (gone?.cause === 'hardLimit') return 'hardLimit';
+  if (gone === undefined && sender.granted.has(sa.id.spi) && !hadAnother) return 'firstOfPair';
+  return undefined;
+}

@@ -1,0 +1,160 @@
+import type { EspPacket, PlainPacket } from '../dataplane/memory/packet.ts';
+import type { Path } from '../ike/types.ts';
+import type { RandomStream } from './random-stream.ts';
+import type { NetworkPlan } from './scenario.ts';
+import type { VirtualClock } from './virtual-clock.ts';
+
+/** What the network carries. Paths are the sender's. */
+export type Cargo =
+  | { readonly kind: 'datagram'; readonly path: Path; readonly bytes: Uint8Array }
+  | { readonly kind: 'packet'; readonly packet: EspPacket | PlainPacket; readonly flow: number };
+
+/** How a cargo comes to be at its receiver. */
+export type Arrival =
+  /** As it was sent; the first copy that comes. */
+  | 'first'
+  /** As it was sent, once more. */
+  | 'copy'
+  /** Changed on the way. */
+  | 'corrupted'
+  /** Recorded and sent again by somebody else, long after. */
+  | 'replayed'
+  /** Made up by somebody else. */
+  | 'forged';
+
+/** Something on the way between two nodes. */
+export interface Shipment {
+  readonly from: number;
+  readonly to: number;
+  readonly cargo: Cargo;
+}
+
+/** What becomes of what the network carries. */
+export interface NetworkObserver {
+  arrived(shipment: Shipment, arrival: Arrival): void;
+  lost(shipment: Shipment): void;
+}
+
+/**
+ * A network that delays, and so reorders, loses, duplicates and corrupts, falls apart, and remembers everything that it
+ * ever carried for whoever wants to send it again.
+ */
+export class Network {
+  readonly #clock: VirtualClock;
+  readonly #random: RandomStream;
+  readonly #plan: NetworkPlan;
+  readonly #observer: NetworkObserver;
+  readonly #recorded: Shipment[] = [];
+  #seen = 0;
+  #calm = false;
+  #apart: ReadonlySet<number> = new Set();
+
+  constructor(clock: VirtualClock, random: RandomStream, plan: NetworkPlan, observer: NetworkObserver) {
+    this.#clock = clock;
+    this.#random = random;
+    this.#plan = plan;
+    this.#observer = observer;
+  }
+
+  /** Carries something that a node sent, or does not. */
+  send(shipment: Shipment): void {
+    this.#record(shipment);
+    const random = this.#random;
+    const { loss, duplicate, corrupt } = this.#plan;
+    const lost = random.chance(loss);
+    const corrupted = random.chance(corrupt);
+    const copies = random.chance(duplicate) ? random.between(1, 2) : 0;
+    if (this.#isApart(shipment) || (lost && !this.#calm)) {
+      this.#observer.lost(shipment);
+      return;
+    }
+    const { cargo } = shipment;
+    if (corrupted && !this.#calm && cargo.kind === 'datagram') {
+      const changed = { ...shipment, cargo: { ...cargo, bytes: corruptedBytes(random, cargo.bytes) } };
+      this.#deliver(changed, () => 'corrupted');
+      return;
+    }
+    let arrivedBefore = false;
+    const arrival = (): Arrival => {
+      if (arrivedBefore) return 'copy';
+      arrivedBefore = true;
+      return 'first';
+    };
+    for (let copy = 0; copy <= (this.#calm ? 0 : copies); copy += 1) this.#deliver(shipment, arrival);
+  }
+
+  /** Sends something that was recorded at any time before. */
+  replay(): void {
+    const shipment = this.#random.pick(this.#recorded);
+    if (shipment !== undefined && !this.#isApart(shipment)) this.#deliver(shipment, () => 'replayed');
+  }
+
+  /** Sends something that `make` makes of what was recorded. */
+  forge(make: (random: RandomStream, recorded: Shipment) => Shipment): void {
+    const recorded = this.#random.pick(this.#recorded);
+    // A packet that was not encrypted tells nothing about IKE.
+    if (recorded === undefined || (recorded.cargo.kind === 'packet' && recorded.cargo.packet.kind === 'plain')) return;
+    const shipment = make(this.#random, recorded);
+    if (!this.#isApart(shipment)) this.#deliver(shipment, () => 'forged');
+  }
+
+  /** Cuts these nodes off from the others. */
+  partition(nodes: readonly number[]): void {
+    this.#apart = new Set(nodes);
+  }
+
+  /** Puts together what was apart. */
+  heal(): void {
+    this.#apart = new Set();
+  }
+
+  /** Ends all faults; delays stay. */
+  calm(): void {
+    this.heal();
+    this.#calm = true;
+  }
+
+  #deliver(shipment: Shipment, arrival: () => Arrival): void {
+    const delayMs = this.#random.between(this.#plan.minDelayMs, this.#plan.maxDelayMs);
+    this.#clock.after(delayMs, () => this.#observer.arrived(shipment, arrival()));
+  }
+
+  #isApart({ from, to }: Shipment): boolean {
+    return this.#apart.has(from) !== this.#apart.has(to);
+  }
+
+  /** A fair sample of everything, of bounded size (reservoir sampling). */
+  #record(shipment: Shipment): void {
+    this.#seen += 1;
+    if (this.#recorded.length < MAX_RECORDED) {
+      this.#recorded.push(shipment);
+      return;
+    }
+    const place = this.#random.below(this.#seen);
+    if (place < MAX_RECORDED) this.#recorded[place] = shipment;
+  }
+}
+
+/** A datagram with bits flipped, its end cut off, or something behind its end. */
+export function corruptedBytes(random: RandomStream, bytes: Uint8Array): Uint8Array {
+  switch (random.below(3)) {
+    case 0: {
+      const changed = bytes.slice();
+      for (let flips = random.between(1, 4); flips > 0; flips -= 1) {
+        const index = random.below(changed.length);
+        changed[index] = (changed[index] ?? 0) ^ (1 << random.below(8));
+      }
+      return changed;
+    }
+    case 1:
+      return bytes.slice(0, random.below(bytes.length));
+    default: {
+      const longer = new Uint8Array(bytes.length + random.between(1, 64));
+      random.fill(longer);
+      longer.set(bytes);
+      return longer;
+    }
+  }
+}
+
+const MAX_RECORDED = 400;

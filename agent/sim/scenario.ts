@@ -1,0 +1,104 @@
+import type { IpsecMode, SaLifetime } from '../dataplane/types.ts';
+import type { ConnectionConfig } from '../ike/types.ts';
+
+/** What may go wrong, by kind; `--faults` chooses among them. */
+export const FAULT_FAMILIES = [
+  'network',
+  'corruption',
+  'partition',
+  'replay',
+  'forgery',
+  'kernel',
+  'expiry',
+  'crash',
+  'reboot',
+  'orders',
+  'reload',
+] as const;
+export type FaultFamily = (typeof FAULT_FAMILIES)[number];
+
+/** Everything that a seed decides; the same scenario always runs in the same way. */
+export interface Scenario {
+  readonly seed: number;
+  readonly nodes: number;
+  readonly pairs: readonly PairPlan[];
+  readonly network: NetworkPlan;
+  /** Share of kernel commands that are refused until the calm. */
+  readonly kernelRefusals: number;
+  /** Milliseconds between two packets of a flow, on average. */
+  readonly packetEveryMs: number;
+  readonly disturbances: readonly Disturbance[];
+  /** When faults end, in milliseconds from the start. */
+  readonly calmAtMs: number;
+}
+
+/** How datagrams and packets fare until the calm. The delays hold in the calm too. */
+export interface NetworkPlan {
+  readonly minDelayMs: number;
+  /** The network's longest delay, of copies too. */
+  readonly maxDelayMs: number;
+  readonly loss: number;
+  readonly duplicate: number;
+  readonly corrupt: number;
+}
+
+/** Two values, the left node's and the right node's. */
+export type Both<T> = readonly [T, T];
+
+/** Two nodes that are configured for each other. */
+export interface PairPlan {
+  /** Indexes of the nodes, left and right. */
+  readonly nodes: Both<number>;
+  readonly family: 4 | 6;
+  readonly initiation: Both<ConnectionConfig['initiation']>;
+  readonly natTraversal: 'Auto' | 'Always';
+  readonly liveness: { readonly intervalMs: number; readonly timeoutMs: number };
+  readonly ikeLifetimeMs: Both<number>;
+  /** Words of strongSwan's syntax for key exchanges, in order of preference. */
+  readonly keyExchanges: Both<readonly string[]>;
+  /** Words of the ESP proposal. */
+  readonly esp: readonly string[];
+  readonly children: readonly ChildPlan[];
+}
+
+/** A Child SA that both nodes of a pair want. */
+export interface ChildPlan {
+  readonly name: string;
+  readonly mode: IpsecMode;
+  /** IP protocol number, 0 for any. */
+  readonly protocol: number;
+  /** Prefixes behind left and right; empty: the nodes' own addresses. */
+  readonly prefixes: Both<readonly string[]>;
+  readonly enforcement: 'Required' | 'Permissive';
+  readonly replayWindow: number;
+  readonly lifetime: Both<SaLifetime>;
+}
+
+/** Something that happens to a node, a pair or the network at a time, in milliseconds from the start. */
+export type Disturbance = { readonly atMs: number } & (
+  | { readonly kind: 'crash'; readonly node: number; readonly downMs: number }
+  | { readonly kind: 'reboot'; readonly node: number; readonly downMs: number }
+  | { readonly kind: 'partition'; readonly nodes: readonly number[]; readonly forMs: number }
+  /** Old traffic comes again: this many datagrams and packets of all that ever was sent. */
+  | { readonly kind: 'replay'; readonly count: number }
+  /** This many made-up datagrams, most of them with SPIs that are in use. */
+  | { readonly kind: 'forgery'; readonly count: number }
+  | {
+      readonly kind: 'expire';
+      readonly pair: number;
+      readonly side: 0 | 1;
+      readonly direction: 'in' | 'out';
+      readonly hard: boolean;
+    }
+  | { readonly kind: 'acquire'; readonly pair: number; readonly side: 0 | 1 }
+  | {
+      readonly kind: 'order';
+      readonly pair: number;
+      readonly side: 0 | 1;
+      readonly order: 'terminate' | 'terminateChild' | 'checkLiveness' | 'initiate';
+    }
+  /** The connection is taken out of one node's configuration and comes back later. */
+  | { readonly kind: 'remove'; readonly pair: number; readonly side: 0 | 1; readonly forMs: number }
+  /** The connection's timing changes under its SAs. */
+  | { readonly kind: 'update'; readonly pair: number; readonly side: 0 | 1 }
+);

@@ -1,0 +1,425 @@
+import type { DataplaneCommand, DataplaneEvent, SaId } from '../dataplane/types.ts';
+import type { Fact } from '../ike/fact.ts';
+import type { ConnectionConfig, Path } from '../ike/types.ts';
+import { AgreementCheck } from './checks/agreement.ts';
+import { ContinuityCheck } from './checks/continuity.ts';
+import { ConvergenceCheck } from './checks/convergence.ts';
+import { EnforcementCheck } from './checks/enforcement.ts';
+import { ReceptionCheck } from './checks/reception.ts';
+import { ResidueCheck } from './checks/residue.ts';
+import { type Disturbable, disturb } from './disturbances.ts';
+import { Host, type HostObserver, type Sabotage } from './host.ts';
+import { Ledger } from './ledger.ts';
+import { type Arrival, Network, type NetworkObserver, type Shipment } from './network.ts';
+import { RandomStream } from './random-stream.ts';
+import type { PairPlan, Scenario } from './scenario.ts';
+import { type Selection, selectionOf } from './selection.ts';
+import { connectionConfig, type Flow, flowsOf, nodeAddress, nodeName, otherSide, type Side } from './topology.ts';
+import { Trace } from './trace.ts';
+import { reversedPath, startTraffic, udpPacketOf } from './traffic.ts';
+import { VirtualClock } from './virtual-clock.ts';
+import type { Check, Invariant, Phase, Violation, World } from './world.ts';
+
+/** What a simulation came to. */
+export interface Outcome {
+  readonly seed: number;
+  /** The first invariant that did not hold; undefined if all did. */
+  readonly violation: Violation | undefined;
+  /** Equal for equal runs. */
+  readonly traceHash: string;
+  /** The last events, a line each. */
+  readonly trace: readonly string[];
+  /** How long after the calm all pairs were up; undefined where it did not come to that. */
+  readonly settledInMs: number | undefined;
+  readonly counts: Counts;
+  /** How often each excuse was needed. */
+  readonly excused: Readonly<Record<string, number>>;
+}
+
+interface Counts {
+  datagrams: number;
+  packets: number;
+  espPackets: number;
+  childSas: number;
+}
+
+/** How a simulation is run. */
+export interface SimulationOptions {
+  /** Breaks every host on purpose. */
+  readonly sabotage?: Sabotage;
+  /** Receives every event as it happens. */
+  readonly print?: (line: string) => void;
+}
+
+/** Runs a scenario to its end or to the first violation. */
+export function simulate(scenario: Scenario, options: SimulationOptions = {}): Outcome {
+  return new Simulation(scenario, options).run();
+}
+
+class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
+  readonly scenario: Scenario;
+  readonly clock: VirtualClock;
+  readonly hosts: readonly Host[];
+  readonly flows: readonly Flow[];
+  readonly ledger = new Ledger();
+  readonly trace: Trace;
+  readonly network: Network;
+  readonly calmAtMs: number;
+  phase: Phase = 'disturbed';
+  readonly #reception: ReceptionCheck;
+  readonly #convergence: ConvergenceCheck;
+  readonly #checks: readonly Check[];
+  readonly #selections = new Map<Flow, Selection>();
+  readonly #flowsFrom: readonly (readonly Flow[])[];
+  readonly #flowsTo: readonly (readonly Flow[])[];
+  readonly #hostsByAddress = new Map<string, Host>();
+  /** By pair and side: whether it is configured, and how often that has changed. */
+  readonly #configured: { present: boolean; changes: number }[][];
+  readonly #wanted = new Set<string>();
+  readonly #refusals: RandomStream;
+  readonly #counts: Counts = { datagrams: 0, packets: 0, espPackets: 0, childSas: 0 };
+  #violation: Violation | undefined;
+
+  constructor(scenario: Scenario, options: SimulationOptions) {
+    const { seed } = scenario;
+    this.scenario = scenario;
+    this.calmAtMs = scenario.calmAtMs;
+    this.trace = new Trace(options.print);
+    this.clock = new VirtualClock(new RandomStream(seed, 'ties'));
+    this.#refusals = new RandomStream(seed, 'refusals');
+    this.network = new Network(this.clock, new RandomStream(seed, 'network'), scenario.network, this);
+    this.flows = scenario.pairs.flatMap(flowsOf);
+    const nodes = Array.from({ length: scenario.nodes }, (_, node) => node);
+    this.#flowsFrom = nodes.map((node) => this.flows.filter((flow) => flow.sender === node));
+    this.#flowsTo = nodes.map((node) => this.flows.filter((flow) => flow.receiver === node));
+    this.#configured = scenario.pairs.map(() => [
+      { present: true, changes: 0 },
+      { present: true, changes: 0 },
+    ]);
+    this.hosts = nodes.map((node) => this.#host(node, options.sabotage));
+    this.#reception = new ReceptionCheck(this);
+    this.#convergence = new ConvergenceCheck(this);
+    this.#checks = [
+      new AgreementCheck(this),
+      this.#reception,
+      new EnforcementCheck(this),
+      new ContinuityCheck(this),
+      this.#convergence,
+      new ResidueCheck(this),
+    ];
+  }
+
+  run(): Outcome {
+    const { scenario, clock } = this;
+    const starts = new RandomStream(scenario.seed, 'starts');
+    for (const host of this.hosts) clock.after(starts.below(LATEST_START_MS), () => this.start(host.node));
+    for (const disturbance of scenario.disturbances) clock.after(disturbance.atMs, () => disturb(this, disturbance));
+    const traffic = new RandomStream(scenario.seed, 'traffic');
+    const after = (delayMs: number, callback: () => void): void => void clock.after(delayMs, callback);
+    startTraffic(this.flows, scenario.packetEveryMs, traffic, after, (flow) => this.#sendPacket(flow));
+    clock.after(TICK_MS, () => this.#tick());
+    this.#runUntil(scenario.calmAtMs);
+    this.#becalm();
+    while (this.phase === 'settling' && this.#violation === undefined) this.#runUntil(clock.elapsedMs + TICK_MS);
+    this.#runUntil(clock.elapsedMs + WATCH_MS);
+    return {
+      seed: scenario.seed,
+      violation: this.#violation,
+      traceHash: this.trace.hash,
+      trace: this.#violation === undefined ? [] : this.trace.lines(),
+      settledInMs: this.#convergence.settledInMs,
+      counts: this.#counts,
+      excused: Object.fromEntries(this.#reception.excused),
+    };
+  }
+
+  // What checks ask.
+
+  hostOf(node: number): Host {
+    const host = this.hosts[node];
+    if (host === undefined) throw new Error(`there is no node ${node}`);
+    return host;
+  }
+
+  hostAt(address: string): Host | undefined {
+    return this.#hostsByAddress.get(address);
+  }
+
+  flowsFrom(node: number): readonly Flow[] {
+    return this.#flowsFrom[node] ?? [];
+  }
+
+  flowsTo(node: number): readonly Flow[] {
+    return this.#flowsTo[node] ?? [];
+  }
+
+  isWanted(pair: number, side: Side): boolean {
+    return this.#wanted.has(`${pair} ${side}`);
+  }
+
+  violate(invariant: Invariant, text: string): void {
+    this.#violation ??= { invariant, atMs: this.clock.elapsedMs, text };
+  }
+
+  // What disturbances do.
+
+  pairOf(pair: number): PairPlan {
+    const plan = this.scenario.pairs[pair];
+    if (plan === undefined) throw new Error(`there is no pair ${pair}`);
+    return plan;
+  }
+
+  note(node: number, text: string): void {
+    this.trace.add(this.clock.elapsedMs, { kind: 'note', node: nodeName(node), text });
+  }
+
+  ordered(pair: number): void {
+    this.ledger.noteCause(pair, 'order', this.clock.monotonicMs());
+  }
+
+  powerOff(node: number): void {
+    const host = this.hostOf(node);
+    const nowMs = this.clock.monotonicMs();
+    for (const state of host.kernel.kernel.states.all()) {
+      if (!state.larval && this.hostAt(state.id.destination) === host) {
+        this.ledger.noteGone(state.id, { cause: 'reboot', atMs: nowMs });
+      }
+    }
+    this.ledger.noteReboot(node, nowMs);
+    this.#forEachConnection(node, (pair, side) => {
+      this.ledger.noteCause(pair, 'reboot', nowMs);
+      this.#wanted.delete(`${pair} ${side}`);
+    });
+    host.powerOff();
+    this.#kernelChanged(host);
+  }
+
+  start(node: number): void {
+    const host = this.hostOf(node);
+    if (host.running) return;
+    this.note(node, 'the agent starts');
+    host.powered = true;
+    const connections: ConnectionConfig[] = [];
+    const present: string[] = [];
+    this.#forEachConnection(node, (pair, side) => {
+      const configured = this.#configured[pair]?.[side];
+      if (configured?.present !== true) return;
+      connections.push(connectionConfig(this.pairOf(pair), pair, side, stretch(configured.changes)));
+      present.push(`${pair} ${side}`);
+    });
+    host.start(connections);
+    for (const key of present) this.#wanted.add(key);
+    this.#kernelChanged(host);
+  }
+
+  configure(pair: number, side: Side, how: 'add' | 'remove' | 'update'): void {
+    const plan = this.pairOf(pair);
+    const configured = this.#configured[pair]?.[side];
+    const host = this.hostOf(plan.nodes[side]);
+    const name = nodeName(plan.nodes[otherSide(side)]);
+    if (configured === undefined || configured.present === (how === 'add')) return;
+    this.note(host.node, `configuration: ${how} ${name}`);
+    configured.present = how !== 'remove';
+    if (how === 'update') configured.changes += 1;
+    const key = `${pair} ${side}`;
+    if (how === 'remove') {
+      this.ordered(pair);
+      this.#wanted.delete(key);
+      host.command({ kind: 'removeConnection', name });
+      return;
+    }
+    const connection = connectionConfig(plan, pair, side, stretch(configured.changes));
+    host.command({ kind: how === 'add' ? 'addConnection' : 'updateConnection', connection });
+    if (host.running) this.#wanted.add(key);
+    this.#kernelChanged(host);
+  }
+
+  // What hosts tell.
+
+  transmitted(host: Host, path: Path, bytes: Uint8Array): void {
+    this.#counts.datagrams += 1;
+    const to = this.hostAt(path.remoteAddress);
+    const elapsedMs = this.clock.elapsedMs;
+    this.trace.add(elapsedMs, { kind: 'sent', node: host.name, to: to?.name ?? path.remoteAddress, bytes });
+    if (host.kernel.outbound(udpPacketOf(path, bytes)).kind !== 'plain') {
+      this.violate('ikePasses', `${host.name}'s policies hold back IKE itself, from port ${path.localPort}`);
+    }
+    if (to === undefined) return;
+    this.network.send({ from: host.node, to: to.node, cargo: { kind: 'datagram', path, bytes: bytes.slice() } });
+  }
+
+  commanded(host: Host, command: DataplaneCommand, refusal: string): void {
+    this.trace.add(this.clock.elapsedMs, { kind: 'command', node: host.name, command, refused: refusal });
+    if (refusal !== '') {
+      this.#noteRefusal(host, command);
+      return;
+    }
+    if (command.kind === 'deleteSa' && this.hostAt(command.id.destination) === host) {
+      this.ledger.noteGone(command.id, { cause: 'agent', atMs: this.clock.monotonicMs() });
+    }
+    if (command.kind !== 'queryCounters') this.#kernelChanged(host);
+  }
+
+  kernelTold(host: Host, event: DataplaneEvent): void {
+    this.trace.add(this.clock.elapsedMs, { kind: 'event', node: host.name, event });
+  }
+
+  noted(host: Host, fact: Fact): void {
+    this.trace.add(this.clock.elapsedMs, { kind: 'fact', node: host.name, fact });
+    if (fact.kind === 'childSaEstablished') this.#counts.childSas += 1;
+    if (fact.kind === 'ikeSaClosed' && fact.reason === 'peerDead') {
+      this.#forEachConnection(host.node, (pair, side) => {
+        const peer = nodeName(this.pairOf(pair).nodes[otherSide(side)]);
+        if (peer === fact.connection) this.ledger.noteCause(pair, 'peerDead', this.clock.monotonicMs());
+      });
+    }
+    for (const check of this.#checks) check.noted?.(host, fact);
+  }
+
+  expired(host: Host, ids: readonly SaId[]): void {
+    const nowMs = this.clock.monotonicMs();
+    for (const id of ids) {
+      if (this.hostAt(id.destination) === host) this.ledger.noteGone(id, { cause: 'hardLimit', atMs: nowMs });
+    }
+    this.#forEachConnection(host.node, (pair) => this.ledger.noteCause(pair, 'hardLimit', nowMs));
+    this.#kernelChanged(host);
+  }
+
+  defect(host: Host, error: unknown): void {
+    this.violate('noThrow', `${host.name}: ${error instanceof Error ? error.stack : String(error)}`);
+  }
+
+  // What the network tells.
+
+  arrived(shipment: Shipment, arrival: Arrival): void {
+    const host = this.hostOf(shipment.to);
+    const { cargo } = shipment;
+    if (!host.powered) return;
+    if (cargo.kind === 'packet') {
+      const flow = this.flows[cargo.flow];
+      const fate = host.receivePacket(cargo.packet);
+      if (flow === undefined) return;
+      for (const check of this.#checks) check.packetArrived?.(flow, arrival, cargo.packet, fate);
+      return;
+    }
+    const { path, bytes } = cargo;
+    const node = host.name;
+    this.trace.add(this.clock.elapsedMs, { kind: 'arrived', node, to: nodeName(shipment.from), bytes });
+    const packet = reversedPath(path);
+    if (host.running && host.kernel.inbound(udpPacketOf(path, bytes)).kind !== 'accepted') {
+      this.violate('ikePasses', `${host.name}'s policies let no IKE in at port ${packet.localPort}`);
+    }
+    for (const check of this.#checks) check.datagramArrived?.(host, bytes);
+    host.receiveDatagram(packet, bytes);
+  }
+
+  lost(shipment: Shipment): void {
+    const { cargo, from, to } = shipment;
+    if (cargo.kind !== 'datagram') return;
+    this.trace.add(this.clock.elapsedMs, { kind: 'lost', node: nodeName(from), to: nodeName(to), bytes: cargo.bytes });
+  }
+
+  // The rest is nobody else's.
+
+  #host(node: number, sabotage: Sabotage | undefined): Host {
+    const addresses = [nodeAddress(node, 4), nodeAddress(node, 6)];
+    const host = new Host({
+      node,
+      seed: this.scenario.seed,
+      clock: this.clock,
+      observer: this,
+      refuses: () => this.phase === 'disturbed' && this.#refusals.chance(this.scenario.kernelRefusals),
+      isLocal: (address) => addresses.includes(address),
+      sabotage,
+    });
+    for (const address of addresses) this.#hostsByAddress.set(address, host);
+    return host;
+  }
+
+  /** Calls back for each connection that a node may have. */
+  #forEachConnection(node: number, callback: (pair: number, side: Side) => void): void {
+    for (const [pair, { nodes }] of this.scenario.pairs.entries()) {
+      if (nodes[0] === node) callback(pair, 0);
+      if (nodes[1] === node) callback(pair, 1);
+    }
+  }
+
+  #kernelChanged(host: Host): void {
+    for (const flow of this.flowsFrom(host.node)) {
+      const before = this.#selections.get(flow) ?? NOTHING_YET;
+      const after = selectionOf(host, flow);
+      this.#selections.set(flow, after);
+      if (isSame(before, after)) continue;
+      for (const check of this.#checks) check.selectionChanged?.(flow, before, after);
+    }
+    for (const check of this.#checks) check.kernelChanged?.(host);
+  }
+
+  #noteRefusal(host: Host, command: DataplaneCommand): void {
+    const nowMs = this.clock.monotonicMs();
+    if (command.kind === 'putPolicy') this.ledger.notePolicyRefused(host.node, nowMs);
+    this.#forEachConnection(host.node, (pair) => this.ledger.noteCause(pair, 'refusal', nowMs));
+  }
+
+  #sendPacket(flow: Flow): void {
+    const host = this.hostOf(flow.sender);
+    if (!host.powered || (host.incarnation === 0 && !host.running)) return;
+    this.#counts.packets += 1;
+    const fate = host.sendPacket(flow.packet);
+    for (const check of this.#checks) check.packetSent?.(flow, fate);
+    if (fate.kind === 'dropped') return;
+    const packet = fate.kind === 'esp' ? fate.packet : flow.packet;
+    if (fate.kind === 'esp') this.#counts.espPackets += 1;
+    const cargo = { kind: 'packet', packet, flow: this.flows.indexOf(flow) } as const;
+    this.network.send({ from: flow.sender, to: flow.receiver, cargo });
+  }
+
+  /** All faults end; who is down comes up; what was taken out comes back. */
+  #becalm(): void {
+    if (this.#violation !== undefined) return;
+    this.phase = 'settling';
+    this.network.calm();
+    for (const host of this.hosts) this.start(host.node);
+    for (const pair of this.scenario.pairs.keys()) {
+      for (const side of [0, 1] as const) this.configure(pair, side, 'add');
+    }
+  }
+
+  #tick(): void {
+    for (const check of this.#checks) check.tick?.();
+    if (this.phase === 'settling' && this.#convergence.settledInMs !== undefined) this.phase = 'watched';
+    this.clock.after(TICK_MS, () => this.#tick());
+  }
+
+  #runUntil(untilMs: number): void {
+    let steps = 0;
+    let lastMs = -1;
+    try {
+      while (this.#violation === undefined && this.clock.step(untilMs)) {
+        for (const check of this.#checks) check.eventEnded?.();
+        steps = this.clock.elapsedMs === lastMs ? steps + 1 : 0;
+        lastMs = this.clock.elapsedMs;
+        if (steps > MOST_STEPS_AT_ONCE)
+          this.violate('progress', 'the endpoints go round in circles without time passing');
+      }
+    } catch (error) {
+      this.violate('noThrow', error instanceof Error ? (error.stack ?? error.message) : String(error));
+    }
+  }
+}
+
+function isSame(before: Selection, after: Selection): boolean {
+  return before.kind === after.kind && (before.kind !== 'sa' || (after.kind === 'sa' && before.state === after.state));
+}
+
+/** Each change of the configuration changes its lifetimes a little. */
+function stretch(changes: number): number {
+  return 1 + changes / 8;
+}
+
+const NOTHING_YET: Selection = { kind: 'plain' };
+const LATEST_START_MS = 3_000;
+const TICK_MS = 1_000;
+/** How long settled pairs are watched: replacements of most lifetimes occur in it. */
+const WATCH_MS = 60_000;
+const MOST_STEPS_AT_ONCE = 5_000;

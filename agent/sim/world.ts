@@ -1,0 +1,71 @@
+import type { InboundFate, OutboundFate, Packet } from '../dataplane/memory/packet.ts';
+import type { Fact } from '../ike/fact.ts';
+import type { Host } from './host.ts';
+import type { Ledger } from './ledger.ts';
+import type { Arrival } from './network.ts';
+import type { Scenario } from './scenario.ts';
+import type { Selection } from './selection.ts';
+import type { Flow, Side } from './topology.ts';
+import type { Trace } from './trace.ts';
+import type { VirtualClock } from './virtual-clock.ts';
+
+/** What must never fail; README.md says what each means. */
+export type Invariant =
+  | 'noThrow'
+  | 'agreement'
+  | 'reception'
+  | 'delivery'
+  | 'noSecondDelivery'
+  | 'enforcement'
+  | 'continuity'
+  | 'ikePasses'
+  | 'convergence'
+  | 'residue'
+  | 'progress'
+  | 'determinism';
+
+/** An invariant that did not hold. */
+export interface Violation {
+  readonly invariant: Invariant;
+  readonly atMs: number;
+  readonly text: string;
+}
+
+/** Faults occur until the calm; then pairs settle, and when all have, they are watched for a while. */
+export type Phase = 'disturbed' | 'settling' | 'watched';
+
+/** What checks see of a simulation. */
+export interface World {
+  readonly scenario: Scenario;
+  readonly clock: VirtualClock;
+  readonly hosts: readonly Host[];
+  readonly flows: readonly Flow[];
+  readonly ledger: Ledger;
+  readonly trace: Trace;
+  readonly phase: Phase;
+  hostOf(node: number): Host;
+  /** The host with this address; undefined for addresses of networks. */
+  hostAt(address: string): Host | undefined;
+  flowsFrom(node: number): readonly Flow[];
+  flowsTo(node: number): readonly Flow[];
+  /** Whether a node's agent has been told to have a connection, and its kernel has not been lost since. */
+  isWanted(pair: number, side: Side): boolean;
+  /** Ends the simulation with a violation. */
+  violate(invariant: Invariant, text: string): void;
+}
+
+/** An invariant, told of everything that could break it. */
+export interface Check {
+  /** After each change of a host's SAs or policies, in the middle of action lists too. */
+  kernelChanged?(host: Host): void;
+  /** The sender's kernel would treat the next packet of a flow in another way than before. */
+  selectionChanged?(flow: Flow, before: Selection, after: Selection): void;
+  noted?(host: Host, fact: Fact): void;
+  packetSent?(flow: Flow, fate: OutboundFate): void;
+  packetArrived?(flow: Flow, arrival: Arrival, packet: Packet, fate: InboundFate): void;
+  datagramArrived?(host: Host, bytes: Uint8Array): void;
+  /** When everything that belongs to one event has happened. */
+  eventEnded?(): void;
+  /** About every virtual second. */
+  tick?(): void;
+}
