@@ -210,6 +210,7 @@ describe('the end of an agent', () => {
     await flushed;
     expect(installed(hosts[0]).sas).toEqual([]);
     expect(installed(hosts[0]).policies.map((one) => one.ours)).toEqual([false]);
+    expect(hosts[0].logLines.filter((line) => line.level === 'warn')).toEqual([]);
     expect(installed(hosts[1]).sas).toEqual([]);
   });
 

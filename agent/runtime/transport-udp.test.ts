@@ -170,13 +170,17 @@ describe('IKE over UDP', () => {
 
   it('says which port of which address is taken, and leaves nothing open', () => {
     const it = bench();
-    const taken = { ike: 0, natTraversal: it.socket(true).port };
-    const transport = new UdpTransport(taken, NOBODY);
-    expect(transport.listen(['127.0.0.2' as IpAddress, V4])).toMatchObject({
+    const second = '127.0.0.2' as IpAddress;
+    const ports = { ike: it.socket(false).port, natTraversal: it.socket(true).port };
+    const transport = new UdpTransport(ports, NOBODY);
+    expect(transport.listen([second, V4])).toMatchObject({
       ok: false,
-      error: { kind: 'socketFailure', address: V4, port: taken.natTraversal, errno: 'EADDRINUSE' },
+      error: { kind: 'socketFailure', address: V4, port: ports.ike, errno: 'EADDRINUSE' },
     });
     expect(transport.addresses).toEqual([]);
+    const next = new UdpTransport(ports, NOBODY);
+    expect(next.listen([second])).toEqual({ ok: true, value: undefined });
+    next.close();
   });
 
   it('says which address this host does not have', () => {

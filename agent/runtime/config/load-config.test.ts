@@ -475,6 +475,13 @@ peers:
       [/mixes selectors with and without protocol/],
     ],
     [
+      'port ranges that the kernel would need hundreds of policies for',
+      withChild(
+        '{name: t, selectors: [{protocol: TCP, ports: [{from: 1, to: 65534}], localPorts: [{from: 1, to: 65534}]}]}',
+      ),
+      [/^f:11:5: peers\[0\]\.children\[0\]: takes more than 128 kernel policies/],
+    ],
+    [
       'children of one name',
       withPeer(
         '  children:\n  - {name: t, selectors: [{protocol: TCP}]}\n  - {name: t, selectors: [{protocol: UDP}]}\n',

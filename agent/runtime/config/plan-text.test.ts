@@ -57,7 +57,7 @@ describe('what --check prints', () => {
     });
     expect(lines.slice(lines.findIndex((line) => line.startsWith('the kernel has')))).toEqual([
       'the kernel has 1 SA and 3 policies of ours',
-      '+ in policy 0.0.0.0/0 to 0.0.0.0/0 protocol 17 ports any to 500: passes as it is',
+      '+ 1 bypasses for IKE and neighbour discovery, 0 of them there',
       `= out policy 10.78.0.1/32 to 10.78.0.2/32: ESP in transport mode, required, reqid ${ownReqid(9)}`,
       '! in policy 10.78.0.2/32 to 10.78.0.1/32 belongs to another program and stays as it is',
       '- out policy 10.9.0.1/32 to 10.9.0.2/32',

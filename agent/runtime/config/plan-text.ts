@@ -89,11 +89,19 @@ function kernelLines(plan: Plan, policies: readonly PolicySpec[]): readonly stri
     `the kernel has ${count(kernel.sas.filter((sa) => sa.ours).length, 'SA')} and ` +
       `${count(kernel.policies.filter((policy) => policy.ours).length, 'policy', 'policies')} of ours`,
   ];
+  const there = bypasses.filter((policy) => installed.get(policyKeyText(policy))?.ours === true).length;
+  lines.push(
+    `${there === bypasses.length ? '=' : '+'} ${bypasses.length} bypasses for IKE and neighbour discovery, ${there} of them there`,
+  );
   for (const policy of [...bypasses, ...policies]) {
     const present = installed.get(policyKeyText(policy));
-    if (present === undefined) lines.push(`+ ${describeKey(policy)}${whatFor(policy)}`);
-    else if (present.ours) lines.push(`= ${describeKey(policy)}${whatFor(policy)}`);
-    else lines.push(`! ${describeKey(policy)} belongs to another program and stays as it is`);
+    if (present !== undefined && !present.ours) {
+      lines.push(`! ${describeKey(policy)} belongs to another program and stays as it is`);
+    } else if (policy.template !== undefined) {
+      const { mode, level, reqid } = policy.template;
+      const sign = present === undefined ? '+' : '=';
+      lines.push(`${sign} ${describeKey(policy)}: ESP in ${mode} mode, ${level}, reqid ${reqid}`);
+    }
   }
   for (const policy of kernel.policies) {
     if (policy.ours && !isBypass(policy) && !wanted.has(policyKeyText(policy))) lines.push(`- ${describeKey(policy)}`);
@@ -102,12 +110,6 @@ function kernelLines(plan: Plan, policies: readonly PolicySpec[]): readonly stri
     if (sa.ours && !reqids.has(sa.reqid)) lines.push(`- SA to ${sa.id.destination}, SPI ${sa.id.spi.toString(16)}`);
   }
   return lines;
-}
-
-function whatFor(policy: PolicySpec): string {
-  const { template } = policy;
-  if (template === undefined) return ': passes as it is';
-  return `: ESP in ${template.mode} mode, ${template.level}, reqid ${template.reqid}`;
 }
 
 function count(number: number, one: string, many = `${one}s`): string {

@@ -1,4 +1,6 @@
 import type { SaLifetime } from '../../dataplane/types.ts';
+import { DEFAULT_LIMITS } from '../../ike/limits.ts';
+import { outboundSelectors, trafficSelectors } from '../../ike/selector.ts';
 import type { ProposalConfig, SelectorConfig } from '../../ike/types.ts';
 import { type Cidr, type IpAddress, ipFamily } from '../../wire/ip-address.ts';
 import type { PlannedChild } from './agent-config.ts';
@@ -55,6 +57,7 @@ export function resolveChild(
     faults.push({ path, text: `has ${list.length} ${name} selectors; IKE peers consider at most ${MAX_SELECTORS}` });
   }
   checkProduct(pairs, path, faults);
+  checkPolicies(local, remote, path, around, faults);
   const child: PlannedChild = {
     name: fields.name,
     mode: mode === 'Tunnel' ? 'tunnel' : 'transport',
@@ -144,6 +147,28 @@ function checkProduct(pairs: readonly TrafficPair[], path: FieldPath, faults: Co
       return;
     }
   }
+}
+
+/** A Child SA that the kernel cannot be told would be none at all: no policy, and no protection. */
+function checkPolicies(
+  local: readonly SelectorConfig[],
+  remote: readonly SelectorConfig[],
+  path: FieldPath,
+  around: ChildSurroundings,
+  faults: ConfigFault[],
+): void {
+  const { localAddress, remoteAddress } = around;
+  // Of which address a peer from anywhere comes makes no difference to the number.
+  const remoteSide = trafficSelectors(remote, remoteAddress === 'any' ? localAddress : remoteAddress);
+  const selectors = outboundSelectors(trafficSelectors(local, localAddress), remoteSide, DEFAULT_LIMITS);
+  if (selectors !== undefined || faults.some((fault) => path.every((part, index) => part === fault.path[index])))
+    return;
+  faults.push({
+    path,
+    text:
+      `takes more than ${DEFAULT_LIMITS.policiesPerChild} kernel policies, which know port ranges only in aligned ` +
+      'blocks: widen the ranges (8192 to 16383, say), or make several children',
+  });
 }
 
 function side(

@@ -1,13 +1,14 @@
 import { lookup } from 'node:dns/promises';
 
 import { err, ok, type Result } from '../../result.ts';
-import { type IpAddress, parseIpAddress } from '../../wire/ip-address.ts';
+import type { IpAddress } from '../../wire/ip-address.ts';
 import { RESOLVE_CONCURRENCY, RESOLVE_TIMEOUT_MS } from './limits.ts';
+import { parseHostAddress } from './scalars.ts';
 
 /** Finds the addresses of a host; the error is a sentence. */
 export type HostResolver = (host: string) => Promise<Result<readonly IpAddress[], string>>;
 
-/** Asks the system's resolver, and no longer than a bound. */
+/** Asks the system's resolver, and no longer than a bound. Addresses that no peer can have are left out. */
 export const resolveHost: HostResolver = async (host) => {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<undefined>((resolve) => {
@@ -16,7 +17,12 @@ export const resolveHost: HostResolver = async (host) => {
   try {
     const found = await Promise.race([lookup(host, { all: true, verbatim: true }), timeout]);
     if (found === undefined) return err(`${host} did not resolve within ${RESOLVE_TIMEOUT_MS / 1_000} s`);
-    return ok(found.map((entry) => parseIpAddress(entry.address)).filter((address) => address !== undefined));
+    return ok(
+      found.flatMap(({ address }) => {
+        const usable = parseHostAddress(address);
+        return usable.ok ? [usable.value] : [];
+      }),
+    );
   } catch (error) {
     const code = (error as { readonly code?: unknown }).code;
     return err(`${host} does not resolve (${String(code ?? error)}): write its address, or mend DNS and reload`);
