@@ -5,6 +5,7 @@ import { attempt, replace } from './connecting.ts';
 import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
 import { unprotectedErrorText } from './exchange/ike-sa-init.ts';
+import type { Limits } from './limits.ts';
 import type { NegotiationFailure } from './outcome.ts';
 import { enqueue } from './requests.ts';
 import { settle } from './settle.ts';
@@ -12,7 +13,7 @@ import type { Established, IkeSa } from './state.ts';
 import type { Instant } from './types.ts';
 
 /** When something is to be done for an IKE SA; undefined when only the peer can go on. */
-export function ikeSaDeadline(sa: IkeSa): Instant | undefined {
+export function ikeSaDeadline(sa: IkeSa, limits: Limits): Instant | undefined {
   const { state } = sa;
   const { pending } = sa.window;
   let earliest = pending === undefined ? undefined : Math.min(pending.repeatAt, pending.giveUpAt);
@@ -26,7 +27,7 @@ export function ikeSaDeadline(sa: IkeSa): Instant | undefined {
       consider(state.expiresAt);
       break;
     case 'established':
-      if (pending === undefined) consider(livenessAt(sa));
+      if (pending === undefined) consider(livenessAt(sa, limits));
       consider(state.replaceAt);
       consider(state.settleAt);
       consider(state.endsAt);
@@ -78,12 +79,16 @@ function whileEstablished(core: Core, at: Instant, sa: IkeSa, state: Established
     replace(core, at, connection, sa);
   }
   const idle = sa.window.pending === undefined && sa.queue.length === 0;
-  if (idle && livenessAt(sa) <= at) enqueue(core, at, sa, { kind: 'liveness' });
+  if (idle && livenessAt(sa, core.context.limits) <= at) enqueue(core, at, sa, { kind: 'liveness' });
 }
 
-/** Liveness is asked about only without proof of life (RFC 7296 §2.4). */
-function livenessAt(sa: IkeSa): Instant {
-  return sa.lastHeardAt + (sa.connection?.config.liveness.intervalMs ?? 0);
+/**
+ * Liveness is asked about only without proof of life (RFC 7296 §2.4). The original responder leaves the question to the
+ * initiator, whose request proves life as well as an answer does.
+ */
+function livenessAt(sa: IkeSa, limits: Limits): Instant {
+  const patience = sa.role === 'responder' ? limits.retransmitFirstMs : 0;
+  return sa.lastHeardAt + (sa.connection?.config.liveness.intervalMs ?? 0) + patience;
 }
 
 function repeat(core: Core, at: Instant, sa: IkeSa): void {

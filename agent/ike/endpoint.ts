@@ -90,7 +90,7 @@ function onDeadline(core: Core, at: Instant): void {
 /** Sets the timers of the IKE SAs that this event may have changed; one that has been forgotten needs none. */
 function rearm(core: Core): void {
   for (const sa of core.takeTouched()) {
-    if (core.ikeSas.get(sa.localSpi) === sa) core.ikeSaTimers.set(sa, ikeSaDeadline(sa));
+    if (core.ikeSas.get(sa.localSpi) === sa) core.ikeSaTimers.set(sa, ikeSaDeadline(sa, core.context.limits));
   }
 }
 

@@ -62,9 +62,12 @@ function settleBetween(core: Core, at: Instant, connection: Connection, sa: IkeS
   if (sa.state.kind !== 'established' || other.state.kind !== 'established') return;
   if (other.state.endsAt !== undefined || sa.state.endsAt !== undefined) return;
   const { duplicateDelayMs, duplicateGraceMs } = core.context.limits;
-  const overdueAt = sa.state.establishedAt + duplicateDelayMs + duplicateGraceMs;
+  const bothSince = Math.max(sa.state.establishedAt, other.state.establishedAt);
+  const overdueAt = bothSince + duplicateDelayMs + duplicateGraceMs;
   const { loser, winner, judge } = decide(sa, sa.state, other, other.state);
   if (judge.role !== 'initiator' && at < overdueAt) {
+    // The peer deletes the loser only when it knows that we have the winner.
+    if (winner.role === 'initiator') enqueue(core, at, winner, { kind: 'liveness' });
     settleLater(core, sa, overdueAt);
   } else if (lacksChildren(connection, winner, loser)) {
     if (winner.role === 'initiator') askForMissing(core, at, connection, winner);
@@ -82,8 +85,8 @@ function decide(
   right: IkeSa,
   rightState: Established,
 ): { readonly loser: IkeSa; readonly winner: IkeSa; readonly judge: IkeSa } {
-  const leftIsNewer = left.startedAt >= rightState.establishedAt;
-  const rightIsNewer = right.startedAt >= leftState.establishedAt;
+  const leftIsNewer = left.replaces === right.number || left.startedAt >= rightState.establishedAt;
+  const rightIsNewer = right.replaces === left.number || right.startedAt >= leftState.establishedAt;
   if (leftIsNewer !== rightIsNewer) {
     const [winner, loser] = leftIsNewer ? [left, right] : [right, left];
     return { loser, winner, judge: winner };

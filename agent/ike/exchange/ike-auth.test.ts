@@ -31,7 +31,7 @@ describe('IKE_AUTH with a pre-shared key', () => {
     pair.settle();
     for (const side of [pair.left, pair.right]) {
       expect(pair.status(side).ikeSas).toEqual([]);
-      expect(pair.sas(side)).toEqual([]);
+      expect(pair.outbound(side)).toEqual([]);
       expect(side.endpoint.status(pair.at).halfOpen).toBe(0);
     }
     expect([pair.policies(pair.left), pair.policies(pair.right)]).toEqual(before);
@@ -83,7 +83,7 @@ describe('IKE_AUTH with a pre-shared key', () => {
     expect(notifyTypes(peer.open(said))).toEqual([NotifyType.AUTHENTICATION_FAILED]);
     expect(peer.open(said).some((payload) => payload.kind === 'delete')).toBe(true);
     peer.send(peer.respond(said, []));
-    expect(peer.pair.sas(peer.subject)).toEqual([]);
+    expect(peer.pair.outbound(peer.subject)).toEqual([]);
     expect(peer.pair.status(peer.subject).ikeSas).toEqual([]);
     expect(texts(peer.subject, 'negotiationFailed')).toEqual([
       'right (right) has another pre-shared key: give both sides the same',
@@ -95,7 +95,7 @@ describe('IKE_AUTH with a pre-shared key', () => {
     const peer = waiting().establish();
     peer.send(peer.request(ExchangeType.INFORMATIONAL, [notify(NotifyType.AUTHENTICATION_FAILED)]));
     expect(peer.open(peer.take())).toEqual([]);
-    expect(peer.pair.sas(peer.subject)).toEqual([]);
+    expect(peer.pair.outbound(peer.subject)).toEqual([]);
     expect(texts(peer.subject, 'negotiationFailed')).toEqual([
       'right (192.0.2.2) does not accept our proof: compare the pre-shared keys of both sides',
     ]);
@@ -148,7 +148,7 @@ describe('IKE_AUTH with a pre-shared key', () => {
 describe('identities', () => {
   it('an initiator of another identity is refused, and the text says who it was and what to do', () => {
     const pair = new Pair().configure({ localIdentity: fqdn('mallory') }).settle();
-    expect(pair.sas(pair.right)).toEqual([]);
+    expect(pair.outbound(pair.right)).toEqual([]);
     expect(texts(pair.right, 'negotiationFailed')).toEqual([
       'mallory at 192.0.2.1 asking for right matches no configured peer: check the identities on both sides',
     ]);
@@ -167,7 +167,7 @@ describe('identities', () => {
     const request = peer.accept();
     peer.send(peer.respond(request, [...peer.proof({ identity: fqdn('mallory') }), ...peer.child()]));
     expect(notifyTypes(peer.open(peer.take()))).toEqual([NotifyType.AUTHENTICATION_FAILED]);
-    expect(peer.pair.sas(peer.subject)).toEqual([]);
+    expect(peer.pair.outbound(peer.subject)).toEqual([]);
     expect(texts(peer.subject, 'negotiationFailed')).toEqual([
       '192.0.2.2 says it is mallory, configured for right is right',
     ]);
@@ -228,7 +228,7 @@ describe('the form of IKE_AUTH', () => {
     const peer = waiting();
     expect(notifyTypes(peer.authenticate(payloads))).toEqual([NotifyType.INVALID_SYNTAX]);
     expect(peer.subject.endpoint.status(peer.pair.at).halfOpen).toBe(0);
-    expect(peer.pair.sas(peer.subject)).toEqual([]);
+    expect(peer.pair.outbound(peer.subject)).toEqual([]);
   });
 
   it('an unreadable answer makes the initiator delete what the peer has established (RFC 7296 §2.21.2)', () => {
@@ -237,7 +237,7 @@ describe('the form of IKE_AUTH', () => {
     peer.send(peer.respond(request, [...peer.proof(), ...peer.child(), critical]));
     const said = peer.take();
     expect(peer.open(said).map((payload) => payload.kind)).toEqual(['delete']);
-    expect(peer.pair.sas(peer.subject)).toEqual([]);
+    expect(peer.pair.outbound(peer.subject)).toEqual([]);
     expect(peer.pair.status(peer.subject).lastFailure?.text).toMatch(
       /^right sent what we cannot read: critical payload of type 200 is not supported/,
     );

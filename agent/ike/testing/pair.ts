@@ -272,6 +272,11 @@ export class Pair {
     return dumped.ok ? dumped.value.sas : [];
   }
 
+  /** SAs on which a side can still send. Those it receives on stay a while longer, for what is under way. */
+  outbound(of: Side): readonly InstalledSa[] {
+    return this.sas(of).filter((sa) => sa.source === of.address);
+  }
+
   policies(of: Side): readonly InstalledPolicy[] {
     const dumped = of.kernel.dump();
     return dumped.ok ? dumped.value.policies : [];
@@ -409,7 +414,7 @@ export class Pair {
         const { command, owner } = action;
         const reason = on.refuse(command);
         const outcome =
-          reason === undefined ? on.kernel.execute(command) : err(refuseCommand(command, { errno: 'EINVAL', reason }));
+          reason === undefined ? on.kernel.execute(command) : err(refuseCommand(command, { errno: 'ENOMEM', reason }));
         if (!outcome.ok) return { kind: 'dataplaneFailed', command, owner, error: outcome.error };
         on.commands.push(command);
         return undefined;
