@@ -17,7 +17,7 @@ import type { Instant, Path } from './types.ts';
 /**
  * Installs a Child SA: as responder inbound SA, response, outbound SA; as initiator inbound, outbound; then policies.
  * A responder that still has an older pair goes on sending on it until the initiator is known to have its new inbound
- * SA: it deletes the older pair, or sends on the new one.
+ * SA: it deletes the older pair, sends a packet on the new one, or a further request on its IKE SA.
  */
 export function installChild(
   core: Core,
@@ -85,6 +85,14 @@ export function onCounters(core: Core, at: Instant, id: SaId, packets: number): 
   }
 }
 
+/** A further request of the peer shows that it has what earlier ones were granted: from here on it is sent to. */
+export function switchToGranted(core: Core, at: Instant, sa: IkeSa, connection: Connection): void {
+  if (sa.state.kind !== 'established') return;
+  for (const child of sa.state.children) {
+    if (child.usage === 'deferred') makeCurrent(core, at, sa, connection, child);
+  }
+}
+
 /** Sends on `child` from here on; older pairs of the same Child are received on only. */
 export function makeCurrent(core: Core, at: Instant, sa: IkeSa, connection: Connection, child: ChildSa): void {
   markCurrent(connection, child);
@@ -94,8 +102,8 @@ export function makeCurrent(core: Core, at: Instant, sa: IkeSa, connection: Conn
 
 /**
  * Takes Child SAs, named by their inbound SPIs, out of the kernel: policies first, so that nothing is sent on an SA that
- * is gone, then the outbound SA, then the inbound one, for which packets may be under way as long as there is a
- * successor.
+ * is gone, then the outbound SA. The inbound one stays for a grace: the peer sends on it until it has heard, and its
+ * last packets are under way.
  */
 export function removeChildren(
   core: Core,
@@ -111,17 +119,16 @@ export function removeChildren(
   setChildren(sa, (children) => children.filter((child) => !removed.includes(child)));
   ensureCurrent(core, at, connection);
   orderPolicies(core, connection, sa.number, 0);
-  const remaining = childrenOf(connection);
+  const { supersededGraceMs, deleteTimeoutMs } = core.context.limits;
+  const knows = reason === 'deletedByPeer' || reason === 'peerDead';
+  // A Delete waits for its turn first, then for its answer; `hastenRetirement` comes when that is there.
+  const heardBy = knows ? at : at + connection.config.liveness.timeoutMs + deleteTimeoutMs;
   for (const child of removed) {
     const outbound = { destination: child.remoteAddress, spi: child.outboundSpi };
     const inbound = { destination: child.localAddress, spi: child.inboundSpi };
     core.command({ kind: 'deleteSa', id: outbound }, connection, sa.number, 0);
-    if (remaining.some((other) => isSameChild(other, child.config.name))) {
-      connection.retiring.push({ id: inbound, removeAt: at + core.context.limits.supersededGraceMs });
-    } else {
-      core.command({ kind: 'deleteSa', id: inbound }, connection, sa.number, 0);
-      core.espSpis.delete(child.inboundSpi);
-    }
+    const toldOn = knows ? 0 : sa.number;
+    connection.retiring.push({ id: inbound, toldOn, removeAt: heardBy + supersededGraceMs });
     core.report({
       kind: 'childSaClosed',
       connection: connection.config.name,
@@ -148,7 +155,16 @@ export function removeAllChildren(
   removeChildren(core, at, sa, connection, spis, reason);
 }
 
-/** Removes what has outlived its successor's grace. */
+/** The peer has answered on an IKE SA, or never will: only packets under way may still come to what it was told of. */
+export function hastenRetirement(core: Core, at: Instant, connection: Connection, ikeSa: number): void {
+  const removeAt = at + core.context.limits.supersededGraceMs;
+  connection.retiring = connection.retiring.map((each) =>
+    each.toldOn === ikeSa ? { id: each.id, toldOn: 0, removeAt: Math.min(each.removeAt, removeAt) } : each,
+  );
+  core.schedule(connection);
+}
+
+/** Removes what has outlived its grace. */
 export function removeRetired(core: Core, at: Instant, connection: Connection): void {
   for (const { id, removeAt } of connection.retiring) {
     if (removeAt > at) continue;
@@ -205,7 +221,7 @@ function retireOrphans(core: Core, at: Instant, connection: Connection, reqid: n
   const removeAt = at + core.context.limits.supersededGraceMs;
   for (const orphan of connection.orphans) {
     if (orphan.reqid !== reqid) continue;
-    connection.retiring.push({ id: orphan.id, removeAt });
+    connection.retiring.push({ id: orphan.id, toldOn: 0, removeAt });
     core.report({ kind: 'orphanRemoved', connection: connection.config.name, spi: orphan.id.spi });
   }
   connection.orphans = connection.orphans.filter((orphan) => orphan.reqid !== reqid);

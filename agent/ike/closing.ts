@@ -1,4 +1,4 @@
-import { removeAllChildren } from './children.ts';
+import { hastenRetirement, removeAllChildren } from './children.ts';
 import { scheduleAttempt } from './connecting.ts';
 import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
@@ -25,6 +25,7 @@ export function closeIkeSa(core: Core, at: Instant, sa: IkeSa, reason: CloseReas
   if (!wasEstablished && !sa.window.hasAnsweredProtected) core.ikeSas.delete(sa.localSpi);
   if (connection === undefined) return;
   connection.ikeSas = connection.ikeSas.filter((other) => other !== sa);
+  hastenRetirement(core, at, connection, sa.number);
   if (connection.replacing === sa.number) connection.replacing = 0;
   core.report({
     kind: 'ikeSaClosed',

@@ -66,9 +66,12 @@ export function askForMissing(core: Core, at: Instant, connection: Connection, s
   }
 }
 
-/** Whether `winner` has yet to get a configured Child SA that `loser` has: until then `loser` cannot be done without. */
+/**
+ * Whether a configured Child SA that `loser` has cannot be sent on in `winner` yet, because it is not there or the peer
+ * is not known to have it: until then `loser` cannot be done without.
+ */
 export function lacksChildren(connection: Connection, winner: IkeSa, loser: IkeSa): boolean {
-  return connection.config.children.some(({ name }) => hasChild(loser, name) && !hasChild(winner, name));
+  return connection.config.children.some(({ name }) => hasChild(loser, name) && !mayBeSentOn(winner, name));
 }
 
 /** How long to wait before what has failed is tried again: soon first, then ever later, never in step with others. */
@@ -110,6 +113,11 @@ export function isSatisfied(connection: Connection): boolean {
 
 function isInUse(connection: Connection, name: string): boolean {
   return childrenOf(connection).some((child) => child.config.name === name && child.usage !== 'superseded');
+}
+
+function mayBeSentOn(sa: IkeSa, name: string): boolean {
+  if (sa.state.kind !== 'established') return false;
+  return sa.state.children.some((child) => child.config.name === name && child.usage !== 'deferred');
 }
 
 function hasChild(sa: IkeSa, name: string): boolean {

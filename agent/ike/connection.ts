@@ -4,9 +4,11 @@ import type { OrderedPolicies } from './policies.ts';
 import type { IkeSa } from './state.ts';
 import type { ConnectionConfig, Instant } from './types.ts';
 
-/** An SA that still receives although its successor is in use. */
+/** An SA that still receives although it is not sent on any more. */
 interface RetiringSa {
   readonly id: SaId;
+  /** Number of the IKE SA on which the peer has been told; 0 where it need not be, or has answered. */
+  readonly toldOn: number;
   readonly removeAt: Instant;
 }
 

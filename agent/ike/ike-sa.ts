@@ -13,6 +13,7 @@ import { decodePayloads, type Message } from '../wire/message.ts';
 import type { Payload } from '../wire/payloads/payload.ts';
 import { ExchangeType, NotifyType } from '../wire/registry.ts';
 import { openProtected } from '../wire/sk.ts';
+import { hastenRetirement, switchToGranted } from './children.ts';
 import { closeIkeSa, noteFailure } from './closing.ts';
 import { commit, securedBy } from './commit.ts';
 import type { Core } from './core.ts';
@@ -72,6 +73,7 @@ function receiveRequest(core: Core, at: Instant, sa: IkeSa, message: Message, by
   const payloads = open(core, at, sa, message, bytes, path);
   if (payloads === undefined) return;
   noteProofOfLife(sa, at, path);
+  if (sa.connection !== undefined) switchToGranted(core, at, sa, sa.connection);
   const handled: HandledRequest = { exchangeType, messageId, datagram: bytes, path };
   const result = payloads.ok ? handleRequest(core, at, sa, payloads.value, handled) : syntaxError(sa, payloads.error);
   if (result.ok) commit(core, at, sa, result.value, handled);
@@ -140,8 +142,17 @@ function receiveResponse(core: Core, at: Instant, sa: IkeSa, message: Message, b
   const result = payloads.ok ? handleResponse(core, at, sa, payloads.value) : syntaxError(sa, payloads.error);
   if (result.ok) {
     sa.window.close();
+    noteAnswered(core, at, sa);
     commit(core, at, sa, result.value, undefined);
   } else refuseResponse(core, at, sa, result.error, path);
+}
+
+/** Once no Delete of a Child SA waits any more, the peer has heard of all that were told. */
+function noteAnswered(core: Core, at: Instant, sa: IkeSa): void {
+  const { connection, state, queue } = sa;
+  if (connection === undefined || state.kind !== 'established' || queue.some(({ kind }) => kind === 'deleteChild'))
+    return;
+  hastenRetirement(core, at, connection, sa.number);
 }
 
 function receiveInitResponse(
