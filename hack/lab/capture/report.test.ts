@@ -31,6 +31,7 @@ describe('a capture report', () => {
 
   it('names the plaintext packets, fragments among them', () => {
     const leaky = captureReport([packet('esp'), packet('plaintext'), packet('plaintext', 'a', true)], new Map());
+    expect(leaky.total).toMatchObject({ esp: 1, plaintext: 2, laterFragments: 0 });
     expect(leakFaults(leaky)).toEqual(['2 packets in plaintext: plaintext; plaintext']);
     expect(() => expectOnlyEspAndIke(leaky)).toThrow('the wire shows 2 packets in plaintext');
   });

@@ -9,6 +9,7 @@ echo 100 > /proc/sys/vm/dirty_expire_centisecs
 start='unshare --pid --fork --mount-proc --kill-child /bin/sh /run/lab/start.sh'
 stty raw -echo < /dev/ttyS2
 if [ "${LAB_TERMINAL:-}" = yes ]; then
+  stty rows "$LAB_ROWS" cols "$LAB_COLUMNS" < /dev/ttyS0
   $start < /dev/ttyS0 > /dev/ttyS0 2>&1 3<> /dev/ttyS2
   code=$?
 else

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, statfsSync } from 'node:fs';
-import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex, Readable } from 'node:stream';
 
 import { endMarkFilter } from './end-mark.ts';
+import { guard } from './guard.ts';
 import type { KernelKind } from './kernel.ts';
 import { LabError } from './lab-error.ts';
 import { patchedKernel } from './root-folder.ts';
@@ -42,21 +42,6 @@ export function launch(options: LaunchOptions): Launched {
   return options.kernel === 'uml' ? launchUml(options) : launchDirect(options);
 }
 
-/**
- * Waits in a session of its own for the end of the launcher. After one by SIGKILL it ends what the launcher could not:
- * the guest's kernel has helper processes that no death signal reaches.
- */
-function guard(child: ChildProcess, run: RunFolder): void {
-  const script = 'read -r word || { kill -s KILL -- "-$1"; rm -rf "$2"; } 2> /dev/null';
-  const watcher = spawn('sh', ['-c', script, 'lab-guard', String(child.pid), run.path], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
-  });
-  watcher.unref();
-  (watcher.stdin as unknown as Socket).unref();
-  child.on('exit', () => watcher.stdin.end('over\n'));
-}
-
 function launchUml(options: LaunchOptions): Launched {
   const { root, run } = options;
   const console = openSync(join(run.path, 'console.log'), 'a');
@@ -70,7 +55,7 @@ function launchUml(options: LaunchOptions): Launched {
     'init=/lab-init',
     `LAB_RUN=${run.path}`,
     'LAB_KERNEL=uml',
-    ...(options.terminal ? ['LAB_TERMINAL=yes'] : []),
+    ...(options.terminal ? terminalWords() : []),
     ...serial,
     'ssl2=fd:5',
     `uml_dir=${run.path}/`,
@@ -101,12 +86,18 @@ function launchUml(options: LaunchOptions): Launched {
       'pipe',
       'pipe',
     ],
-    detached: !options.terminal,
+    detached: true,
   });
   closeSync(console);
-  guard(child, run);
+  guard(child, run.path);
   const exit = watchUml(child, options).finally(() => killGroupOf(child));
   return { exit, signal: orders(child), kill: () => killGroupOf(child) };
+}
+
+/** The guest's end of the terminal does not know its size. */
+function terminalWords(): readonly string[] {
+  const { rows, columns } = process.stdout;
+  return ['LAB_TERMINAL=yes', `LAB_ROWS=${rows || 24}`, `LAB_COLUMNS=${columns || 80}`];
 }
 
 /** Passes the guest's output on and waits for the code and, without a terminal, for the end of both streams. */
@@ -146,7 +137,7 @@ function launchDirect(options: LaunchOptions): Launched {
     ],
     detached: !options.terminal,
   });
-  guard(child, options.run);
+  guard(child, options.run.path);
   child.stdout?.on('data', options.output.stdout);
   child.stderr?.on('data', options.output.stderr);
   const exit = new Promise<number>((resolve, reject) => {
@@ -176,8 +167,8 @@ function orders(child: ChildProcess, descriptor = 5): Launched['signal'] {
   };
 }
 
+/** Also behind a kernel that died by itself: its helper processes may be left. */
 function killGroupOf(child: ChildProcess): void {
-  if (child.exitCode !== null || child.signalCode !== null) return;
   killGroup(child.pid, 'SIGKILL');
   child.kill('SIGKILL');
 }

@@ -41,14 +41,14 @@ export async function rootFolder(recipe: Recipe, options: BuildOptions): Promise
 }
 
 async function build(recipe: Recipe, finished: string, options: BuildOptions): Promise<void> {
-  const unfinished = `${finished}.unfinished`;
-  await rm(unfinished, { recursive: true, force: true });
+  // Not the name of an earlier build: what was killed may still be dying in there.
+  const unfinished = `${finished}.unfinished-${process.pid}`;
   await installBuilder(options);
   options.say(
     `building a Debian ${recipe.suite} root folder with ${recipe.packages.length} packages (20 to 60 s, once)`,
   );
   try {
-    const made = await runToEnd(mmdebstrapCommand(recipe, unfinished), options.signal);
+    const made = await runToEnd(mmdebstrapCommand(recipe, unfinished), options.signal, unfinished);
     if (options.signal.aborted) throw new LabError('the build of the root folder was interrupted');
     if (made.code !== 0) {
       throw new LabError(`mmdebstrap failed; can this machine reach a Debian mirror?\n${lastLines(made.output)}`);

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 
+import { guard } from './guard.ts';
+
 /** How a helper program on the host ended. */
 export interface Ended {
   readonly code: number;
@@ -9,12 +11,18 @@ export interface Ended {
 
 /**
  * Runs a helper program on the host, in a process group of its own, and collects what it says.
- * Aborting the signal kills the whole group.
+ * Aborting the signal ends the whole group; so does the death of this process where a folder is named, which is then
+ * removed.
  */
-export function runToEnd(command: readonly [string, ...string[]], signal?: AbortSignal): Promise<Ended> {
+export function runToEnd(
+  command: readonly [string, ...string[]],
+  signal?: AbortSignal,
+  folder?: string,
+): Promise<Ended> {
   return new Promise((resolve) => {
     const [program, ...words] = command;
     const child = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    if (folder !== undefined) guard(child, folder);
     const pieces: Buffer[] = [];
     child.stdout.on('data', (piece: Buffer) => pieces.push(piece));
     child.stderr.on('data', (piece: Buffer) => pieces.push(piece));
