@@ -21,8 +21,10 @@ import type {
 export interface MemoryDataplaneOptions {
   /** Drives lifetimes; the only source of time. */
   readonly clock: Clock;
-  /** Which destinations are this host; packets to others are forwarded. Absent: all are. */
+  /** Which destinations are this host. Absent: all are. */
   readonly isLocal?: (address: IpAddress) => boolean;
+  /** Whether packets for others are forwarded; true unless told otherwise. */
+  readonly forwards?: boolean;
   /** Seconds that an unanswered ACQUIRE suppresses the next one; 30 as in Linux. */
   readonly acquireSeconds?: number;
   /** Asked before each command: a refusal makes it fail, as a kernel may do at any time. */
@@ -44,13 +46,7 @@ export class MemoryDataplane implements Dataplane {
 
   constructor(options: MemoryDataplaneOptions) {
     this.#options = options;
-    const { clock, isLocal, acquireSeconds } = options;
-    this.kernel = new MemoryKernel({
-      clock,
-      ...(isLocal === undefined ? {} : { isLocal }),
-      ...(acquireSeconds === undefined ? {} : { acquireSeconds }),
-      emit: (event) => this.#queue(event),
-    });
+    this.kernel = new MemoryKernel({ ...options, emit: (event) => this.#queue(event) });
     this.#calls = callsOf(this.kernel);
   }
 

@@ -64,7 +64,10 @@ export interface SaSpec {
   readonly replayWindow: number;
   /** ESP in UDP (RFC 3948): outer ports as seen from `source` to `destination`. */
   readonly udpEncapsulation?: { readonly sourcePort: number; readonly destinationPort: number };
-  /** Restricts a transport SA to the first selector's addresses; absent for tunnel SAs. */
+  /**
+   * Restricts a transport SA to the first selector's addresses; absent for tunnel SAs. A transport SA without one is
+   * also used for packets from other addresses of this host, whenever two hashes in the kernel collide (measured).
+   */
   readonly selector?: Selector;
   readonly lifetime: SaLifetime;
   readonly mark?: { readonly value: number; readonly mask: number };

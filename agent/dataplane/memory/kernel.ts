@@ -19,8 +19,10 @@ import { type Endpoints, larvalState, StateTable, stateOf, type TableState } fro
 /** What a kernel is given. */
 export interface MemoryKernelOptions {
   readonly clock: Clock;
-  /** Which destinations are this host; packets to others are forwarded. Absent: all are. */
+  /** Which destinations are this host. Absent: all are. */
   readonly isLocal?: (address: IpAddress) => boolean;
+  /** Whether packets for others are forwarded (net.ipv4.ip_forward and its IPv6 sister); true unless told otherwise. */
+  readonly forwards?: boolean;
   /** Seconds that a larval state lives: net.core.xfrm_acq_expires. */
   readonly acquireSeconds?: number;
   /** Receives each event at the moment it arises. */
@@ -210,6 +212,7 @@ export class MemoryKernel {
     if (verdict.kind === 'replayed') return 'XfrmInStateSeqError';
     if (this.#limitReached(state)) return 'XfrmInStateExpired';
     if (packet.authenticator !== authenticatorOf(state, verdict.sequence)) return 'XfrmInStateProtoError';
+    // Linux hands a tunnelled packet that came through a transport SA on as a payload of protocol 4; nobody takes that.
     if (packet.mode !== state.mode) return 'XfrmInStateModeError';
     state.replay.accept(verdict.sequence);
     this.#noticeMapping(state, packet);
@@ -230,9 +233,13 @@ export class MemoryKernel {
     });
   }
 
-  /** xfrm_state_check_expire: the packet that finds the hard limit reached is lost, and the SA with it. */
+  /**
+   * xfrm_state_check_expire: the packet that finds the hard limit reached is lost, and the SA with it. An SA counts as
+   * used from here on, even if the packet turns out to be forged.
+   */
   #limitReached(state: TableState): boolean {
     const { softBytes, hardBytes, softPackets, hardPackets } = state.lifetime;
+    if (state.usedAt === 0) state.usedAt = this.#nowSeconds();
     if (reached(state.bytes, hardBytes) || reached(state.packets, hardPackets)) {
       this.#expireHard(state);
       return true;
@@ -247,11 +254,12 @@ export class MemoryKernel {
   #count(state: TableState, packet: PlainPacket): void {
     state.packets += 1;
     state.bytes += state.mode === 'tunnel' ? packetBytes(packet) : packet.payloadBytes;
-    if (state.usedAt === 0) state.usedAt = this.#nowSeconds();
   }
 
   #deliver(packet: PlainPacket, state: TableState | undefined): InboundFate {
-    if (this.#options.isLocal?.(packet.destination) === false) return this.#forward(packet, state);
+    if (this.#options.isLocal?.(packet.destination) === false) {
+      return this.#options.forwards === false ? { kind: 'notForwarded', packet } : this.#forward(packet, state);
+    }
     const refusal = policyCheck(this.policies, 'in', packet, state);
     return refusal === undefined ? { kind: 'accepted', packet, sa: state?.id } : this.#dropIn(refusal);
   }

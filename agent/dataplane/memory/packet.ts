@@ -66,6 +66,8 @@ export type InboundFate =
   | { readonly kind: 'accepted'; readonly packet: PlainPacket; readonly sa: SaId | undefined }
   /** Not for this host; `onward` is what became of it at the way out. */
   | { readonly kind: 'forwarded'; readonly packet: PlainPacket; readonly onward: OutboundFate }
+  /** Not for this host, which forwards nothing: dropped by routing, before any policy. */
+  | { readonly kind: 'notForwarded'; readonly packet: PlainPacket }
   | { readonly kind: 'dropped'; readonly statistic: XfrmStatistic };
 
 /** Addresses as 32-bit words, one for IPv4 and four for IPv6. */

@@ -94,7 +94,10 @@ export class StateTable {
     else this.#byPath.set(path, others);
   }
 
-  /** The SA for an outbound packet: not dying before dying, then the newest by the second, then the last added. */
+  /**
+   * The SA for an outbound packet: not dying before dying, then the newest by the second. Among those of one second it
+   * is the last added here; in Linux the order turns round whenever the hash table grows, so do not build on it.
+   */
   choose(template: PolicyTemplate, endpoints: Endpoints, flow: Flow): StateChoice {
     const path = pathText(template.reqid, endpoints.source, endpoints.destination);
     let best: TableState | undefined;

@@ -248,12 +248,11 @@ describe('events', () => {
     expect(decodeEvent(message(XfrmMessage.expire, padded(232, [0, state])))).toBeUndefined();
   });
 
-  it('of a mapping find out the family, although garbage stands behind an IPv4 address', () => {
-    const id = encodeSaId(gcm.id, undefined).subarray(0, 20);
+  it('of a mapping tell the new address and port, whatever stands behind an IPv4 address', () => {
+    const id = encodeSaId(gcm.id, undefined);
     const body = padded(
       64,
       [0, id],
-      [20, Uint8Array.of(50)],
       [44, Uint8Array.of(198, 51, 100, 7, 0xde, 0xad, 0xbe, 0xef)],
       [62, Uint8Array.of(4, 0)],
     );

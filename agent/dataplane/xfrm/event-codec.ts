@@ -4,7 +4,7 @@ import type { NetlinkMessage } from '../netlink/message.ts';
 import type { DataplaneEvent } from '../types.ts';
 import { addressAt, networkView, spiAt } from './address.ts';
 import { decodeTemplate, policyIndexAt } from './policy-codec.ts';
-import { AddressFamily, ESP, XfrmAttribute, XfrmMessage } from './registry.ts';
+import { ESP, XfrmAttribute, XfrmMessage } from './registry.ts';
 import { SA_INFO_BYTES, saIdentity } from './sa-codec.ts';
 import { selectorAt } from './selector.ts';
 
@@ -45,12 +45,12 @@ function decodeAcquire(body: Uint8Array): DataplaneEvent | undefined {
 }
 
 /**
- * struct xfrm_user_mapping: id 0, reqid 24, old_saddr 28, new_saddr 44, old_sport 60 and new_sport 62 in network order.
- * No family is given, and behind an IPv4 new_saddr stands whatever was there; the SA's own address has zeros there.
+ * struct xfrm_user_mapping: id 0 (a xfrm_usersa_id: daddr 0, spi 16, family 20, proto 22), reqid 24, old_saddr 28,
+ * new_saddr 44, old_sport 60 and new_sport 62 in network order. Behind an IPv4 new_saddr stands whatever was there.
  */
 function decodeMapping(body: Uint8Array): DataplaneEvent | undefined {
-  if (body.length < MAPPING_BYTES || body[20] !== ESP) return undefined;
-  const family = body.subarray(4, 16).every((byte) => byte === 0) ? AddressFamily.inet : AddressFamily.inet6;
+  if (body.length < MAPPING_BYTES || body[22] !== ESP) return undefined;
+  const family = hostView(body).getUint16(20);
   const destination = addressAt(body, 0, family);
   const newAddress = addressAt(body, 44, family);
   if (destination === undefined || newAddress === undefined) return undefined;
