@@ -2,9 +2,27 @@ import { randomFillSync } from 'node:crypto';
 
 import type { Random } from '../ports.ts';
 
-/** The host's generator of unpredictable bytes. */
+/**
+ * The host's generator of unpredictable bytes. A call of it costs as much for 4 bytes as for a thousand, and an IKE SA
+ * wants a dozen small draws; so they are cut from a reserve. What was handed out is overwritten at once.
+ */
 export const systemRandom: Random = {
   fill(target) {
-    randomFillSync(target);
+    if (target.length > RESERVE_BYTES) {
+      randomFillSync(target);
+      return;
+    }
+    if (target.length > RESERVE_BYTES - used) {
+      randomFillSync(reserve);
+      used = 0;
+    }
+    const end = used + target.length;
+    target.set(reserve.subarray(used, end));
+    reserve.fill(0, used, end);
+    used = end;
   },
 };
+
+const RESERVE_BYTES = 1024;
+const reserve = new Uint8Array(RESERVE_BYTES);
+let used = RESERVE_BYTES;
