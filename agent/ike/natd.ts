@@ -1,6 +1,6 @@
 import { constantTimeEqual } from '../crypto/constant-time.ts';
 import type { CryptoProvider, Random } from '../crypto/types.ts';
-import { type IkeSpi, spiBytes } from '../wire/header.ts';
+import { type IkeSpi, spiPairBytes } from '../wire/header.ts';
 import { type IpAddress, ipAddressBytes } from '../wire/ip-address.ts';
 import type { Path } from './types.ts';
 
@@ -27,9 +27,10 @@ export function natDetection(
   path: Path,
   pretend: Random | undefined,
 ): NatDetection {
-  const source = addressHash(crypto, initiatorSpi, responderSpi, path.localAddress, path.localPort);
+  const spis = spiPairBytes(initiatorSpi, responderSpi);
+  const source = addressHash(crypto, spis, path.localAddress, path.localPort);
   if (pretend !== undefined) pretend.fill(source);
-  return { source, destination: addressHash(crypto, initiatorSpi, responderSpi, path.remoteAddress, path.remotePort) };
+  return { source, destination: addressHash(crypto, spis, path.remoteAddress, path.remotePort) };
 }
 
 /**
@@ -44,8 +45,9 @@ export function natSituation(
   sources: readonly Uint8Array[],
   destination: Uint8Array,
 ): NatSituation {
-  const own = addressHash(crypto, initiatorSpi, responderSpi, path.localAddress, path.localPort);
-  const peer = addressHash(crypto, initiatorSpi, responderSpi, path.remoteAddress, path.remotePort);
+  const spis = spiPairBytes(initiatorSpi, responderSpi);
+  const own = addressHash(crypto, spis, path.localAddress, path.localPort);
+  const peer = addressHash(crypto, spis, path.remoteAddress, path.remotePort);
   return {
     local: !constantTimeEqual(own, destination),
     remote: !sources.some((source) => constantTimeEqual(peer, source)),
@@ -53,13 +55,6 @@ export function natSituation(
 }
 
 /** SHA-1(SPIi | SPIr | IP address | port). */
-function addressHash(
-  crypto: CryptoProvider,
-  initiatorSpi: IkeSpi,
-  responderSpi: IkeSpi,
-  address: IpAddress,
-  port: number,
-): Uint8Array {
-  const portBytes = new Uint8Array([port >> 8, port & 0xff]);
-  return crypto.sha1([spiBytes(initiatorSpi), spiBytes(responderSpi), ipAddressBytes(address), portBytes]);
+function addressHash(crypto: CryptoProvider, spis: Uint8Array, address: IpAddress, port: number): Uint8Array {
+  return crypto.sha1([spis, ipAddressBytes(address), new Uint8Array([port >> 8, port & 0xff])]);
 }

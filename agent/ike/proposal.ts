@@ -81,8 +81,6 @@ export function chosenSuite(
   if (answer.length !== 1 || proposal === undefined || proposal.protocol !== PROTOCOL[protocol]) return undefined;
   const offeredUnderNumber = configured[proposal.number - 1];
   if (offeredUnderNumber === undefined) return undefined;
-  const types = new Set(proposal.transforms.map((transform) => transform.type));
-  if (types.size !== proposal.transforms.length) return undefined;
   const chosen = match(protocol, proposal, offeredUnderNumber, withKeyExchange);
   const suite = chosen && suiteOf(protocol, chosen);
   if (chosen === undefined || suite === undefined || chosen.length !== proposal.transforms.length) return undefined;
@@ -98,29 +96,35 @@ function match(
 ): readonly Algorithm[] | undefined {
   const aead = !own.algorithms.some((algorithm) => algorithm.type === transformTypes.integrity);
   const chosen: Algorithm[] = [];
-  for (const type of offeredTypes(offered)) {
-    if (type === transformTypes.keyExchange && !withKeyExchange) continue;
-    const candidates = offered.transforms.filter((transform) => transform.type === type);
-    if (type === transformTypes.integrity && aead) {
-      const none = candidates.some((transform) => transform.id === noIntegrity);
-      if (!none) return undefined;
-      chosen.push({ type, id: noIntegrity, keyBits: 0 });
-      continue;
-    }
-    const algorithm = own.algorithms.find(
-      (mine) => mine.type === type && candidates.some((transform) => isAlgorithm(transform, mine)),
-    );
+  for (const { type } of offered.transforms) {
+    if (hasType(chosen, type) || (type === transformTypes.keyExchange && !withKeyExchange)) continue;
+    const algorithm =
+      type === transformTypes.integrity && aead
+        ? offeredNoIntegrity(offered)
+        : own.algorithms.find((mine) => mine.type === type && isOffered(offered, mine));
     // RFC 7296 §3.3.6: an offer with a type that we do not know, or nothing acceptable of one, is refused whole.
     if (algorithm === undefined) return undefined;
     chosen.push(algorithm);
   }
-  const needed = NEEDED[protocol].filter((type) => withKeyExchange || type !== transformTypes.keyExchange);
-  if (needed.some((type) => !chosen.some((algorithm) => algorithm.type === type))) return undefined;
+  for (const type of NEEDED[protocol]) {
+    if (!hasType(chosen, type) && (withKeyExchange || type !== transformTypes.keyExchange)) return undefined;
+  }
   return chosen;
 }
 
-function offeredTypes(proposal: Proposal): ReadonlySet<number> {
-  return new Set(proposal.transforms.map((transform) => transform.type));
+function hasType(algorithms: readonly Algorithm[], type: number): boolean {
+  return algorithms.some((algorithm) => algorithm.type === type);
+}
+
+function isOffered(proposal: Proposal, algorithm: Algorithm): boolean {
+  return proposal.transforms.some(
+    (transform) => transform.type === algorithm.type && isAlgorithm(transform, algorithm),
+  );
+}
+
+function offeredNoIntegrity(proposal: Proposal): Algorithm | undefined {
+  const offered = proposal.transforms.some(({ type, id }) => type === transformTypes.integrity && id === noIntegrity);
+  return offered ? NO_INTEGRITY : undefined;
 }
 
 /** An attribute that is not the key length makes a transform unacceptable (RFC 7296 §3.3.6). */
@@ -148,5 +152,6 @@ const NEEDED = {
   ike: [transformTypes.encryption, transformTypes.prf, transformTypes.keyExchange],
   esp: [transformTypes.encryption, transformTypes.sequenceNumbers],
 } as const;
+const NO_INTEGRITY: Algorithm = { type: transformTypes.integrity, id: noIntegrity, keyBits: 0 };
 /** Attribute type of the key length in bits (RFC 7296 §3.3.5). */
 const KEY_LENGTH = 14;

@@ -180,13 +180,14 @@ function portPairs(
   const sourcePorts = portMatches(here.startPort, here.endPort, most);
   const destinationPorts = portMatches(there.startPort, there.endPort, most);
   if (sourcePorts === undefined || destinationPorts === undefined) return undefined;
+  if (sourcePorts === ANY_PORTS && destinationPorts === ANY_PORTS) return ANY_PORT_PAIRS;
   return sourcePorts.flatMap((source) => destinationPorts.map((destination) => [source, destination] as const));
 }
 
 /** Any message, one type with any code, or one type with one code; other ranges have no kernel form. */
 function icmpPairs(selector: TrafficSelector): readonly (readonly [PortMatch, PortMatch])[] | undefined {
   const { startPort, endPort } = selector;
-  if (startPort === 0 && endPort === MAX_PORT) return [[ANY_PORT, ANY_PORT]];
+  if (startPort === 0 && endPort === MAX_PORT) return ANY_PORT_PAIRS;
   const type = { value: startPort >> 8, mask: MAX_PORT };
   if (startPort === endPort) return [[type, { value: startPort & 0xff, mask: MAX_PORT }]];
   if ((startPort & 0xff) === 0 && endPort === startPort + 0xff) return [[type, ANY_PORT]];
@@ -195,6 +196,7 @@ function icmpPairs(selector: TrafficSelector): readonly (readonly [PortMatch, Po
 
 /** Cuts a port range into aligned blocks, as a range of addresses is cut into prefixes. */
 function portMatches(from: number, to: number, most: number): readonly PortMatch[] | undefined {
+  if (from === 0 && to === MAX_PORT) return ANY_PORTS;
   const matches: PortMatch[] = [];
   let port = from;
   while (port <= to) {
@@ -210,37 +212,44 @@ function portMatches(from: number, to: number, most: number): readonly PortMatch
 /** Cuts an address range into prefixes; undefined where it takes more than `most`. */
 function rangePrefixes(start: Uint8Array, end: Uint8Array, most: number): readonly Prefix[] | undefined {
   const prefixes: Prefix[] = [];
-  const bits = start.length * 8;
   let from = start;
   for (;;) {
-    let length = bits;
-    while (length > 0 && isAligned(from, length - 1) && compareBytes(lastAddress(from, length - 1), end) <= 0) {
-      length -= 1;
-    }
+    let length = start.length * 8;
+    while (length > 0 && isAligned(from, length - 1) && compareLast(from, length - 1, end) <= 0) length -= 1;
     if (prefixes.length >= most) return undefined;
     prefixes.push({ address: ipAddressFromBytes(from), length });
-    const last = lastAddress(from, length);
-    if (compareBytes(last, end) >= 0) return prefixes;
-    from = following(last);
+    if (compareLast(from, length, end) >= 0) return prefixes;
+    from = following(lastAddress(from, length));
   }
 }
 
 /** Whether the bits of `address` behind the first `length` are zero. */
 function isAligned(address: Uint8Array, length: number): boolean {
-  for (let index = Math.floor(length / 8); index < address.length; index += 1) {
-    const keep = Math.max(0, Math.min(8, length - index * 8));
-    if (((address[index] ?? 0) & (0xff >> keep)) !== 0) return false;
+  for (let index = length >> 3; index < address.length; index += 1) {
+    if (((address[index] ?? 0) & hostBits(length, index)) !== 0) return false;
   }
   return true;
 }
 
+/** The last address of the block of `length` bits that `address` lies in. */
 function lastAddress(address: Uint8Array, length: number): Uint8Array {
-  const last = address.slice();
-  for (let index = Math.floor(length / 8); index < last.length; index += 1) {
-    const keep = Math.max(0, Math.min(8, length - index * 8));
-    last[index] = (last[index] ?? 0) | (0xff >> keep);
+  if (length === address.length * 8) return address;
+  return address.map((byte, index) => byte | hostBits(length, index));
+}
+
+/** As `compareBytes(lastAddress(address, length), other)`, which is asked for every length and so makes no array. */
+function compareLast(address: Uint8Array, length: number, other: Uint8Array): number {
+  for (let index = 0; index < address.length; index += 1) {
+    const difference = ((address[index] ?? 0) | hostBits(length, index)) - (other[index] ?? 0);
+    if (difference !== 0) return difference;
   }
-  return last;
+  return 0;
+}
+
+/** Of byte `index` of an address, the bits behind the first `length` of the whole. */
+function hostBits(length: number, index: number): number {
+  const kept = length - index * 8;
+  return kept <= 0 ? 0xff : kept >= 8 ? 0 : 0xff >> kept;
 }
 
 function following(address: Uint8Array): Uint8Array {
@@ -264,5 +273,7 @@ function compareBytes(left: Uint8Array, right: Uint8Array): number {
 const IPV4_BYTES = 4;
 const MAX_PORT = 0xffff;
 const ANY_PORT: PortMatch = { value: 0, mask: 0 };
+const ANY_PORTS: readonly PortMatch[] = [ANY_PORT];
+const ANY_PORT_PAIRS: readonly (readonly [PortMatch, PortMatch])[] = [[ANY_PORT, ANY_PORT]];
 const ICMP: ReadonlySet<number> = new Set([1, 58]);
 const PROTOCOL_NAMES: Readonly<Record<number, string>> = { 1: 'icmp', 6: 'tcp', 17: 'udp', 58: 'icmpv6', 132: 'sctp' };

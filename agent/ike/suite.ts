@@ -1,6 +1,5 @@
 import {
   algorithmOf,
-  type EncryptionAlgorithm,
   encryptionOf,
   integrityOf,
   keyExchangeOf,
@@ -11,7 +10,7 @@ import {
 import type { CryptoProvider, KeyExchange, MessageProtection, Prf } from '../crypto/types.ts';
 import type { Algorithm, SuiteText } from './types.ts';
 
-/** One algorithm of each type, as two peers agreed on them; `integrity` is 0 for AEADs. */
+/** One algorithm of each type, as two peers agreed on them: one object for all SAs; `integrity` is 0 for AEADs. */
 export interface Suite {
   readonly encryption: number;
   readonly keyBits: number;
@@ -48,15 +47,25 @@ export function suiteOf(protocol: 'ike' | 'esp', chosen: readonly Algorithm[]): 
   const keyExchange = idOf(transformTypes.keyExchange);
   if (protocol === 'ike' && (prf === 0 || keyExchange === 0)) return undefined;
   const esn = protocol === 'esp' && idOf(transformTypes.sequenceNumbers) === EXTENDED;
-  return {
+  return sharedSuite({
     encryption: encryption.id,
     keyBits: encryption.keyBits,
     integrity,
     prf: protocol === 'ike' ? prf : 0,
     keyExchange,
     esn,
-    text: suiteText(protocol, row, integrity, prf, keyExchange, esn),
-  };
+  });
+}
+
+/** The one object of a suite. There are never more than the table has combinations. */
+function sharedSuite(numbers: Omit<Suite, 'text'>): Suite {
+  const { encryption, keyBits, integrity, prf, keyExchange, esn } = numbers;
+  const key = `${encryption}/${keyBits} ${integrity} ${prf} ${keyExchange} ${esn}`;
+  const known = suites.get(key);
+  if (known !== undefined) return known;
+  const suite = { ...numbers, text: suiteText(numbers) };
+  suites.set(key, suite);
+  return suite;
 }
 
 /** Looks up the primitives of an IKE suite; undefined where the provider lacks one. */
@@ -82,23 +91,17 @@ export function algorithmText(algorithm: Algorithm): string {
   );
 }
 
-function suiteText(
-  protocol: 'ike' | 'esp',
-  encryption: EncryptionAlgorithm,
-  integrity: number,
-  prf: number,
-  keyExchange: number,
-  esn: boolean,
-): SuiteText {
+function suiteText(suite: Omit<Suite, 'text'>): SuiteText {
   const words = [
-    encryption.keywords[0],
-    integrityOf(integrity)?.keywords[0],
-    protocol === 'ike' ? prfOf(prf)?.keywords[0] : undefined,
-    keyExchangeOf(keyExchange)?.keywords[0],
-    esn ? 'esn' : undefined,
+    encryptionOf(suite.encryption, suite.keyBits)?.keywords[0],
+    integrityOf(suite.integrity)?.keywords[0],
+    prfOf(suite.prf)?.keywords[0],
+    keyExchangeOf(suite.keyExchange)?.keywords[0],
+    suite.esn ? 'esn' : undefined,
   ];
   return words.filter((word) => word !== undefined).join('-');
 }
 
 /** Transform ID of 64-bit sequence numbers (RFC 7296 §3.3.2, type 5). */
 const EXTENDED = 1;
+const suites = new Map<string, Suite>();

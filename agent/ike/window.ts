@@ -135,7 +135,7 @@ function waitMs(attempt: number, limits: Limits, jitter: Random): number {
 export function fraction(random: Random): number {
   const bytes = new Uint8Array(4);
   random.fill(bytes);
-  return new DataView(bytes.buffer).getUint32(0) / 0x1_0000_0000;
+  return bytes.reduce((number, byte) => number * 0x100 + byte, 0) / 0x1_0000_0000;
 }
 
 /** By what a protected request is known again: its end, which is its ICV or contains it. */

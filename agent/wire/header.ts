@@ -21,7 +21,15 @@ export function spiFromBytes(bytes: Uint8Array): IkeSpi {
 /** The 8 bytes of an SPI. */
 export function spiBytes(spi: IkeSpi): Uint8Array {
   const bytes = new Uint8Array(8);
-  for (let i = 0; i < 8; i++) bytes[i] = (hexValue(spi, 2 * i) << 4) | hexValue(spi, 2 * i + 1);
+  setSpi(bytes, 0, spi);
+  return bytes;
+}
+
+/** SPIi | SPIr: 16 bytes. */
+export function spiPairBytes(initiatorSpi: IkeSpi, responderSpi: IkeSpi): Uint8Array {
+  const bytes = new Uint8Array(16);
+  setSpi(bytes, 0, initiatorSpi);
+  setSpi(bytes, 8, responderSpi);
   return bytes;
 }
 
@@ -159,6 +167,10 @@ export function patchHeaderLength(writer: Writer): void {
 function readSpi(reader: Reader, field: string): IkeSpi {
   const high = reader.u32(field);
   return spiFromHalves(high, reader.u32(field));
+}
+
+function setSpi(target: Uint8Array, at: number, spi: IkeSpi): void {
+  for (let i = 0; i < 8; i++) target[at + i] = (hexValue(spi, 2 * i) << 4) | hexValue(spi, 2 * i + 1);
 }
 
 function writeSpi(writer: Writer, spi: IkeSpi): void {
