@@ -1,0 +1,249 @@
+import { describe, expect, it } from 'vitest';
+
+import type { DataplaneCommand } from '../dataplane/types.ts';
+import type { Fact } from './fact.ts';
+import { address, childConfig, Pair, present, type Side } from './testing/pair.ts';
+import { headline } from './testing/scripted-peer.ts';
+import type { ConnectionConfig, IkeAction } from './types.ts';
+
+/** What a side does, as words in order: messages with their exchange, kernel commands with what they concern. */
+function recordActions(pair: Pair, side: Side, words: string[]): void {
+  const handle = side.endpoint.handle.bind(side.endpoint);
+  Object.assign(side.endpoint, {
+    handle: (...args: Parameters<typeof handle>) => {
+      const actions = handle(...args);
+      words.push(...actions.flatMap((action) => word(pair, side, action)));
+      return actions;
+    },
+  });
+}
+
+function word(pair: Pair, side: Side, action: IkeAction): readonly string[] {
+  if (action.kind === 'transmit') {
+    const [exchange, , kind] = headline(action.bytes);
+    return [`${kind} ${exchange}`];
+  }
+  return action.kind === 'dataplane' ? [commandWord(pair, side, action.command)] : [];
+}
+
+function commandWord(pair: Pair, side: Side, command: DataplaneCommand): string {
+  const spis = pair
+    .status(side)
+    .ikeSas.flatMap(({ children }) => children.flatMap((c) => [c.inboundSpi, c.outboundSpi]));
+  const age = (spi: number): string => (spis.slice(0, 2).includes(spi) && spis.length > 2 ? 'old' : 'new');
+  switch (command.kind) {
+    case 'addSa':
+      return `add ${command.sa.direction}`;
+    case 'deleteSa':
+      return `delete ${command.id.destination === side.address ? 'in' : 'out'}`;
+    case 'putPolicy':
+      return `pin ${command.policy.direction} ${command.policy.template?.spi === 0 ? 'open' : age(command.policy.template?.spi ?? 0)}`;
+    case 'deletePolicy':
+      return `deletePolicy ${command.key.direction}`;
+    case 'queryCounters':
+      return 'counters';
+  }
+}
+
+/** An established pair that has stood for a minute, and one soft expiry at the left. */
+function expiring(changes: Partial<ConnectionConfig> = {}): { readonly pair: Pair; readonly expire: () => void } {
+  const pair = new Pair().configure(changes, changes).settle().advance(60_000);
+  const child = present(pair.status(pair.left).ikeSas[0]?.children[0]);
+  const id = { destination: pair.right.address, spi: child.outboundSpi };
+  const event = { kind: 'expire', id, reqid: child.reqid, hard: false } as const;
+  return { pair, expire: () => pair.handle(pair.left, { kind: 'kernel', event }) };
+}
+
+function count(side: Side, kind: Fact['kind']): number {
+  return side.facts.filter((fact) => fact.kind === kind).length;
+}
+
+describe('replacement', () => {
+  it('the initiator adds the new pair and moves the pin to it before it deletes the old one', () => {
+    const { pair, expire } = expiring();
+    const words: string[] = [];
+    recordActions(pair, pair.left, words);
+    expire();
+    pair.settle().advance(20_000);
+    expect(words).toEqual([
+      'request 34',
+      'request 35',
+      'add in',
+      'add out',
+      'pin out new',
+      'delete out',
+      'request 37',
+      'delete in',
+    ]);
+  });
+
+  it('the responder answers when its inbound SA is in, and sends on the new pair only from the Delete on', () => {
+    const { pair, expire } = expiring();
+    const words: string[] = [];
+    recordActions(pair, pair.right, words);
+    expire();
+    pair.settle().advance(20_000);
+    expect(words).toEqual([
+      'response 34',
+      'add in',
+      'response 35',
+      'add out',
+      'response 37',
+      'pin out new',
+      'delete out',
+      'delete in',
+    ]);
+  });
+
+  it('the old inbound SA receives for a grace after it has been replaced, and then goes', () => {
+    const { pair, expire } = expiring();
+    const old = present(pair.status(pair.left).ikeSas[0]?.children[0]).inboundSpi;
+    const has = () => pair.sas(pair.left).some(({ id }) => id.spi === old);
+    expire();
+    pair.settle();
+    expect(has()).toBe(true);
+    pair.advance(4_000);
+    expect(has()).toBe(true);
+    pair.advance(2_000);
+    expect(has()).toBe(false);
+  });
+
+  it('loses no packet at any moment, whichever datagram is lost on the way and repeated', () => {
+    for (let lost = -1; lost < 6; lost += 1) {
+      const { pair, expire } = expiring();
+      expire();
+      pair.fire();
+      for (let step = 0; step < 400; step += 1) {
+        if (pair.wire.length > 0) {
+          const datagram = present(pair.wire.shift());
+          if (step !== lost) pair.deliverCopy(datagram);
+        }
+        pair.at += 20;
+        pair.fire();
+        expect(pair.encrypts(), `datagram ${lost} lost, step ${step}`).toBe(true);
+      }
+      expect(pair.status(pair.left).ikeSas, `datagram ${lost} lost`).toHaveLength(1);
+      expect(pair.status(pair.right).ikeSas).toHaveLength(1);
+    }
+  });
+
+  it('a responder also moves when the initiator sends on the new pair and forgets to delete the old one', () => {
+    const { pair, expire } = expiring();
+    expire();
+    pair.fire();
+    for (let message = 0; message < 4; message += 1) pair.deliver();
+    pair.wire.length = 0;
+    const outbound = () => present(pair.policies(pair.right).find((each) => each.direction === 'out')).template?.spi;
+    const before = outbound();
+    pair.advanceLosing(1_000);
+    expect(outbound()).toBe(before);
+    expect(pair.packet(pair.left)).toBe('encrypted');
+    pair.advanceLosing(1_000);
+    expect(outbound()).not.toBe(before);
+    expect(pair.packet(pair.right)).toBe('encrypted');
+  });
+
+  it('policies are there at every moment: none is ever deleted', () => {
+    const { pair, expire } = expiring();
+    const words: string[] = [];
+    recordActions(pair, pair.left, words);
+    recordActions(pair, pair.right, words);
+    expire();
+    pair.settle().advance(30_000);
+    expect(words.filter((each) => each.startsWith('deletePolicy') || each.endsWith('open'))).toEqual([]);
+  });
+
+  it('several Child SAs are all there in the new IKE SA before the old one goes', () => {
+    const any = { protocol: 0, fromPort: 0, toPort: 65_535 };
+    const net = (text: string) => ({ prefix: { address: address(text), length: 24 }, ...any });
+    const children = (local: string, remote: string) => [
+      childConfig(),
+      childConfig({ name: 'pods', mode: 'tunnel', reqid: 0x6000_0002, local: [net(local)], remote: [net(remote)] }),
+    ];
+    const pair = new Pair().configure(
+      { children: children('10.1.0.0', '10.2.0.0') },
+      { children: children('10.2.0.0', '10.1.0.0') },
+    );
+    pair.settle().advance(60_000);
+    const pods = { source: address('10.1.0.1'), destination: address('10.2.0.1') };
+    expect(pair.encrypts() && pair.encrypts(pods)).toBe(true);
+    const child = present(pair.status(pair.left).ikeSas[0]?.children[0]);
+    const id = { destination: pair.left.address, spi: child.inboundSpi };
+    pair.handle(pair.left, { kind: 'kernel', event: { kind: 'expire', id, reqid: child.reqid, hard: false } });
+    for (let step = 0; step < 200; step += 1) {
+      pair.fire();
+      if (pair.wire.length > 0) pair.deliver();
+      pair.at += 50;
+      expect(pair.encrypts() && pair.encrypts(pods), `step ${step}`).toBe(true);
+    }
+    expect(pair.status(pair.left).ikeSas).toMatchObject([{ children: [{ name: 'hosts' }, { name: 'pods' }] }]);
+    expect(count(pair.left, 'ikeSaEstablished')).toBe(2);
+    pair.advance(20_000);
+    expect(pair.sas(pair.left)).toHaveLength(4);
+  });
+
+  it('happens at the lifetime of the IKE SA, not at the same moment at every node (RFC 7296 §2.8)', () => {
+    const replacedAfter = (seed: number): number => {
+      const pair = new Pair();
+      pair.restarted(pair.left, seed);
+      pair.configure({ ikeLifetimeMs: 1_000_000 }).settle();
+      while (count(pair.left, 'ikeSaEstablished') < 2 && pair.at < 1_100_000) pair.advance(1_000);
+      return pair.at;
+    };
+    const times = [1, 2, 3, 4].map(replacedAfter);
+    for (const time of times) {
+      expect(time).toBeGreaterThan(790_000);
+      expect(time).toBeLessThan(1_005_000);
+    }
+    expect(new Set(times).size).toBeGreaterThan(2);
+  });
+
+  it('both ends that replace at once end with one IKE SA, and lose nothing', () => {
+    const { pair, expire } = expiring();
+    const child = present(pair.status(pair.right).ikeSas[0]?.children[0]);
+    const id = { destination: pair.right.address, spi: child.inboundSpi };
+    expire();
+    pair.handle(pair.right, { kind: 'kernel', event: { kind: 'expire', id, reqid: child.reqid, hard: false } });
+    pair.fire();
+    for (let step = 0; step < 300; step += 1) {
+      if (pair.wire.length > 0) pair.deliver();
+      pair.at += 50;
+      pair.fire();
+      expect(pair.encrypts(), `step ${step}`).toBe(true);
+    }
+    expect(pair.status(pair.left).ikeSas).toHaveLength(1);
+    expect(pair.status(pair.right).ikeSas.map(({ initiatorSpi }) => initiatorSpi)).toEqual(
+      pair.status(pair.left).ikeSas.map(({ initiatorSpi }) => initiatorSpi),
+    );
+  });
+
+  it('is tried again, the old pair in use, where the peer does not answer', () => {
+    const { pair, expire } = expiring();
+    expire();
+    const lose = ({ bytes }: { readonly bytes: Uint8Array }): boolean => headline(bytes)[0] === 34;
+    for (let second = 0; second < 100; second += 1) {
+      pair.at += 1_000;
+      pair.fire();
+      while (pair.wire.length > 0) {
+        const datagram = present(pair.wire.shift());
+        if (!lose(datagram)) pair.deliverCopy(datagram);
+      }
+      expect(pair.encrypts()).toBe(true);
+    }
+    pair.advance(100_000);
+    expect(pair.encrypts()).toBe(true);
+    expect(count(pair.left, 'ikeSaEstablished')).toBe(2);
+  });
+
+  it('a hard expiry without a successor blocks, asks for a new pair and has it soon', () => {
+    const { pair } = expiring();
+    const child = present(pair.status(pair.left).ikeSas[0]?.children[0]);
+    const id = { destination: pair.right.address, spi: child.outboundSpi };
+    pair.left.kernel.execute({ kind: 'deleteSa', id });
+    pair.handle(pair.left, { kind: 'kernel', event: { kind: 'expire', id, reqid: child.reqid, hard: true } });
+    expect(pair.packet(pair.left)).toBe('blocked');
+    pair.advance(3_000);
+    expect(pair.encrypts()).toBe(true);
+    expect(count(pair.left, 'ikeSaEstablished')).toBe(1);
+  });
+});

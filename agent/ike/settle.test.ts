@@ -1,0 +1,157 @@
+import { describe, expect, it } from 'vitest';
+
+import { Pair, type Side } from './testing/pair.ts';
+import { headline } from './testing/scripted-peer.ts';
+
+/** SPIs of the established IKE SAs of a side, in the order of their numbers. */
+function established(pair: Pair, side: Side): readonly string[] {
+  return pair
+    .status(side)
+    .ikeSas.filter(({ state }) => state === 'established')
+    .map(({ initiatorSpi }) => initiatorSpi);
+}
+
+/**
+ * Lets both sides begin at once and delivers the first `steps.length` datagrams in the given order of senders; each
+ * sender's own datagrams keep theirs.
+ */
+function crossing(steps: readonly ('left' | 'right')[], seconds = 0): Pair {
+  const pair = new Pair();
+  pair.configure({}, { initiation: 'start' });
+  pair.fire();
+  for (const sender of steps) {
+    const index = pair.wire.findIndex(({ from }) => from.name === sender);
+    if (index < 0) continue;
+    pair.at += seconds * 100;
+    const [datagram] = pair.wire.splice(index, 1);
+    if (datagram !== undefined) pair.deliverCopy(datagram);
+  }
+  return pair;
+}
+
+/** All orders of `left` deliveries from the left and `right` from the right. */
+function orders(left: number, right: number): readonly (readonly ('left' | 'right')[])[] {
+  if (left === 0) return [Array<'right'>(right).fill('right')];
+  if (right === 0) return [Array<'left'>(left).fill('left')];
+  return [
+    ...orders(left - 1, right).map((rest) => ['left', ...rest] as const),
+    ...orders(left, right - 1).map((rest) => ['right', ...rest] as const),
+  ];
+}
+
+describe('crossing initial exchanges', () => {
+  it.each(orders(4, 4).map((order) => [order.map((name) => name[0]).join(''), order] as const))(
+    'in the order %s both ends keep one IKE SA, the same one, and never lose a packet on the way',
+    (_, order) => {
+      const pair = crossing(order, 1);
+      let working = false;
+      for (let step = 0; step < 40; step += 1) {
+        pair.advance(500);
+        working ||= pair.encrypts();
+        expect(pair.encrypts(), `after ${step} steps`).toBe(working);
+      }
+      expect(working).toBe(true);
+      expect(established(pair, pair.left)).toHaveLength(1);
+      expect(established(pair, pair.right)).toEqual(established(pair, pair.left));
+      pair.advance(60_000);
+      expect([pair.sas(pair.left).length, pair.sas(pair.right).length]).toEqual([2, 2]);
+      expect(established(pair, pair.left)).toHaveLength(1);
+    },
+  );
+
+  it('the one with the lower nonce stays, and whoever began the other deletes it', () => {
+    const pair = crossing([...'lrlrlrlr'].map((letter) => (letter === 'l' ? 'left' : 'right')));
+    expect(established(pair, pair.left)).toHaveLength(2);
+    pair.advance(3_000);
+    expect(established(pair, pair.left)).toHaveLength(1);
+    const deletes = pair.sent.filter(({ bytes }) => headline(bytes)[2] === 'request').slice(4);
+    expect(deletes.length).toBeLessThanOrEqual(2);
+    for (const side of [pair.left, pair.right]) {
+      expect(side.facts.filter((fact) => fact.kind === 'ikeSaClosed' && fact.established)).toMatchObject([{}]);
+    }
+  });
+
+  it('does not begin again what has been settled', () => {
+    const pair = crossing([...'lrlrlrlr'].map((letter) => (letter === 'l' ? 'left' : 'right')));
+    pair.advance(20_000);
+    const { length } = pair.sent;
+    pair.advance(5_000);
+    expect(pair.sent.slice(length).filter(({ bytes }) => headline(bytes)[0] === 34)).toEqual([]);
+  });
+
+  it('the side that takes over waits its time and does nothing if the other one has begun', () => {
+    const pair = new Pair().configure({}, { initiation: 'takeover' }).settle();
+    pair.advance(30_000);
+    expect(pair.right.facts.filter((fact) => fact.kind === 'ikeSaEstablished')).toMatchObject([{ role: 'responder' }]);
+  });
+
+  it('and begins where the other one cannot', () => {
+    const pair = new Pair().configure({ initiation: 'respond' }, { initiation: 'takeover' }).settle();
+    expect(pair.wire).toEqual([]);
+    pair.advance(9_000);
+    expect(pair.encrypts()).toBe(false);
+    pair.advance(6_000);
+    expect(pair.encrypts()).toBe(true);
+  });
+
+  it('traffic does not make the side that takes over begin sooner', () => {
+    const pair = new Pair().configure({ initiation: 'respond' }, { initiation: 'takeover' }).settle();
+    expect(pair.packet(pair.right)).toBe('blocked');
+    pair.advance(5_000);
+    expect(pair.sent).toEqual([]);
+  });
+});
+
+describe('a peer that has lost its memory', () => {
+  /** The right side restarts: its agent knows nothing, its kernel has everything. */
+  function restarted(): Pair {
+    const pair = new Pair().configure({}, { initiation: 'takeover' }).settle().advance(60_000);
+    const dumped = pair.right.kernel.dump();
+    pair.restarted(pair.right, 99);
+    pair.configureRight({ initiation: 'start' });
+    if (dumped.ok) pair.command(pair.right, { kind: 'adopt', snapshot: dumped.value });
+    return pair;
+  }
+
+  it('says INITIAL_CONTACT: what was there goes without a Delete, and no packet is lost meanwhile (RFC 7296 §2.4)', () => {
+    const pair = restarted();
+    const old = established(pair, pair.left);
+    for (let step = 0; step < 200; step += 1) {
+      if (pair.wire.length > 0) pair.deliver();
+      pair.advance(20);
+      expect(pair.encrypts(), `step ${step}`).toBe(true);
+    }
+    expect(established(pair, pair.left)).toHaveLength(1);
+    expect(established(pair, pair.left)).not.toEqual(old);
+    expect(pair.left.facts).toContainEqual(expect.objectContaining({ kind: 'ikeSaClosed', reason: 'replaced' }));
+    pair.advance(20_000);
+    expect([pair.sas(pair.left).length, pair.sas(pair.right).length]).toEqual([2, 2]);
+  });
+
+  it('keeps the old SAs until the new ones are in use', () => {
+    const pair = restarted();
+    const [before] = pair.outbound(pair.left);
+    pair.settle();
+    expect(pair.outbound(pair.left)).toHaveLength(2);
+    expect(pair.outbound(pair.left)).toContainEqual(before);
+    pair.advance(10_000);
+    expect(pair.outbound(pair.left)).toHaveLength(1);
+    expect(pair.outbound(pair.left)).not.toContainEqual(before);
+  });
+
+  it('an INITIAL_CONTACT is said once, not at every new IKE SA', () => {
+    const pair = new Pair().configure({ ikeLifetimeMs: 100_000 }).settle();
+    pair.advance(101_000);
+    expect(pair.left.facts.filter((fact) => fact.kind === 'ikeSaEstablished')).toHaveLength(2);
+    expect(pair.right.facts.filter((fact) => fact.kind === 'ikeSaClosed')).toMatchObject([{ reason: 'deletedByPeer' }]);
+  });
+
+  it('a rebooted peer, whose kernel is empty too, is back as soon as it calls', () => {
+    const pair = new Pair().configure().settle().advance(60_000);
+    pair.restarted(pair.right, 99);
+    for (const { id } of pair.sas(pair.right)) pair.right.kernel.execute({ kind: 'deleteSa', id });
+    pair.configureRight({ initiation: 'start' });
+    pair.settle().advance(3_000);
+    expect(pair.encrypts()).toBe(true);
+  });
+});
