@@ -1,6 +1,6 @@
 import { access, chmod, copyFile, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 import { takeLock } from './folder-lock.ts';
 import { LabError } from './lab-error.ts';
@@ -30,8 +30,10 @@ export async function rootFolder(recipe: Recipe, options: BuildOptions): Promise
   const finished = join(options.cacheFolder, name);
   if (await exists(finished)) return finished;
   await mkdir(options.cacheFolder, { recursive: true });
-  options.say(`waiting for the right to build ${name} in ${options.cacheFolder}`);
-  const lock = await takeLock(join(options.cacheFolder, `${name}.lock`), options.signal);
+  const waiting = setTimeout(() => options.say('waiting for another run that builds the root folder'), 1000);
+  const lock = await takeLock(join(options.cacheFolder, `${name}.lock`), options.signal).finally(() =>
+    clearTimeout(waiting),
+  );
   try {
     if (!(await exists(finished))) await build(recipe, finished, options);
     return finished;
@@ -43,20 +45,33 @@ export async function rootFolder(recipe: Recipe, options: BuildOptions): Promise
 async function build(recipe: Recipe, finished: string, options: BuildOptions): Promise<void> {
   // Not the name of an earlier build: what was killed may still be dying in there.
   const unfinished = `${finished}.unfinished-${process.pid}`;
+  for (const name of await readdir(options.cacheFolder)) {
+    if (name.startsWith(`${basename(finished)}.unfinished-`)) await remove(join(options.cacheFolder, name));
+  }
   await installBuilder(options);
   options.say(
     `building a Debian ${recipe.suite} root folder with ${recipe.packages.length} packages (20 to 60 s, once)`,
   );
   try {
-    const made = await runToEnd(mmdebstrapCommand(recipe, unfinished), options.signal, unfinished);
+    const root = join(unfinished, 'root');
+    const temporary = join(unfinished, 'tmp');
+    await mkdir(temporary, { recursive: true });
+    const made = await runToEnd(['env', `TMPDIR=${temporary}`, ...mmdebstrapCommand(recipe, root)], {
+      signal: options.signal,
+      removedOnDeath: unfinished,
+      onLine: (line) => {
+        const stage = /^I: ((?:running|downloading|extracting|installing|cleaning).*)/.exec(line)?.[1];
+        if (stage !== undefined) options.say(`  ${stage}`);
+      },
+    });
     if (options.signal.aborted) throw new LabError('the build of the root folder was interrupted');
     if (made.code !== 0) {
       throw new LabError(`mmdebstrap failed; can this machine reach a Debian mirror?\n${lastLines(made.output)}`);
     }
-    await customize(unfinished);
-    await rename(unfinished, finished);
+    await customize(root);
+    await rename(root, finished);
   } finally {
-    await rm(unfinished, { recursive: true, force: true });
+    await remove(unfinished);
   }
 }
 
@@ -87,7 +102,7 @@ async function installBuilder(options: BuildOptions): Promise<void> {
   const install = ['env', 'DEBIAN_FRONTEND=noninteractive', ...apt, 'install', '--no-install-recommends', ...packages];
   for (const command of [[...apt, 'update'], install]) {
     const [program = '', ...words] = command;
-    const ended = await runToEnd([program, ...words], options.signal);
+    const ended = await runToEnd([program, ...words], { signal: options.signal });
     if (ended.code !== 0) {
       throw new LabError(`'${command.join(' ')}' failed; install mmdebstrap by hand\n${lastLines(ended.output)}`);
     }
@@ -138,6 +153,10 @@ async function customizationText(): Promise<string> {
 
 function lastLines(output: string): string {
   return output.trimEnd().split('\n').slice(-15).join('\n');
+}
+
+function remove(folder: string): Promise<void> {
+  return rm(folder, { recursive: true, force: true });
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -28,22 +28,26 @@ export interface RunFolder {
 
 /** Makes a run folder, readable by its owner only: the environment may hold secrets. */
 export function makeRunFolder(content: RunContent): RunFolder {
-  const path = mkdtempSync(join(tmpdir(), prefix));
+  const path = mkdtempSync(join(tmpdir(), `${prefix}${process.pid}-`));
   const endMark = `\u0001lab end ${randomBytes(12).toString('hex')}\u0001`;
   for (const script of guestScripts) copyFileSync(join(guestFolder, script), join(path, script));
-  writeFileSync(join(path, 'owner'), String(process.pid));
   writeFileSync(join(path, 'end-mark'), endMark);
   writeFileSync(join(path, 'shares'), content.shares.map((share) => `${share.mode} ${share.path}\n`).join(''));
   writeFileSync(join(path, 'command.sh'), commandScript(content));
   return { path, endMark, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** Removes run folders whose launcher is no more; one that was killed with SIGKILL cannot have done it. */
+/**
+ * Removes run folders that nothing could remove at the time, as after a power cut: older than a day, and their launcher
+ * is no more.
+ */
 export function removeAbandonedRunFolders(): void {
   for (const name of readdirSync(tmpdir())) {
-    if (!name.startsWith(prefix)) continue;
+    const [, owner] = /^ikemesh-lab-(\d+)-/.exec(name) ?? [];
     const path = join(tmpdir(), name);
-    if (!hasLiveOwner(path)) rmSync(path, { recursive: true, force: true });
+    if (owner === undefined || isRunning(Number(owner))) continue;
+    const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+    if (age > 24 * 3600 * 1000) rmSync(path, { recursive: true, force: true });
   }
 }
 
@@ -60,9 +64,9 @@ function quoted(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-function hasLiveOwner(path: string): boolean {
+function isRunning(pid: number): boolean {
   try {
-    process.kill(Number(readFileSync(join(path, 'owner'), 'utf8')), 0);
+    process.kill(pid, 0);
     return true;
   } catch {
     return false;

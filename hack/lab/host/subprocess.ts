@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 
 import { guard } from './guard.ts';
 
@@ -9,29 +10,32 @@ export interface Ended {
   readonly output: string;
 }
 
-/**
- * Runs a helper program on the host, in a process group of its own, and collects what it says.
- * Aborting the signal ends the whole group; so does the death of this process where a folder is named, which is then
- * removed.
- */
-export function runToEnd(
-  command: readonly [string, ...string[]],
-  signal?: AbortSignal,
-  folder?: string,
-): Promise<Ended> {
+export interface RunToEndOptions {
+  /** Aborting it ends the program's whole group. */
+  readonly signal?: AbortSignal;
+  /** The program's group ends and this folder goes when this process dies, however it dies. */
+  readonly removedOnDeath?: string;
+  /** Told each line that the program says. */
+  readonly onLine?: (line: string) => void;
+}
+
+/** Runs a helper program on the host, in a process group of its own, and collects what it says. */
+export function runToEnd(command: readonly [string, ...string[]], options: RunToEndOptions = {}): Promise<Ended> {
   return new Promise((resolve) => {
     const [program, ...words] = command;
     const child = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-    if (folder !== undefined) guard(child, folder);
+    if (options.removedOnDeath !== undefined) guard(child, options.removedOnDeath);
     const pieces: Buffer[] = [];
-    child.stdout.on('data', (piece: Buffer) => pieces.push(piece));
-    child.stderr.on('data', (piece: Buffer) => pieces.push(piece));
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (piece: Buffer) => pieces.push(piece));
+      if (options.onLine !== undefined) createInterface({ input: stream }).on('line', options.onLine);
+    }
     const kill = () => killGroup(child.pid, 'SIGTERM');
-    signal?.addEventListener('abort', kill, { once: true });
+    options.signal?.addEventListener('abort', kill, { once: true });
     child.on('error', (error) => resolve({ code: 127, output: `${program}: ${error.message}` }));
-    child.on('close', (code, killedBy) => {
-      signal?.removeEventListener('abort', kill);
-      resolve({ code: code ?? (killedBy === null ? 1 : 128), output: Buffer.concat(pieces).toString() });
+    child.on('close', (code) => {
+      options.signal?.removeEventListener('abort', kill);
+      resolve({ code: code ?? 128, output: Buffer.concat(pieces).toString() });
     });
   });
 }

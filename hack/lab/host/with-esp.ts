@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, realpathSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join, relative, resolve } from 'node:path';
-
+import { Interruption } from './interruption.ts';
 import { chooseKernel, type KernelKind } from './kernel.ts';
 import { LabError } from './lab-error.ts';
 import { type Launched, launch, type Output } from './launch.ts';
@@ -38,30 +38,20 @@ export async function withEsp(request: LabCommand): Promise<number> {
   if (process.getuid?.() !== 0) {
     throw new LabError('the lab needs root, as in a plain container: use sudo, or docker run (no --privileged needed)');
   }
-  const interruption = new AbortController();
+  const say = request.say ?? (() => undefined);
+  const interruption = new Interruption();
   let launched: Launched | undefined;
   let run: RunFolder | undefined;
-  let interruptedBy: NodeJS.Signals | undefined;
-  const forward = (name: NodeJS.Signals) => {
-    interruption.abort();
-    if (interruptedBy !== undefined) launched?.kill();
-    else launched?.signal(name);
-    interruptedBy = name;
-    setTimeout(() => launched?.kill(), graceMs).unref();
-  };
-  for (const name of forwarded) process.on(name, forward);
   try {
     removeAbandonedRunFolders();
-    const say = request.say ?? (() => undefined);
-    const cacheFolder = labCacheFolder(process.env);
     const root = await rootFolder(recipes[request.recipe ?? 'strongswan'], {
-      cacheFolder,
+      cacheFolder: labCacheFolder(process.env),
       say,
-      signal: interruption.signal,
+      signal: interruption.aborted,
     });
     const kernel = await chooseKernel(root, request.kernel ?? 'auto');
+    interruption.aborted.throwIfAborted();
     run = makeRunFolder(runContent(request, kernel));
-    if (interruption.signal.aborted) throw new LabError('interrupted');
     launched = launch({
       kernel,
       root,
@@ -70,42 +60,19 @@ export async function withEsp(request: LabCommand): Promise<number> {
       terminal: request.terminal ?? false,
       output: request.output ?? ownOutput,
     });
-    return await untilExit(launched, request, () => interruptedBy, say);
-  } finally {
-    launched?.kill();
-    run?.remove();
-    for (const name of forwarded) process.off(name, forward);
-  }
-}
-
-async function untilExit(
-  launched: Launched,
-  request: LabCommand,
-  interruptedBy: () => NodeJS.Signals | undefined,
-  say: (line: string) => void,
-): Promise<number> {
-  let timedOut = false;
-  const started = Date.now();
-  const timeout =
-    request.timeoutMs === undefined
-      ? undefined
-      : setTimeout(() => {
-          timedOut = true;
-          say(`the command did not end within ${request.timeoutMs} ms and is stopped`);
-          launched.signal('SIGTERM');
-          setTimeout(() => launched.kill(), graceMs).unref();
-        }, request.timeoutMs);
-  try {
+    if (request.timeoutMs !== undefined) interruption.after(request.timeoutMs, say);
+    interruption.passTo(launched);
     const code = await launched.exit;
-    return timedOut ? 124 : code;
+    return interruption.timedOut ? timeoutCode : code;
   } catch (error) {
-    if (timedOut) return 124;
-    const signal = interruptedBy();
-    if (signal !== undefined) return 128 + constants.signals[signal];
-    if (error instanceof LabError) throw new LabError(`${error.message}\n(after ${Date.now() - started} ms)`);
+    // What was interrupted fails in whatever way it can.
+    if (interruption.timedOut) return timeoutCode;
+    if (interruption.by !== undefined) return 128 + constants.signals[interruption.by];
     throw error;
   } finally {
-    clearTimeout(timeout);
+    interruption.stopListening();
+    launched?.kill();
+    run?.remove();
   }
 }
 
@@ -160,5 +127,5 @@ const ownOutput: Output = {
   stdout: (piece) => process.stdout.write(piece),
   stderr: (piece) => process.stderr.write(piece),
 };
-const forwarded: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
-const graceMs = 5000;
+// What timeout(1) exits with.
+const timeoutCode = 124;
