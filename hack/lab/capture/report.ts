@@ -26,7 +26,7 @@ export function captureReport(packets: readonly Packet[], senders: ReadonlyMap<s
 }
 
 /** How many packets of each kind. */
-export function countPackets(packets: readonly Packet[]): PacketCounts {
+function countPackets(packets: readonly Packet[]): PacketCounts {
   const counts = { ...noPackets };
   for (const packet of packets) {
     // A plaintext fragment leaks as much as a whole packet.

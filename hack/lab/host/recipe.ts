@@ -40,11 +40,6 @@ export const recipes = {
 
 export type RecipeName = keyof typeof recipes;
 
-/** Whether a word given by a user names a recipe. */
-export function isRecipeName(word: string): word is RecipeName {
-  return Object.hasOwn(recipes, word);
-}
-
 /**
  * The name of the cached folder: the recipe's name and a hash over everything that decides the folder's content,
  * so that a changed recipe is never served by an old folder.

@@ -30,7 +30,11 @@ export interface RunOrder {
   readonly programs: LabPrograms;
 }
 
-/** Runs scenarios one after another in this kernel, tells how each went, and gives the exit code. */
+/**
+ * Runs scenarios one after another in this kernel, tells how each went, and gives the exit code.
+ *
+ * @public The generated text of the bundled runner calls it.
+ */
 export async function runScenarios(scenarios: readonly Scenario[], order: RunOrder): Promise<number> {
   const results: ScenarioResult[] = [];
   for (const name of order.names) {

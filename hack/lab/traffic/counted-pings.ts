@@ -23,7 +23,7 @@ export interface PingOptions {
   readonly doNotFragment?: boolean;
 }
 
-/** Pings an address of either family and counts; lost packets are a count, not a failure. */
+/** Pings an address of either family and counts; lost packets are a count, not a failure. @public */
 export async function ping(node: LabNode, address: string, options: PingOptions = {}): Promise<PingReport> {
   const { count = 3, intervalMs = 100, waitMs = 1000, size = 56 } = options;
   const command = [

@@ -73,7 +73,7 @@ export function expectNothingLost(directions: readonly DirectionReport[]): void 
 }
 
 /** One direction in words. */
-export function directionText(report: DirectionReport): string {
+function directionText(report: DirectionReport): string {
   const refused = Object.entries(report.refused).map(([code, count]) => `, ${count} refused with ${code}`);
   const counts = `${report.lost} of ${report.sent} lost, ${report.duplicated} twice, longest gap ${report.longestGapMs} ms`;
   return `${report.from} to ${report.to}: ${counts}${refused.join('')}`;
