@@ -7,6 +7,7 @@ import type { EspPacket, Packet, PlainPacket } from '../../dataplane/memory/pack
 import { MemoryDataplane } from '../../dataplane/memory.ts';
 import type { DataplaneCommand, InstalledPolicy, InstalledSa } from '../../dataplane/types.ts';
 import { err } from '../../result.ts';
+import { bypassPolicies, isBypass } from '../../runtime/bypass.ts';
 import { type IpAddress, parseIpAddress } from '../../wire/ip-address.ts';
 import { IdType } from '../../wire/registry.ts';
 import { createEndpoint } from '../endpoint.ts';
@@ -277,9 +278,10 @@ export class Pair {
     return this.sas(of).filter((sa) => sa.source === of.address);
   }
 
+  /** Policies of connections; the way of IKE itself is left out. */
   policies(of: Side): readonly InstalledPolicy[] {
     const dumped = of.kernel.dump();
-    return dumped.ok ? dumped.value.policies : [];
+    return dumped.ok ? dumped.value.policies.filter((policy) => !isBypass(policy)) : [];
   }
 
   /** What becomes of one packet between the two: it arrives encrypted, in plaintext, or it is lost somewhere. */
@@ -331,6 +333,9 @@ export class Pair {
       jobs: [],
       refuse: () => undefined,
     };
+    for (const policy of bypassPolicies({ ike: 500, natTraversal: 4500 })) {
+      side.kernel.execute({ kind: 'putPolicy', policy });
+    }
     side.kernel.onEvent((event) => this.handle(side, { kind: 'kernel', event }));
     return side;
   }

@@ -290,8 +290,11 @@ export function calling(changes: Partial<ConnectionConfig> = {}, options: PeerOp
 }
 
 /** The left side of a pair waits for the call of a peer that the test plays. */
-export function waiting(changes: Partial<ConnectionConfig> = {}, options: PeerOptions = {}): ScriptedPeer {
-  const pair = new Pair();
+export function waiting(
+  changes: Partial<ConnectionConfig> = {},
+  options: PeerOptions = {},
+  pair: Pair = new Pair(),
+): ScriptedPeer {
   pair.configureLeft({ initiation: 'respond', ...changes });
   return new ScriptedPeer(pair, options);
 }
