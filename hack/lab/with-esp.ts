@@ -19,12 +19,7 @@ const program = new Command('with-esp')
   .usage('[options] -- COMMAND [ARGUMENT...]')
   .argument('<command...>')
   .passThroughOptions()
-  .addOption(
-    new Option('--kernel <kind>', 'whose kernel')
-      .choices(['auto', 'direct', 'uml'])
-      .default('auto')
-      .env('LAB_KERNEL_KIND'),
-  )
+  .addOption(new Option('--kernel <kind>', 'whose kernel').choices(['auto', 'direct', 'uml']).default('auto'))
   .addOption(new Option('--recipe <name>', 'root folder').choices(Object.keys(recipes)).default('strongswan'))
   .option('--memory <MiB>', 'memory of the guest', positiveNumber, 1024)
   .option('--timeout <seconds>', 'stop the command after this time and exit with 124', positiveNumber)

@@ -60,14 +60,18 @@ async function runScenario(scenario: Scenario, folder: string, programs: LabProg
   const { lab, end } = scenarioLab(folder, programs);
   const faults: string[] = [];
   const timeoutMs = scenario.timeoutMs ?? 60_000;
-  const timeout = Promise.withResolvers<never>();
-  const late = () => timeout.reject(new Error(`it was not over after ${timeoutMs / 1000} s`));
+  const aborted = Promise.withResolvers<never>();
+  const late = () => aborted.reject(new Error(`it was not over after ${timeoutMs / 1000} s`));
   const timer = setTimeout(late, timeoutMs);
+  // A promise that nobody awaited, or a callback that threw, fails this scenario and not the next ones.
+  const stray = (error: unknown) => aborted.reject(error);
+  process.on('uncaughtException', stray);
   const run = scenario.run(lab);
   // After a timeout its daemons are killed under it; what it throws then is not the reason.
   run.catch(() => undefined);
-  await Promise.race([run, timeout.promise]).catch((error: unknown) => faults.push(reason(error)));
+  await Promise.race([run, aborted.promise]).catch((error: unknown) => faults.push(reason(error)));
   clearTimeout(timer);
+  process.off('uncaughtException', stray);
   await end().catch((error: unknown) => faults.push(`the lab could not be removed: ${reason(error)}`));
   const seconds = Math.round((performance.now() - started) / 100) / 10;
   const outcome = { name: scenario.name, passed: faults.length === 0, seconds };

@@ -25,13 +25,18 @@ export interface ScenarioLab {
 export function scenarioLab(folder: string, programs: LabPrograms): ScenarioLab {
   const daemons: Daemon[] = [];
   let removeTopology: (() => Promise<void>) | undefined;
+  let ended = false;
   const lab: Lab = {
     folder,
     step: (text) => process.stdout.write(`    ${text}\n`),
     topology: async (description) => {
       const topology = await createTopology(description, {
         logFolder: folder,
-        started: (daemon) => daemons.push(daemon),
+        started: (daemon) => {
+          daemons.push(daemon);
+          // Code of a scenario that ran out of time may still run.
+          if (ended) daemon.signal('SIGKILL');
+        },
         created: (remove) => {
           removeTopology = remove;
         },
@@ -49,6 +54,7 @@ export function scenarioLab(folder: string, programs: LabPrograms): ScenarioLab 
   return {
     lab,
     end: async () => {
+      ended = true;
       for (const daemon of daemons) await daemon.kill();
       await removeTopology?.();
     },
