@@ -1,9 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { bundle } from '../../build/bundle.ts';
 import { runnerText } from '../runner/catalogue.ts';
 import type { LabPrograms } from '../runner/scenario-lab.ts';
+import { isRunning } from './run-folder.ts';
 import { projectFolder } from './with-esp.ts';
 
 /** One file for each program that runs in the lab: in a guest each file read at start costs milliseconds. */
@@ -19,8 +20,12 @@ export interface BundledPrograms {
 export async function bundlePrograms(withAgent: boolean): Promise<BundledPrograms> {
   const dist = join(projectFolder, 'dist');
   mkdirSync(dist, { recursive: true });
+  for (const name of readdirSync(dist)) {
+    const [, owner] = /^lab-(\d+)-/.exec(name) ?? [];
+    if (owner !== undefined && !isRunning(Number(owner))) rmSync(join(dist, name), { recursive: true, force: true });
+  }
   // A folder for each run: another run's bundles may be in use.
-  const folder = mkdtempSync(join(dist, 'lab-'));
+  const folder = mkdtempSync(join(dist, `lab-${process.pid}-`));
   const remove = () => rmSync(folder, { recursive: true, force: true });
   try {
     const runner = join(folder, 'runner.js');
