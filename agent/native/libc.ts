@@ -89,12 +89,25 @@ export function closeDescriptor(fd: FileDescriptor): void {
 }
 
 /**
- * Calls `onReadable` from the event loop whenever `fd` can be read, and keeps the process alive until closed. The
- * descriptor must not be watched twice.
+ * Calls `onReadable` from the event loop whenever `fd` can be read or has an error to tell, and keeps the process alive
+ * until closed. The descriptor must not be watched twice.
  */
 export function watchReadable(fd: FileDescriptor, onReadable: () => void): ReadWatch {
-  const handle = koffi.node.poll(fd, { readable: true }, onReadable);
-  return { close: () => handle.close() };
+  let closed = false;
+  const callback = (status: number): void => {
+    onReadable();
+    // libuv gives a descriptor up once it has reported an error, such as that a netlink socket has overflowed.
+    if (status < 0 && !closed) handle.start(READABLE, called);
+  };
+  // The package's types leave out the status, which comes first.
+  const called = callback as unknown as () => void;
+  const handle = koffi.node.poll(fd, READABLE, called);
+  return {
+    close: () => {
+      closed = true;
+      handle.close();
+    },
+  };
 }
 
 /**
@@ -157,6 +170,8 @@ const MSG_TRUNC = 0x20;
 const O_RDONLY = 0;
 const O_CLOEXEC = 0o2000000;
 const CLONE_NEWNET = 0x40000000;
+
+const READABLE = { readable: true } as const;
 /** sizeof(struct sockaddr_storage): room for every address family. */
 const SOCKADDR_BYTES = 128;
 
