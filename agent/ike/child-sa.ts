@@ -26,6 +26,10 @@ export interface ChildSa {
   readonly usage: 'deferred' | 'current' | 'superseded';
   /** Whether this side initiated the exchange that made the pair. */
   readonly weInitiated: boolean;
+  /** Whether the peer is known to send on it, and so not on older ones any more. */
+  readonly settled: boolean;
+  /** The first message ID of ours whose answer shows that; undefined where no answer can. */
+  readonly settledBy: number | undefined;
 }
 
 /** What both sides agreed on for a Child SA that is about to be installed. */
@@ -48,6 +52,7 @@ export function childSa(
   path: Path,
   udpEncapsulation: boolean,
   usage: ChildSa['usage'],
+  settledBy: number | undefined,
 ): ChildSa {
   return {
     config: agreement.config,
@@ -63,6 +68,8 @@ export function childSa(
     installedAt: at,
     usage,
     weInitiated: agreement.weInitiated,
+    settled: false,
+    settledBy,
   };
 }
 

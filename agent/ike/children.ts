@@ -1,10 +1,11 @@
 import type { ChildKeys } from '../crypto/keymat.ts';
 import type { SaId } from '../dataplane/types.ts';
 import { type ChildAgreement, type ChildSa, childSa, saSpecs } from './child-sa.ts';
-import { type Connection, childrenOf } from './connection.ts';
+import { type Connection, childrenOf, type OrphanSa } from './connection.ts';
 import type { Core } from './core.ts';
 import type { CloseReason } from './fact.ts';
 import { policyCommands } from './policies.ts';
+import { hasSettled, orphanPins, retire, retireOrphans } from './retirement.ts';
 import { selectorText } from './selector.ts';
 import type { IkeSa } from './state.ts';
 import type { Instant, Path } from './types.ts';
@@ -17,7 +18,8 @@ import type { Instant, Path } from './types.ts';
 /**
  * Installs a Child SA: as responder inbound SA, response, outbound SA; as initiator inbound, outbound; then policies.
  * A responder that still has an older pair goes on sending on it until the initiator is known to have its new inbound
- * SA: it deletes the older pair, sends a packet on the new one, or a further request on its IKE SA.
+ * SA: it deletes the older pair, sends a packet on the new one, or a further request on its IKE SA. `first` is the
+ * Child SA of IKE_AUTH.
  */
 export function installChild(
   core: Core,
@@ -28,19 +30,21 @@ export function installChild(
   keys: ChildKeys,
   path: Path,
   response: readonly Uint8Array[] | undefined,
+  first: boolean,
 ): void {
-  const older = childrenOf(connection).some(
-    (child) => isSameChild(child, agreement.config.name) && child.usage === 'current',
-  );
-  const usage = response !== undefined && older ? 'deferred' : 'current';
-  const child = childSa(at, agreement, path, sa.nat.local || sa.nat.remote, usage);
+  const { name, reqid } = agreement.config;
+  const older = childrenOf(connection).some((child) => isSameChild(child, name) && child.usage === 'current');
+  const usage = response !== undefined && (older || orphanPins(connection).has(reqid)) ? 'deferred' : 'current';
+  // An answer shows that the peer has our last response only where it could not answer before it had it.
+  const settledBy = agreement.weInitiated || first ? sa.window.nextRequestId : undefined;
+  const child = childSa(at, agreement, path, sa.nat.local || sa.nat.remote, usage, settledBy);
   const { inbound, outbound } = saSpecs(child, keys, path);
   core.command({ kind: 'addSa', sa: inbound }, connection, sa.number, child.inboundSpi);
   if (response !== undefined) core.transmit(path, response);
   core.command({ kind: 'addSa', sa: outbound }, connection, sa.number, child.inboundSpi);
   setChildren(sa, (children) => [...children, child]);
-  if (usage === 'current') makeCurrent(core, at, sa, connection, child);
-  else {
+  if (usage === 'current') makeCurrent(core, sa, connection, child);
+  if (awaitsPackets(connection, child)) {
     connection.switchCheckAt ??= at + core.context.limits.switchCheckMs;
     core.schedule(connection);
   }
@@ -58,11 +62,11 @@ export function installChild(
   });
 }
 
-/** Asks the kernel whether initiators send on new pairs that are not sent on yet; `onCounters` takes the answers. */
+/** Asks the kernel whether peers send on new pairs, where that matters; `onCounters` takes the answers. */
 export function askForCounters(core: Core, at: Instant, connection: Connection): void {
   connection.switchCheckAt = undefined;
   for (const child of childrenOf(connection)) {
-    if (child.usage !== 'deferred') continue;
+    if (!awaitsPackets(connection, child)) continue;
     const id = { destination: child.localAddress, spi: child.inboundSpi };
     core.command({ kind: 'queryCounters', id }, connection, 0, 0);
     connection.switchCheckAt = at + core.context.limits.switchCheckMs;
@@ -70,40 +74,64 @@ export function askForCounters(core: Core, at: Instant, connection: Connection):
   core.schedule(connection);
 }
 
-/** A packet on a new pair proves that the initiator has both of its SAs: now it can be sent on too. */
+/** A packet on a new pair proves that the peer has both of its SAs. */
 export function onCounters(core: Core, at: Instant, id: SaId, packets: number): void {
   if (packets === 0) return;
   for (const connection of core.connections.values()) {
     if (connection.switchCheckAt === undefined) continue;
     for (const sa of connection.ikeSas) {
-      if (sa.state.kind !== 'established') continue;
-      const child = sa.state.children.find(
-        (each) => each.inboundSpi === id.spi && each.localAddress === id.destination,
-      );
-      if (child?.usage === 'deferred') makeCurrent(core, at, sa, connection, child);
+      settleChildren(core, at, sa, connection, (child) => {
+        return child.inboundSpi === id.spi && child.localAddress === id.destination;
+      });
     }
   }
 }
 
-/** A further request of the peer shows that it has what earlier ones were granted: from here on it is sent to. */
-export function switchToGranted(core: Core, at: Instant, sa: IkeSa, connection: Connection): void {
+/** A further request of the peer shows that it has the pairs that earlier ones were granted. */
+export function settleGranted(
+  core: Core,
+  at: Instant,
+  sa: IkeSa,
+  connection: Connection,
+  earlier: readonly ChildSa[],
+): void {
+  settleChildren(core, at, sa, connection, ({ weInitiated, inboundSpi }) => {
+    return !weInitiated && earlier.some((child) => child.inboundSpi === inboundSpi);
+  });
+}
+
+/** The peer's answer to a request that followed a new pair shows that it has the pair. */
+export function settleAnswered(core: Core, at: Instant, sa: IkeSa, connection: Connection, messageId: number): void {
+  settleChildren(core, at, sa, connection, ({ settledBy }) => settledBy !== undefined && settledBy <= messageId);
+}
+
+/** The peer sends on these pairs: they can be sent on, and nothing older is needed any more. */
+function settleChildren(
+  core: Core,
+  at: Instant,
+  sa: IkeSa,
+  connection: Connection,
+  which: (child: ChildSa) => boolean,
+): void {
   if (sa.state.kind !== 'established') return;
   for (const child of sa.state.children) {
-    if (child.usage === 'deferred') makeCurrent(core, at, sa, connection, child);
+    if (child.settled || !which(child)) continue;
+    setChildren(sa, (children) => children.map((each) => (each === child ? { ...child, settled: true } : each)));
+    if (child.usage === 'deferred') makeCurrent(core, sa, connection, child);
+    retireOrphans(core, at, connection, child.config.reqid);
   }
 }
 
 /** Sends on `child` from here on; older pairs of the same Child are received on only. */
-export function makeCurrent(core: Core, at: Instant, sa: IkeSa, connection: Connection, child: ChildSa): void {
+function makeCurrent(core: Core, sa: IkeSa, connection: Connection, child: ChildSa): void {
   markCurrent(connection, child);
   orderPolicies(core, connection, sa.number, child.inboundSpi);
-  retireOrphans(core, at, connection, child.config.reqid);
 }
 
 /**
  * Takes Child SAs, named by their inbound SPIs, out of the kernel: policies first, so that nothing is sent on an SA that
  * is gone, then the outbound SA. The inbound one stays for a grace: the peer sends on it until it has heard, and its
- * last packets are under way.
+ * last packets are under way. What a peer has that has stopped answering is as it was before.
  */
 export function removeChildren(
   core: Core,
@@ -117,18 +145,19 @@ export function removeChildren(
   const removed = sa.state.children.filter((child) => inboundSpis.includes(child.inboundSpi));
   if (removed.length === 0) return;
   setChildren(sa, (children) => children.filter((child) => !removed.includes(child)));
-  ensureCurrent(core, at, connection);
+  const kept = reason === 'peerDead' ? removed.flatMap((child) => orphansOf(connection, child)) : [];
+  connection.orphans.push(...kept);
+  ensureCurrent(connection);
   orderPolicies(core, connection, sa.number, 0);
-  const { supersededGraceMs, deleteTimeoutMs } = core.context.limits;
-  const knows = reason === 'deletedByPeer' || reason === 'peerDead';
+  const told = reason !== 'deletedByPeer' && reason !== 'peerDead';
   // A Delete waits for its turn first, then for its answer; `hastenRetirement` comes when that is there.
-  const heardBy = knows ? at : at + connection.config.liveness.timeoutMs + deleteTimeoutMs;
+  const heardBy = told ? at + connection.config.liveness.timeoutMs + core.context.limits.deleteTimeoutMs : at;
   for (const child of removed) {
-    const outbound = { destination: child.remoteAddress, spi: child.outboundSpi };
     const inbound = { destination: child.localAddress, spi: child.inboundSpi };
-    core.command({ kind: 'deleteSa', id: outbound }, connection, sa.number, 0);
-    const toldOn = knows ? 0 : sa.number;
-    connection.retiring.push({ id: inbound, toldOn, removeAt: heardBy + supersededGraceMs });
+    const outbound = { destination: child.remoteAddress, spi: child.outboundSpi };
+    const isKept = (id: SaId): boolean => kept.some((orphan) => orphan.id.spi === id.spi);
+    if (!isKept(outbound)) core.command({ kind: 'deleteSa', id: outbound }, connection, sa.number, 0);
+    if (!isKept(inbound)) retire(core, connection, inbound, child.config.reqid, told ? sa.number : 0, heardBy);
     core.report({
       kind: 'childSaClosed',
       connection: connection.config.name,
@@ -139,7 +168,6 @@ export function removeChildren(
       reason,
     });
   }
-  core.schedule(connection);
 }
 
 /** Takes all Child SAs of an IKE SA out of the kernel. */
@@ -155,25 +183,6 @@ export function removeAllChildren(
   removeChildren(core, at, sa, connection, spis, reason);
 }
 
-/** The peer has answered on an IKE SA, or never will: only packets under way may still come to what it was told of. */
-export function hastenRetirement(core: Core, at: Instant, connection: Connection, ikeSa: number): void {
-  const removeAt = at + core.context.limits.supersededGraceMs;
-  connection.retiring = connection.retiring.map((each) =>
-    each.toldOn === ikeSa ? { id: each.id, toldOn: 0, removeAt: Math.min(each.removeAt, removeAt) } : each,
-  );
-  core.schedule(connection);
-}
-
-/** Removes what has outlived its grace. */
-export function removeRetired(core: Core, at: Instant, connection: Connection): void {
-  for (const { id, removeAt } of connection.retiring) {
-    if (removeAt > at) continue;
-    core.command({ kind: 'deleteSa', id }, connection, 0, 0);
-    core.espSpis.delete(id.spi);
-  }
-  connection.retiring = connection.retiring.filter(({ removeAt }) => removeAt > at);
-}
-
 /** Brings the kernel's policies to what the connection needs now. */
 export function orderPolicies(core: Core, connection: Connection, ikeSa: number, childSpi: number): void {
   const commands = policyCommands(
@@ -183,9 +192,29 @@ export function orderPolicies(core: Core, connection: Connection, ikeSa: number,
     core.policyIndexes,
     core.context.limits,
     connection.policiesUncertain,
+    orphanPins(connection),
   );
   connection.policiesUncertain = false;
   for (const command of commands) core.command(command, connection, ikeSa, childSpi);
+}
+
+/** Whether packets on a pair would tell something that is not known yet and wanted. */
+function awaitsPackets(connection: Connection, child: ChildSa): boolean {
+  if (child.settled) return false;
+  return child.usage === 'deferred' || connection.orphans.some(({ reqid }) => reqid === child.config.reqid);
+}
+
+/**
+ * What stays of a pair whose peer has stopped answering: it may be its agent alone that is gone. Where plaintext is
+ * allowed it is sent in plaintext again, for a peer that has gone altogether would receive nothing else.
+ */
+function orphansOf(connection: Connection, child: ChildSa): readonly OrphanSa[] {
+  const { reqid, enforcement } = child.config;
+  if (hasSettled(connection, reqid)) return [];
+  const pinned = child.usage === 'current' && enforcement === 'Required';
+  const inbound = { id: { destination: child.localAddress, spi: child.inboundSpi }, reqid, pinned: false };
+  const outbound = { id: { destination: child.remoteAddress, spi: child.outboundSpi }, reqid, pinned: true };
+  return pinned ? [inbound, outbound] : [inbound];
 }
 
 /**
@@ -193,15 +222,14 @@ export function orderPolicies(core: Core, connection: Connection, ikeSa: number,
  * those that it had superseded, which happens where two crossing exchanges are settled. The policies follow when all
  * are in place: none may lose its pin on the way.
  */
-function ensureCurrent(core: Core, at: Instant, connection: Connection): void {
+export function ensureCurrent(connection: Connection): void {
+  const pins = orphanPins(connection);
   const names = new Set(childrenOf(connection).map((child) => child.config.name));
   for (const name of names) {
     const candidates = childrenOf(connection).filter((child) => isSameChild(child, name));
-    if (candidates.some(({ usage }) => usage === 'current')) continue;
+    if (candidates.some(({ usage, config }) => usage === 'current' || pins.has(config.reqid))) continue;
     const next = candidates.findLast(({ usage }) => usage === 'deferred') ?? candidates.at(-1);
-    if (next === undefined) continue;
-    markCurrent(connection, next);
-    retireOrphans(core, at, connection, next.config.reqid);
+    if (next !== undefined) markCurrent(connection, next);
   }
 }
 
@@ -214,18 +242,6 @@ function markCurrent(connection: Connection, child: ChildSa): void {
       }),
     );
   }
-}
-
-/** What an earlier run left has a successor in use. */
-function retireOrphans(core: Core, at: Instant, connection: Connection, reqid: number): void {
-  const removeAt = at + core.context.limits.supersededGraceMs;
-  for (const orphan of connection.orphans) {
-    if (orphan.reqid !== reqid) continue;
-    connection.retiring.push({ id: orphan.id, toldOn: 0, removeAt });
-    core.report({ kind: 'orphanRemoved', connection: connection.config.name, spi: orphan.id.spi });
-  }
-  connection.orphans = connection.orphans.filter((orphan) => orphan.reqid !== reqid);
-  core.schedule(connection);
 }
 
 function setChildren(sa: IkeSa, change: (children: readonly ChildSa[]) => readonly ChildSa[]): void {

@@ -1,15 +1,20 @@
-import { hastenRetirement, removeAllChildren } from './children.ts';
+import { removeAllChildren } from './children.ts';
 import { scheduleAttempt } from './connecting.ts';
 import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
 import type { CloseReason } from './fact.ts';
 import type { NegotiationFailure } from './outcome.ts';
 import { forgetAsked } from './requests.ts';
+import { hastenRetirement } from './retirement.ts';
 import type { IkeSa } from './state.ts';
 import type { Instant } from './types.ts';
 
-/** Ends an IKE SA: kernel objects, keys, entries in every table; and plans the next attempt where one is wanted. */
-export function closeIkeSa(core: Core, at: Instant, sa: IkeSa, reason: CloseReason): void {
+/**
+ * Ends an IKE SA: kernel objects, keys, entries in every table; and plans the next attempt where one is wanted. What was
+ * said last can still be repeated for a while, unless the end comes as `silent` to the peer: then it may repeat the
+ * request for what is gone, and must not be granted it once more.
+ */
+export function closeIkeSa(core: Core, at: Instant, sa: IkeSa, reason: CloseReason, silent = false): void {
   const { connection, state } = sa;
   if (state.kind === 'closed') return;
   const wasEstablished = state.kind === 'established' || (state.kind === 'deleting' && state.established);
@@ -22,7 +27,7 @@ export function closeIkeSa(core: Core, at: Instant, sa: IkeSa, reason: CloseReas
   sa.state = { kind: 'closed', expiresAt };
   core.touch(sa);
   // What said no in a response may have to say it again: the response can have been lost (RFC 7296 §2.1).
-  if (!wasEstablished && !sa.window.hasAnsweredProtected) core.ikeSas.delete(sa.localSpi);
+  if (silent || (!wasEstablished && !sa.window.hasAnsweredProtected)) core.ikeSas.delete(sa.localSpi);
   if (connection === undefined) return;
   connection.ikeSas = connection.ikeSas.filter((other) => other !== sa);
   hastenRetirement(core, at, connection, sa.number);

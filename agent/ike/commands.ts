@@ -1,3 +1,4 @@
+import type { KernelSnapshot } from '../dataplane/types.ts';
 import { assertNever } from '../result.ts';
 import { orderPolicies } from './children.ts';
 import { closeIkeSa } from './closing.ts';
@@ -6,8 +7,9 @@ import { type Connection, initiationOf, newConnection } from './connection.ts';
 import type { Core } from './core.ts';
 import type { CloseReason } from './fact.ts';
 import { sameIdentity } from './identity.ts';
-import { adopt } from './kernel-snapshot.ts';
+import { inherit, removeUnwanted } from './kernel-snapshot.ts';
 import { enqueue } from './requests.ts';
+import { removeOrphans } from './retirement.ts';
 import type { ChildConfig, Command, ConnectionConfig, Instant } from './types.ts';
 
 /** Carries out an order of the runtime. An unknown name is no failure: the connection is gone as it was to be. */
@@ -36,17 +38,30 @@ export function onCommand(core: Core, at: Instant, command: Command): void {
         for (const sa of connection.ikeSas) enqueue(core, at, sa, { kind: 'liveness' });
       });
       return;
-    case 'adopt':
-      adopt(core, command.snapshot);
+    case 'start':
+      start(core, at, command.connections, command.snapshot);
       return;
     default:
       assertNever(command);
   }
 }
 
+function start(core: Core, at: Instant, connections: readonly ConnectionConfig[], snapshot: KernelSnapshot): void {
+  for (const config of connections) {
+    const connection = newConnection(config);
+    inherit(core, connection, snapshot);
+    enter(core, at, connection);
+  }
+  removeUnwanted(core, snapshot);
+}
+
 function add(core: Core, at: Instant, config: ConnectionConfig): void {
-  if (core.connections.has(config.name)) throw new Error(`connection ${config.name} is there already`);
-  const connection = newConnection(config);
+  enter(core, at, newConnection(config));
+}
+
+function enter(core: Core, at: Instant, connection: Connection): void {
+  const { name } = connection.config;
+  if (core.connections.has(name)) throw new Error(`connection ${name} is there already`);
   core.addConnection(connection);
   orderPolicies(core, connection, 0, 0);
   begin(core, at, connection);
@@ -55,7 +70,7 @@ function add(core: Core, at: Instant, config: ConnectionConfig): void {
 function begin(core: Core, at: Instant, connection: Connection): void {
   const initiation = initiationOf(connection.config);
   if (initiation === 'start') connection.nextAttemptAt = at;
-  if (initiation === 'takeover') scheduleAttempt(core, at, connection);
+  else scheduleAttempt(core, at, connection);
   core.schedule(connection);
 }
 
@@ -117,11 +132,7 @@ function remove(core: Core, at: Instant, connection: Connection): void {
   connection.nextAttemptAt = undefined;
   connection.config = { ...connection.config, children: [] };
   orderPolicies(core, connection, 0, 0);
-  for (const orphan of connection.orphans) {
-    core.command({ kind: 'deleteSa', id: orphan.id }, connection, 0, 0);
-    core.espSpis.delete(orphan.id.spi);
-  }
-  connection.orphans = [];
+  removeOrphans(core, connection);
   core.schedule(connection);
 }
 

@@ -1,6 +1,7 @@
 import { installChild, removeChildren } from './children.ts';
 import { closeIkeSa, noteFailure } from './closing.ts';
 import { askForMissing, backoffMs, replace, scheduleAttempt } from './connecting.ts';
+import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
 import type { HandledRequest, Outcome } from './outcome.ts';
 import { protectedMessage } from './protected-message.ts';
@@ -36,7 +37,7 @@ export function commit(
     if (request !== undefined && response !== undefined && outcome.replyWithoutChild !== undefined) {
       core.fallback = { sa, request, response, payloads: outcome.replyWithoutChild };
     }
-    installChild(core, at, sa, connection, agreement, keys, request?.path ?? sa.path, response);
+    installChild(core, at, sa, connection, agreement, keys, request?.path ?? sa.path, response, established);
     settleLater(core, sa, at);
   } else if (response !== undefined && request !== undefined) core.transmit(request.path, response);
   for (const fact of outcome.facts ?? []) core.report(fact);
@@ -62,6 +63,17 @@ export function commit(
   else if (outcome.failure !== undefined) scheduleAttempt(core, at, connection);
   else if (established && sa.role === 'initiator') askForMissing(core, at, connection, sa);
   else if (!established) scheduleAttempt(core, at, connection);
+  if (outcome.install?.agreement.weInitiated === true) showPairs(core, at, connection, sa, established);
+}
+
+/**
+ * A responder switches to a new pair when it knows that we have it. After a restart no Delete of an older IKE SA tells
+ * it so, and the older pair that it goes on sending on may be one that our kernel has no more.
+ */
+function showPairs(core: Core, at: Instant, connection: Connection, sa: IkeSa, first: boolean): void {
+  const idle = sa.window.pending === undefined && sa.queue.length === 0;
+  const restarted = connection.orphans.length > 0 || (!first && sa.number === connection.firstIkeSa);
+  if (idle && restarted) enqueue(core, at, sa, { kind: 'liveness' });
 }
 
 function storedResponse(

@@ -85,7 +85,9 @@ export function backoffMs(core: Core, connection: Connection): number {
 export function scheduleAttempt(core: Core, at: Instant, connection: Connection): void {
   const { remoteAddress, name } = connection.config;
   const initiation = initiationOf(connection.config);
-  if (remoteAddress === 'any' || initiation === 'respond' || initiation === 'onDemand') return;
+  if (remoteAddress === 'any' || initiation === 'respond') return;
+  // Traffic that goes by orphans asks for nothing, and they will expire.
+  if (initiation === 'onDemand' && connection.orphans.length === 0) return;
   if (core.connections.get(name) !== connection) return;
   if (connection.nextAttemptAt !== undefined || isConnecting(connection) || isSatisfied(connection)) return;
   const backoff = backoffMs(core, connection);
@@ -117,7 +119,7 @@ function isInUse(connection: Connection, name: string): boolean {
 
 function mayBeSentOn(sa: IkeSa, name: string): boolean {
   if (sa.state.kind !== 'established') return false;
-  return sa.state.children.some((child) => child.config.name === name && child.usage !== 'deferred');
+  return sa.state.children.some((child) => child.config.name === name && (child.weInitiated || child.settled));
 }
 
 function hasChild(sa: IkeSa, name: string): boolean {

@@ -7,15 +7,21 @@ import type { ConnectionConfig, Instant } from './types.ts';
 /** An SA that still receives although it is not sent on any more. */
 interface RetiringSa {
   readonly id: SaId;
+  readonly reqid: number;
   /** Number of the IKE SA on which the peer has been told; 0 where it need not be, or has answered. */
   readonly toldOn: number;
   readonly removeAt: Instant;
 }
 
-/** An SA that an earlier run of the agent left in the kernel. */
+/**
+ * An SA in the kernel without an IKE SA that answers for it: an earlier run left it, or the peer has stopped answering.
+ * The peer may well send on it, or receive; so it stays until a successor is in use at both ends, or it expires.
+ */
 export interface OrphanSa {
   readonly id: SaId;
   readonly reqid: number;
+  /** Whether the out policies of its Child are pinned to it. */
+  readonly pinned: boolean;
 }
 
 /** A configured peer and how things stand with it. */
@@ -29,7 +35,6 @@ export interface Connection {
   retiring: RetiringSa[];
   /** When to look whether the peer sends on a pair that we do not send on yet; undefined where there is none. */
   switchCheckAt: Instant | undefined;
-  /** Taken over from an earlier run; removed once a successor is in use. */
   orphans: OrphanSa[];
   /** Failed attempts since the last success. */
   failures: number;
@@ -40,6 +45,8 @@ export interface Connection {
   lastFailure: { readonly at: Instant; readonly text: string } | undefined;
   /** Whether an IKE SA was established since this endpoint began: before that, INITIAL_CONTACT is true. */
   contacted: boolean;
+  /** Number of the IKE SA that was established first; 0 before. */
+  firstIkeSa: number;
   timerAt: Instant | undefined;
 }
 
@@ -58,6 +65,7 @@ export function newConnection(config: ConnectionConfig): Connection {
     replacing: 0,
     lastFailure: undefined,
     contacted: false,
+    firstIkeSa: 0,
     timerAt: undefined,
   };
 }

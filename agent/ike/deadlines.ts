@@ -1,13 +1,14 @@
 import { NotifyType } from '../wire/registry.ts';
-import { askForCounters, removeRetired } from './children.ts';
+import { askForCounters } from './children.ts';
 import { closeIkeSa, noteFailure } from './closing.ts';
 import { attempt, replace } from './connecting.ts';
-import type { Connection } from './connection.ts';
+import { type Connection, childrenOf } from './connection.ts';
 import type { Core } from './core.ts';
 import { unprotectedErrorText } from './exchange/ike-sa-init.ts';
 import type { Limits } from './limits.ts';
 import type { NegotiationFailure } from './outcome.ts';
 import { enqueue } from './requests.ts';
+import { keepUnanswered, removeRetired } from './retirement.ts';
 import { settle } from './settle.ts';
 import type { Established, IkeSa } from './state.ts';
 import type { Instant } from './types.ts';
@@ -52,7 +53,7 @@ export function onIkeSaDeadline(core: Core, at: Instant, sa: IkeSa): void {
     return;
   }
   if (state.kind === 'established' && state.endsAt !== undefined && state.endsAt <= at) {
-    closeIkeSa(core, at, sa, 'replaced');
+    endForgotten(core, at, sa, state, connection);
     return;
   }
   const { pending } = sa.window;
@@ -69,6 +70,22 @@ export function onConnectionDeadline(core: Core, at: Instant, connection: Connec
   if (connection.switchCheckAt !== undefined && connection.switchCheckAt <= at) askForCounters(core, at, connection);
   removeRetired(core, at, connection);
   if (connection.nextAttemptAt !== undefined && connection.nextAttemptAt <= at) attempt(core, at, connection);
+}
+
+/** The peer has forgotten the IKE SA. Its SAs in the kernel may be in use until the peer sends on their successors. */
+function endForgotten(
+  core: Core,
+  at: Instant,
+  sa: IkeSa,
+  state: Established,
+  connection: Connection | undefined,
+): void {
+  const successors = connection === undefined ? [] : childrenOf(connection).filter(({ settled }) => settled);
+  const replaced = state.children.every(({ config, inboundSpi }) =>
+    successors.some((child) => child.config.name === config.name && child.inboundSpi !== inboundSpi),
+  );
+  if (replaced) closeIkeSa(core, at, sa, 'replaced', true);
+  else sa.state = { ...state, endsAt: at + core.context.limits.forgottenGraceMs };
 }
 
 function whileEstablished(core: Core, at: Instant, sa: IkeSa, state: Established, connection: Connection): void {
@@ -110,15 +127,33 @@ function expire(core: Core, at: Instant, sa: IkeSa, connection: Connection | und
 function giveUp(core: Core, at: Instant, sa: IkeSa): void {
   const { state, connection } = sa;
   if (state.kind === 'deleting') {
-    closeIkeSa(core, at, sa, state.reason);
+    if (connection !== undefined && isConfigured(core, connection)) keepUnanswered(core, at, connection, sa.number);
+    closeIkeSa(core, at, sa, state.reason, true);
     return;
   }
   if (state.kind === 'established') {
-    closeIkeSa(core, at, sa, 'peerDead');
+    if (!isHeard(at, sa)) closeIkeSa(core, at, sa, 'peerDead', true);
     return;
   }
   if (connection !== undefined) noteFailure(core, at, sa, connection, timeoutFailure(connection, sa));
   closeIkeSa(core, at, sa, 'negotiationFailed');
+}
+
+/**
+ * A peer that still talks is not dead, though our request or its answer gets lost again and again: the request is
+ * repeated on, but not for ever, for nothing else can be asked meanwhile.
+ */
+function isHeard(at: Instant, sa: IkeSa): boolean {
+  const { pending } = sa.window;
+  const timeoutMs = sa.connection?.config.liveness.timeoutMs ?? 0;
+  if (pending === undefined || at >= pending.openedAt + MOST_TIMEOUTS * timeoutMs) return false;
+  if (sa.lastHeardAt + timeoutMs <= at) return false;
+  sa.window.extend(sa.lastHeardAt + timeoutMs);
+  return true;
+}
+
+function isConfigured(core: Core, connection: Connection): boolean {
+  return core.connections.get(connection.config.name) === connection;
 }
 
 function timeoutFailure(connection: Connection, sa: IkeSa): NegotiationFailure {
@@ -139,3 +174,5 @@ function timeoutFailure(connection: Connection, sa: IkeSa): NegotiationFailure {
 
 /** A replacement that came to nothing is begun again after this. */
 const REPLACE_RETRY_MS = 60_000;
+/** How many liveness timeouts a request of ours is repeated for, to a peer that talks but does not answer it. */
+const MOST_TIMEOUTS = 4;

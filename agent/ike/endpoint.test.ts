@@ -38,7 +38,7 @@ describe('what is not IKEv2 or not ours', () => {
     peer.remoteSpi = 'abcdefabcdefabcd' as never;
     peer.pair.at = 100_000;
     for (let message = 0; message < 100; message += 1) {
-      peer.send(peer.unprotected(ExchangeType.INFORMATIONAL, message, true, []));
+      peer.send(peer.unprotected(ExchangeType.INFORMATIONAL, message, true, [notify(16_500, new Uint8Array(60))]));
     }
     expect(peer.waiting).toBe(0);
     for (let message = 0; message < 100; message += 1) {

@@ -13,7 +13,7 @@ import { decodePayloads, type Message } from '../wire/message.ts';
 import type { Payload } from '../wire/payloads/payload.ts';
 import { ExchangeType, NotifyType } from '../wire/registry.ts';
 import { openProtected } from '../wire/sk.ts';
-import { hastenRetirement, switchToGranted } from './children.ts';
+import { settleAnswered, settleGranted } from './children.ts';
 import { closeIkeSa, noteFailure } from './closing.ts';
 import { commit, securedBy } from './commit.ts';
 import type { Core } from './core.ts';
@@ -26,6 +26,7 @@ import { notify } from './notify.ts';
 import type { HandledRequest, Outcome, Refusal } from './outcome.ts';
 import { protectedMessage } from './protected-message.ts';
 import { type EndingRequest, endWith, enqueue, type Secured } from './requests.ts';
+import { hastenRetirement } from './retirement.ts';
 import type { IkeSa } from './state.ts';
 import type { Instant, Path } from './types.ts';
 import { requestTag } from './window.ts';
@@ -73,11 +74,12 @@ function receiveRequest(core: Core, at: Instant, sa: IkeSa, message: Message, by
   const payloads = open(core, at, sa, message, bytes, path);
   if (payloads === undefined) return;
   noteProofOfLife(sa, at, path);
-  if (sa.connection !== undefined) switchToGranted(core, at, sa, sa.connection);
+  const granted = sa.state.kind === 'established' ? sa.state.children : [];
   const handled: HandledRequest = { exchangeType, messageId, datagram: bytes, path };
   const result = payloads.ok ? handleRequest(core, at, sa, payloads.value, handled) : syntaxError(sa, payloads.error);
   if (result.ok) commit(core, at, sa, result.value, handled);
   else refuseRequest(core, at, sa, result.error, handled);
+  if (sa.connection !== undefined) settleGranted(core, at, sa, sa.connection, granted);
 }
 
 /** Which requests a state listens to; anything else may be late, or an attack on the order of exchanges. */
@@ -142,17 +144,17 @@ function receiveResponse(core: Core, at: Instant, sa: IkeSa, message: Message, b
   const result = payloads.ok ? handleResponse(core, at, sa, payloads.value) : syntaxError(sa, payloads.error);
   if (result.ok) {
     sa.window.close();
-    noteAnswered(core, at, sa);
+    noteAnswered(core, at, sa, messageId);
     commit(core, at, sa, result.value, undefined);
   } else refuseResponse(core, at, sa, result.error, path);
 }
 
-/** Once no Delete of a Child SA waits any more, the peer has heard of all that were told. */
-function noteAnswered(core: Core, at: Instant, sa: IkeSa): void {
+/** What an answer tells beside what it says: that the peer has heard of all that came before. */
+function noteAnswered(core: Core, at: Instant, sa: IkeSa, messageId: number): void {
   const { connection, state, queue } = sa;
-  if (connection === undefined || state.kind !== 'established' || queue.some(({ kind }) => kind === 'deleteChild'))
-    return;
-  hastenRetirement(core, at, connection, sa.number);
+  if (connection === undefined || state.kind !== 'established') return;
+  settleAnswered(core, at, sa, connection, messageId);
+  if (!queue.some(({ kind }) => kind === 'deleteChild')) hastenRetirement(core, at, connection, sa.number);
 }
 
 function receiveInitResponse(

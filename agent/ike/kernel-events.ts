@@ -1,6 +1,6 @@
-import type { DataplaneError, DataplaneEvent } from '../dataplane/types.ts';
+import type { DataplaneError, DataplaneEvent, SaId } from '../dataplane/types.ts';
 import type { ChildSa } from './child-sa.ts';
-import { onCounters, removeChildren } from './children.ts';
+import { ensureCurrent, onCounters, orderPolicies, removeChildren } from './children.ts';
 import { noteFailure } from './closing.ts';
 import { securedBy } from './commit.ts';
 import { attempt, backoffMs, isSatisfied, replace, scheduleAttempt } from './connecting.ts';
@@ -9,6 +9,7 @@ import type { Core } from './core.ts';
 import { reconcile } from './kernel-snapshot.ts';
 import { protectedMessage } from './protected-message.ts';
 import { enqueue } from './requests.ts';
+import { forgetExpired } from './retirement.ts';
 import { settleLater } from './settle.ts';
 import type { IkeSa } from './state.ts';
 import type { ActionOwner, IkeAction, IkeEvent, Instant } from './types.ts';
@@ -37,7 +38,10 @@ export function onKernelEvent(core: Core, at: Instant, event: DataplaneEvent): v
 /** A soft limit asks for a successor; a hard one means that the kernel has removed the SA. */
 function onExpire(core: Core, at: Instant, event: Extract<DataplaneEvent, { kind: 'expire' }>): void {
   const found = findChild(core, event.reqid, event.id.spi);
-  if (found === undefined) return;
+  if (found === undefined) {
+    if (event.hard) forget(core, event.id);
+    return;
+  }
   const { sa, connection, child } = found;
   core.report({ kind: 'saExpired', connection: connection.config.name, child: child.config.name, hard: event.hard });
   if (!event.hard) {
@@ -47,6 +51,14 @@ function onExpire(core: Core, at: Instant, event: Extract<DataplaneEvent, { kind
   removeChildren(core, at, sa, connection, [child.inboundSpi], 'expired');
   enqueue(core, at, sa, { kind: 'deleteChild', inboundSpi: child.inboundSpi });
   scheduleAttempt(core, at, connection);
+}
+
+function forget(core: Core, id: SaId): void {
+  for (const connection of core.connections.values()) {
+    if (!forgetExpired(core, connection, id)) continue;
+    ensureCurrent(connection);
+    orderPolicies(core, connection, 0, 0);
+  }
 }
 
 /** Traffic waits for an SA: begin now, unless a failed attempt asks for patience. */

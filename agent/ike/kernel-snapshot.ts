@@ -1,31 +1,42 @@
 import { isBypassIndex } from '../dataplane/ownership.ts';
 import { planChanges } from '../dataplane/plan.ts';
-import { saIdText } from '../dataplane/texts.ts';
+import { policyKeyText, saIdText } from '../dataplane/texts.ts';
 import type { DataplaneCommand, KernelSnapshot, PolicySpec, SaId } from '../dataplane/types.ts';
 import type { ChildSa } from './child-sa.ts';
 import { removeChildren } from './children.ts';
 import { scheduleAttempt } from './connecting.ts';
 import { type Connection, childrenOf } from './connection.ts';
 import type { Core } from './core.ts';
+import { configuredPolicyKeys } from './policies.ts';
 import { enqueue } from './requests.ts';
 import type { Instant } from './types.ts';
 
 /**
- * Takes over what an earlier run left: SAs that a connection still wants stay until their successors are in use, the
- * others go, and so do policies that nobody wants.
+ * Gives a connection that has not ordered anything yet what an earlier run left of it: the policies that it wants, as
+ * they are, and its SAs, which stay until their successors are in use.
  */
-export function adopt(core: Core, snapshot: KernelSnapshot): void {
-  const owners = new Map<number, Connection>();
-  for (const connection of core.connections.values()) {
-    for (const child of connection.config.children) owners.set(child.reqid, connection);
+export function inherit(core: Core, connection: Connection, snapshot: KernelSnapshot): void {
+  const { config, orphans, policies } = connection;
+  const reqids = new Set(config.children.map((child) => child.reqid));
+  const pinned = new Set<number>();
+  const wanted = configuredPolicyKeys(config, core.context.limits);
+  for (const policy of snapshot.policies) {
+    const key = policyKeyText(policy);
+    if (!policy.ours || !wanted.has(key)) continue;
+    policies.set(key, policy);
+    if (policy.template !== undefined) pinned.add(policy.template.spi);
   }
-  for (const sa of snapshot.sas) {
-    const owner = owners.get(sa.reqid);
-    if (!sa.ours || owner === undefined) continue;
-    core.espSpis.add(sa.id.spi);
-    owner.orphans.push({ id: sa.id, reqid: sa.reqid });
+  for (const { id, reqid, ours } of snapshot.sas) {
+    if (!ours || !reqids.has(reqid)) continue;
+    const inbound = id.destination === config.localAddress;
+    if (inbound) core.espSpis.add(id.spi);
+    orphans.push({ id, reqid, pinned: !inbound && pinned.has(id.spi) });
   }
-  // What is wanted has been ordered already, after this snapshot was taken: only what nobody wants is left to do.
+}
+
+/** Removes what an earlier run left and no connection wants. */
+export function removeUnwanted(core: Core, snapshot: KernelSnapshot): void {
+  // What is wanted has been ordered already, after this snapshot was taken.
   for (const command of planned(core, snapshot)) {
     if (command.kind !== 'putPolicy') core.command(command, undefined, 0, 0);
   }

@@ -19,7 +19,7 @@ export interface PolicyIndexes {
  * The commands that bring the kernel from `ordered` to what the connection needs now: a policy for each configured
  * selector, whether there is an SA or not, and for each selector that a current Child SA agreed on, out policies pinned
  * to its SPI. New and changed policies come first, then what nobody needs goes, so that no protected selector is ever
- * without its policy. `ordered` is brought up to date. With `everything`, unchanged policies are ordered again too.
+ * without its policy. `pins` are SPIs, by reqid, for Children without a current pair. `ordered` is brought up to date. With `everything`, unchanged policies are ordered again too.
  */
 export function policyCommands(
   connection: ConnectionConfig,
@@ -28,8 +28,9 @@ export function policyCommands(
   indexes: PolicyIndexes,
   limits: Limits,
   everything: boolean,
+  pins: ReadonlyMap<number, number> = NO_PINS,
 ): readonly DataplaneCommand[] {
-  const needed = neededPolicies(connection, children, limits);
+  const needed = neededPolicies(connection, children, pins, limits);
   const commands: DataplaneCommand[] = [];
   for (const [key, draft] of needed) {
     const present = ordered.get(key);
@@ -51,6 +52,11 @@ export function policyCommands(
   return commands;
 }
 
+/** The kernel's names of the policies that a connection wants without any SA. */
+export function configuredPolicyKeys(connection: ConnectionConfig, limits: Limits): ReadonlySet<string> {
+  return new Set(neededPolicies(connection, [], NO_PINS, limits).keys());
+}
+
 type Draft = Omit<PolicySpec, 'index'>;
 
 /**
@@ -61,6 +67,7 @@ type Draft = Omit<PolicySpec, 'index'>;
 function neededPolicies(
   connection: ConnectionConfig,
   children: readonly ChildSa[],
+  pins: ReadonlyMap<number, number>,
   limits: Limits,
 ): ReadonlyMap<string, Draft> {
   const needed = new Map<string, Draft>();
@@ -80,7 +87,8 @@ function neededPolicies(
     const { localAddress, remoteAddress } = connection;
     const selectors = configuredSelectors(connection, config, remoteAddress, limits);
     const narrowed = current.some((child) => child.config.name === config.name);
-    const wanted = narrowed ? withoutSa(config) : templates(config, config.mode, localAddress, remoteAddress, 0);
+    const pin = pins.get(config.reqid) ?? 0;
+    const wanted = narrowed ? withoutSa(config) : templates(config, config.mode, localAddress, remoteAddress, pin);
     addPolicies(needed, selectors, config.mode === 'tunnel', wanted);
   }
   return needed;
@@ -194,6 +202,7 @@ function sameDemand(present: PolicySpec, draft: Draft): boolean {
   );
 }
 
+const NO_PINS: ReadonlyMap<number, number> = new Map();
 /** Behind the bypasses of IKE itself (priority below 10,000) and before the kernel's usual daemons (strongSwan: 367,000 up). */
 const PRIORITY_BASE = 200_000;
 const PREFIX_WEIGHT = 128;

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 
 import type { DataplaneCommand } from '../dataplane/types.ts';
+import { ExchangeType, NotifyType } from '../wire/registry.ts';
 import type { Fact } from './fact.ts';
+import { notify } from './notify.ts';
 import { address, childConfig, Pair, present, type Side } from './testing/pair.ts';
-import { headline } from './testing/scripted-peer.ts';
+import { calling, headline, ScriptedPeer } from './testing/scripted-peer.ts';
 import type { ConnectionConfig, IkeAction } from './types.ts';
 
 /** What a side does, as words in order: messages with their exchange, kernel commands with what they concern. */
@@ -215,6 +217,43 @@ describe('replacement', () => {
     expect(pair.status(pair.right).ikeSas.map(({ initiatorSpi }) => initiatorSpi)).toEqual(
       pair.status(pair.left).ikeSas.map(({ initiatorSpi }) => initiatorSpi),
     );
+  });
+
+  it('keeps the old pair while the peer grants none on the new IKE SA, asks again, and ends the old IKE SA then', () => {
+    const peer = calling();
+    const first = peer.accept();
+    peer.send(peer.respond(first, [...peer.proof(), ...peer.child()]));
+    const { pair, subject } = peer;
+    pair.advanceLosing(5_000);
+    const old = present(pair.status(subject).ikeSas[0]);
+    const child = present(old.children[0]);
+    const id = { destination: subject.address, spi: child.inboundSpi };
+    pair.handle(subject, { kind: 'kernel', event: { kind: 'expire', id, reqid: child.reqid, hard: false } });
+    pair.fire();
+    const successor = new ScriptedPeer(pair);
+    successor.localSpi = '2222222222222222' as never;
+    successor.espSpi = 0x0f0f0f0f;
+    const second = successor.accept();
+    successor.send(successor.respond(second, [...successor.proof(), notify(NotifyType.TS_UNACCEPTABLE)]));
+    expect(pair.status(subject).ikeSas.map(({ number, state }) => [number, state])).toEqual([
+      [old.number, 'established'],
+      [old.number + 1, 'established'],
+    ]);
+    pair.fire();
+    expect(successor.waiting).toBe(0);
+    for (let wait = 0; wait < 100 && successor.waiting === 0; wait += 1) {
+      pair.at += 100;
+      pair.fire();
+    }
+    const again = successor.take();
+    expect(headline(again)[0]).toBe(ExchangeType.CREATE_CHILD_SA);
+    expect(pair.outbound(subject)).toHaveLength(1);
+    const nonce = { kind: 'nonce', data: new Uint8Array(32).fill(1) } as const;
+    successor.send(successor.respond(again, [...successor.child(), nonce]));
+    pair.advanceLosing(10_000);
+    expect(pair.status(subject).ikeSas.filter(({ state }) => state === 'established')).toMatchObject([
+      { number: old.number + 1, children: [{ outboundSpi: 0x0f0f0f0f }] },
+    ]);
   });
 
   it('is tried again, the old pair in use, where the peer does not answer', () => {

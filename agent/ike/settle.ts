@@ -21,6 +21,7 @@ import type { Instant } from './types.ts';
 /** What follows from an IKE SA having been established. */
 export function settleNew(core: Core, at: Instant, connection: Connection, sa: IkeSa, initialContact: boolean): void {
   const { limits } = core.context;
+  if (!connection.contacted) connection.firstIkeSa = sa.number;
   connection.contacted = true;
   connection.nextAttemptAt = undefined;
   abandonOwnAttempt(core, at, connection, sa);
@@ -31,6 +32,8 @@ export function settleNew(core: Core, at: Instant, connection: Connection, sa: I
       // Its SAs stay until the new ones are in use: a restarted peer's kernel still has them.
       other.state = { ...other.state, endsAt: at + limits.forgottenGraceMs };
       core.touch(other);
+      // Its answer, or its request, shows when they are.
+      enqueue(core, at, sa, { kind: 'liveness' });
     } else if (other.number !== sa.replaces) settleAt = at + limits.duplicateDelayMs;
   }
   if (connection.replacing === sa.replaces) connection.replacing = 0;

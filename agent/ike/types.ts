@@ -111,8 +111,8 @@ export type Command =
   | { readonly kind: 'terminateChild'; readonly name: string; readonly child: string }
   /** Checks now whether the peer is alive. */
   | { readonly kind: 'checkLiveness'; readonly name: string }
-  /** What the kernel holds of an earlier run; given once, after the connections. */
-  | { readonly kind: 'adopt'; readonly snapshot: KernelSnapshot };
+  /** The first order: these connections, and what the kernel holds of an earlier run, which goes on protecting them. */
+  | { readonly kind: 'start'; readonly connections: readonly ConnectionConfig[]; readonly snapshot: KernelSnapshot };
 
 /** Why a peer's proof was refused. */
 export interface VerificationRefusal {

@@ -7,6 +7,7 @@ export interface PendingRequest {
   readonly messageId: number;
   readonly exchangeType: number;
   readonly datagrams: readonly Uint8Array[];
+  readonly openedAt: Instant;
   readonly attempt: number;
   readonly repeatAt: Instant;
   readonly giveUpAt: Instant;
@@ -68,6 +69,7 @@ export class Window {
       messageId: this.#nextRequestId,
       exchangeType,
       datagrams,
+      openedAt: at,
       attempt: 0,
       repeatAt: at + waitMs(0, limits, jitter),
       giveUpAt: at + timeoutMs,
@@ -95,6 +97,11 @@ export class Window {
   hasten(at: Instant): void {
     const pending = this.#pending;
     if (pending !== undefined && at < pending.giveUpAt) this.#pending = { ...pending, giveUpAt: at };
+  }
+
+  /** Goes on with the open request until `at`. */
+  extend(at: Instant): void {
+    if (this.#pending !== undefined) this.#pending = { ...this.#pending, giveUpAt: at };
   }
 
   /** Whether a response answers the open request. */

@@ -123,7 +123,7 @@ describe('a reload', () => {
   it('ends the SAs of a peer that is no longer configured, at both ends, and removes its policies', () => {
     const { world, agents, hosts } = pair();
     agents[0].reload(configA({}));
-    world.pass(1_000);
+    world.pass(10_000);
     expect(agents[0].status().peers).toEqual([]);
     expect(installed(hosts[0])).toMatchObject({ sas: [] });
     expect(installed(hosts[0]).policies).toHaveLength(BYPASSES);
@@ -211,6 +211,7 @@ describe('the end of an agent', () => {
     expect(installed(hosts[0]).sas).toEqual([]);
     expect(installed(hosts[0]).policies.map((one) => one.ours)).toEqual([false]);
     expect(hosts[0].logLines.filter((line) => line.level === 'warn')).toEqual([]);
+    world.pass(10_000);
     expect(installed(hosts[1]).sas).toEqual([]);
   });
 

@@ -78,9 +78,9 @@ export class Agent {
     const bypassed = Agent.#putBypasses(parts);
     if (!bypassed.ok) return bypassed;
     const endpoint = parts.createEndpoint(nextPolicySequence(dumped.value));
-    const agent = new Agent(parts, endpoint, assignReqids(parts.config.connections, [], dumped.value));
-    for (const connection of agent.#connections) agent.#loop.command({ kind: 'addConnection', connection });
-    agent.#loop.command({ kind: 'adopt', snapshot: dumped.value });
+    const connections = assignReqids(parts.config.connections, [], dumped.value);
+    const agent = new Agent(parts, endpoint, connections);
+    agent.#loop.command({ kind: 'start', connections, snapshot: dumped.value });
     return ok(agent);
   }
 

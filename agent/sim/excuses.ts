@@ -3,8 +3,8 @@ import type { Host } from './host.ts';
 import type { Ledger } from './ledger.ts';
 
 /**
- * When an SA that a sender selects may be missing at the receiver. Nothing else excuses a packet that is lost there;
- * each entry says why no implementation could do better, or what is not promised.
+ * When an SA that a sender selects may be missing at the receiver, or a packet be refused there. Nothing else excuses a
+ * packet that is lost there; each entry says why no implementation could do better, or what is not promised.
  */
 export const RECEPTION_EXCUSES = {
   receiverRebooted:
@@ -16,6 +16,8 @@ export const RECEPTION_EXCUSES = {
     'A responder that had no SA before sends on its first one from its answer on, but the initiator can receive only ' +
     'when that answer has come. Before it there was nothing that could be lost; waiting for a packet of the initiator ' +
     'would leave pairs without an SA whose initiator has nothing to send.',
+  outsideOfWindow:
+    'The network has held the packet back while more others overtook it than the replay window has room for.',
 } as const;
 
 export type ReceptionExcuse = keyof typeof RECEPTION_EXCUSES;

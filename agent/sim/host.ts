@@ -91,7 +91,7 @@ export class Host {
     return this.#loop?.status();
   }
 
-  /** Starts an agent as `runtime/agent.ts` does: bypasses, connections, then what an earlier run left. */
+  /** Starts an agent as `runtime/agent.ts` does: bypasses, then connections and what an earlier run left. */
   start(connections: readonly ConnectionConfig[]): void {
     this.incarnation += 1;
     this.startedAtMs = this.#parts.clock.monotonicMs();
@@ -127,8 +127,7 @@ export class Host {
       observers: [{ note: (fact) => observer.noted(this, fact) }],
       onDefect: (error) => observer.defect(this, error),
     });
-    for (const connection of connections) this.#loop.command({ kind: 'addConnection', connection });
-    this.#loop.command({ kind: 'adopt', snapshot });
+    this.#loop.command({ kind: 'start', connections, snapshot });
     this.#armKernel();
   }
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ExchangeType, NotifyType } from '../../wire/registry.ts';
 import { notify } from '../notify.ts';
 import { present, proposal } from '../testing/pair.ts';
-import { calling, headline, parsed, type ScriptedPeer, texts } from '../testing/scripted-peer.ts';
+import { calling, headline, parsed, ScriptedPeer, texts } from '../testing/scripted-peer.ts';
 
 const TWO_GROUPS = [proposal('aes256gcm16', 'prfsha384', 'x25519', 'ecp384')];
 
@@ -165,6 +165,14 @@ describe('IKE_SA_INIT as initiator', () => {
     expect(peer.waiting).toBe(0);
     peer.send(peer.initResponse(first));
     expect(headline(peer.take())).toEqual([ExchangeType.IKE_AUTH, 1, 'request']);
+  });
+
+  it('does not go on with a choice of another group than that of the public values', () => {
+    const peer = calling({ proposals: TWO_GROUPS });
+    const first = peer.take();
+    const other = new ScriptedPeer(peer.pair, { ike: proposal('aes256gcm16', 'prfsha384', 'ecp384') });
+    peer.send(peer.initResponse(first, [other.sa, peer.ke, peer.ni]));
+    expect(peer.waiting).toBe(0);
   });
 
   it('takes a nonce of 16 and one of 256 bytes (RFC 7296 §3.9)', () => {

@@ -11,6 +11,8 @@ import type { Check, World } from '../world.ts';
 export class ConvergenceCheck implements Check {
   readonly #world: World;
   readonly #unsettledSinceMs = new Map<number, number>();
+  /** Pairs that were as they should be at some time of the calm. */
+  readonly #settled = new Set<number>();
   #settledInMs: number | undefined;
 
   constructor(world: World) {
@@ -29,7 +31,8 @@ export class ConvergenceCheck implements Check {
     const calmForMs = world.clock.elapsedMs - world.scenario.calmAtMs;
     const faults = world.scenario.pairs.map((_, pair) => this.#faultOf(pair, statuses));
     if (world.phase === 'settling') {
-      const fault = faults.find((text) => text !== undefined);
+      for (const [pair, fault] of faults.entries()) if (fault === undefined) this.#settled.add(pair);
+      const fault = faults.find((_, pair) => !this.#settled.has(pair));
       if (fault === undefined) this.#settledInMs = calmForMs;
       else if (calmForMs > SETTLE_MS) world.violate('convergence', `${SETTLE_MS / 1_000} s after the calm ${fault}`);
       return;

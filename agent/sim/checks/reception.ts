@@ -1,4 +1,4 @@
-import type { InboundFate, Packet } from '../../dataplane/memory/packet.ts';
+import type { EspPacket, InboundFate, Packet } from '../../dataplane/memory/packet.ts';
 import type { TableState } from '../../dataplane/memory/state-table.ts';
 import { type ReceptionExcuse, receptionExcuse } from '../excuses.ts';
 import type { Host } from '../host.ts';
@@ -67,8 +67,20 @@ export class ReceptionCheck implements Check {
       const used = this.#used.get(flow)?.find((each) => each.state.id.spi === packet.spi);
       if (used !== undefined && this.#excuse(flow, used) !== undefined) return;
     }
+    if (packet.kind === 'esp' && statistic === 'XfrmInStateSeqError' && this.#isOvertaken(packet)) return;
     const what = packet.kind === 'esp' ? `on SA ${saText(packet)}` : 'in plaintext';
     world.violate('delivery', `a packet from ${flowText(flow)} ${what} was dropped: ${statistic}`);
+  }
+
+  #isOvertaken(packet: EspPacket): boolean {
+    const state = this.#world.hostAt(packet.destination)?.kernel.kernel.states.find(packet);
+    const overtaken = state !== undefined && state.replay.top - packet.sequence >= state.replayWindow;
+    if (overtaken) this.#count('outsideOfWindow');
+    return overtaken;
+  }
+
+  #count(excuse: ReceptionExcuse): void {
+    this.excused.set(excuse, (this.excused.get(excuse) ?? 0) + 1);
   }
 
   #violateTwice(flow: Flow, packet: Packet & { readonly kind: 'esp' }): void {
@@ -111,7 +123,7 @@ export class ReceptionCheck implements Check {
     const world = this.#world;
     const [sender, receiver] = [world.hostOf(flow.sender), world.hostOf(flow.receiver)];
     const excuse = receptionExcuse(world.ledger, sender, receiver, used.state, used.hadAnother);
-    if (excuse !== undefined) this.excused.set(excuse, (this.excused.get(excuse) ?? 0) + 1);
+    if (excuse !== undefined) this.#count(excuse);
     return excuse;
   }
 }

@@ -1,0 +1,240 @@
+import { describe, expect, it } from 'vitest';
+
+import { SecretBytes } from '../crypto/secret.ts';
+import { address, childConfig, connectionConfig, fqdn, Pair, present, proposal, type Side } from './testing/pair.ts';
+import { ScriptedPeer, waiting } from './testing/scripted-peer.ts';
+import type { ConnectionConfig, SelectorConfig } from './types.ts';
+
+function update(pair: Pair, side: Side, changes: Partial<ConnectionConfig>): void {
+  const connection = connectionConfig(side, pair.other(side), changes);
+  pair.command(side, { kind: 'updateConnection', connection });
+}
+
+function net(text: string, length: number): SelectorConfig {
+  return { prefix: { address: address(text), length }, protocol: 0, fromPort: 0, toPort: 65_535 };
+}
+
+/** What a side has told its kernel since. */
+function commandsSince(side: Side, length: number): readonly string[] {
+  return side.commands.slice(length).map(({ kind }) => kind);
+}
+
+describe('a configuration that changes', () => {
+  it('in nothing touches nothing: no command, no message, no deadline', () => {
+    const pair = new Pair().configure().settle().advance(10_000);
+    const commands = pair.left.commands.length;
+    const { length } = pair.sent;
+    const before = [pair.status(pair.left), pair.left.endpoint.nextDeadline()];
+    update(pair, pair.left, {});
+    pair.settle();
+    expect(commandsSince(pair.left, commands)).toEqual([]);
+    expect(pair.sent.length).toBe(length);
+    expect([pair.status(pair.left), pair.left.endpoint.nextDeadline()]).toEqual(before);
+  });
+
+  it('in timing keeps the SAs, and the new timing holds at once', () => {
+    const pair = new Pair().configure().settle();
+    const [before] = pair.status(pair.left).ikeSas;
+    update(pair, pair.left, { liveness: { intervalMs: 5_000, timeoutMs: 60_000 }, ikeLifetimeMs: 3_600_000 });
+    pair.advance(6_000);
+    expect(pair.left.facts).toContainEqual(expect.objectContaining({ kind: 'livenessChecked' }));
+    expect(pair.status(pair.left).ikeSas).toMatchObject([{ number: before?.number, state: 'established' }]);
+    pair.advance(3_600_000);
+    expect(pair.status(pair.left).ikeSas[0]?.number).not.toBe(before?.number);
+  });
+
+  it('from Permissive to Required blocks at once what has no SA, and keeps the SAs', () => {
+    const permissive = { children: [childConfig({ enforcement: 'Permissive' })] };
+    const pair = new Pair().configure(permissive).settle();
+    const [before] = pair.status(pair.left).ikeSas;
+    const levels = () => new Set(pair.policies(pair.left).map((each) => each.template?.level));
+    expect(levels()).toEqual(new Set(['optional']));
+    update(pair, pair.left, {});
+    expect(levels()).toEqual(new Set(['required']));
+    expect(pair.status(pair.left).ikeSas[0]?.number).toBe(before?.number);
+    expect(pair.encrypts()).toBe(true);
+  });
+
+  it.each([
+    ['the pre-shared key', { preSharedKey: new SecretBytes(new TextEncoder().encode('another secret of two sides')) }],
+    ['the proposals', { proposals: [proposal('aes256gcm16', 'prfsha384', 'ecp384', 'x25519')] }],
+    ['the identity', { remoteIdentity: fqdn('somebody') }],
+    ['NAT traversal', { natTraversal: 'Always' }],
+  ] as const)('in %s tells the peer, begins anew, and never takes a policy away', (_, changes) => {
+    const pair = new Pair().configure().settle().advance(10_000);
+    const before = pair.status(pair.left).ikeSas[0]?.number;
+    const commands = pair.left.commands.length;
+    update(pair, pair.left, changes);
+    expect(commandsSince(pair.left, commands)).not.toContain('deletePolicy');
+    expect(pair.packet(pair.left)).toBe('blocked');
+    pair.settle();
+    expect(pair.status(pair.right).ikeSas.map(({ number }) => number)).not.toContain(before);
+    expect(commandsSince(pair.left, commands)).not.toContain('deletePolicy');
+  });
+
+  it('in the selectors goes from the old policies to the new ones without a moment without either', () => {
+    const tunnel = (left: string, right: string) => ({
+      children: [childConfig({ mode: 'tunnel', local: [net(left, 16)], remote: [net(right, 16)] })],
+    });
+    const pair = new Pair().configure(tunnel('10.1.0.0', '10.2.0.0'), tunnel('10.2.0.0', '10.1.0.0')).settle();
+    const commands = pair.left.commands.length;
+    update(pair, pair.left, tunnel('10.1.0.0', '10.3.0.0'));
+    const kinds = commandsSince(pair.left, commands).filter((kind) => kind.endsWith('Policy'));
+    expect(kinds.indexOf('deletePolicy')).toBeGreaterThan(kinds.lastIndexOf('putPolicy'));
+    expect(pair.policies(pair.left)).toHaveLength(3);
+  });
+
+  it('in who begins is followed: from responding to starting, and back', () => {
+    const pair = new Pair().configure({ initiation: 'respond' }).settle();
+    expect(pair.sent).toEqual([]);
+    update(pair, pair.left, { initiation: 'start' });
+    expect(pair.settle().encrypts()).toBe(true);
+    const other = new Pair();
+    other.configureLeft();
+    other.advanceLosing(61_500);
+    update(other, other.left, { initiation: 'respond' });
+    other.advanceLosing(60_000);
+    const { length } = other.sent;
+    other.advanceLosing(600_000);
+    expect(other.sent.length).toBe(length);
+  });
+
+  it('a key that is no longer used is wiped', () => {
+    const pair = new Pair();
+    const first = new SecretBytes(new Uint8Array(32).fill(1));
+    const second = new SecretBytes(new Uint8Array(32).fill(2));
+    pair.configureLeft({ preSharedKey: first });
+    update(pair, pair.left, { preSharedKey: second });
+    expect([first.length, second.length]).toEqual([0, 32]);
+    pair.command(pair.left, { kind: 'removeConnection', name: 'right' });
+    expect(second.length).toBe(0);
+  });
+});
+
+describe('removal', () => {
+  it('deletes SAs, tells the peer, and takes its policies and SAs out of the kernel', () => {
+    const pair = new Pair().configure().settle();
+    pair.command(pair.left, { kind: 'removeConnection', name: 'right' });
+    expect(pair.policies(pair.left)).toEqual([]);
+    pair.settle();
+    expect(pair.status(pair.right).ikeSas).toEqual([]);
+    pair.advance(20_000);
+    expect(pair.sas(pair.left)).toEqual([]);
+    expect(pair.sas(pair.right)).toEqual([]);
+    expect(pair.left.endpoint.status(pair.at).connections).toEqual([]);
+    expect(pair.left.endpoint.nextDeadline()).toBeUndefined();
+  });
+
+  it('in the middle of a handshake ends it; what the peer says later changes nothing', () => {
+    for (let messages = 0; messages < 4; messages += 1) {
+      const pair = new Pair().configure();
+      pair.fire();
+      for (let message = 0; message < messages; message += 1) pair.deliver();
+      pair.command(pair.left, { kind: 'removeConnection', name: 'right' });
+      pair.settle();
+      expect(pair.left.endpoint.status(pair.at).connections).toEqual([]);
+      expect([pair.outbound(pair.left), pair.policies(pair.left)]).toEqual([[], []]);
+    }
+  });
+
+  it('of a peer that is about to authenticate refuses it: its key is gone (half-open IKE SA)', () => {
+    const peer = waiting();
+    const request = peer.begin();
+    peer.pair.command(peer.subject, { kind: 'removeConnection', name: 'right' });
+    peer.send(request);
+    expect(peer.open(peer.take()).map((payload) => payload.kind)).toEqual(['notify']);
+    expect(peer.pair.outbound(peer.subject)).toEqual([]);
+  });
+
+  it('of one peer leaves the others alone', () => {
+    const pair = new Pair().configure();
+    pair.configureLeft({ name: 'other', remoteAddress: address('198.51.100.7'), remoteIdentity: fqdn('other') });
+    pair.settle();
+    pair.command(pair.left, { kind: 'removeConnection', name: 'other' });
+    pair.advance(10_000);
+    expect(pair.encrypts()).toBe(true);
+    expect(pair.policies(pair.left)).toHaveLength(2);
+  });
+
+  it('of a name that is not there is no failure', () => {
+    const pair = new Pair().configure().settle();
+    for (const kind of ['removeConnection', 'initiate', 'terminate', 'checkLiveness'] as const) {
+      pair.command(pair.left, { kind, name: 'nobody' });
+    }
+    expect(pair.encrypts()).toBe(true);
+  });
+});
+
+describe('beginning and ending', () => {
+  it('a connection on demand begins at the first packet and not before', () => {
+    const pair = new Pair().configure({ initiation: 'onDemand' }).settle();
+    expect(pair.sent).toEqual([]);
+    expect(pair.packet(pair.left)).toBe('blocked');
+    expect(pair.settle().encrypts()).toBe(true);
+  });
+
+  it('packets do not make it call a peer more often that has just failed', () => {
+    const pair = new Pair({ limits: { handshakeTimeoutMs: 5_000, reconnectFirstMs: 60_000 } });
+    pair.configureLeft();
+    pair.advanceLosing(6_000);
+    const { length } = pair.sent;
+    for (let second = 0; second < 20; second += 1) {
+      pair.packet(pair.left);
+      pair.advanceLosing(1_000);
+    }
+    expect(pair.sent.length).toBe(length);
+  });
+
+  it('one that only responds is not moved by packets', () => {
+    const pair = new Pair().configure({ initiation: 'respond' });
+    pair.packet(pair.left);
+    expect(pair.settle().sent).toEqual([]);
+  });
+
+  it('terminated, the SAs go at both ends while the policies stay and block', () => {
+    const pair = new Pair().configure({ initiation: 'onDemand' });
+    pair.command(pair.left, { kind: 'initiate', name: 'right' });
+    pair.settle();
+    pair.command(pair.left, { kind: 'terminate', name: 'right' });
+    pair.settle();
+    expect([pair.outbound(pair.left), pair.outbound(pair.right)]).toEqual([[], []]);
+    expect(pair.policies(pair.left)).toHaveLength(2);
+    expect(pair.packet(pair.left)).toBe('blocked');
+  });
+
+  it('what an earlier run left is kept until its successor is in use; what nobody wants goes at once', () => {
+    const pair = new Pair().configure().settle();
+    const before = pair.sas(pair.left);
+    const dumped = pair.left.kernel.dump();
+    const snapshot = dumped.ok ? dumped.value : { sas: [], policies: [] };
+    pair.restarted(pair.left, 55);
+    const connections = [connectionConfig(pair.left, pair.right, { initiation: 'onDemand' })];
+    const sa = present(before[0]);
+    const foreign = { ...sa, id: { ...sa.id, spi: 4711 }, reqid: 0x6000_0099 };
+    pair.command(pair.left, { kind: 'start', connections, snapshot: { ...snapshot, sas: [...snapshot.sas, foreign] } });
+    expect(pair.left.commands.at(-1)).toEqual({ kind: 'deleteSa', id: foreign.id });
+    expect(pair.sas(pair.left)).toEqual(before);
+    pair.command(pair.left, { kind: 'initiate', name: 'right' });
+    pair.settle();
+    expect(pair.sas(pair.left)).toEqual(expect.arrayContaining([...before]));
+    pair.advance(20_000);
+    expect(pair.sas(pair.left)).toHaveLength(2);
+    expect(pair.sas(pair.left)).not.toContainEqual(sa);
+  });
+
+  it('never hands out an ESP SPI that an SA of an earlier run still has, nor a reserved one (RFC 4303 §2.1)', () => {
+    const peer = waiting();
+    const spis = new Set<number>();
+    for (let round = 0; round < 50; round += 1) {
+      const again = new ScriptedPeer(peer.pair);
+      again.localSpi = `00000000000001${round.toString(16).padStart(2, '0')}` as never;
+      again.espSpi = 10_000 + round;
+      again.establish();
+    }
+    for (const { inboundSpi } of peer.pair.status(peer.subject).ikeSas.flatMap(({ children }) => children)) {
+      expect(inboundSpi).toBeGreaterThan(255);
+      spis.add(inboundSpi);
+    }
+    expect(spis.size).toBe(peer.pair.status(peer.subject).ikeSas.length);
+  });
+});
