@@ -60,13 +60,6 @@ export function setSocketOption(
   return done(checked('setsockopt', calls.setsockopt(fd, level, option, bytes, bytes.length)));
 }
 
-/** Reads a socket option that is a C int. */
-export function socketOption(fd: FileDescriptor, level: number, option: number): Result<number, SystemError> {
-  const value = new Int32Array(1);
-  const outcome = checked('getsockopt', calls.getsockopt(fd, level, option, value, [value.byteLength]));
-  return outcome.ok ? ok(value[0] as number) : outcome;
-}
-
 /** Sends one datagram, to `address` (a struct sockaddr) or where the socket is connected to. */
 export function sendTo(fd: FileDescriptor, bytes: Uint8Array, address?: Uint8Array): Result<void, SystemError> {
   return done(checked('sendto', calls.sendto(fd, bytes, bytes.length, 0, address ?? null, address?.length ?? 0)));
@@ -142,7 +135,7 @@ export function errnoName(number: number): string {
 }
 
 /** The C library's text for an errno. */
-export function errnoText(number: number): string {
+function errnoText(number: number): string {
   return calls.strerror(number);
 }
 
@@ -183,7 +176,6 @@ interface Calls {
   bind(fd: number, address: Uint8Array, length: number): number;
   getsockname(fd: number, address: Uint8Array, length: number[]): number;
   setsockopt(fd: number, level: number, option: number, value: Uint8Array, length: number): number;
-  getsockopt(fd: number, level: number, option: number, value: Int32Array, length: number[]): number;
   sendto(fd: number, bytes: Uint8Array, n: number, flags: number, address: Uint8Array | null, length: number): number;
   recvfrom(fd: number, bytes: Uint8Array, n: number, flags: number, address: Uint8Array, length: number[]): number;
   close(fd: number): number;
@@ -205,7 +197,6 @@ function loadCalls(): Calls {
     bind: 'int bind(int fd, const void *address, uint32_t length)',
     getsockname: 'int getsockname(int fd, void *address, _Inout_ uint32_t *length)',
     setsockopt: 'int setsockopt(int fd, int level, int option, const void *value, uint32_t length)',
-    getsockopt: 'int getsockopt(int fd, int level, int option, void *value, _Inout_ uint32_t *length)',
     sendto: 'intptr_t sendto(int fd, const void *bytes, size_t n, int flags, const void *address, uint32_t length)',
     recvfrom: 'intptr_t recvfrom(int fd, void *bytes, size_t n, int flags, void *address, _Inout_ uint32_t *length)',
     close: 'int close(int fd)',

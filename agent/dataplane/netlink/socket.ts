@@ -40,7 +40,7 @@ export function openNetlinkSocket(family: number, groups: readonly number[]): Re
 }
 
 /** Bytes that a socket may hold before events are lost; what charon asks for, some ten thousand events. */
-export const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
+const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
 
 class KernelSocket implements NetlinkSocket {
   readonly port: number;

@@ -2,7 +2,7 @@ import { type IpAddress, ipAddressBytes, ipAddressFromBytes, ipFamily } from '..
 import { AddressFamily } from './registry.ts';
 
 /** Bytes of xfrm_address_t; an IPv4 address takes the first four. */
-export const ADDRESS_BYTES = 16;
+const ADDRESS_BYTES = 16;
 
 /** AF_INET or AF_INET6. */
 export function familyOf(address: IpAddress): number {

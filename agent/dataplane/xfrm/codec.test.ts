@@ -124,6 +124,13 @@ describe('the bytes of an SA', () => {
     expect(parts(old, SA_INFO_BYTES).attributes[23]).toBe(`01000000${'00'.repeat(16)}01000000`);
   });
 
+  it('round limits that are no whole numbers, and never make a short time into none', () => {
+    const limits = { softSeconds: 0.2, hardSeconds: 59.5, softBytes: 1000.9, hardPackets: Number.POSITIVE_INFINITY };
+    const view = new DataView(encoded({ ...gcm, encryptionKey: keys(20), lifetime: limits }).buffer);
+    const at = (offset: number) => view.getBigUint64(96 + offset, true);
+    expect([at(0), at(8), at(24), at(32), at(40)]).toEqual([1000n, 2n ** 64n - 1n, 2n ** 64n - 1n, 1n, 60n]);
+  });
+
   it('are refused when the keys do not fit the suite, without telling the key', () => {
     const short = encodeNewSa({ ...gcm, encryptionKey: keys(16) }, DIRECTION);
     expect(short).toMatchObject({ ok: false, error: { errno: 'EINVAL' } });
