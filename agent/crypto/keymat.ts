@@ -113,8 +113,8 @@ export class IkeKeys {
         ? expand([initiatorNonce, responderNonce])
         : sharedSecret.use((secret) => expand([secret, initiatorNonce, responderNonce]));
     const keys = {
-      initiatorToResponder: espKeys(keymat.subarray(0, directionBytes), encryptionKeyBytes),
-      responderToInitiator: espKeys(keymat.subarray(directionBytes), encryptionKeyBytes),
+      initiatorToResponder: espKeys(keymat, 0, encryptionKeyBytes, directionBytes),
+      responderToInitiator: espKeys(keymat, directionBytes, encryptionKeyBytes, directionBytes),
     };
     keymat.fill(0);
     return keys;
@@ -167,10 +167,10 @@ export function preSharedKeyAuth(prf: Prf, preSharedKey: SecretBytes, octets: re
   return auth;
 }
 
-function espKeys(keymat: Uint8Array, encryptionKeyBytes: number): EspKeys {
+function espKeys(keymat: Uint8Array, at: number, encryptionKeyBytes: number, directionBytes: number): EspKeys {
   return {
-    encryption: new SecretBytes(keymat.slice(0, encryptionKeyBytes)),
-    integrity: new SecretBytes(keymat.slice(encryptionKeyBytes)),
+    encryption: new SecretBytes(keymat.slice(at, at + encryptionKeyBytes)),
+    integrity: new SecretBytes(keymat.slice(at + encryptionKeyBytes, at + directionBytes)),
   };
 }
 

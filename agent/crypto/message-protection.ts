@@ -27,8 +27,8 @@ export function aeadProtection(row: AeadAlgorithm, aead: Aead): MessageProtectio
   // One nonce for all calls, wiped after each: calls are synchronous and do not nest.
   const nonce = new Uint8Array(saltBytes + ivBytes);
   const setNonce = (keys: DirectionKeys, message: Uint8Array, ivOffset: number): void => {
-    nonce.set(keys.encryption.subarray(keyBytes, keyBytes + saltBytes));
-    nonce.set(message.subarray(ivOffset, ivOffset + ivBytes), saltBytes);
+    for (let i = 0; i < saltBytes; i++) nonce[i] = keys.encryption[keyBytes + i] ?? 0;
+    for (let i = 0; i < ivBytes; i++) nonce[saltBytes + i] = message[ivOffset + i] ?? 0;
   };
   return {
     ivBytes,

@@ -11,14 +11,15 @@ export function prfPlus(prf: PrfFunction, key: Uint8Array, seed: readonly Uint8A
   if (length > MAX_BLOCKS * prf.outputBytes) throw new Error('prf+ asked for more than 255 blocks');
   const output = new Uint8Array(length);
   const counter = new Uint8Array(1);
-  let previous: readonly Uint8Array[] = [];
+  let previous: Uint8Array = NOTHING;
   for (let offset = 0; offset < length; offset += prf.outputBytes) {
     counter[0] = offset / prf.outputBytes + 1;
-    const block = prf.compute(key, [...previous, ...seed, counter]);
-    output.set(block.subarray(0, length - offset), offset);
-    block.fill(0);
-    previous = [output.subarray(offset, offset + prf.outputBytes)];
+    const block = prf.compute(key, [previous, ...seed, counter]);
+    output.set(offset + block.length > length ? block.subarray(0, length - offset) : block, offset);
+    previous.fill(0);
+    previous = block;
   }
+  previous.fill(0);
   return output;
 }
 
@@ -37,3 +38,4 @@ export function extractAndExpand(
 }
 
 const MAX_BLOCKS = 255;
+const NOTHING = new Uint8Array(0);

@@ -1,26 +1,22 @@
 import { concatenate } from '../bytes.ts';
 
 /**
- * Lends `reader` the parts joined in one array, which is overwritten afterwards and must not be kept. Each array that
- * goes into node:crypto costs a call, and a short one a memory block of its own besides; so what is short is joined in
- * memory that is there already. Calls do not nest.
+ * The parts joined in one array, for one call into node:crypto; whoever asked for it overwrites it after that call and
+ * before the next one of this function. Each array that goes into node:crypto costs a call, and a short one a memory
+ * block of its own besides; so they are joined in memory that is there already.
  */
-export function withJoined<T>(parts: readonly Uint8Array[], reader: (joined: Uint8Array) => T): T {
+export function joined(parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;
-  for (const part of parts) length += part.length;
-  const fits = length <= scratch.length;
-  const joined = fits ? scratch.subarray(0, length) : concatenate(parts);
-  if (fits) {
-    let offset = 0;
-    for (const part of parts) {
-      scratch.set(part, offset);
-      offset += part.length;
+  for (const part of parts) {
+    if (length + part.length > scratch.length) {
+      scratch.fill(0, 0, length);
+      return concatenate(parts);
     }
+    scratch.set(part, length);
+    length += part.length;
   }
-  const result = reader(joined);
-  joined.fill(0);
-  return result;
+  return scratch.subarray(0, length);
 }
 
-/** An IKE_SA_INIT message with the nonce behind it, as AUTH covers it; with certificates or ML-KEM it may be longer. */
-const scratch = new Uint8Array(2048);
+/** Enough for an IKE_SA_INIT message with the nonce behind it, as AUTH covers it, unless its public value is of ML-KEM. */
+const scratch = new Uint8Array(1024);

@@ -14,7 +14,7 @@ export function generateMontgomeryKey(
   curve: 'x25519' | 'x448',
   random: Random,
 ): EphemeralKey {
-  const secret = new Uint8Array(row.publicValueBytes);
+  const secret = scratch.subarray(0, row.publicValueBytes);
   random.fill(secret);
   const privateKey = createPrivateKey({ key: secret, format: 'raw-private', asymmetricKeyType: curve });
   secret.fill(0);
@@ -40,8 +40,10 @@ class OpensslMontgomeryKey implements EphemeralKey {
     if (peerPublicValue.length !== this.#row.publicValueBytes) {
       return err({ kind: 'invalidPublicValue', group, reason: 'length' });
     }
+    const key = scratch.subarray(0, peerPublicValue.length);
+    key.set(peerPublicValue);
     try {
-      const publicKey = createPublicKey({ key: peerPublicValue, format: 'raw-public', asymmetricKeyType: this.#curve });
+      const publicKey = createPublicKey({ key, format: 'raw-public', asymmetricKeyType: this.#curve });
       return ok(new SecretBytes(plainBytes(diffieHellman({ privateKey: this.#privateKey, publicKey }))));
     } catch {
       // OpenSSL takes every value of the right length and fails only where the result is all zero (RFC 7748 §6).
@@ -53,3 +55,9 @@ class OpensslMontgomeryKey implements EphemeralKey {
     this.#privateKey = undefined;
   }
 }
+
+/**
+ * For a key on its way into OpenSSL, as long as X448's: an array of its own would be moved to a memory block of its own
+ * when OpenSSL reads it. Private keys are overwritten at once.
+ */
+const scratch = new Uint8Array(56);
