@@ -113,13 +113,15 @@ function match(
 }
 
 function hasType(algorithms: readonly Algorithm[], type: number): boolean {
-  return algorithms.some((algorithm) => algorithm.type === type);
+  for (const algorithm of algorithms) if (algorithm.type === type) return true;
+  return false;
 }
 
 function isOffered(proposal: Proposal, algorithm: Algorithm): boolean {
-  return proposal.transforms.some(
-    (transform) => transform.type === algorithm.type && isAlgorithm(transform, algorithm),
-  );
+  for (const transform of proposal.transforms) {
+    if (transform.type === algorithm.type && isAlgorithm(transform, algorithm)) return true;
+  }
+  return false;
 }
 
 function offeredNoIntegrity(proposal: Proposal): Algorithm | undefined {

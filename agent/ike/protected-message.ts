@@ -3,6 +3,7 @@ import type { Random } from '../crypto/types.ts';
 import type { HeaderFields } from '../wire/header.ts';
 import type { Payload } from '../wire/payloads/payload.ts';
 import { encodeProtected, type IvSource } from '../wire/sk.ts';
+import { setUint32 } from '../wire/uint32.ts';
 import type { Core } from './core.ts';
 import type { IkeSa } from './state.ts';
 import type { IkeCryptography } from './suite.ts';
@@ -46,9 +47,8 @@ class CountingIv implements IvSource {
       this.#random.fill(target);
       return;
     }
-    const view = new DataView(target.buffer, target.byteOffset, COUNTER_BYTES);
-    view.setUint32(0, Math.floor(this.#sa.nextIv / 0x1_0000_0000));
-    view.setUint32(4, this.#sa.nextIv >>> 0);
+    setUint32(target, 0, Math.floor(this.#sa.nextIv / 0x1_0000_0000));
+    setUint32(target, 4, this.#sa.nextIv >>> 0);
     this.#sa.nextIv += 1;
   }
 }

@@ -37,16 +37,15 @@ export interface IkeCryptography {
  * algorithm is not in the table. An AEAD needs no integrity algorithm (RFC 5282 §8) and a cipher needs one.
  */
 export function suiteOf(protocol: 'ike' | 'esp', chosen: readonly Algorithm[]): Suite | undefined {
-  const idOf = (type: number): number => chosen.find((algorithm) => algorithm.type === type)?.id ?? 0;
-  const encryption = chosen.find((algorithm) => algorithm.type === transformTypes.encryption);
+  const encryption = ofType(chosen, transformTypes.encryption);
   if (encryption === undefined) return undefined;
   const row = encryptionOf(encryption.id, encryption.keyBits);
-  const integrity = idOf(transformTypes.integrity);
+  const integrity = ofType(chosen, transformTypes.integrity)?.id ?? 0;
   if (row === undefined || (row.kind === 'cipher') === (integrity === noIntegrity)) return undefined;
-  const prf = idOf(transformTypes.prf);
-  const keyExchange = idOf(transformTypes.keyExchange);
+  const prf = ofType(chosen, transformTypes.prf)?.id ?? 0;
+  const keyExchange = ofType(chosen, transformTypes.keyExchange)?.id ?? 0;
   if (protocol === 'ike' && (prf === 0 || keyExchange === 0)) return undefined;
-  const esn = protocol === 'esp' && idOf(transformTypes.sequenceNumbers) === EXTENDED;
+  const esn = protocol === 'esp' && ofType(chosen, transformTypes.sequenceNumbers)?.id === EXTENDED;
   return sharedSuite({
     encryption: encryption.id,
     keyBits: encryption.keyBits,
@@ -57,14 +56,26 @@ export function suiteOf(protocol: 'ike' | 'esp', chosen: readonly Algorithm[]): 
   });
 }
 
+function ofType(algorithms: readonly Algorithm[], type: number): Algorithm | undefined {
+  return algorithms.find((algorithm) => algorithm.type === type);
+}
+
 /** The one object of a suite. There are never more than the table has combinations. */
 function sharedSuite(numbers: Omit<Suite, 'text'>): Suite {
-  const { encryption, keyBits, integrity, prf, keyExchange, esn } = numbers;
-  const key = `${encryption}/${keyBits} ${integrity} ${prf} ${keyExchange} ${esn}`;
-  const known = suites.get(key);
-  if (known !== undefined) return known;
+  for (const suite of suites) {
+    if (
+      suite.encryption === numbers.encryption &&
+      suite.keyBits === numbers.keyBits &&
+      suite.integrity === numbers.integrity &&
+      suite.prf === numbers.prf &&
+      suite.keyExchange === numbers.keyExchange &&
+      suite.esn === numbers.esn
+    ) {
+      return suite;
+    }
+  }
   const suite = { ...numbers, text: suiteText(numbers) };
-  suites.set(key, suite);
+  suites.push(suite);
   return suite;
 }
 
@@ -104,4 +115,4 @@ function suiteText(suite: Omit<Suite, 'text'>): SuiteText {
 
 /** Transform ID of 64-bit sequence numbers (RFC 7296 §3.3.2, type 5). */
 const EXTENDED = 1;
-const suites = new Map<string, Suite>();
+const suites: Suite[] = [];

@@ -1,4 +1,5 @@
 import type { Random } from '../crypto/types.ts';
+import { uint32At } from '../wire/uint32.ts';
 import type { Limits } from './limits.ts';
 import type { Instant } from './types.ts';
 
@@ -142,7 +143,7 @@ function waitMs(attempt: number, limits: Limits, jitter: Random): number {
 export function fraction(random: Random): number {
   const bytes = new Uint8Array(4);
   random.fill(bytes);
-  return bytes.reduce((number, byte) => number * 0x100 + byte, 0) / 0x1_0000_0000;
+  return uint32At(bytes, 0) / 0x1_0000_0000;
 }
 
 /** By what a protected request is known again: its end, which is its ICV or contains it. */

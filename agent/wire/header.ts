@@ -2,6 +2,7 @@ import { err, ok, type Result } from '../result.ts';
 import { MAX_MESSAGE_BYTES } from './limits.ts';
 import { type Malformed, malformed } from './malformed.ts';
 import { Reader } from './reader.ts';
+import { uint32At } from './uint32.ts';
 import type { Writer } from './writer.ts';
 
 declare const ikeSpiBrand: unique symbol;
@@ -14,8 +15,7 @@ export const ZERO_SPI = '0000000000000000' as IkeSpi;
 
 /** The SPI with these bytes; a length other than 8 is the caller's bug. */
 export function spiFromBytes(bytes: Uint8Array): IkeSpi {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return spiFromHalves(view.getUint32(0), view.getUint32(4));
+  return spiFromHalves(uint32At(bytes, 0), uint32At(bytes, 4));
 }
 
 /** The 8 bytes of an SPI. */

@@ -4,6 +4,7 @@ import type { NotifyPayload } from '../../wire/payloads/notify.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
 import type { TrafficSelector } from '../../wire/payloads/ts.ts';
 import { NotifyType } from '../../wire/registry.ts';
+import { setUint32, uint32At } from '../../wire/uint32.ts';
 import type { ChildAgreement } from '../child-sa.ts';
 import type { Connection } from '../connection.ts';
 import type { Core } from '../core.ts';
@@ -182,14 +183,14 @@ export function acceptChild(
 /** The four bytes of an ESP SPI as proposals, notifies and deletes carry it. */
 export function spiToBytes(spi: number): Uint8Array {
   const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, spi);
+  setUint32(bytes, 0, spi);
   return bytes;
 }
 
 /** An ESP SPI from its four bytes; undefined for other lengths and for the reserved ones (RFC 4303 §2.1). */
 export function spiFromProposal(bytes: Uint8Array): number | undefined {
   if (bytes.length !== 4) return undefined;
-  const spi = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0);
+  const spi = uint32At(bytes, 0);
   return spi < FIRST_ESP_SPI ? undefined : spi;
 }
 
