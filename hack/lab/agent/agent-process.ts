@@ -2,6 +2,8 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import type { StatusReport } from '../../../agent/runtime/status/report.ts';
+import { fetchStatus } from '../../../agent/runtime/status/status-client.ts';
 import type { AgentOptions } from '../runner/scenario.ts';
 import { type Completed, complete } from '../topology/completed.ts';
 import type { Daemon, DaemonEnd } from '../topology/daemon.ts';
@@ -74,6 +76,13 @@ export class AgentProcess {
   reload(configuration: string): void {
     writeFileSync(this.configurationFile, configuration, { mode: 0o600 });
     this.#daemon.signal('SIGHUP');
+  }
+
+  /** What `agent status --json` prints, without a program that would have to be started for it. */
+  async status(): Promise<StatusReport> {
+    const report = await fetchStatus(this.#socket);
+    if (!report.ok) throw new Error(`${report.error}\n${this.log()}`);
+    return report.value;
   }
 
   /** Runs another command of the agent's program against it, such as `status --json`. */

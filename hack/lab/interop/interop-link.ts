@@ -1,0 +1,322 @@
+import assert from 'node:assert/strict';
+
+import type { PeerReport } from '../../../agent/runtime/status/report.ts';
+import type { AgentProcess } from '../agent/agent-process.ts';
+import type { Capture } from '../capture/capture.ts';
+import { type CaptureReport, expectOnlyEspAndIke } from '../capture/report.ts';
+import type { Lab } from '../runner/scenario.ts';
+import { waitUntil } from '../runner/wait-until.ts';
+import type { Charon } from '../strongswan/charon.ts';
+import type { LabNode } from '../topology/lab-node.ts';
+import { expectPing, ping } from '../traffic/counted-pings.ts';
+import type { CountedStream } from '../traffic/counted-stream.ts';
+import { dumpPolicies, dumpStates, type StateDump } from '../xfrm/xfrm-dump.ts';
+import { expectNoXfrmDrops, readXfrmStat, type XfrmStat } from '../xfrm/xfrm-stat.ts';
+import {
+  addresses,
+  childNames,
+  type LinkSettings,
+  ourConfiguration,
+  ourSecret,
+  peerName,
+  type Role,
+  type Sides,
+  theirConfiguration,
+} from './link-settings.ts';
+import { type Machines, twoMachines, twoNetworks } from './machines.ts';
+
+/**
+ * Our agent at one end of a captured wire, a charon at the other. The wire is captured from before either starts, our
+ * kernel holds a foreign SA and policy from the beginning, and `close` checks that they, and the wire, are as promised.
+ */
+export class InteropLink {
+  readonly lab: Lab;
+  readonly role: Role;
+  readonly settings: LinkSettings;
+  readonly machines: Machines;
+  readonly #capture: Capture;
+  readonly #foreign: KernelText;
+  readonly #drops: Sides<XfrmStat>;
+  #agent: AgentProcess | undefined;
+  #charon: Charon | undefined;
+
+  private constructor(
+    lab: Lab,
+    role: Role,
+    settings: LinkSettings,
+    machines: Machines,
+    capture: Capture,
+    foreign: KernelText,
+    drops: Sides<XfrmStat>,
+  ) {
+    this.lab = lab;
+    this.role = role;
+    this.settings = settings;
+    this.machines = machines;
+    this.#capture = capture;
+    this.#foreign = foreign;
+    this.#drops = drops;
+  }
+
+  /** Makes machines and wire, and captures; nothing speaks IKE yet. */
+  static async create(lab: Lab, role: Role, settings: LinkSettings): Promise<InteropLink> {
+    const machines = settings.networks === true ? await twoNetworks(lab) : await twoMachines(lab);
+    const capture = await lab.capture(machines.wire);
+    const { ours, theirs } = machines.gateways;
+    await ours.ip(...foreignObjects);
+    const drops = { ours: await readXfrmStat(ours), theirs: await readXfrmStat(theirs) };
+    return new InteropLink(lab, role, settings, machines, capture, await kernelText(ours), drops);
+  }
+
+  get agent(): AgentProcess {
+    assert.ok(this.#agent, 'the agent has not been started');
+    return this.#agent;
+  }
+
+  get charon(): Charon {
+    assert.ok(this.#charon, 'charon has not been started');
+    return this.#charon;
+  }
+
+  /** Starts charon; it does nothing by itself unless its configuration says so. */
+  async startCharon(): Promise<void> {
+    this.lab.step('charon starts');
+    const { charon = {} } = this.settings;
+    const swanctl = theirConfiguration(this.settings);
+    this.#charon = await this.lab.charon(this.machines.gateways.theirs, { swanctl, charon });
+  }
+
+  /** Starts our agent, which begins at once where it is the initiator. */
+  async startAgent(): Promise<void> {
+    this.lab.step('our agent starts');
+    const configuration = ourConfiguration(this.settings, this.role === 'initiator', secretFile);
+    this.#agent = await this.lab.agent(this.machines.gateways.ours, configuration, {
+      files: { [secretFile]: ourSecret(this.settings) },
+      arguments: ['--log-level', 'debug', '--flush-on-exit'],
+    });
+    await this.#agent.ready();
+  }
+
+  /** Starts both sides; whoever has to begins; every configured Child SA is in both kernels afterwards. */
+  async connect(): Promise<void> {
+    await this.startCharon();
+    await this.startAgent();
+    if (this.role === 'responder') await this.establish();
+    await this.encrypting();
+  }
+
+  /** Makes charon ask for every Child SA. */
+  async establish(): Promise<void> {
+    this.lab.step('charon initiates');
+    for (const child of childNames(this.settings)) await this.charon.establish({ child });
+  }
+
+  /** Waits until our agent says that all Child SAs encrypt, and charon that it has as many. */
+  async encrypting(timeoutMs?: number): Promise<PeerReport> {
+    const wanted = childNames(this.settings).length;
+    const peer = await this.peerUntil('every Child SA to encrypt', (each) => each.state === 'encrypting', timeoutMs);
+    await waitUntil(`${wanted} Child SAs of charon`, async () => {
+      const sas = await this.charon.listSas();
+      return sas.flatMap((sa) => sa.children).filter((child) => child.state === 'INSTALLED').length >= wanted;
+    });
+    return peer;
+  }
+
+  /** What `agent status --json` says of the peer. */
+  async peer(): Promise<PeerReport> {
+    const { peers } = await this.agent.status();
+    const peer = peers.find((each) => each.name === peerName);
+    assert.ok(peer, 'the agent does not know the peer');
+    return peer;
+  }
+
+  /** Waits until the status of the peer is as wanted. */
+  peerUntil(what: string, wanted: (peer: PeerReport) => boolean, timeoutMs?: number): Promise<PeerReport> {
+    return waitUntil(
+      what,
+      async () => {
+        const { end } = this.agent;
+        assert.equal(end, undefined, `the agent ended:\n${end && this.agent.log()}`);
+        const peer = await this.peer();
+        return wanted(peer) ? peer : undefined;
+      },
+      timeoutMs === undefined ? {} : { timeoutMs },
+    );
+  }
+
+  /** Both sides say that they use these algorithms: our status in strongSwan's proposal syntax, charon in its own words. */
+  async expectSuites(
+    ike: string,
+    esp: string,
+    charonIke: readonly string[],
+    charonEsp: readonly string[],
+  ): Promise<void> {
+    const [ours] = (await this.peer()).ikeSas;
+    assert.deepEqual([ours?.suite, ours?.children[0]?.suite], [ike, esp]);
+    const [theirs] = await this.charon.listSas();
+    assert.ok(theirs, 'charon has no IKE SA');
+    assert.deepEqual([theirs.encryption, theirs.prf, theirs.keyExchange], charonIke);
+    const [child] = theirs.children;
+    assert.deepEqual([child?.encryption, child?.integrity], charonEsp);
+  }
+
+  /**
+   * Pings both ways; everything is answered, and the kernels of both ends have counted these packets on their Child
+   * SAs, so that our status is as true as strongSwan's.
+   */
+  async exchange(count = 10): Promise<void> {
+    this.lab.step('packets in both directions');
+    const before = await this.#packetCounts();
+    const places = this.payloadAddresses();
+    await Promise.all([
+      expectPing(this.machines.hosts.ours, places.theirs, { count, intervalMs: 20 }),
+      expectPing(this.machines.hosts.theirs, places.ours, { count, intervalMs: 20 }),
+    ]);
+    const after = await this.#packetCounts();
+    const counted = after.map((value, index) => value - (before[index] ?? 0));
+    // Each request and each answer; in IPv6 neighbours may ask for one another beside them.
+    const expected = counted.map(() => 2 * count);
+    if (this.settings.family === 6 && this.settings.networks !== true) {
+      assert.ok(
+        counted.every((value) => value >= 2 * count),
+        `packets counted by the SAs: ${counted}`,
+      );
+    } else assert.deepEqual(counted, expected, 'packets counted by the SAs: ours in and out, theirs in and out');
+  }
+
+  /** Waits until the status of the peer and a warning in the log both tell this failure. */
+  async expectFailure(text: string): Promise<void> {
+    await this.peerUntil(
+      `the status to tell '${text}'`,
+      ({ lastFailure }) => lastFailure?.text.includes(text) === true,
+    );
+    const warnings = this.agent
+      .log()
+      .split('\n')
+      .filter((line) => line.includes('"level":"warn"'));
+    assert.ok(
+      warnings.some((line) => line.includes(text)),
+      `no warning ${text} among:\n${warnings.join('\n')}`,
+    );
+  }
+
+  /** Waits until each kernel has so many SAs in all, save foreign ones; what was deleted may still receive for a while. */
+  async expectSaCount(count: number): Promise<void> {
+    for (const node of [this.machines.gateways.ours, this.machines.gateways.theirs]) {
+      await waitUntil(
+        `${count} SAs in the kernel of ${node.name}`,
+        async () => (await ownStates(node)).length === count,
+      );
+    }
+  }
+
+  /** What is to be protected and has no SA does not leave; that it did not, the capture shows in the end. */
+  async expectBlocked(): Promise<void> {
+    const before = await readXfrmStat(this.machines.gateways.ours);
+    const { received } = await ping(this.machines.hosts.ours, this.payloadAddresses().theirs, {
+      count: 3,
+      waitMs: 100,
+    });
+    assert.equal(received, 0, 'packets were answered without an SA');
+    const after = await readXfrmStat(this.machines.gateways.ours);
+    const dropped = (after.get('XfrmOutNoStates') ?? 0) - (before.get('XfrmOutNoStates') ?? 0);
+    assert.ok(dropped > 0, 'no packet was dropped for want of an SA');
+  }
+
+  /** Starts numbered datagrams in both directions between the hosts. */
+  stream(rate: number, port = 7000): Promise<CountedStream> {
+    const { ours, theirs } = this.payloadAddresses();
+    const { hosts } = this.machines;
+    return this.lab.stream({
+      ends: [
+        { node: hosts.ours, address: ours },
+        { node: hosts.theirs, address: theirs },
+      ],
+      rate,
+      port,
+    });
+  }
+
+  /** Where payload goes, in the family of the Child SA's traffic. */
+  payloadAddresses(): Sides<string> {
+    const { networks, payloadFamily, family = 4 } = this.settings;
+    const places = addresses[payloadFamily ?? family];
+    return networks === true ? places.host : places.wire;
+  }
+
+  /** Ends our agent, which deletes everything of its own at both ends, then checks. */
+  async close(checks: CloseChecks = {}): Promise<CaptureReport> {
+    this.lab.step('our agent ends; nothing of it stays');
+    const { code } = await this.agent.stop();
+    assert.equal(code, 0, `the agent ended with ${code}:\n${this.agent.log()}`);
+    await waitUntil('charon to have no SA', async () => (await this.charon.listSas()).length === 0);
+    const { ours, theirs } = this.machines.gateways;
+    assert.deepEqual(await ownStates(theirs), [], 'SAs left in the kernel of the peer');
+    return this.check(ours, checks);
+  }
+
+  /** Checks what must hold at the end, whatever has happened. */
+  async check(ours: LabNode, checks: CloseChecks): Promise<CaptureReport> {
+    assert.deepEqual(await kernelText(ours), this.#foreign, 'our kernel: the foreign objects and nothing else');
+    const report = await this.#capture.stop();
+    expectOnlyEspAndIke(report, { atLeastFrom: checks.blocked === 'always' ? { ours: 0 } : { ours: 1, theirs: 1 } });
+    const { gateways } = this.machines;
+    await expectNoXfrmDrops(gateways.theirs, this.#drops.theirs);
+    await expectNoXfrmDrops(gateways.ours, this.#drops.ours, checks.blocked === undefined ? [] : ['XfrmOutNoStates']);
+    return report;
+  }
+
+  /** Packets of all Child SAs: ours in, ours out, theirs in, theirs out. */
+  async #packetCounts(): Promise<readonly number[]> {
+    const ours = (await this.peer()).ikeSas.flatMap((sa) => sa.children);
+    const theirs = (await this.charon.listSas()).flatMap((sa) => sa.children);
+    return [
+      sum(ours.map((child) => child.inbound.packets ?? 0)),
+      sum(ours.map((child) => child.outbound.packets ?? 0)),
+      sum(theirs.map((child) => child.packetsIn)),
+      sum(theirs.map((child) => child.packetsOut)),
+    ];
+  }
+}
+
+/** What may differ from nothing lost, nothing in plaintext, everything in ESP. */
+export interface CloseChecks {
+  /** Packets were blocked for want of an SA: sometimes, or always, so that there was no ESP at all. */
+  readonly blocked?: 'sometimes' | 'always';
+}
+
+/** What `ip xfrm` shows, counters included. */
+interface KernelText {
+  readonly states: readonly string[];
+  readonly policies: readonly string[];
+}
+
+async function kernelText(node: LabNode): Promise<KernelText> {
+  const [states, policies] = [await dumpStates(node), await dumpPolicies(node)];
+  return {
+    states: states.filter((state) => !isLarval(state)).map((state) => state.text),
+    policies: policies.map((policy) => policy.text),
+  };
+}
+
+async function ownStates(node: LabNode): Promise<readonly StateDump[]> {
+  return (await dumpStates(node)).filter((state) => !isLarval(state) && state.spi !== foreignSpi);
+}
+
+/** What the kernel makes by itself for a packet that waits for an SA; nobody can remove it before its 30 seconds. */
+function isLarval(state: StateDump): boolean {
+  return state.spi === 0;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+/** Of somebody else: between addresses that nobody uses, with numbers as other programs draw them. */
+const foreignSpi = 0x77777777;
+const foreignObjects = [
+  `xfrm state add src 203.0.113.77 dst 203.0.113.78 proto esp spi ${foreignSpi} reqid 77 mode transport ` +
+    'aead rfc4106(gcm(aes)) 0x000102030405060708090a0b0c0d0e0f10111213 128',
+  'xfrm policy add src 203.0.113.77/32 dst 203.0.113.78/32 dir out priority 7 tmpl proto esp reqid 77 mode transport',
+];
+const secretFile = 'strongswan.psk';
