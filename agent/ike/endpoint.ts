@@ -10,7 +10,7 @@ import type { Connection } from './connection.ts';
 import { Core } from './core.ts';
 import { ikeSaDeadline, onConnectionDeadline, onIkeSaDeadline } from './deadlines.ts';
 import { answerAuthRequest, authenticationFailed, finishAuth } from './exchange/ike-auth.ts';
-import { answerInit } from './exchange/ike-sa-init.ts';
+import { answerInit } from './exchange/ike-sa-init-responder.ts';
 import type { DropReason } from './fact.ts';
 import { receive, refuse } from './ike-sa.ts';
 import { onDataplaneFailed, onKernelEvent } from './kernel-events.ts';
@@ -176,7 +176,12 @@ function onInitRequest(core: Core, at: Instant, path: Path, message: Message, by
     return;
   }
   const localSpi = core.drawIkeSpi();
-  const answer = answerInit(core, at, candidates, localSpi, remoteSpi, request.value, bytes, path);
+  const answer = answerInit(core, at, candidates, localSpi, {
+    initiatorSpi: remoteSpi,
+    request: request.value,
+    bytes,
+    path,
+  });
   if (answer.kind === 'error') {
     reportRefusal(core, at, candidates, path, answer.notify, answer.text);
     answerStranger(core, at, path, header, answer.notify);
@@ -229,6 +234,7 @@ function onVerified(core: Core, at: Instant, job: number, refusal: string | unde
   core.jobs.delete(job);
   if (sa === undefined || sa.state.kind !== 'verifying' || sa.connection === undefined) return;
   const { handshake, keys, inner } = sa.state;
+  const negotiated = { handshake, keys };
   const { connection } = sa;
   core.touch(sa);
   const request = inner.kind === 'request' ? { ...inner, exchangeType: ExchangeType.IKE_AUTH } : undefined;
@@ -239,8 +245,8 @@ function onVerified(core: Core, at: Instant, job: number, refusal: string | unde
   }
   const result =
     inner.kind === 'request'
-      ? answerAuthRequest(core, at, connection, handshake, keys, inner)
-      : finishAuth(core, at, connection, handshake, keys, inner.offer, inner.response);
+      ? answerAuthRequest(core, at, connection, negotiated, inner)
+      : finishAuth(core, at, connection, negotiated, inner);
   if (result.ok) commit(core, at, sa, result.value, request);
   else refuse(core, at, sa, result.error, request, sa.path);
 }

@@ -19,7 +19,8 @@ import { commit, securedBy } from './commit.ts';
 import type { Core } from './core.ts';
 import { onCreateChildRequest, onCreateChildResponse } from './exchange/create-child-sa.ts';
 import { onAuthRequest, onAuthResponse } from './exchange/ike-auth.ts';
-import { onInitResponse, responderKeys } from './exchange/ike-sa-init.ts';
+import { onInitResponse } from './exchange/ike-sa-init.ts';
+import { responderKeys } from './exchange/ike-sa-init-responder.ts';
 import { onInformationalRequest, onInformationalResponse } from './exchange/informational.ts';
 import type { DropReason } from './fact.ts';
 import { notify } from './notify.ts';
@@ -110,7 +111,7 @@ function handleRequest(
     const received = { request: request.value, datagram: datagram.slice(), messageId, path };
     // A peer may have been taken out of the configuration, or got another one, since its first message.
     const candidates = state.candidates.filter((each) => core.connections.get(each.config.name) === each);
-    return onAuthRequest(core, at, candidates, state.handshake, state.keys, received);
+    return onAuthRequest(core, at, candidates, { handshake: state.handshake, keys: state.keys }, received);
   }
   if ((state.kind !== 'established' && state.kind !== 'deleting') || connection === undefined) {
     throw new Error(`a ${state.kind} IKE SA handles no request`);
@@ -173,7 +174,7 @@ function receiveInitResponse(
     return;
   }
   const { responderSpi } = message.header;
-  const result = onInitResponse(core, sa, state, connection, responderSpi, response.value, bytes, path);
+  const result = onInitResponse(core, sa, state, connection, { responderSpi, response: response.value, bytes, path });
   if (!result.ok) {
     refuseResponse(core, at, sa, result.error, path);
     return;

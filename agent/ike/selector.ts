@@ -2,6 +2,7 @@ import type { PortMatch, Prefix, Selector } from '../dataplane/types.ts';
 import { type IpAddress, ipAddressBytes, ipAddressFromBytes } from '../wire/ip-address.ts';
 import type { TrafficSelector } from '../wire/payloads/ts.ts';
 import { TsType } from '../wire/registry.ts';
+import { compareBytes } from './byte-order.ts';
 import type { Limits } from './limits.ts';
 import type { SelectorConfig } from './types.ts';
 
@@ -260,14 +261,6 @@ function following(address: Uint8Array): Uint8Array {
     if (byte !== 0) break;
   }
   return next;
-}
-
-function compareBytes(left: Uint8Array, right: Uint8Array): number {
-  for (let index = 0; index < left.length; index += 1) {
-    const difference = (left[index] ?? 0) - (right[index] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
 }
 
 const IPV4_BYTES = 4;

@@ -1,3 +1,4 @@
+import { compareBytes } from './byte-order.ts';
 import { closeIkeSa } from './closing.ts';
 import { askForMissing, backoffMs, isSatisfied, lacksChildren } from './connecting.ts';
 import type { Connection } from './connection.ts';
@@ -94,7 +95,7 @@ function decide(
     const [winner, loser] = leftIsNewer ? [left, right] : [right, left];
     return { loser, winner, judge: winner };
   }
-  const leftStays = isLower(leftState.lowestNonce, rightState.lowestNonce);
+  const leftStays = compareBytes(leftState.lowestNonce, rightState.lowestNonce) < 0;
   const [winner, loser] = leftStays ? [left, right] : [right, left];
   return { loser, winner, judge: loser };
 }
@@ -109,12 +110,4 @@ function abandonOwnAttempt(core: Core, at: Instant, connection: Connection, esta
 /** Whether the pair in use of that Child was asked for by us: then it is for us to delete its predecessor. */
 function isReplacedByUs(state: Established, name: string): boolean {
   return state.children.some((child) => child.config.name === name && child.usage === 'current' && child.weInitiated);
-}
-
-function isLower(left: Uint8Array, right: Uint8Array): boolean {
-  for (let index = 0; index < Math.min(left.length, right.length); index += 1) {
-    const difference = (left[index] ?? 0) - (right[index] ?? 0);
-    if (difference !== 0) return difference < 0;
-  }
-  return left.length < right.length;
 }

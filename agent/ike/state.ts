@@ -21,6 +21,12 @@ export interface Handshake {
   readonly responderNonce: Uint8Array;
 }
 
+/** What IKE_SA_INIT has led to: with whom is for IKE_AUTH to show. */
+export interface Negotiated {
+  readonly handshake: Handshake;
+  readonly keys: IkeKeys;
+}
+
 /** The Child SA that an initiator asked for in IKE_AUTH. */
 export interface ChildOffer {
   readonly config: ChildConfig;
@@ -57,20 +63,16 @@ export interface InitAnswered {
 }
 
 /** Initiator: HDR, SK {IDi, AUTH, SAi2, TSi, TSr} --> sent. */
-export interface AuthRequested {
+export interface AuthRequested extends Negotiated {
   readonly kind: 'authRequested';
-  readonly handshake: Handshake;
-  readonly keys: IkeKeys;
   readonly offer: ChildOffer;
 }
 
 /** Either side: the peer's certificate and signature are with the Verifier; repeated messages are absorbed. */
-export interface Verifying {
+export interface Verifying extends Negotiated {
   readonly kind: 'verifying';
   readonly job: number;
   readonly expiresAt: Instant;
-  readonly handshake: Handshake;
-  readonly keys: IkeKeys;
   readonly inner: SuspendedMessage;
 }
 

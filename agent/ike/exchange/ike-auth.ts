@@ -1,13 +1,9 @@
-import { constantTimeEqual } from '../../crypto/constant-time.ts';
-import { type IkeKeys, type IkeRole, preSharedKeyAuth } from '../../crypto/keymat.ts';
 import { err, ok, type Result } from '../../result.ts';
 import type { IkeAuthRequest, IkeAuthResponse } from '../../wire/grammar.ts';
 import { nameOf } from '../../wire/name-of.ts';
-import type { AuthPayload } from '../../wire/payloads/auth.ts';
-import type { CertPayload } from '../../wire/payloads/cert.ts';
-import { type IdPayload, idPayloadBody } from '../../wire/payloads/identification.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
-import { AuthMethod, CertEncoding, ExchangeType, NotifyType } from '../../wire/registry.ts';
+import { ExchangeType, NotifyType } from '../../wire/registry.ts';
+import { compareBytes } from '../byte-order.ts';
 import type { ChildAgreement } from '../child-sa.ts';
 import type { Connection } from '../connection.ts';
 import type { Core } from '../core.ts';
@@ -15,11 +11,12 @@ import type { Fact } from '../fact.ts';
 import { identityText, sameIdentity } from '../identity.ts';
 import { hasNotify, notify } from '../notify.ts';
 import type { NegotiationFailure, Outcome, Refusal } from '../outcome.ts';
-import type { AuthRequested, ChildOffer, Established, Handshake, SuspendedMessage } from '../state.ts';
+import type { AuthRequested, ChildOffer, Established, Negotiated, SuspendedMessage } from '../state.ts';
 import { espKeyBytes } from '../suite.ts';
-import type { Identity, Instant, Path, VerificationJob } from '../types.ts';
+import type { Instant, Path, VerificationJob } from '../types.ts';
 import { fraction } from '../window.ts';
 import { acceptChild, grantChild, offerChild } from './child-negotiation.ts';
+import { checkProof, idPayload, ownProof } from './proof.ts';
 
 /**
  * IKE_AUTH (RFC 7296 §1.2), with the first Child SA.
@@ -30,13 +27,7 @@ import { acceptChild, grantChild, offerChild } from './child-negotiation.ts';
  */
 
 /** The initiator's step after IKE_SA_INIT: proves who we are and asks for the first Child SA. */
-export function authRequest(
-  core: Core,
-  connection: Connection,
-  handshake: Handshake,
-  keys: IkeKeys,
-  path: Path,
-): Outcome {
+export function authRequest(core: Core, connection: Connection, negotiated: Negotiated, path: Path): Outcome {
   const { config } = connection;
   const child = config.children[0];
   if (child === undefined) throw new Error(`connection ${config.name} has no Child`);
@@ -45,12 +36,12 @@ export function authRequest(
   const inner: Payload[] = [
     identity,
     idPayload('idr', config.remoteIdentity),
-    ownProof(connection, handshake, keys, 'initiator', identity),
+    ownProof(connection, negotiated, 'initiator', identity),
     ...(connection.contacted ? [] : [notify(NotifyType.INITIAL_CONTACT)]),
     ...payloads,
   ];
   return {
-    next: { kind: 'authRequested', handshake, keys, offer },
+    next: { kind: 'authRequested', ...negotiated, offer },
     request: { exchangeType: ExchangeType.IKE_AUTH, payloads: inner },
   };
 }
@@ -68,8 +59,7 @@ export function onAuthRequest(
   core: Core,
   at: Instant,
   candidates: readonly Connection[],
-  handshake: Handshake,
-  keys: IkeKeys,
+  negotiated: Negotiated,
   received: ReceivedAuthRequest,
 ): Result<Outcome, Refusal> {
   const { request } = received;
@@ -90,15 +80,16 @@ export function onAuthRequest(
       authenticationFailed(connection, 'us', `${connection.config.name} wants EAP, which is not configured here`),
     );
   }
-  const check = checkProof(core, connection, handshake, keys, 'initiator', request.idi, request.auth, request.certs);
+  const { idi: identity, auth, certs } = request;
+  const check = checkProof(core, connection, negotiated, { sender: 'initiator', identity, auth, certs });
   switch (check.kind) {
     case 'true':
-      return answerAuthRequest(core, at, connection, handshake, keys, received);
+      return answerAuthRequest(core, at, connection, negotiated, received);
     case 'refused':
       return err(authenticationFailed(connection, 'us', check.text));
     case 'verify': {
       const inner: SuspendedMessage = { kind: 'request', connection, ...received };
-      return ok(suspended(core, at, check.job, handshake, keys, inner, connection));
+      return ok(suspended(core, at, connection, negotiated, check.job, inner));
     }
   }
 }
@@ -108,16 +99,15 @@ export function answerAuthRequest(
   core: Core,
   at: Instant,
   connection: Connection,
-  handshake: Handshake,
-  keys: IkeKeys,
+  negotiated: Negotiated,
   received: ReceivedAuthRequest,
 ): Result<Outcome, Refusal> {
   const { request, path } = received;
   const identity = idPayload('idr', connection.config.localIdentity);
-  const proof: Payload[] = [identity, ownProof(connection, handshake, keys, 'responder', identity)];
+  const proof: Payload[] = [identity, ownProof(connection, negotiated, 'responder', identity)];
   if (!connection.contacted) proof.push(notify(NotifyType.INITIAL_CONTACT));
   const base: Outcome = {
-    next: established(core, at, connection, handshake, keys),
+    next: established(core, at, connection, negotiated),
     connection,
     initialContact: hasNotify(request.notifies, NotifyType.INITIAL_CONTACT),
     facts: unknownNotifies(connection, request.notifies),
@@ -132,7 +122,7 @@ export function answerAuthRequest(
     ...base,
     reply: [...proof, ...granted.value.payloads],
     replyWithoutChild: [...proof, notify(NotifyType.TEMPORARY_FAILURE)],
-    install: { agreement: granted.value.agreement, keys: childKeys(keys, handshake, granted.value.agreement) },
+    install: { agreement: granted.value.agreement, keys: childKeys(negotiated, granted.value.agreement) },
   });
 }
 
@@ -145,21 +135,23 @@ export function onAuthResponse(
   response: IkeAuthResponse,
 ): Result<Outcome, Refusal> {
   const { handshake, keys, offer } = state;
+  const negotiated = { handshake, keys };
   if (response.kind === 'refused') return refusedByPeer(connection, response.notify.notifyType);
   if (!sameIdentity(connection.config.remoteIdentity, response.idr)) {
     const expected = identityText(connection.config.remoteIdentity);
     const text = `${connection.config.remoteAddress} says it is ${identityText(response.idr)}, configured for ${connection.config.name} is ${expected}`;
     return err(authenticationFailed(connection, 'us', text));
   }
-  const check = checkProof(core, connection, handshake, keys, 'responder', response.idr, response.auth, response.certs);
+  const { idr: identity, auth, certs } = response;
+  const check = checkProof(core, connection, negotiated, { sender: 'responder', identity, auth, certs });
   switch (check.kind) {
     case 'true':
-      return finishAuth(core, at, connection, handshake, keys, offer, response);
+      return finishAuth(core, at, connection, negotiated, { offer, response });
     case 'refused':
       return err(authenticationFailed(connection, 'us', check.text));
     case 'verify': {
       const inner: SuspendedMessage = { kind: 'response', response, offer };
-      return ok(suspended(core, at, check.job, handshake, keys, inner, connection));
+      return ok(suspended(core, at, connection, negotiated, check.job, inner));
     }
   }
 }
@@ -169,13 +161,11 @@ export function finishAuth(
   core: Core,
   at: Instant,
   connection: Connection,
-  handshake: Handshake,
-  keys: IkeKeys,
-  offer: ChildOffer,
-  response: Extract<IkeAuthResponse, { kind: 'authenticated' }>,
+  negotiated: Negotiated,
+  { offer, response }: Pick<Extract<SuspendedMessage, { kind: 'response' }>, 'offer' | 'response'>,
 ): Result<Outcome, Refusal> {
   const base: Outcome = {
-    next: established(core, at, connection, handshake, keys),
+    next: established(core, at, connection, negotiated),
     initialContact: hasNotify(response.notifies, NotifyType.INITIAL_CONTACT),
     facts: unknownNotifies(connection, response.notifies),
   };
@@ -192,12 +182,12 @@ export function finishAuth(
   }
   return ok({
     ...base,
-    install: { agreement: accepted.value, keys: childKeys(keys, handshake, accepted.value) },
+    install: { agreement: accepted.value, keys: childKeys(negotiated, accepted.value) },
   });
 }
 
 /** The keys of a Child SA made in IKE_AUTH: from the nonces of IKE_SA_INIT (RFC 7296 §2.17). */
-function childKeys(keys: IkeKeys, handshake: Handshake, agreement: ChildAgreement) {
+function childKeys({ keys, handshake }: Negotiated, agreement: ChildAgreement) {
   const { encryption, integrity } = espKeyBytes(agreement.suite);
   return keys.childKeys({
     initiatorNonce: handshake.initiatorNonce,
@@ -207,13 +197,8 @@ function childKeys(keys: IkeKeys, handshake: Handshake, agreement: ChildAgreemen
   });
 }
 
-function established(
-  core: Core,
-  at: Instant,
-  connection: Connection,
-  handshake: Handshake,
-  keys: IkeKeys,
-): Established {
+function established(core: Core, at: Instant, connection: Connection, negotiated: Negotiated): Established {
+  const { handshake, keys } = negotiated;
   const { initiatorNonce, responderNonce, cryptography } = handshake;
   // Stretched over the last fifth of the lifetime, so that a mesh does not replace all its SAs in step.
   const lifetimeMs = connection.config.ikeLifetimeMs * (1 - 0.2 * fraction(core.context.random.jitter));
@@ -222,7 +207,7 @@ function established(
     keys,
     cryptography,
     establishedAt: at,
-    lowestNonce: lowerBytes(initiatorNonce, responderNonce),
+    lowestNonce: compareBytes(initiatorNonce, responderNonce) < 0 ? initiatorNonce : responderNonce,
     children: [],
     asked: undefined,
     replaceAt: at + lifetimeMs,
@@ -231,91 +216,16 @@ function established(
   };
 }
 
-type ProofCheck =
-  | { readonly kind: 'true' }
-  | { readonly kind: 'refused'; readonly text: string }
-  | { readonly kind: 'verify'; readonly job: VerificationJob };
-
-/** Checks AUTH of `sender`, the peer, against its identity (RFC 7296 §2.15). */
-function checkProof(
-  core: Core,
-  connection: Connection,
-  handshake: Handshake,
-  keys: IkeKeys,
-  sender: IkeRole,
-  identity: IdPayload,
-  auth: AuthPayload,
-  certs: readonly CertPayload[],
-): ProofCheck {
-  const octets = signedOctets(handshake, keys, sender, identity);
-  const peer = `${connection.config.name} (${identityText(identity)})`;
-  const { remoteAuthentication, preSharedKey } = connection.config;
-  if (remoteAuthentication.kind === 'preSharedKey') {
-    if (auth.method !== AuthMethod.SHARED_KEY_MIC) {
-      const method = nameOf('authMethod', auth.method);
-      return { kind: 'refused', text: `${peer} authenticates with ${method}, configured is a pre-shared key` };
-    }
-    const expected = preSharedKeyAuth(handshake.cryptography.prf, preSharedKey, octets);
-    if (constantTimeEqual(expected, auth.data)) return { kind: 'true' };
-    return { kind: 'refused', text: `${peer} has another pre-shared key: give both sides the same` };
-  }
-  if (auth.method === AuthMethod.SHARED_KEY_MIC) {
-    return { kind: 'refused', text: `${peer} authenticates with a pre-shared key, configured is a certificate` };
-  }
-  const job: VerificationJob = {
-    id: core.nextNumber(),
-    connection: connection.config.name,
-    certificates: certs
-      .filter((cert) => cert.encoding === CertEncoding.X509_SIGNATURE)
-      .slice(0, core.context.limits.certificates)
-      .map((cert) => cert.data),
-    identity: { idType: identity.idType, data: identity.data },
-    method: auth.method,
-    signature: auth.data,
-    signedOctets: joined(octets),
-  };
-  return { kind: 'verify', job };
-}
-
 function suspended(
   core: Core,
   at: Instant,
-  job: VerificationJob,
-  handshake: Handshake,
-  keys: IkeKeys,
-  inner: SuspendedMessage,
   connection: Connection,
+  { handshake, keys }: Negotiated,
+  job: VerificationJob,
+  inner: SuspendedMessage,
 ): Outcome {
   const expiresAt = at + core.context.limits.verificationTimeoutMs;
   return { next: { kind: 'verifying', job: job.id, expiresAt, handshake, keys, inner }, verify: job, connection };
-}
-
-function ownProof(
-  connection: Connection,
-  handshake: Handshake,
-  keys: IkeKeys,
-  role: IkeRole,
-  identity: IdPayload,
-): AuthPayload {
-  const octets = signedOctets(handshake, keys, role, identity);
-  const data = preSharedKeyAuth(handshake.cryptography.prf, connection.config.preSharedKey, octets);
-  return { kind: 'auth', method: AuthMethod.SHARED_KEY_MIC, data };
-}
-
-function signedOctets(
-  handshake: Handshake,
-  keys: IkeKeys,
-  sender: IkeRole,
-  identity: IdPayload,
-): readonly Uint8Array[] {
-  const initiator = sender === 'initiator';
-  const message = initiator ? handshake.request : handshake.response;
-  const otherNonce = initiator ? handshake.responderNonce : handshake.initiatorNonce;
-  return keys.signedOctets(sender, message, otherNonce, idPayloadBody(identity));
-}
-
-function idPayload<Kind extends 'idi' | 'idr'>(kind: Kind, identity: Identity): IdPayload<Kind> {
-  return { kind, idType: identity.idType, reserved: 0, data: identity.data };
 }
 
 /** The refused side is told once (RFC 7296 §2.21.2); the IKE SA ends. */
@@ -379,24 +289,6 @@ function unknownNotifies(connection: Connection, notifies: IkeAuthRequest['notif
   return notifies
     .filter((each) => !UNDERSTOOD.has(each.notifyType))
     .map((each) => ({ kind: 'notifyIgnored', connection: connection.config.name, notifyType: each.notifyType }));
-}
-
-function lowerBytes(left: Uint8Array, right: Uint8Array): Uint8Array {
-  for (let index = 0; index < Math.min(left.length, right.length); index += 1) {
-    const difference = (left[index] ?? 0) - (right[index] ?? 0);
-    if (difference !== 0) return difference < 0 ? left : right;
-  }
-  return left.length <= right.length ? left : right;
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    bytes.set(part, offset);
-    offset += part.length;
-  }
-  return bytes;
 }
 
 const UNDERSTOOD: ReadonlySet<number> = new Set([NotifyType.INITIAL_CONTACT, NotifyType.USE_TRANSPORT_MODE]);

@@ -1,24 +1,23 @@
+import { constantTimeEqual } from '../../crypto/constant-time.ts';
 import { IkeKeys } from '../../crypto/keymat.ts';
 import { transformTypes } from '../../crypto/suites.ts';
 import { err, ok, type Result } from '../../result.ts';
-import type { IkeSaInitRequest, IkeSaInitResponse } from '../../wire/grammar.ts';
+import type { IkeSaInitResponse } from '../../wire/grammar.ts';
 import { type HeaderFields, type IkeSpi, spiBytes, ZERO_SPI } from '../../wire/header.ts';
 import { encodeMessage } from '../../wire/message.ts';
 import { nameOf } from '../../wire/name-of.ts';
-import type { NotifyPayload } from '../../wire/payloads/notify.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
 import { ExchangeType, NotifyType } from '../../wire/registry.ts';
 import type { Connection } from '../connection.ts';
 import type { Core } from '../core.ts';
-import { identityText } from '../identity.ts';
-import { type NatSituation, natDetection, natSituation } from '../natd.ts';
-import { findNotify, notify } from '../notify.ts';
+import { notify } from '../notify.ts';
 import type { Outcome, Refusal } from '../outcome.ts';
-import { choose, chosenSuite, offer } from '../proposal.ts';
-import type { Handshake, IkeSa, InitAnswered, InitRequested } from '../state.ts';
-import { algorithmText, type IkeCryptography, ikeCryptography } from '../suite.ts';
-import type { ConnectionConfig, Instant, Path } from '../types.ts';
+import { chosenSuite, offer } from '../proposal.ts';
+import type { Handshake, IkeSa, InitRequested } from '../state.ts';
+import { algorithmText, ikeCryptography } from '../suite.ts';
+import type { ConnectionConfig, Path } from '../types.ts';
 import { authRequest } from './ike-auth.ts';
+import { natNotifies, readNat } from './nat-payloads.ts';
 
 /**
  * IKE_SA_INIT (RFC 7296 §1.2): nothing in it is authenticated until AUTH covers it.
@@ -72,12 +71,20 @@ function initRequest(
     { kind: 'sa', proposals: offer('ike', connection.config.proposals, new Uint8Array(0), true) },
     { kind: 'ke', group, data: ephemeral.publicValue },
     { kind: 'nonce', data: nonce },
-    ...natNotifies(core, connection.config.natTraversal, localSpi, ZERO_SPI, path),
+    ...natNotifies(core, connection.config.natTraversal, { initiatorSpi: localSpi, responderSpi: ZERO_SPI }, path),
   ];
   // The cookie comes first (RFC 7296 §2.6), so that a responder under load need not read on.
   if (cookie !== undefined) payloads.unshift(notify(NotifyType.COOKIE, cookie));
   const request = encodeMessage(initHeader(localSpi, ZERO_SPI, true), payloads);
   return { kind: 'initRequested', nonce, ephemeral, group, cookie, retries, request, unprotectedError: undefined };
+}
+
+/** An answer to IKE_SA_INIT, as it is on the wire and taken apart. */
+interface ReceivedInitResponse {
+  readonly responderSpi: IkeSpi;
+  readonly response: IkeSaInitResponse;
+  readonly bytes: Uint8Array;
+  readonly path: Path;
 }
 
 /** What the initiator makes of an answer to IKE_SA_INIT; nobody has authenticated it. */
@@ -86,14 +93,13 @@ export function onInitResponse(
   sa: IkeSa,
   state: InitRequested,
   connection: Connection,
-  responderSpi: IkeSpi,
-  response: IkeSaInitResponse,
-  bytes: Uint8Array,
-  path: Path,
+  received: ReceivedInitResponse,
 ): Result<Outcome, Refusal> {
+  const { response } = received;
   switch (response.kind) {
     case 'cookie':
-      if (state.cookie !== undefined && sameBytes(state.cookie, response.cookie)) return drop('a repeated COOKIE');
+      if (state.cookie !== undefined && constantTimeEqual(state.cookie, response.cookie))
+        return drop('a repeated COOKIE');
       return retry(core, sa, state, connection, { group: state.group, cookie: response.cookie });
     case 'invalidKe':
       if (!mayRetryWith(core, connection, state, response.group)) {
@@ -103,7 +109,7 @@ export function onInitResponse(
     case 'refused':
       return ok({ next: { ...state, unprotectedError: response.notify.notifyType } });
     case 'accepted':
-      return accept(core, sa, state, connection, responderSpi, response, bytes, path);
+      return accept(core, sa, state, connection, { ...received, response });
   }
 }
 
@@ -135,11 +141,9 @@ function accept(
   sa: IkeSa,
   state: InitRequested,
   connection: Connection,
-  responderSpi: IkeSpi,
-  response: Extract<IkeSaInitResponse, { kind: 'accepted' }>,
-  bytes: Uint8Array,
-  path: Path,
+  received: ReceivedInitResponse & { readonly response: Extract<IkeSaInitResponse, { kind: 'accepted' }> },
 ): Result<Outcome, Refusal> {
+  const { responderSpi, response, bytes, path } = received;
   if (responderSpi === ZERO_SPI) return drop('the responder chose no SPI');
   const chosen = chosenSuite('ike', response.sa.proposals, connection.config.proposals, true);
   if (chosen === undefined) return drop('the responder chose what we did not offer');
@@ -165,95 +169,9 @@ function accept(
     initiatorNonce: state.nonce,
     responderNonce: response.nonce.data,
   };
-  const nat = readNat(core, connection.config.natTraversal, sa.localSpi, responderSpi, path, response.notifies);
-  return ok({ ...authRequest(core, connection, handshake, keys, path), nat });
-}
-
-/** A responder's answer to IKE_SA_INIT: either an IKE SA that waits for IKE_AUTH, or an error that leaves no state. */
-export type InitAnswer =
-  | {
-      readonly kind: 'accepted';
-      readonly state: InitAnswered;
-      readonly nat: NatSituation;
-      readonly response: Uint8Array;
-    }
-  | { readonly kind: 'error'; readonly notify: NotifyPayload; readonly text: string };
-
-/** Answers a stranger's IKE_SA_INIT request. */
-export function answerInit(
-  core: Core,
-  at: Instant,
-  candidates: readonly Connection[],
-  localSpi: IkeSpi,
-  initiatorSpi: IkeSpi,
-  request: IkeSaInitRequest,
-  bytes: Uint8Array,
-  path: Path,
-): InitAnswer {
-  const { random, limits } = core.context;
-  const picked = pickSuite(core, candidates, request);
-  if (picked === undefined) {
-    const offered = request.sa.proposals.map((proposal) => proposal.transforms.map(transformText).join('-')).join(', ');
-    const text = `no common algorithms with ${peersText(candidates)} at ${path.remoteAddress}: it offers ${offered}`;
-    return { kind: 'error', notify: notify(NotifyType.NO_PROPOSAL_CHOSEN), text };
-  }
-  const { cryptography, connection } = picked;
-  const group = cryptography.suite.keyExchange;
-  if (request.ke.group !== group) {
-    const data = new Uint8Array([group >> 8, group & 0xff]);
-    const text = `${path.remoteAddress} guessed key-exchange group ${request.ke.group}; asking for ${group}`;
-    return { kind: 'error', notify: notify(NotifyType.INVALID_KE_PAYLOAD, data), text };
-  }
-  // Whether the value is in range is seen when it is used; its length says at once, and before any state exists.
-  if (request.ke.data.length !== cryptography.keyExchange.publicValueBytes) {
-    const text = `${path.remoteAddress} sent ${request.ke.data.length} bytes as a public value of group ${group}`;
-    return { kind: 'error', notify: notify(NotifyType.INVALID_SYNTAX), text };
-  }
-  const ephemeral = cryptography.keyExchange.generate(random.keys);
-  const nonce = core.drawNonce();
-  const response = encodeMessage(initHeader(initiatorSpi, localSpi, false), [
-    { kind: 'sa', proposals: [picked.answer] },
-    { kind: 'ke', group, data: ephemeral.publicValue },
-    { kind: 'nonce', data: nonce },
-    ...natNotifies(core, connection.config.natTraversal, initiatorSpi, localSpi, path),
-  ]);
-  const state: InitAnswered = {
-    kind: 'initAnswered',
-    handshake: {
-      cryptography,
-      request: bytes.slice(),
-      response,
-      initiatorNonce: request.nonce.data,
-      responderNonce: nonce,
-    },
-    ephemeral,
-    peerPublicValue: request.ke.data,
-    candidates: picked.candidates,
-    keys: undefined,
-    integrityFailures: 0,
-    expiresAt: at + limits.halfOpenTimeoutMs,
-  };
-  // The request was made before our SPI was known: its hashes have zero in its place (RFC 7296 §2.23).
-  const nat = readNat(core, connection.config.natTraversal, initiatorSpi, ZERO_SPI, path, request.notifies);
-  return { kind: 'accepted', state, nat, response };
-}
-
-/**
- * Derives the keys of a responder, put off until the initiator has shown by a protected message that it is more than a
- * spoofed datagram. Undefined where its public value is invalid.
- */
-export function responderKeys(sa: IkeSa, state: InitAnswered): IkeKeys | undefined {
-  const derived = state.ephemeral.derive(state.peerPublicValue);
-  if (!derived.ok) return undefined;
-  const keys = IkeKeys.initial(state.handshake.cryptography, derived.value, {
-    initiatorNonce: state.handshake.initiatorNonce,
-    responderNonce: state.handshake.responderNonce,
-    initiatorSpi: spiBytes(sa.remoteSpi),
-    responderSpi: spiBytes(sa.localSpi),
-  });
-  derived.value.wipe();
-  state.ephemeral.wipe();
-  return keys;
+  const spis = { initiatorSpi: sa.localSpi, responderSpi };
+  const nat = readNat(core, connection.config.natTraversal, spis, path, response.notifies);
+  return ok({ ...authRequest(core, connection, { handshake, keys }, path), nat });
 }
 
 /** The header of an IKE_SA_INIT message. */
@@ -279,30 +197,6 @@ export function unprotectedErrorText(connection: Connection, notifyType: number)
   return `${peer} refused IKE_SA_INIT with ${nameOf('notify', notifyType)}: see its log`;
 }
 
-interface PickedSuite {
-  readonly connection: Connection;
-  readonly cryptography: IkeCryptography;
-  readonly answer: NonNullable<ReturnType<typeof choose>>['answer'];
-  /** All connections of this address that accept the same suite. */
-  readonly candidates: readonly Connection[];
-}
-
-function pickSuite(core: Core, candidates: readonly Connection[], request: IkeSaInitRequest): PickedSuite | undefined {
-  const { crypto, limits } = core.context;
-  for (const connection of candidates) {
-    const { proposals } = connection.config;
-    const choice = choose('ike', request.sa.proposals, proposals, new Uint8Array(0), true, limits);
-    const cryptography = choice && ikeCryptography(crypto, choice.suite);
-    if (choice === undefined || cryptography === undefined) continue;
-    const answer = [{ ...choice.answer, number: 1 }];
-    const agreeing = candidates.filter(({ config }) =>
-      config.proposals.some((proposal) => chosenSuite('ike', answer, [proposal], true) !== undefined),
-    );
-    return { connection, cryptography, answer: choice.answer, candidates: agreeing };
-  }
-  return undefined;
-}
-
 /** Groups of all proposals that the provider has, in order of preference. */
 function offeredGroups(core: Core, config: ConnectionConfig): readonly number[] {
   const groups = config.proposals.flatMap((proposal) =>
@@ -313,69 +207,6 @@ function offeredGroups(core: Core, config: ConnectionConfig): readonly number[] 
   return groups.filter((group) => core.context.crypto.keyExchange(group) !== undefined);
 }
 
-function natNotifies(
-  core: Core,
-  natTraversal: ConnectionConfig['natTraversal'],
-  initiatorSpi: IkeSpi,
-  responderSpi: IkeSpi,
-  path: Path,
-): readonly Payload[] {
-  if (natTraversal === 'Never') return [];
-  const { crypto, random } = core.context;
-  const pretend = natTraversal === 'Always' ? random.nonces : undefined;
-  const detection = natDetection(crypto, initiatorSpi, responderSpi, path, pretend);
-  return [
-    notify(NotifyType.NAT_DETECTION_SOURCE_IP, detection.source),
-    notify(NotifyType.NAT_DETECTION_DESTINATION_IP, detection.destination),
-  ];
-}
-
-/** Without NAT detection from the peer there is no NAT traversal; `Always` treats ourselves as behind a NAT. */
-function readNat(
-  core: Core,
-  natTraversal: ConnectionConfig['natTraversal'],
-  initiatorSpi: IkeSpi,
-  responderSpi: IkeSpi,
-  path: Path,
-  notifies: readonly NotifyPayload[],
-): NatSituation {
-  const destination = findNotify(notifies, NotifyType.NAT_DETECTION_DESTINATION_IP);
-  const sources = notifies.filter((each) => each.notifyType === NotifyType.NAT_DETECTION_SOURCE_IP);
-  if (natTraversal === 'Never' || destination === undefined || sources.length === 0) return NO_NAT;
-  const seen = natSituation(
-    core.context.crypto,
-    initiatorSpi,
-    responderSpi,
-    path,
-    sources.map((source) => source.data),
-    destination.data,
-  );
-  return natTraversal === 'Always' ? { local: true, remote: seen.remote } : seen;
-}
-
-function peersText(candidates: readonly Connection[]): string {
-  return candidates
-    .slice(0, 3)
-    .map(({ config }) => `${config.name} (${identityText(config.remoteIdentity)})`)
-    .join(' or ');
-}
-
-function transformText(transform: {
-  readonly type: number;
-  readonly id: number;
-  readonly attributes: readonly object[];
-}): string {
-  const [attribute] = transform.attributes;
-  const keyBits = attribute !== undefined && 'value' in attribute ? Number(attribute.value) : 0;
-  return algorithmText({ type: transform.type, id: transform.id, keyBits });
-}
-
-function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
-}
-
 function drop(text: string): Result<Outcome, Refusal> {
   return err({ kind: 'drop', reason: 'unexpectedResponse', text });
 }
-
-const NO_NAT: NatSituation = { local: false, remote: false };

@@ -1,0 +1,160 @@
+import { IkeKeys } from '../../crypto/keymat.ts';
+import type { IkeSaInitRequest } from '../../wire/grammar.ts';
+import { type IkeSpi, spiBytes, ZERO_SPI } from '../../wire/header.ts';
+import { encodeMessage } from '../../wire/message.ts';
+import type { NotifyPayload } from '../../wire/payloads/notify.ts';
+import type { Proposal, Transform } from '../../wire/payloads/sa.ts';
+import { NotifyType } from '../../wire/registry.ts';
+import type { Connection } from '../connection.ts';
+import type { Core } from '../core.ts';
+import { identityText } from '../identity.ts';
+import type { NatSituation } from '../natd.ts';
+import { notify } from '../notify.ts';
+import { choose, chosenSuite } from '../proposal.ts';
+import type { IkeSa, InitAnswered } from '../state.ts';
+import { algorithmText, type IkeCryptography, ikeCryptography } from '../suite.ts';
+import type { Instant, Path } from '../types.ts';
+import { initHeader } from './ike-sa-init.ts';
+import { natNotifies, readNat } from './nat-payloads.ts';
+
+/** A responder's answer to IKE_SA_INIT: either an IKE SA that waits for IKE_AUTH, or an error that leaves no state. */
+export type InitAnswer =
+  | {
+      readonly kind: 'accepted';
+      readonly state: InitAnswered;
+      readonly nat: NatSituation;
+      readonly response: Uint8Array;
+    }
+  | { readonly kind: 'error'; readonly notify: NotifyPayload; readonly text: string };
+
+/** An IKE_SA_INIT request, as it is on the wire and taken apart. */
+interface ReceivedInitRequest {
+  readonly initiatorSpi: IkeSpi;
+  readonly request: IkeSaInitRequest;
+  readonly bytes: Uint8Array;
+  readonly path: Path;
+}
+
+/** Answers a stranger's IKE_SA_INIT request. */
+export function answerInit(
+  core: Core,
+  at: Instant,
+  candidates: readonly Connection[],
+  localSpi: IkeSpi,
+  received: ReceivedInitRequest,
+): InitAnswer {
+  const { initiatorSpi, request, bytes, path } = received;
+  const { random, limits } = core.context;
+  const picked = pickSuite(core, candidates, request);
+  if (picked === undefined) {
+    const offered = offerText(request.sa.proposals);
+    const text = `no common algorithms with ${peersText(candidates)} at ${path.remoteAddress}: it offers ${offered}`;
+    return { kind: 'error', notify: notify(NotifyType.NO_PROPOSAL_CHOSEN), text };
+  }
+  const { cryptography, connection } = picked;
+  const group = cryptography.suite.keyExchange;
+  if (request.ke.group !== group) {
+    const data = new Uint8Array([group >> 8, group & 0xff]);
+    const text = `${path.remoteAddress} guessed key-exchange group ${request.ke.group}; asking for ${group}`;
+    return { kind: 'error', notify: notify(NotifyType.INVALID_KE_PAYLOAD, data), text };
+  }
+  // Whether the value is in range is seen when it is used; its length says at once, and before any state exists.
+  if (request.ke.data.length !== cryptography.keyExchange.publicValueBytes) {
+    const text = `${path.remoteAddress} sent ${request.ke.data.length} bytes as a public value of group ${group}`;
+    return { kind: 'error', notify: notify(NotifyType.INVALID_SYNTAX), text };
+  }
+  const ephemeral = cryptography.keyExchange.generate(random.keys);
+  const nonce = core.drawNonce();
+  const response = encodeMessage(initHeader(initiatorSpi, localSpi, false), [
+    { kind: 'sa', proposals: [picked.answer] },
+    { kind: 'ke', group, data: ephemeral.publicValue },
+    { kind: 'nonce', data: nonce },
+    ...natNotifies(core, connection.config.natTraversal, { initiatorSpi, responderSpi: localSpi }, path),
+  ]);
+  const state: InitAnswered = {
+    kind: 'initAnswered',
+    handshake: {
+      cryptography,
+      request: bytes.slice(),
+      response,
+      initiatorNonce: request.nonce.data,
+      responderNonce: nonce,
+    },
+    ephemeral,
+    peerPublicValue: request.ke.data,
+    candidates: picked.candidates,
+    keys: undefined,
+    integrityFailures: 0,
+    expiresAt: at + limits.halfOpenTimeoutMs,
+  };
+  // The request was made before our SPI was known: its hashes have zero in its place (RFC 7296 §2.23).
+  const spis = { initiatorSpi, responderSpi: ZERO_SPI };
+  const nat = readNat(core, connection.config.natTraversal, spis, path, request.notifies);
+  return { kind: 'accepted', state, nat, response };
+}
+
+/**
+ * Derives the keys of a responder, put off until the initiator has shown by a protected message that it is more than a
+ * spoofed datagram. Undefined where its public value is invalid.
+ */
+export function responderKeys(sa: IkeSa, state: InitAnswered): IkeKeys | undefined {
+  const derived = state.ephemeral.derive(state.peerPublicValue);
+  if (!derived.ok) return undefined;
+  const keys = IkeKeys.initial(state.handshake.cryptography, derived.value, {
+    initiatorNonce: state.handshake.initiatorNonce,
+    responderNonce: state.handshake.responderNonce,
+    initiatorSpi: spiBytes(sa.remoteSpi),
+    responderSpi: spiBytes(sa.localSpi),
+  });
+  derived.value.wipe();
+  state.ephemeral.wipe();
+  return keys;
+}
+
+interface PickedSuite {
+  readonly connection: Connection;
+  readonly cryptography: IkeCryptography;
+  readonly answer: NonNullable<ReturnType<typeof choose>>['answer'];
+  /** All connections of this address that accept the same suite. */
+  readonly candidates: readonly Connection[];
+}
+
+function pickSuite(core: Core, candidates: readonly Connection[], request: IkeSaInitRequest): PickedSuite | undefined {
+  const { crypto, limits } = core.context;
+  for (const connection of candidates) {
+    const { proposals } = connection.config;
+    const choice = choose('ike', request.sa.proposals, proposals, new Uint8Array(0), true, limits);
+    const cryptography = choice && ikeCryptography(crypto, choice.suite);
+    if (choice === undefined || cryptography === undefined) continue;
+    const answer = [{ ...choice.answer, number: 1 }];
+    const agreeing = candidates.filter(({ config }) =>
+      config.proposals.some((proposal) => chosenSuite('ike', answer, [proposal], true) !== undefined),
+    );
+    return { connection, cryptography, answer: choice.answer, candidates: agreeing };
+  }
+  return undefined;
+}
+
+function peersText(candidates: readonly Connection[]): string {
+  return candidates
+    .slice(0, 3)
+    .map(({ config }) => `${config.name} (${identityText(config.remoteIdentity)})`)
+    .join(' or ');
+}
+
+/** An offer in strongSwan's syntax; a log line must not grow with what a stranger sends. */
+function offerText(proposals: readonly Proposal[]): string {
+  const texts = proposals
+    .slice(0, SHOWN_PROPOSALS)
+    .map(({ transforms }) => transforms.slice(0, SHOWN_TRANSFORMS).map(transformText).join('-'));
+  return proposals.length > SHOWN_PROPOSALS ? `${texts.join(', ')}, ...` : texts.join(', ');
+}
+
+function transformText({ type, id, attributes }: Transform): string {
+  const [attribute] = attributes;
+  const keyBits = attribute !== undefined && 'value' in attribute ? attribute.value : 0;
+  return algorithmText({ type, id, keyBits });
+}
+
+const SHOWN_PROPOSALS = 4;
+const SHOWN_TRANSFORMS = 16;
