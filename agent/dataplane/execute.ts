@@ -72,10 +72,9 @@ export function refuseCommand(command: DataplaneCommand, refusal: KernelRefusal)
 type Outcome = Result<DataplaneEvent | undefined, DataplaneError>;
 
 function addSa(kernel: KernelCalls, sa: SaSpec): Outcome {
-  const object = describeSa(sa.id);
-  if (!isOurReqid(sa.reqid)) return err(notOurs('addSa', object, `reqid ${sa.reqid}`));
+  if (!isOurReqid(sa.reqid)) return err(notOurs('addSa', describeSa(sa.id), `reqid ${sa.reqid}`));
   const added = kernel.newSa(sa);
-  return added.ok ? DONE : err(refused('addSa', object, added.error));
+  return added.ok ? DONE : err(refused('addSa', describeSa(sa.id), added.error));
 }
 
 function deleteSa(kernel: KernelCalls, id: SaId): Outcome {
@@ -88,26 +87,25 @@ function deleteSa(kernel: KernelCalls, id: SaId): Outcome {
 }
 
 function putPolicy(kernel: KernelCalls, policy: PolicySpec): Outcome {
-  const object = describeKey(policy);
-  if (!isOurIndex(policy.index)) return err(notOurs('putPolicy', object, `index ${policy.index}`));
+  if (!isOurIndex(policy.index)) return err(notOurs('putPolicy', describeKey(policy), `index ${policy.index}`));
   const present = kernel.policy(policy);
-  if (!present.ok && !isAbsent(present.error)) return err(refused('putPolicy', object, present.error));
-  if (present.ok && !present.value.ours) return err(foreignPolicy('putPolicy', object, present.value));
+  if (!present.ok && !isAbsent(present.error)) return err(refused('putPolicy', describeKey(policy), present.error));
+  if (present.ok && !present.value.ours) return err(foreignPolicy('putPolicy', describeKey(policy), present.value));
   const put = kernel.updatePolicy(policy);
-  if (!put.ok) return err(refused('putPolicy', object, put.error));
-  return present.ok ? DONE : confirmIndex(kernel, policy, object);
+  if (!put.ok) return err(refused('putPolicy', describeKey(policy), put.error));
+  return present.ok ? DONE : confirmIndex(kernel, policy);
 }
 
 /** A new policy whose index is taken silently gets one that we would not know again: it must not stay. */
-function confirmIndex(kernel: KernelCalls, policy: PolicySpec, object: string): Outcome {
+function confirmIndex(kernel: KernelCalls, policy: PolicySpec): Outcome {
   const created = kernel.policy(policy);
-  if (!created.ok) return err(refused('putPolicy', object, created.error));
+  if (!created.ok) return err(refused('putPolicy', describeKey(policy), created.error));
   if (created.value.index === policy.index) return DONE;
   kernel.deletePolicy(policy);
   return err({
     kind: 'dataplaneError',
     command: 'putPolicy',
-    object,
+    object: describeKey(policy),
     errno: 'EEXIST',
     message: `another policy has the index ${policy.index}; the policy was not installed and needs an index of its own`,
   });

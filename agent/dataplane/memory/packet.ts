@@ -1,4 +1,5 @@
 import { type IpAddress, ipAddressBytes } from '../../wire/ip-address.ts';
+import { uint32At } from '../../wire/uint32.ts';
 import type { IpsecMode, PortMatch, Prefix, SaId, Selector } from '../types.ts';
 
 /** An unencrypted IP packet, as far as XFRM looks at it. */
@@ -138,7 +139,6 @@ function prefixMatches(prefix: AddressWords, length: number, address: AddressWor
 function addressWords(address: IpAddress): AddressWords {
   const bytes = ipAddressBytes(address);
   const words = new Uint32Array(bytes.length / 4);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  for (let i = 0; i < words.length; i++) words[i] = view.getUint32(4 * i);
+  for (let i = 0; i < words.length; i++) words[i] = uint32At(bytes, 4 * i);
   return words;
 }

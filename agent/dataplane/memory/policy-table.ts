@@ -47,7 +47,7 @@ export class PolicyTable {
     const policy: TablePolicy = {
       spec,
       index: replaced?.index ?? this.#freeIndex(spec.index, spec.direction),
-      selector: compileSelector(spec.selector),
+      selector: replaced?.selector ?? compileSelector(spec.selector),
       position: this.#nextPosition++,
     };
     const chain = this.#chain(spec.direction, spec.selector);

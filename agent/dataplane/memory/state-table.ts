@@ -1,6 +1,5 @@
 import type { SecretBytes } from '../../crypto/secret.ts';
 import type { IpAddress } from '../../wire/ip-address.ts';
-import { saIdText } from '../texts.ts';
 import type { IpsecMode, PolicyTemplate, SaId, SaLifetime, SaSpec } from '../types.ts';
 import { type CompiledSelector, compileSelector, type Flow, selectorMatches } from './packet.ts';
 import { ReplayWindow } from './replay-window.ts';
@@ -54,20 +53,17 @@ export type StateChoice =
 
 /** The security association database of ESP: xfrm_state_find and xfrm_state_lookup of net/xfrm/xfrm_state.c. */
 export class StateTable {
-  readonly #byId = new Map<string, TableState>();
+  /** Those that have an SPI. */
+  readonly #bySpi = new Map<number, readonly TableState[]>();
   /** Newest first, the order in which the kernel looks. */
-  readonly #byPath = new Map<string, TableState[]>();
-
-  get size(): number {
-    return this.#byId.size;
-  }
+  readonly #byReqid = new Map<number, readonly TableState[]>();
 
   all(): readonly TableState[] {
-    return [...this.#byPath.values()].flat();
+    return [...this.#byReqid.values()].flat();
   }
 
   find(id: SaId): TableState | undefined {
-    return this.#byId.get(saIdText(id));
+    return this.#bySpi.get(id.spi)?.find((state) => state.id.destination === id.destination);
   }
 
   /**
@@ -75,23 +71,20 @@ export class StateTable {
    * state without an SPI for the same path.
    */
   add(state: TableState): boolean {
-    if (state.id.spi !== 0) {
-      if (this.#byId.has(saIdText(state.id))) return false;
-      this.#byId.set(saIdText(state.id), state);
+    const { id, reqid } = state;
+    if (id.spi !== 0) {
+      if (this.find(id) !== undefined) return false;
+      this.#bySpi.set(id.spi, [state, ...(this.#bySpi.get(id.spi) ?? [])]);
     }
-    const path = pathText(state.reqid, state.source, state.id.destination);
-    const others = this.#byPath.get(path) ?? [];
+    const others = this.#byReqid.get(reqid) ?? [];
     const answered = state.larval ? undefined : others.find((other) => isAnsweredBy(other, state));
-    this.#byPath.set(path, [state, ...others.filter((other) => other !== answered)]);
+    this.#byReqid.set(reqid, [state, ...(answered === undefined ? others : without(others, answered))]);
     return true;
   }
 
   remove(state: TableState): void {
-    this.#byId.delete(saIdText(state.id));
-    const path = pathText(state.reqid, state.source, state.id.destination);
-    const others = (this.#byPath.get(path) ?? []).filter((other) => other !== state);
-    if (others.length === 0) this.#byPath.delete(path);
-    else this.#byPath.set(path, others);
+    removeFrom(this.#bySpi, state.id.spi, state);
+    removeFrom(this.#byReqid, state.reqid, state);
   }
 
   /**
@@ -99,11 +92,10 @@ export class StateTable {
    * is the last added here; in Linux the order turns round whenever the hash table grows, so do not build on it.
    */
   choose(template: PolicyTemplate, endpoints: Endpoints, flow: Flow): StateChoice {
-    const path = pathText(template.reqid, endpoints.source, endpoints.destination);
     let best: TableState | undefined;
     let acquiring = false;
-    for (const state of this.#byPath.get(path) ?? []) {
-      if (!servesTemplate(state, template, flow)) continue;
+    for (const state of this.#byReqid.get(template.reqid) ?? []) {
+      if (!isOnPath(state, endpoints.source, endpoints.destination) || !servesTemplate(state, template, flow)) continue;
       if (state.larval) {
         if (best === undefined) acquiring = true;
       } else if (state.selector === undefined || selectorMatches(state.selector, flow)) {
@@ -196,11 +188,27 @@ function isPreferred(state: TableState, best: TableState): boolean {
 }
 
 function isAnsweredBy(larval: TableState, state: TableState): boolean {
-  return larval.larval && larval.id.spi === 0 && larval.mode === state.mode && larval.ifId === state.ifId;
+  return (
+    larval.larval &&
+    larval.id.spi === 0 &&
+    larval.mode === state.mode &&
+    larval.ifId === state.ifId &&
+    isOnPath(larval, state.source, state.id.destination)
+  );
 }
 
-function pathText(reqid: number, source: IpAddress, destination: IpAddress): string {
-  return `${reqid} ${source} ${destination}`;
+function isOnPath(state: TableState, source: IpAddress, destination: IpAddress): boolean {
+  return state.source === source && state.id.destination === destination;
+}
+
+function removeFrom(index: Map<number, readonly TableState[]>, key: number, state: TableState): void {
+  const rest = without(index.get(key) ?? [], state);
+  if (rest.length === 0) index.delete(key);
+  else index.set(key, rest);
+}
+
+function without(states: readonly TableState[], unwanted: TableState): readonly TableState[] {
+  return states.filter((state) => state !== unwanted);
 }
 
 function fingerprintOf(sa: SaSpec): string {
