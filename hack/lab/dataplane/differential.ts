@@ -20,11 +20,15 @@ export interface Tally {
 /**
  * The same random commands and packets in the fake kernel and in the real one. After each, everything that can be seen
  * is compared: the answer, where the packet arrived, the counters of drops, all SAs with their counters, all policies,
- * the events. Throws at the first difference, with what led to it.
+ * the events. In the second half packets to west arrive twice. Throws at the first difference, with what led to it.
  */
 export async function compareKernels(real: RealWorld, seed: number, steps: number): Promise<Tally> {
   const comparison = new Comparison(real);
   const life = new RandomLife(seed);
+  while (comparison.history.length < steps / 2) {
+    for (const step of life.next()) await comparison.take(step);
+  }
+  await comparison.duplicate();
   while (comparison.history.length < steps) {
     for (const step of life.next()) await comparison.take(step);
   }
@@ -57,6 +61,13 @@ class Comparison {
       );
       this.#compare(`objects of ${node}`, comparable(this.#fake.dump(node)), comparable(this.#real.dump(node)));
     }
+  }
+
+  /** From here on packets to west arrive twice. */
+  async duplicate(): Promise<void> {
+    this.history.push('packets from east arrive at west twice');
+    await this.#fake.setDuplicating(true);
+    await this.#real.setDuplicating(true);
   }
 
   tally(): Tally {

@@ -11,6 +11,7 @@ export class FakeWorld implements World {
   trace: string[] = [];
   /** Packets that arrived and had come through an SA. */
   encrypted = 0;
+  #copies = 1;
   readonly #events: Readonly<Record<IpsecNode, DataplaneEvent[]>> = { east: [], west: [] };
 
   constructor(clock: Clock) {
@@ -44,6 +45,10 @@ export class FakeWorld implements World {
     return { arrivals, statistics: difference(before, this.#statistics()) };
   }
 
+  async setDuplicating(duplicating: boolean): Promise<void> {
+    this.#copies = duplicating ? 2 : 1;
+  }
+
   dump(node: IpsecNode): KernelSnapshot {
     const dump = this.#dataplanes[node].dump();
     if (!dump.ok) throw new Error(dump.error.message);
@@ -63,11 +68,10 @@ export class FakeWorld implements World {
   /** West is on the way to everybody; what is for it stays there. */
   #travel(packet: Packet, arrivals: string[]): void {
     const owner = ownerOf(packet.destination);
-    if (owner === 'inner' && packet.kind === 'plain' && addressesOf.east.includes(packet.source)) {
-      this.#arrive('west', packet, arrivals);
-    } else {
-      this.#arrive(owner, packet, arrivals);
-    }
+    const fromEast = addressesOf.east.includes(packet.source);
+    const next = owner === 'inner' && fromEast ? 'west' : owner;
+    const copies = fromEast && next === 'west' ? this.#copies : 1;
+    for (let copy = 0; copy < copies; copy++) this.#arrive(next, packet, arrivals);
   }
 
   #arrive(node: NodeName, packet: Packet, arrivals: string[]): void {

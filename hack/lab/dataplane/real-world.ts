@@ -16,6 +16,7 @@ import { encodeSocketAddress } from '../../../agent/native/socket-address.ts';
 import { openUdpSocket } from '../../../agent/native/udp-socket.ts';
 import { type IpAddress, ipAddressBytes } from '../../../agent/wire/ip-address.ts';
 import type { TopologyDescription } from '../topology/description.ts';
+import type { Link } from '../topology/link.ts';
 import type { Topology } from '../topology/topology.ts';
 import { arrival, difference } from './fake-world.ts';
 import {
@@ -45,7 +46,12 @@ export const description: TopologyDescription<NodeName, 'outer' | 'behind'> = {
       forwarding: true,
       loopback: ['10.1.5.2/32', 'fd01:5::2/128'],
       routes: ['10.1.0.1/32 via 10.0.0.1', 'fd01::1/128 via fd00::1'],
-      sysctls: ['net.ipv4.conf.all.send_redirects=0', 'net.ipv4.conf.default.send_redirects=0'],
+      // No redirects, which policies would judge, too: in IPv6 only a router without a link-local address sends none.
+      sysctls: [
+        'net.ipv4.conf.all.send_redirects=0',
+        'net.ipv4.conf.default.send_redirects=0',
+        'net.ipv6.conf.default.addr_gen_mode=1',
+      ],
     },
     inner: { routes: ['default via 10.2.0.1', 'default via fd02::1'] },
   },
@@ -80,17 +86,19 @@ export class RealWorld implements World {
   readonly #dataplanes: Readonly<Record<IpsecNode, XfrmDataplane>>;
   readonly #events: Readonly<Record<IpsecNode, DataplaneEvent[]>> = { east: [], west: [] };
   readonly #listeners: readonly Listener[];
+  readonly #wire: Link;
 
-  private constructor() {
+  private constructor(wire: Link) {
+    this.#wire = wire;
     this.#dataplanes = { east: openDataplane('east'), west: openDataplane('west') };
     for (const node of ipsecNodes) this.#dataplanes[node].onEvent((event) => this.#events[node].push(event));
     this.#listeners = nodeNames.flatMap((node) => listenersOf(node));
   }
 
   /** In a topology made of `description`. */
-  static async in(topology: Topology): Promise<RealWorld> {
+  static async in(topology: Topology<NodeName, 'outer' | 'behind'>): Promise<RealWorld> {
     await fixNeighbours(topology);
-    return new RealWorld();
+    return new RealWorld(topology.links.outer);
   }
 
   execute(node: IpsecNode, command: DataplaneCommand): string {
@@ -120,6 +128,10 @@ export class RealWorld implements World {
       if (look === LOOKS || isDeepStrictEqual(outcome, expected)) return outcome;
       await delay(1);
     }
+  }
+
+  async setDuplicating(duplicating: boolean): Promise<void> {
+    await this.#wire.impair('west', { duplicatePercent: duplicating ? 100 : 0 });
   }
 
   dump(node: IpsecNode): KernelSnapshot {
@@ -179,7 +191,8 @@ function statistics(): ReadonlyMap<string, number> {
     const text = inNamespace(node, () => readFileSync('/proc/thread-self/net/xfrm_stat', 'utf8'));
     for (const line of text.trim().split('\n')) {
       const [name = '', value = ''] = line.split(/\s+/);
-      all.set(`${node} ${name}`, Number(value));
+      const key = `${node} ${SAME_FATE[name] ?? name}`;
+      all.set(key, (all.get(key) ?? 0) + Number(value));
     }
   }
   return all;
@@ -208,6 +221,9 @@ async function fixNeighbours(topology: Topology): Promise<void> {
     await topology.nodes[node]?.ip(...lines);
   }
 }
+
+/** A packet that meets an SA between its last packet and the timer that removes it, some microseconds later. */
+const SAME_FATE: Readonly<Record<string, string>> = { XfrmInStateInvalid: 'XfrmInNoStates' };
 
 const receiveBuffer = new Uint8Array(2048);
 const NAT_TRAVERSAL_PORT = 4500;

@@ -42,6 +42,8 @@ export interface World {
   execute(node: IpsecNode, command: DataplaneCommand): string;
   /** Sends a UDP packet, the `number`th, and waits until it is somewhere; `expected` tells when there is nothing to wait for. */
   send(packet: PlainPacket, number: number, expected: Outcome): Promise<Outcome>;
+  /** Whether every packet from east arrives at west twice: the second copy of ESP is a replay. */
+  setDuplicating(duplicating: boolean): Promise<void>;
   dump(node: IpsecNode): KernelSnapshot;
   /** Events of a node since the last call; `expected` tells how many are worth waiting for. */
   events(node: IpsecNode, expected: number): Promise<readonly DataplaneEvent[]>;

@@ -15,7 +15,7 @@ export default scenario;
 /** Another life: `DATAPLANE_SEED=7 DATAPLANE_STEPS=3000 npm run lab -- dataplane-differential`. */
 async function run(lab: Lab): Promise<void> {
   const { DATAPLANE_SEED, DATAPLANE_STEPS } = process.env;
-  const seed = Number(DATAPLANE_SEED ?? 1);
+  const seed = Number(DATAPLANE_SEED ?? 3);
   const steps = Number(DATAPLANE_STEPS ?? 800);
   const real = await RealWorld.in(await lab.topology(description));
   try {
@@ -23,12 +23,23 @@ async function run(lab: Lab): Promise<void> {
     const { commands, packets, encrypted, fates } = await compareKernels(real, seed, steps);
     lab.step(`${commands} commands and ${packets} packets, ${encrypted} of them through an SA: no difference`);
     lab.step([...fates].map(([fate, count]) => `${fate}: ${count}`).join(', '));
+    if (DATAPLANE_SEED !== undefined) return;
     // A life in which nothing passes or nothing is dropped compares little.
-    assert.ok(encrypted >= packets / 25, `only ${encrypted} of ${packets} packets came through an SA`);
-    for (const fate of ['arrived', 'acquire', 'expire', 'west XfrmInTmplMismatch 1', 'west XfrmOutNoStates 1']) {
-      assert.ok(fates.has(fate), `no packet was ever ${fate}`);
-    }
+    assert.ok(encrypted >= packets / 10, `only ${encrypted} of ${packets} packets came through an SA`);
+    for (const fate of expectedFates) assert.ok(fates.has(fate), `nothing was ever ${fate}`);
   } finally {
     real.close();
   }
 }
+
+/** What the life that is lived by default meets, among much else. */
+const expectedFates: readonly string[] = [
+  'arrived',
+  'acquire',
+  'expire',
+  'mapping',
+  'west XfrmInTmplMismatch 1',
+  'west XfrmOutNoStates 1',
+  'west XfrmInNoPols 1',
+  'west XfrmInStateSeqError 1',
+];
