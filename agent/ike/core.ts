@@ -2,7 +2,7 @@ import type { DataplaneCommand } from '../dataplane/types.ts';
 import { type IkeSpi, spiFromBytes, ZERO_SPI } from '../wire/header.ts';
 import type { Payload } from '../wire/payloads/payload.ts';
 import { type Connection, connectionDeadline } from './connection.ts';
-import type { Fact } from './fact.ts';
+import type { DropReason, Fact } from './fact.ts';
 import type { HandledRequest } from './outcome.ts';
 import type { PolicyIndexes } from './policies.ts';
 import type { IkeSa } from './state.ts';
@@ -70,6 +70,11 @@ export class Core {
 
   report(fact: Fact): void {
     this.#actions.push({ kind: 'report', fact });
+  }
+
+  /** Reports that a datagram has had no effect. */
+  drop(path: Path, reason: DropReason, text: string): void {
+    this.report({ kind: 'datagramDropped', reason, path, text });
   }
 
   transmit(path: Path, datagrams: readonly Uint8Array[]): void {

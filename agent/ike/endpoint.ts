@@ -11,10 +11,10 @@ import { Core } from './core.ts';
 import { ikeSaDeadline, onConnectionDeadline, onIkeSaDeadline } from './deadlines.ts';
 import { answerAuthRequest, authenticationFailed, finishAuth } from './exchange/ike-auth.ts';
 import { answerInit } from './exchange/ike-sa-init-responder.ts';
-import type { DropReason } from './fact.ts';
-import { receive, refuse } from './ike-sa.ts';
+import { receive } from './ike-sa.ts';
 import { onDataplaneFailed, onKernelEvent } from './kernel-events.ts';
 import { notify } from './notify.ts';
+import { refuse } from './refusing.ts';
 import type { IkeSa } from './state.ts';
 import { statusOf } from './status.ts';
 import type { Endpoint, EndpointContext, EndpointStatus, IkeAction, IkeEvent, Instant, Path } from './types.ts';
@@ -97,7 +97,7 @@ function rearm(core: Core): void {
 function onDatagram(core: Core, at: Instant, path: Path, bytes: Uint8Array): void {
   const header = decodeHeader(bytes);
   if (!header.ok) {
-    drop(core, path, 'malformed', `${header.error.field}: ${header.error.reason}`);
+    core.drop(path, 'malformed', `${header.error.field}: ${header.error.reason}`);
     return;
   }
   if (header.value.majorVersion !== MAJOR_VERSION) {
@@ -106,12 +106,12 @@ function onDatagram(core: Core, at: Instant, path: Path, bytes: Uint8Array): voi
   }
   const message = decodeMessageBody(header.value, bytes);
   if (!message.ok) {
-    drop(core, path, 'malformed', `byte ${message.error.offset}, ${message.error.field}: ${message.error.reason}`);
+    core.drop(path, 'malformed', `byte ${message.error.offset}, ${message.error.field}: ${message.error.reason}`);
     return;
   }
   const { initiatorSpi, responderSpi, exchangeType, flags } = header.value;
   if (initiatorSpi === ZERO_SPI) {
-    drop(core, path, 'malformed', 'the initiator SPI is zero');
+    core.drop(path, 'malformed', 'the initiator SPI is zero');
     return;
   }
   if (exchangeType === ExchangeType.IKE_SA_INIT && !flags.response && responderSpi === ZERO_SPI) {
@@ -125,22 +125,22 @@ function onDatagram(core: Core, at: Instant, path: Path, bytes: Uint8Array): voi
   }
   const remoteSpi = flags.initiator ? initiatorSpi : responderSpi;
   if (sa.remoteSpi !== ZERO_SPI && sa.remoteSpi !== remoteSpi) {
-    drop(core, path, 'unknownSpi', 'the SPI of the sender is not that of the IKE SA');
+    core.drop(path, 'unknownSpi', 'the SPI of the sender is not that of the IKE SA');
     return;
   }
-  receive(core, at, sa, message.value, bytes, path);
+  receive(core, at, sa, { message: message.value, bytes, path });
 }
 
 /** A higher version is told ours (RFC 7296 §2.5); IKEv1 is not spoken here. */
 function onOtherVersion(core: Core, at: Instant, path: Path, header: Header): void {
-  drop(core, path, 'majorVersion', `version ${header.majorVersion}`);
+  core.drop(path, 'majorVersion', `version ${header.majorVersion}`);
   if (header.majorVersion < MAJOR_VERSION || header.flags.response) return;
   answerStranger(core, at, path, header, notify(NotifyType.INVALID_MAJOR_VERSION));
 }
 
 /** We may have restarted: the peer is told, without proof, that we know no such IKE SA (RFC 7296 §1.5, §2.21.4). */
 function onUnknownSpi(core: Core, at: Instant, path: Path, header: Header): void {
-  drop(core, path, 'unknownSpi', `no IKE SA with SPIs ${header.initiatorSpi} and ${header.responderSpi}`);
+  core.drop(path, 'unknownSpi', `no IKE SA with SPIs ${header.initiatorSpi} and ${header.responderSpi}`);
   if (header.flags.response || header.exchangeType === ExchangeType.IKE_SA_INIT) return;
   answerStranger(core, at, path, header, notify(NotifyType.INVALID_IKE_SPI));
 }
@@ -150,29 +150,29 @@ function onInitRequest(core: Core, at: Instant, path: Path, message: Message, by
   const remoteSpi = header.initiatorSpi;
   const known = core.halfOpenOf(path, remoteSpi);
   if (known !== undefined) {
-    receive(core, at, known, message, bytes, path);
+    receive(core, at, known, { message, bytes, path });
     return;
   }
   if (core.ikeSas.has(remoteSpi)) {
-    drop(core, path, 'reflected', 'an IKE_SA_INIT request of ours came back');
+    core.drop(path, 'reflected', 'an IKE_SA_INIT request of ours came back');
     return;
   }
   const candidates = core.candidates(path);
   if (candidates.length === 0) {
-    drop(core, path, 'unknownPeer', `no peer is configured for ${path.localAddress} and ${path.remoteAddress}`);
+    core.drop(path, 'unknownPeer', `no peer is configured for ${path.localAddress} and ${path.remoteAddress}`);
     return;
   }
   const request = parseIkeSaInitRequest(message.payloads);
   if (header.messageId !== 0 || message.protected !== undefined || !request.ok) {
     const critical = !request.ok && request.error.kind === 'unsupportedCriticalPayload' ? request.error : undefined;
-    drop(core, path, 'malformed', 'an IKE_SA_INIT request that makes no sense');
+    core.drop(path, 'malformed', 'an IKE_SA_INIT request that makes no sense');
     if (critical === undefined) return;
     const data = new Uint8Array([critical.payloadType]);
     answerStranger(core, at, path, header, notify(NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, data));
     return;
   }
   if (core.halfOpen.size >= core.context.limits.halfOpenTotal) {
-    drop(core, path, 'halfOpenLimit', `${core.halfOpen.size} IKE SAs wait for authentication already`);
+    core.drop(path, 'halfOpenLimit', `${core.halfOpen.size} IKE SAs wait for authentication already`);
     return;
   }
   const localSpi = core.drawIkeSpi();
@@ -221,7 +221,7 @@ function reportRefusal(
   refusal: NotifyPayload,
   text: string,
 ): void {
-  if (refusal.notifyType === NotifyType.INVALID_SYNTAX) drop(core, path, 'malformed', text);
+  if (refusal.notifyType === NotifyType.INVALID_SYNTAX) core.drop(path, 'malformed', text);
   if (refusal.notifyType !== NotifyType.NO_PROPOSAL_CHOSEN) return;
   const only = candidates.length === 1 ? candidates[0] : undefined;
   if (only !== undefined) only.lastFailure = { at, text };
@@ -262,8 +262,4 @@ function answerStranger(core: Core, at: Instant, path: Path, header: Header, pay
   };
   const answer = encodeMessage(fields, [payload]);
   if (answer.length <= header.length && core.mayAnswerStranger(at)) core.transmit(path, [answer]);
-}
-
-function drop(core: Core, path: Path, reason: DropReason, text: string): void {
-  core.report({ kind: 'datagramDropped', reason, path, text });
 }
