@@ -142,6 +142,8 @@ export function seededRandom(seed: number): Random {
 /** What a pair is made with beside the defaults. */
 export interface PairOptions {
   readonly crypto?: CryptoProvider;
+  /** The right side's, where it has another one. */
+  readonly rightCrypto?: CryptoProvider;
   readonly limits?: Partial<Limits>;
 }
 
@@ -322,11 +324,13 @@ export class Pair {
       jitter: seededRandom(seed + 300),
     };
     const limits = { ...DEFAULT_LIMITS, ...this.#options.limits };
+    const { crypto: leftCrypto = toyProvider, rightCrypto = leftCrypto } = this.#options;
+    const crypto = name === 'right' ? rightCrypto : leftCrypto;
     const clock = { monotonicMs: () => this.at, wallMs: () => 1_800_000_000_000 + this.at };
     const side: Side = {
       name,
       address: address(ip),
-      endpoint: createEndpoint({ crypto: this.#options.crypto ?? toyProvider, random, limits }),
+      endpoint: createEndpoint({ crypto, random, limits }),
       kernel: new MemoryDataplane({ clock }),
       commands: [],
       facts: [],
