@@ -1,12 +1,12 @@
 import { installChild, removeChildren } from './children.ts';
 import { closeIkeSa, noteFailure } from './closing.ts';
-import { askForMissing, backoffMs, replace, scheduleAttempt } from './connecting.ts';
+import { backoffMs, missingChildren, replace, scheduleAttempt } from './connecting.ts';
 import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
 import type { HandledRequest, Outcome } from './outcome.ts';
 import { protectedMessage } from './protected-message.ts';
 import { enqueue, sendQueued } from './requests.ts';
-import { settleLater, settleNew } from './settle.ts';
+import { followUpLater, settleLater, settleNew } from './settle.ts';
 import type { IkeSa, IkeSaState } from './state.ts';
 import type { Instant } from './types.ts';
 import { requestTag } from './window.ts';
@@ -58,22 +58,23 @@ export function commit(
     else settleLater(core, sa, at + backoffMs(core, connection));
   }
   if (sa.state.kind !== 'established') return;
-  sendQueued(core, at, sa);
+  const weInstalled = outcome.install?.agreement.weInitiated === true;
+  if (!weInstalled) sendQueued(core, at, sa);
   if (outcome.replace === true) replace(core, at + core.context.limits.reconnectFirstMs, connection, sa);
   else if (outcome.failure !== undefined) scheduleAttempt(core, at, connection);
-  else if (established && sa.role === 'initiator') askForMissing(core, at, connection, sa);
   else if (!established) scheduleAttempt(core, at, connection);
-  if (outcome.install?.agreement.weInitiated === true) showPairs(core, at, connection, sa, established);
+  if (weInstalled) {
+    const missing = established ? missingChildren(connection, sa) : [];
+    followUpLater(core, at, sa, missing, isAfterRestart(connection, sa, established));
+  }
 }
 
 /**
  * A responder switches to a new pair when it knows that we have it. After a restart no Delete of an older IKE SA tells
  * it so, and the older pair that it goes on sending on may be one that our kernel has no more.
  */
-function showPairs(core: Core, at: Instant, connection: Connection, sa: IkeSa, first: boolean): void {
-  const idle = sa.window.pending === undefined && sa.queue.length === 0;
-  const restarted = connection.orphans.length > 0 || (!first && sa.number === connection.firstIkeSa);
-  if (idle && restarted) enqueue(core, at, sa, { kind: 'liveness' });
+function isAfterRestart(connection: Connection, sa: IkeSa, first: boolean): boolean {
+  return connection.orphans.length > 0 || (!first && sa.number === connection.firstIkeSa);
 }
 
 function storedResponse(

@@ -58,12 +58,16 @@ export function attempt(core: Core, at: Instant, connection: Connection): void {
 export function askForMissing(core: Core, at: Instant, connection: Connection, sa: IkeSa): void {
   if (sa.state.kind !== 'established') return;
   const { asked } = sa.state;
-  for (const config of connection.config.children) {
-    if (hasChild(sa, config.name)) continue;
-    const waits = sa.queue.some((queued) => queued.kind === 'createChild' && queued.child === config.name);
-    if (waits || asked?.offer.config.name === config.name) continue;
-    enqueue(core, at, sa, { kind: 'createChild', child: config.name, group: undefined });
+  for (const child of missingChildren(connection, sa)) {
+    const waits = sa.queue.some((queued) => queued.kind === 'createChild' && queued.child === child);
+    if (waits || asked?.offer.config.name === child) continue;
+    enqueue(core, at, sa, { kind: 'createChild', child, group: undefined });
   }
+}
+
+/** Names of the configured Child SAs that an IKE SA does not have. */
+export function missingChildren(connection: Connection, sa: IkeSa): readonly string[] {
+  return connection.config.children.map(({ name }) => name).filter((name) => !hasChild(sa, name));
 }
 
 /**

@@ -1,10 +1,12 @@
 import type { DataplaneCommand } from '../dataplane/types.ts';
 import { type IkeSpi, spiFromBytes, ZERO_SPI } from '../wire/header.ts';
 import type { Payload } from '../wire/payloads/payload.ts';
+import { uint32At } from '../wire/uint32.ts';
 import { type Connection, connectionDeadline } from './connection.ts';
 import type { DropReason, Fact } from './fact.ts';
 import type { HandledRequest } from './outcome.ts';
 import type { PolicyIndexes } from './policies.ts';
+import type { RefusedCommands } from './refused-commands.ts';
 import type { IkeSa } from './state.ts';
 import { Timers } from './timers.ts';
 import type { EndpointContext, IkeAction, Instant, Path } from './types.ts';
@@ -34,6 +36,12 @@ export class Core {
   readonly policyIndexes: PolicyIndexes;
   /** What to answer instead if the kernel refuses the Child SA that the action list in the making installs. */
   fallback: Fallback | undefined;
+  readonly refused: RefusedCommands = {
+    retryAt: undefined,
+    refusals: 0,
+    triedAt: Number.NEGATIVE_INFINITY,
+    deletions: [],
+  };
   readonly #byAddress = new Map<string, Connection[]>();
   #actions: IkeAction[] = [];
   #touched = new Set<IkeSa>();
@@ -153,7 +161,7 @@ export class Core {
     for (;;) {
       const bytes = new Uint8Array(4);
       this.context.random.spis.fill(bytes);
-      const spi = new DataView(bytes.buffer).getUint32(0);
+      const spi = uint32At(bytes, 0);
       if (spi < FIRST_ESP_SPI || this.espSpis.has(spi)) continue;
       this.espSpis.add(spi);
       return spi;

@@ -7,9 +7,9 @@ import type { Core } from './core.ts';
 import { unprotectedErrorText } from './exchange/ike-sa-init.ts';
 import type { Limits } from './limits.ts';
 import type { NegotiationFailure } from './outcome.ts';
-import { enqueue } from './requests.ts';
+import { enqueue, sendQueued } from './requests.ts';
 import { keepUnanswered, removeRetired } from './retirement.ts';
-import { settle } from './settle.ts';
+import { followUp, settle } from './settle.ts';
 import type { Established, IkeSa } from './state.ts';
 import type { Instant } from './types.ts';
 
@@ -31,6 +31,7 @@ export function ikeSaDeadline(sa: IkeSa, limits: Limits): Instant | undefined {
       if (pending === undefined) consider(livenessAt(sa, limits));
       consider(state.replaceAt);
       consider(state.settleAt);
+      consider(state.followUp?.at);
       consider(state.endsAt);
       break;
     case 'initRequested':
@@ -89,14 +90,16 @@ function endForgotten(
 }
 
 function whileEstablished(core: Core, at: Instant, sa: IkeSa, state: Established, connection: Connection): void {
+  if (state.followUp !== undefined && state.followUp.at <= at) followUp(core, at, sa, state.followUp);
   if (state.settleAt !== undefined && state.settleAt <= at) settle(core, at, connection, sa);
   if (sa.state.kind !== 'established') return;
-  if (state.replaceAt <= at) {
+  if (state.replaceAt <= at || sa.window.exhausted) {
     sa.state = { ...sa.state, replaceAt: at + REPLACE_RETRY_MS };
     replace(core, at, connection, sa);
   }
-  const idle = sa.window.pending === undefined && sa.queue.length === 0;
-  if (idle && livenessAt(sa, core.context.limits) <= at) enqueue(core, at, sa, { kind: 'liveness' });
+  if (sa.window.pending !== undefined || livenessAt(sa, core.context.limits) > at) return;
+  if (sa.queue.length === 0) enqueue(core, at, sa, { kind: 'liveness' });
+  else sendQueued(core, at, sa);
 }
 
 /**

@@ -14,6 +14,7 @@ import { answerInit } from './exchange/ike-sa-init-responder.ts';
 import { receive } from './ike-sa.ts';
 import { onDataplaneFailed, onKernelEvent } from './kernel-events.ts';
 import { notify } from './notify.ts';
+import { retryRefused } from './refused-commands.ts';
 import { refuse } from './refusing.ts';
 import type { IkeSa } from './state.ts';
 import { statusOf } from './status.ts';
@@ -62,10 +63,8 @@ class IkeEndpoint implements Endpoint {
   }
 
   nextDeadline(): Instant | undefined {
-    const sa = this.#core.ikeSaTimers.next();
-    const connection = this.#core.connectionTimers.next();
-    if (sa === undefined || connection === undefined) return sa ?? connection;
-    return Math.min(sa, connection);
+    const { ikeSaTimers, connectionTimers, refused } = this.#core;
+    return earliest(earliest(ikeSaTimers.next(), connectionTimers.next()), refused.retryAt);
   }
 
   status(): EndpointStatus {
@@ -75,6 +74,10 @@ class IkeEndpoint implements Endpoint {
 
 /** One owner at a time: an action list that fails concerns one of them only, and the next call brings the next. */
 function onDeadline(core: Core, at: Instant): void {
+  if (core.refused.retryAt !== undefined && core.refused.retryAt <= at) {
+    retryRefused(core, at);
+    return;
+  }
   const sa = core.ikeSaTimers.take(at);
   if (sa !== undefined) {
     onIkeSaDeadline(core, at, sa);
@@ -85,6 +88,10 @@ function onDeadline(core: Core, at: Instant): void {
   if (connection === undefined) return;
   onConnectionDeadline(core, at, connection);
   core.schedule(connection);
+}
+
+function earliest(left: Instant | undefined, right: Instant | undefined): Instant | undefined {
+  return left === undefined || right === undefined ? (left ?? right) : Math.min(left, right);
 }
 
 /** Sets the timers of the IKE SAs that this event may have changed; one that has been forgotten needs none. */

@@ -8,7 +8,8 @@ import { type Connection, initiationOf } from './connection.ts';
 import type { Core } from './core.ts';
 import { reconcile } from './kernel-snapshot.ts';
 import { protectedMessage } from './protected-message.ts';
-import { enqueue } from './requests.ts';
+import { rememberRefused } from './refused-commands.ts';
+import { enqueue, sendQueued } from './requests.ts';
 import { forgetExpired } from './retirement.ts';
 import { settleLater } from './settle.ts';
 import type { IkeSa } from './state.ts';
@@ -90,8 +91,9 @@ export function onDataplaneFailed(core: Core, at: Instant, failure: DataplaneFai
   const { command, owner, error, dropped } = failure;
   const connection = core.connections.get(owner.connection);
   core.report({ kind: 'dataplaneFailed', connection: owner.connection, error });
-  if (connection !== undefined) connection.policiesUncertain = true;
   const fatal = owner.childSpi !== 0 && (command.kind === 'addSa' || command.kind === 'putPolicy');
+  if (connection !== undefined && (fatal || command.kind === 'putPolicy')) connection.policiesUncertain = true;
+  rememberRefused(core, at, command, error);
   for (const action of dropped) {
     if (!fatal || isIndependent(action, owner)) core.act(action);
     else discard(action);
@@ -119,6 +121,8 @@ function abandonChild(
   error: DataplaneError,
   unanswered: boolean,
 ): void {
+  // What would have followed the pair would tell the peer that we have it.
+  if (sa.state.kind === 'established') sa.state = { ...sa.state, followUp: undefined };
   removeChildren(core, at, sa, connection, [child.inboundSpi], 'dataplaneFailed');
   const text = `the kernel refuses Child ${child.config.name} of ${connection.config.name}: ${error.message}`;
   noteFailure(core, at, sa, connection, { reason: 'dataplane', by: 'us', text });
@@ -131,7 +135,10 @@ function abandonChild(
     const response = protectedMessage(core, sa, keys, cryptography, exchangeType, messageId, true, fallback.payloads);
     sa.window.store(messageId, requestTag(datagram), response);
     core.transmit(path, response);
-  } else enqueue(core, at, sa, { kind: 'deleteChild', inboundSpi: child.inboundSpi });
+  } else {
+    sa.queue.unshift({ kind: 'deleteChild', inboundSpi: child.inboundSpi });
+    sendQueued(core, at, sa);
+  }
   scheduleAttempt(core, at, connection);
 }
 

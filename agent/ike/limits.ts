@@ -51,6 +51,11 @@ export interface Limits {
   readonly switchCheckMs: number;
   /** How long SAs stay that the peer says it knows nothing of, so that the new ones are in use by then. */
   readonly forgottenGraceMs: number;
+  /** Wait before an order that the kernel refused is given again, and the longest. */
+  readonly kernelRetryMs: number;
+  readonly kernelRetryCeilingMs: number;
+  /** Refused deletions that are remembered; more stay in the kernel until the next start. */
+  readonly refusedDeletions: number;
 }
 
 /** The production values. */
@@ -87,4 +92,8 @@ export const DEFAULT_LIMITS: Limits = {
   supersededGraceMs: 5_000,
   switchCheckMs: 500,
   forgottenGraceMs: 2_000,
+  kernelRetryMs: 1_000,
+  kernelRetryCeilingMs: 60_000,
+  // All SAs of 1,000 peers, were the kernel to refuse every one.
+  refusedDeletions: 4_096,
 };

@@ -3,8 +3,8 @@ import { closeIkeSa } from './closing.ts';
 import { askForMissing, backoffMs, isSatisfied, lacksChildren } from './connecting.ts';
 import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
-import { enqueue } from './requests.ts';
-import type { Established, IkeSa } from './state.ts';
+import { enqueue, sendQueued } from './requests.ts';
+import type { Established, FollowUp, IkeSa } from './state.ts';
 import type { Instant } from './types.ts';
 
 /*
@@ -34,7 +34,7 @@ export function settleNew(core: Core, at: Instant, connection: Connection, sa: I
       other.state = { ...other.state, endsAt: at + limits.forgottenGraceMs };
       core.touch(other);
       // Its answer, or its request, shows when they are.
-      enqueue(core, at, sa, { kind: 'liveness' });
+      followUpLater(core, at, sa, [], true);
     } else if (other.number !== sa.replaces) settleAt = at + limits.duplicateDelayMs;
   }
   if (connection.replacing === sa.replaces) connection.replacing = 0;
@@ -46,6 +46,25 @@ export function settleLater(core: Core, sa: IkeSa, settleAt: Instant): void {
   if (sa.state.kind !== 'established') return;
   sa.state = { ...sa.state, settleAt: Math.max(settleAt, sa.state.settleAt ?? settleAt) };
   core.touch(sa);
+}
+
+/** Plans requests for when the kernel has had its say. */
+export function followUpLater(core: Core, at: Instant, sa: IkeSa, missing: readonly string[], show: boolean): void {
+  if (sa.state.kind !== 'established') return;
+  const { followUp } = sa.state;
+  const both = { at, missing: [...(followUp?.missing ?? []), ...missing], show: show || followUp?.show === true };
+  sa.state = { ...sa.state, followUp: both };
+  core.touch(sa);
+}
+
+/** Sends what follows a new pair; what waited meanwhile goes first. */
+export function followUp(core: Core, at: Instant, sa: IkeSa, due: FollowUp): void {
+  if (sa.state.kind !== 'established') return;
+  sa.state = { ...sa.state, followUp: undefined };
+  sendQueued(core, at, sa);
+  for (const child of due.missing) enqueue(core, at, sa, { kind: 'createChild', child, group: undefined });
+  const idle = sa.window.pending === undefined && sa.queue.length === 0;
+  if (due.show && idle) enqueue(core, at, sa, { kind: 'liveness' });
 }
 
 /** Ends what this IKE SA, or a newer pair in it, has taken the place of, as far as it is our turn. */

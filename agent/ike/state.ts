@@ -103,6 +103,7 @@ export interface Established {
   readonly children: readonly ChildSa[];
   /** Our open CREATE_CHILD_SA, if that is what is open. */
   readonly asked: AskedChild | undefined;
+  readonly followUp: FollowUp | undefined;
   /** When to replace the IKE SA. */
   readonly replaceAt: Instant;
   /** When to end what this IKE SA or a newer pair in it has taken the place of; undefined where there is nothing. */
@@ -129,6 +130,18 @@ export interface Closed {
 
 export type IkeSaState = InitRequested | InitAnswered | AuthRequested | Verifying | Established | Deleting | Closed;
 
+/**
+ * Requests that wait until the kernel has had its say about what was just installed: a further request tells the peer
+ * that we have it.
+ */
+export interface FollowUp {
+  readonly at: Instant;
+  /** Configured Child SAs to ask for, by name. */
+  readonly missing: readonly string[];
+  /** To show that we have the pair, if nothing else does. */
+  readonly show: boolean;
+}
+
 /** The further Child SA that our open CREATE_CHILD_SA asks for. */
 export interface AskedChild {
   readonly offer: ChildOffer;
@@ -138,6 +151,8 @@ export interface AskedChild {
   readonly group: number | undefined;
   /** Whether the peer has asked for another group once. */
   readonly retried: boolean;
+  /** What the peer has deleted meanwhile and we do not know: perhaps the pair that its answer, still under way, grants. */
+  readonly deleted: readonly number[];
 }
 
 /** A request of ours that waits until the window is free. */

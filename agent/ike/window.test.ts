@@ -78,6 +78,13 @@ describe('requests of the peer', () => {
     expect(window.position(3, first)).toEqual({ kind: 'outside' });
   });
 
+  it('use up the message IDs in the end, which is noticed in time (RFC 7296 §2.2)', () => {
+    const window = new Window();
+    expect(window.exhausted).toBe(false);
+    window.store(0xfffe_ffff, requestTag(message(1)), []);
+    expect(window.exhausted).toBe(true);
+  });
+
   it('without an ICV are compared whole', () => {
     const window = new Window();
     const request = Uint8Array.of(1, ...message(7));

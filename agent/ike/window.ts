@@ -158,4 +158,5 @@ function endsWith(bytes: Uint8Array, end: Uint8Array): boolean {
 
 /** As long as the longest common ICV half: no two different authentic requests under one message ID share it. */
 const TAG_BYTES = 16;
-const LAST_MESSAGE_ID = 0xffff_fff0;
+/** Far enough from 2^32 that a successor is there in time, whatever is said until then. */
+const LAST_MESSAGE_ID = 0xffff_0000;

@@ -12,6 +12,9 @@ export const RECEPTION_EXCUSES = {
   hardLimit:
     'A hard limit ends an SA whether the peer knows or not. Successors are negotiated at the soft limit, which in ' +
     'production is an hour earlier; here some are made to end at once.',
+  kernelRefused:
+    'A kernel that refuses to move a policy leaves it pinned where it was, and one that refuses to delete keeps what is ' +
+    'there: until the order is given again, and obeyed, both ends may differ.',
   firstOfPair:
     'A responder that had no SA before sends on its first one from its answer on, but the initiator can receive only ' +
     'when that answer has come. Before it there was nothing that could be lost; waiting for a packet of the initiator ' +
@@ -25,6 +28,7 @@ export type ReceptionExcuse = keyof typeof RECEPTION_EXCUSES;
 /** What excuses that `receiver` lacks the SA; undefined where nothing does. */
 export function receptionExcuse(
   ledger: Ledger,
+  nowMs: number,
   sender: Host,
   receiver: Host,
   sa: { readonly id: SaId; readonly addedAtMs: number },
@@ -33,6 +37,11 @@ export function receptionExcuse(
   const gone = ledger.gone(sa.id);
   if (gone?.cause === 'reboot' || (ledger.rebootedAt(receiver.node) ?? -1) >= sa.addedAtMs) return 'receiverRebooted';
   if (gone?.cause === 'hardLimit') return 'hardLimit';
+  const refusedAtMs = Math.max(ledger.refusedAt(sender.node) ?? -1, ledger.refusedAt(receiver.node) ?? -1);
+  if (refusedAtMs >= 0 && nowMs - refusedAtMs <= REFUSAL_MS) return 'kernelRefused';
   if (gone === undefined && sender.granted.has(sa.id.spi) && !hadAnother) return 'firstOfPair';
   return undefined;
 }
+
+/** How long after a refusal its consequences may last: several attempts and the grace of an SA. */
+const REFUSAL_MS = 10_000;

@@ -23,6 +23,7 @@ export class Ledger {
   readonly #causes = new Map<number, Map<Cause, number>>();
   readonly #departures = new Map<string, Departure>();
   readonly #policyRefusals = new Map<number, number>();
+  readonly #refusals = new Map<number, number>();
   readonly #reboots = new Map<number, number>();
 
   /** Notes something by which SAs of a pair may end. */
@@ -53,6 +54,15 @@ export class Ledger {
   /** When a node last lost its kernel's state; undefined if it never did. */
   rebootedAt(node: number): number | undefined {
     return this.#reboots.get(node);
+  }
+
+  noteRefused(node: number, atMs: number): void {
+    this.#refusals.set(node, atMs);
+  }
+
+  /** When a node's kernel last refused a command; undefined if it never did. */
+  refusedAt(node: number): number | undefined {
+    return this.#refusals.get(node);
   }
 
   notePolicyRefused(node: number, atMs: number): void {

@@ -357,6 +357,7 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
 
   #noteRefusal(host: Host, command: DataplaneCommand): void {
     const nowMs = this.clock.monotonicMs();
+    this.ledger.noteRefused(host.node, nowMs);
     if (command.kind === 'putPolicy') this.ledger.notePolicyRefused(host.node, nowMs);
     this.#forEachConnection(host.node, (pair) => this.ledger.noteCause(pair, 'refusal', nowMs));
   }

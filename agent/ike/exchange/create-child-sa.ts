@@ -40,7 +40,10 @@ export function createChildRequest(
   if (ephemeral !== undefined && wanted !== undefined) {
     inner.push({ kind: 'ke', group: wanted, data: ephemeral.publicValue });
   }
-  return { asked: { offer, nonce, ephemeral, group: wanted, retried: group !== undefined }, payloads: inner };
+  return {
+    asked: { offer, nonce, ephemeral, group: wanted, retried: group !== undefined, deleted: [] },
+    payloads: inner,
+  };
 }
 
 /** Answers a request; what is refused leaves the IKE SA as it is. */
@@ -127,6 +130,12 @@ export function onCreateChildResponse(
         core.espSpis.delete(offer.inboundSpi);
         const failure = accepted.ok ? ({ reason: 'peerViolation', by: 'us', text } as const) : accepted.error;
         return ok({ next, failure, enqueue: [{ kind: 'deleteChild', inboundSpi: offer.inboundSpi }] });
+      }
+      if (asked.deleted.includes(accepted.value.outboundSpi)) {
+        secret?.wipe();
+        core.espSpis.delete(offer.inboundSpi);
+        const text = `${connection.config.name} granted Child ${offer.config.name} and deleted it at once: see its log`;
+        return ok({ next, failure: { reason: 'refusedByPeer', by: 'peer', text } });
       }
       const keys = childKeys(state.keys, accepted.value, asked.nonce, response.nonce.data, secret);
       secret?.wipe();

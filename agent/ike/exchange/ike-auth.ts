@@ -210,6 +210,7 @@ function established(core: Core, at: Instant, connection: Connection, negotiated
     lowestNonce: compareBytes(initiatorNonce, responderNonce) < 0 ? initiatorNonce : responderNonce,
     children: [],
     asked: undefined,
+    followUp: undefined,
     replaceAt: at + lifetimeMs,
     settleAt: undefined,
     endsAt: undefined,

@@ -32,11 +32,12 @@ export function onInformationalRequest(
   if (state.kind === 'deleting') return ok({ next: state, reply: [] });
   const ended = deletedChildren(state, request.deletes);
   const facts = unknownNotifies(connection, request.notifies);
-  if (ended.length === 0) return ok({ next: state, reply: [], facts });
+  const next = rememberUnknown(state, request.deletes);
+  if (ended.length === 0) return ok({ next, reply: [], facts });
   // The answer names the other direction of each pair (RFC 7296 §1.4.1): what we receive on.
   const spis = ended.map((child) => spiToBytes(child.inboundSpi));
   return ok({
-    next: state,
+    next,
     reply: [deletePayload(spis)],
     remove: { inboundSpis: ended.map((child) => child.inboundSpi), reason: 'deletedByPeer' },
     facts,
@@ -69,10 +70,23 @@ export function informationalRequest(request: Exclude<QueuedRequest, { kind: 'cr
 
 /** The Child SAs that a Delete means: it lists what its sender receives on, which is what we send on (RFC 7296 §3.11). */
 function deletedChildren(state: Established, deletes: readonly DeletePayload[]): readonly ChildSa[] {
-  const spis = new Set(
-    deletes.filter((each) => each.protocol === Protocol.ESP).flatMap((each) => each.spis.map(spiFromProposal)),
-  );
+  const spis = new Set(deletedSpis(deletes));
   return state.children.filter((child) => spis.has(child.outboundSpi));
+}
+
+/** The answer to our CREATE_CHILD_SA may be overtaken by the Delete of what it grants. */
+function rememberUnknown(state: Established, deletes: readonly DeletePayload[]): Established {
+  if (state.asked === undefined) return state;
+  const unknown = deletedSpis(deletes).filter((spi) => !state.children.some((child) => child.outboundSpi === spi));
+  const deleted = [...state.asked.deleted, ...unknown].slice(-MOST_REMEMBERED);
+  return { ...state, asked: { ...state.asked, deleted } };
+}
+
+function deletedSpis(deletes: readonly DeletePayload[]): readonly number[] {
+  return deletes
+    .filter((each) => each.protocol === Protocol.ESP)
+    .flatMap((each) => each.spis.map(spiFromProposal))
+    .filter((spi) => spi !== undefined);
 }
 
 function deletePayload(spis: readonly Uint8Array[]): DeletePayload {
@@ -102,4 +116,6 @@ function unknownNotifies(connection: Connection, notifies: readonly NotifyPayloa
   }));
 }
 
+/** A peer deletes what it grants once; the rest is for those that delete what never was. */
+const MOST_REMEMBERED = 16;
 const DELETE_IKE_SA: DeletePayload = { kind: 'delete', protocol: Protocol.IKE, spiSize: 0, spis: [] };

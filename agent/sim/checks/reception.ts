@@ -122,7 +122,14 @@ export class ReceptionCheck implements Check {
   #excuse(flow: Flow, used: Used): ReceptionExcuse | undefined {
     const world = this.#world;
     const [sender, receiver] = [world.hostOf(flow.sender), world.hostOf(flow.receiver)];
-    const excuse = receptionExcuse(world.ledger, sender, receiver, used.state, used.hadAnother);
+    const excuse = receptionExcuse(
+      world.ledger,
+      world.clock.monotonicMs(),
+      sender,
+      receiver,
+      used.state,
+      used.hadAnother,
+    );
     if (excuse !== undefined) this.#count(excuse);
     return excuse;
   }
