@@ -16,7 +16,7 @@ export interface BundledPrograms {
   remove(): void;
 }
 
-/** Bundles the runner with all scenarios, the streams' program and, where wanted, our agent. */
+/** Bundles the runner with all scenarios, the programs that make traffic and, where wanted, our agent. */
 export async function bundlePrograms(withAgent: boolean): Promise<BundledPrograms> {
   const dist = join(projectFolder, 'dist');
   mkdirSync(dist, { recursive: true });
@@ -30,13 +30,15 @@ export async function bundlePrograms(withAgent: boolean): Promise<BundledProgram
   try {
     const runner = join(folder, 'runner.js');
     const udpPeer = join(folder, 'udp-peer.js');
+    const datagrams = join(folder, 'send-datagrams.js');
     const agent = join(folder, 'agent.js');
     const runnerSource = join(folder, 'runner.ts');
     writeFileSync(runnerSource, runnerText());
     await bundle(runnerSource, runner);
     await bundle(join(import.meta.dirname, '../traffic/udp-peer.ts'), udpPeer);
+    await bundle(join(import.meta.dirname, '../traffic/send-datagrams.ts'), datagrams);
     if (withAgent) await bundle(join(projectFolder, 'agent/main.ts'), agent);
-    return { runner, inLab: { udpPeer, ...(withAgent ? { agent } : {}) }, remove };
+    return { runner, inLab: { udpPeer, datagrams, ...(withAgent ? { agent } : {}) }, remove };
   } catch (error) {
     remove();
     throw error;

@@ -50,7 +50,7 @@ describe('runScenarios', () => {
   });
 
   function order(names: readonly string[]): Parameters<typeof runScenarios>[1] {
-    return { names, outputFolder, programs: { udpPeer: 'udp-peer.js' } };
+    return { names, outputFolder, programs: { udpPeer: 'udp-peer.js', datagrams: 'send-datagrams.js' } };
   }
 
   function results(): unknown {

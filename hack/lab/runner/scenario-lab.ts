@@ -6,11 +6,13 @@ import { Charon } from '../strongswan/charon.ts';
 import type { Daemon } from '../topology/daemon.ts';
 import { createTopology } from '../topology/topology.ts';
 import { startCountedStream } from '../traffic/counted-stream.ts';
+import { sendDatagrams } from '../traffic/datagrams.ts';
 import type { Lab } from './scenario.ts';
 
 /** Bundled programs that run inside nodes. */
 export interface LabPrograms {
   readonly udpPeer: string;
+  readonly datagrams: string;
   readonly agent?: string;
 }
 
@@ -45,6 +47,7 @@ export function scenarioLab(folder: string, programs: LabPrograms): ScenarioLab 
     },
     capture: (link, name = link.name) => startCapture(onLink(link, join(folder, `${name}.pcap`))),
     stream: (options) => startCountedStream({ ...options, program: programs.udpPeer }),
+    sendDatagrams: (node, to, datagrams) => sendDatagrams(programs.datagrams, node, to, datagrams),
     charon: (node, options) => Charon.start(node, options),
     agent: async (node, configuration, options = {}) => {
       if (programs.agent === undefined) throw new Error('the scenario must say usesAgent');

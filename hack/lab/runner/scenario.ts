@@ -6,6 +6,7 @@ import type { LabNode } from '../topology/lab-node.ts';
 import type { Link } from '../topology/link.ts';
 import type { Topology } from '../topology/topology.ts';
 import type { CountedStream, StreamOptions } from '../traffic/counted-stream.ts';
+import type { UdpEndpoint } from '../traffic/datagrams.ts';
 
 /**
  * What the lab can run by name: the default export of a file in `scenarios/`, or one of a list there, such as one
@@ -37,6 +38,8 @@ export interface Lab {
   capture(link: Link, name?: string): Promise<Capture>;
   /** Starts numbered datagrams in both directions. */
   stream(options: Omit<StreamOptions, 'program'>): Promise<CountedStream>;
+  /** Sends UDP datagrams from a node, and gives the answers to them. */
+  sendDatagrams(node: LabNode, to: UdpEndpoint, datagrams: readonly Uint8Array[]): Promise<readonly Uint8Array[]>;
   /** Starts a strongSwan daemon in a node. */
   charon(node: LabNode, options?: CharonOptions): Promise<Charon>;
   /** Starts our agent in a node with the text of its configuration file; `ready()` of the process waits for it. */

@@ -1,0 +1,27 @@
+import { offer } from '../../../agent/ike/proposal.ts';
+import { parseProposal } from '../../../agent/ike/proposal-syntax.ts';
+import { spiFromBytes, ZERO_SPI } from '../../../agent/wire/header.ts';
+import { encodeMessage } from '../../../agent/wire/message.ts';
+import { ExchangeType, KeyExchangeId } from '../../../agent/wire/registry.ts';
+
+/**
+ * An IKE_SA_INIT request with X25519 of somebody who will never go on: a half-open IKE SA for who accepts `proposal`.
+ * The same number makes the same bytes.
+ */
+export function strangersRequest(proposal: string, number = 1): Uint8Array {
+  const parsed = parseProposal('ike', proposal);
+  if (!parsed.ok) throw new Error(`${proposal} ${parsed.error}`);
+  const initiatorSpi = spiFromBytes(new Uint8Array([0xaa, 0, 0, 0, 0, 0, number >> 8, number & 0xff]));
+  const header = {
+    initiatorSpi,
+    responderSpi: ZERO_SPI,
+    exchangeType: ExchangeType.IKE_SA_INIT,
+    flags: { initiator: true, response: false },
+    messageId: 0,
+  };
+  return encodeMessage(header, [
+    { kind: 'sa', proposals: offer('ike', [parsed.value], new Uint8Array(0), true) },
+    { kind: 'ke', group: KeyExchangeId.CURVE25519, data: new Uint8Array(32).fill(0x55) },
+    { kind: 'nonce', data: new Uint8Array(32).fill(0x66) },
+  ]);
+}

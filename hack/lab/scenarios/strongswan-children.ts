@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+
+import { interopScenarios } from '../interop/interop-scenario.ts';
+import type { ChildSettings } from '../interop/link-settings.ts';
+import { expectNothingLost } from '../traffic/counted-stream.ts';
+
+/** UDP with the same port on both sides. */
+function udpChild(name: string, port: number): ChildSettings {
+  const ports = [{ from: port }];
+  return {
+    name,
+    ours: { selectors: [{ protocol: 'UDP', ports, localPorts: ports }] },
+    theirs: { mode: 'transport', local_ts: `dynamic[udp/${port}]`, remote_ts: `dynamic[udp/${port}]` },
+  };
+}
+
+export default interopScenarios({
+  name: 'strongswan-children',
+  description: 'three Child SAs on one IKE SA (CREATE_CHILD_SA), each for traffic of its own',
+  settings: {
+    children: [
+      udpChild('first', 7101),
+      udpChild('second', 7102),
+      {
+        name: 'pings',
+        ours: { selectors: [{ protocol: 'ICMP' }] },
+        theirs: { mode: 'transport', local_ts: 'dynamic[icmp]', remote_ts: 'dynamic[icmp]' },
+      },
+    ],
+  },
+  run: async (link) => {
+    await link.connect();
+    const { ikeSas } = await link.peer();
+    assert.equal(ikeSas.length, 1, 'one IKE SA for all');
+    assert.deepEqual(new Set(ikeSas[0]?.children.map((child) => child.name)), new Set(['first', 'second', 'pings']));
+    await link.exchange();
+    link.lab.step('datagrams on the second Child SA');
+    const stream = await link.stream(100, 7102);
+    await link.passes(50);
+    const [sent] = await stream.stop();
+    expectNothingLost([sent]);
+    const children = new Map((await link.peer()).ikeSas[0]?.children.map((child) => [child.name, child]));
+    assert.equal(children.get('second')?.outbound.packets, sent.sent);
+    assert.equal(children.get('first')?.outbound.packets, 0);
+    await link.close();
+  },
+});

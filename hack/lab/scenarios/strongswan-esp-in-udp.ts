@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+
+import { type InteropDefinition, interopScenarios } from '../interop/interop-scenario.ts';
+
+const run: InteropDefinition['run'] = async (link) => {
+  await link.connect();
+  const [child] = (await link.peer()).ikeSas.flatMap((sa) => sa.children);
+  assert.equal(child?.udpEncapsulation, true, 'our status says ESP in UDP');
+  const [theirs] = (await link.charon.listSas()).flatMap((sa) => sa.children);
+  assert.equal(theirs?.encapsulated, true, 'charon says ESP in UDP');
+  await link.exchange();
+  const { total } = await link.close();
+  assert.equal(total.esp, 0, 'ESP without UDP on the wire');
+};
+
+export default [
+  ...interopScenarios({
+    name: 'strongswan-esp-in-udp',
+    description: 'ESP in UDP because natTraversal is Always, transport mode',
+    settings: { ourPeer: { natTraversal: 'Always' } },
+    run,
+  }),
+  ...interopScenarios({
+    name: 'strongswan-wants-udp',
+    description: 'ESP in UDP because strongSwan says encap = yes, transport mode',
+    settings: { theirConnection: { encap: true } },
+    run,
+  }),
+];
