@@ -1,0 +1,150 @@
+import { nobleProvider } from '../../agent/crypto/noble/noble-provider.ts';
+import { opensslProvider } from '../../agent/crypto/openssl/openssl-provider.ts';
+import type { CryptoProvider } from '../../agent/crypto/types.ts';
+import { MemoryDataplane } from '../../agent/dataplane/memory.ts';
+import { systemClock } from '../../agent/runtime/clock-system.ts';
+import type { Bench, BenchResult, Extent, Target } from './bench.ts';
+import { ESP_PROPOSAL, IKE_PROPOSAL } from './connections.ts';
+import { cpuSeconds, median } from './measure.ts';
+import { primitiveCosts, timePrimitives } from './primitive-sum.ts';
+import { type Primitive, recordingProvider } from './record-primitives.ts';
+import { type Execute, TwoEnds } from './two-ends.ts';
+
+/** Complete handshakes with a pre-shared key, and beside them the cryptography that nobody can save. */
+export const handshakeBench: Bench = {
+  name: 'handshake',
+  summary: 'complete PSK handshakes, both ends, per CPU-second, and their ratio to the crypto primitives in them',
+  run: (extent, progress) =>
+    PROVIDERS.map(({ provider, extents, targets }) => {
+      const { warmUpRounds, rounds, handshakes } = extents[extent];
+      const run = new HandshakeRun(provider, handshakes, targets);
+      progress(`${provider.name}: warming up`);
+      for (let round = 0; round < warmUpRounds; round += 1) run.warmUp();
+      for (let round = 1; round <= rounds; round += 1) {
+        progress(`${provider.name}: round ${round} of ${rounds}`);
+        run.measureRound();
+      }
+      return run.result();
+    }),
+};
+
+/** The primitives of one handshake of `provider`, both ends, in the order in which they are computed. */
+export function primitivesOfHandshake(provider: CryptoProvider): readonly Primitive[] {
+  const primitives: Primitive[] = [];
+  const ends = new TwoEnds({ crypto: recordingProvider(provider, (each) => primitives.push(each)), kernel });
+  ends.configure(0, 1);
+  ends.establish(0);
+  return primitives;
+}
+
+/** One provider's measurement, in rounds of as many handshakes. */
+export class HandshakeRun {
+  readonly #provider: CryptoProvider;
+  readonly #handshakes: number;
+  readonly #targets: readonly Target[];
+  readonly #primitives: readonly Primitive[];
+  readonly #wholeSeconds: number[] = [];
+  readonly #primitiveSeconds: (readonly number[])[] = [];
+
+  constructor(provider: CryptoProvider, handshakes: number, targets: readonly Target[]) {
+    this.#provider = provider;
+    this.#handshakes = handshakes;
+    this.#targets = targets;
+    this.#primitives = primitivesOfHandshake(provider);
+  }
+
+  /** A round that does not count: the engine compiles what is hot. */
+  warmUp(): void {
+    this.#timeHandshakes();
+    timePrimitives(this.#primitives, this.#handshakes);
+  }
+
+  /** Measures handshakes, then their primitives as often: what else the machine does meets both halves of the ratio. */
+  measureRound(): void {
+    this.#wholeSeconds.push(this.#timeHandshakes());
+    this.#primitiveSeconds.push(timePrimitives(this.#primitives, this.#handshakes));
+  }
+
+  /** Medians over the rounds. */
+  result(): BenchResult {
+    const handshakes = this.#handshakes;
+    const whole = median(this.#wholeSeconds);
+    const sums = this.#primitiveSeconds.map((each) => each.reduce((sum, seconds) => sum + seconds, 0));
+    const primitives = median(sums);
+    const perCall = this.#primitives.map(
+      (_, index) => median(this.#primitiveSeconds.map((each) => each[index] ?? 0)) / handshakes,
+    );
+    return {
+      bench: 'handshake',
+      parameters: {
+        provider: this.#provider.name,
+        ike: IKE_PROPOSAL,
+        esp: ESP_PROPOSAL,
+        authentication: 'pre-shared key',
+        rounds: this.#wholeSeconds.length,
+        handshakes,
+      },
+      figures: {
+        handshakesPerCpuSecond: handshakes / whole,
+        cpuSeconds: whole,
+        primitivesSeconds: primitives,
+        ratioToPrimitives: whole / primitives,
+        fastestRoundRatioToPrimitives: Math.min(...this.#wholeSeconds) / Math.min(...sums),
+      },
+      targets: this.#targets,
+      parts: {
+        name: 'primitives',
+        rows: primitiveCosts(this.#primitives, perCall).map((cost) => ({ ...cost })),
+      },
+    };
+  }
+
+  /** Processor time of handshakes between two new ends, each with another connection. */
+  #timeHandshakes(): number {
+    const ends = new TwoEnds({ crypto: this.#provider, kernel });
+    ends.configure(0, this.#handshakes);
+    return cpuSeconds(() => {
+      for (let number = 0; number < this.#handshakes; number += 1) ends.establish(number);
+    });
+  }
+}
+
+function kernel(): Execute {
+  const dataplane = new MemoryDataplane({ clock: systemClock });
+  return (command) => dataplane.execute(command);
+}
+
+/** How often, and how many handshakes at a time. */
+interface Rounds {
+  readonly warmUpRounds: number;
+  readonly rounds: number;
+  readonly handshakes: number;
+}
+
+const PROVIDERS: readonly {
+  readonly provider: CryptoProvider;
+  readonly extents: Readonly<Record<Extent, Rounds>>;
+  readonly targets: readonly Target[];
+}[] = [
+  {
+    provider: opensslProvider,
+    // V8 goes on compiling for some ten thousand handshakes.
+    extents: {
+      quick: { warmUpRounds: 8, rounds: 3, handshakes: 400 },
+      full: { warmUpRounds: 25, rounds: 15, handshakes: 400 },
+    },
+    targets: [
+      { figure: 'ratioToPrimitives', bound: 'atMost', limit: 1.8, aim: 1.4 },
+      // strongSwan 6.0.6's load-tester, both ends in one process, on the two-core machine that the figures refer to.
+      { figure: 'handshakesPerCpuSecond', bound: 'atLeast', limit: 1_080, aim: 1_620 },
+    ],
+  },
+  {
+    provider: nobleProvider,
+    extents: {
+      quick: { warmUpRounds: 2, rounds: 3, handshakes: 25 },
+      full: { warmUpRounds: 4, rounds: 9, handshakes: 50 },
+    },
+    targets: [],
+  },
+];

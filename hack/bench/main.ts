@@ -1,0 +1,42 @@
+import { Argument, Command } from 'commander';
+
+import { type Bench, verdict } from './bench.ts';
+import { codecBench } from './codec.ts';
+import { handshakeBench } from './handshake.ts';
+import { thisMachine } from './machine.ts';
+import { memoryBench } from './memory.ts';
+import { jsonLine, machineText, resultText } from './report.ts';
+
+interface Flags {
+  readonly json?: boolean;
+  readonly quick?: boolean;
+  readonly check?: boolean;
+}
+
+const benches: readonly Bench[] = [handshakeBench, memoryBench, codecBench];
+
+const summaries = benches.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`);
+
+new Command('bench')
+  .description(`Measures how fast ikemesh negotiates and how much memory it keeps.\n\n${summaries.join('\n')}`)
+  .addArgument(new Argument('[name...]', 'which; all of them otherwise').choices(benches.map(({ name }) => name)))
+  .option('--json', 'print each result as one line of JSON')
+  .option('--quick', 'fewer and shorter rounds: seconds, and figures to match')
+  .option('--check', 'exit with 1 when a target is missed')
+  .action(run)
+  .parse();
+
+function run(names: readonly string[], flags: Flags): void {
+  const machine = thisMachine();
+  const extent = flags.quick ? 'quick' : 'full';
+  if (!flags.json) process.stdout.write(`${machineText(machine)}\n`);
+  for (const bench of benches) {
+    if (names.length > 0 && !names.includes(bench.name)) continue;
+    const results = bench.run(extent, (doing) => process.stderr.write(`bench ${bench.name}: ${doing}\n`));
+    for (const result of results) {
+      process.stdout.write(flags.json ? `${jsonLine(result, machine)}\n` : `\n${resultText(result)}\n`);
+      const missed = result.targets.some((target) => verdict(result, target) === 'missed');
+      if (missed && flags.check) process.exitCode = 1;
+    }
+  }
+}

@@ -1,0 +1,113 @@
+import type { CryptoProvider } from '../../agent/crypto/types.ts';
+import type { DataplaneCommand, DataplaneError } from '../../agent/dataplane/types.ts';
+import { createEndpoint } from '../../agent/ike/endpoint.ts';
+import { DEFAULT_LIMITS } from '../../agent/ike/limits.ts';
+import type { Endpoint, IkeAction, IkeEvent, Path } from '../../agent/ike/types.ts';
+import type { Result } from '../../agent/result.ts';
+import { systemRandom } from '../../agent/runtime/random-system.ts';
+import { connectionPair, leftConnectionName } from './connections.ts';
+
+/** Carries out an order to the kernel, or refuses it. */
+export type Execute = (command: DataplaneCommand) => Result<void, DataplaneError>;
+
+/** What two ends are made of. */
+export interface TwoEndsParts {
+  readonly crypto: CryptoProvider;
+  /** Makes the kernel of one end. */
+  readonly kernel: () => Execute;
+  /** Sees each datagram before it is delivered. */
+  readonly onDatagram?: (bytes: Uint8Array) => void;
+}
+
+/**
+ * Two IKE endpoints in this process that negotiate with one another as two agents do: the real core and codec, the
+ * host's random numbers; datagrams are handed over at once instead of passing through sockets. Time stands still, so
+ * that nothing but what is asked for happens.
+ */
+export class TwoEnds {
+  readonly #left: Endpoint;
+  readonly #right: Endpoint;
+  readonly #executeLeft: Execute;
+  readonly #executeRight: Execute;
+  readonly #onDatagram: ((bytes: Uint8Array) => void) | undefined;
+  readonly #wire: { readonly to: Endpoint; readonly event: IkeEvent }[] = [];
+  #childSas = 0;
+
+  constructor(parts: TwoEndsParts) {
+    const { crypto, kernel } = parts;
+    this.#left = endpoint(crypto);
+    this.#right = endpoint(crypto);
+    this.#executeLeft = kernel();
+    this.#executeRight = kernel();
+    this.#onDatagram = parts.onDatagram;
+  }
+
+  /** Child SAs that were established, counted at each end. */
+  get childSas(): number {
+    return this.#childSas;
+  }
+
+  /** Gives both ends their connections of pairs `from` to `to`, the latter not included. */
+  configure(from: number, to: number): void {
+    for (let number = from; number < to; number += 1) {
+      const { left, right } = connectionPair(number);
+      this.#handle(this.#left, { kind: 'command', command: { kind: 'addConnection', connection: left } });
+      this.#handle(this.#right, { kind: 'command', command: { kind: 'addConnection', connection: right } });
+    }
+  }
+
+  /** Begins the IKE SA of one configured pair at the left end; throws unless both ends have a Child SA afterwards. */
+  establish(number: number): void {
+    const before = this.#childSas;
+    this.#handle(this.#left, { kind: 'command', command: { kind: 'initiate', name: leftConnectionName(number) } });
+    for (let next = this.#wire.shift(); next !== undefined; next = this.#wire.shift()) {
+      this.#handle(next.to, next.event);
+    }
+    if (this.#childSas !== before + 2) throw new Error(`pair ${number} did not establish a Child SA at both ends`);
+  }
+
+  #handle(end: Endpoint, event: IkeEvent): void {
+    for (const action of end.handle(NOW, event)) this.#carryOut(end, action);
+    // The agent arms its timer after each event; finding out for when is part of the work.
+    end.nextDeadline();
+  }
+
+  #carryOut(end: Endpoint, action: IkeAction): void {
+    const left = end === this.#left;
+    switch (action.kind) {
+      case 'transmit': {
+        const { path, bytes } = action;
+        this.#onDatagram?.(bytes);
+        const event: IkeEvent = { kind: 'datagram', path: seenFromTheOtherEnd(path), bytes };
+        this.#wire.push({ to: left ? this.#right : this.#left, event });
+        return;
+      }
+      case 'dataplane': {
+        const outcome = (left ? this.#executeLeft : this.#executeRight)(action.command);
+        if (!outcome.ok) throw new Error(`${outcome.error.object}: ${outcome.error.message}`);
+        return;
+      }
+      case 'report':
+        if (action.fact.kind === 'childSaEstablished') this.#childSas += 1;
+        return;
+      case 'verify':
+        throw new Error('pre-shared keys need no verification');
+    }
+  }
+}
+
+function endpoint(crypto: CryptoProvider): Endpoint {
+  const random = { keys: systemRandom, nonces: systemRandom, spis: systemRandom, jitter: systemRandom };
+  return createEndpoint({ crypto, random, limits: DEFAULT_LIMITS });
+}
+
+function seenFromTheOtherEnd(path: Path): Path {
+  return {
+    localAddress: path.remoteAddress,
+    localPort: path.remotePort,
+    remoteAddress: path.localAddress,
+    remotePort: path.localPort,
+  };
+}
+
+const NOW = 1_000;
