@@ -4,12 +4,11 @@ import { backoffMs, missingChildren, replace, scheduleAttempt } from './connecti
 import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
 import type { HandledRequest, Outcome } from './outcome.ts';
-import { protectedMessage } from './protected-message.ts';
+import { securedBy, sendRequest, storeResponse } from './protected-message.ts';
 import { enqueue, sendQueued } from './requests.ts';
 import { followUpLater, settleLater, settleNew } from './settle.ts';
-import type { IkeSa, IkeSaState } from './state.ts';
+import type { IkeSa } from './state.ts';
 import type { Instant } from './types.ts';
-import { requestTag } from './window.ts';
 
 /** Makes an outcome true: state, response, kernel, follow-up requests, in the order that no packet is lost by. */
 export function commit(
@@ -28,7 +27,8 @@ export function commit(
     core.act({ kind: 'verify', job: outcome.verify });
     return;
   }
-  const response = request && outcome.reply && storedResponse(core, sa, outcome, request);
+  const secured = securedBy(sa.state);
+  const response = request && secured && outcome.reply && storeResponse(core, sa, secured, request, outcome.reply);
   const { connection } = sa;
   const established = outcome.next.kind === 'established' && before !== 'established';
   if (established && connection !== undefined) reportEstablished(core, at, sa);
@@ -77,38 +77,6 @@ function isAfterRestart(connection: Connection, sa: IkeSa, first: boolean): bool
   return connection.orphans.length > 0 || (!first && sa.number === connection.firstIkeSa);
 }
 
-function storedResponse(
-  core: Core,
-  sa: IkeSa,
-  outcome: Outcome,
-  request: HandledRequest,
-): readonly Uint8Array[] | undefined {
-  const secured = securedBy(outcome.next);
-  if (secured === undefined || outcome.reply === undefined) return undefined;
-  const { exchangeType, messageId, datagram } = request;
-  const { keys, cryptography } = secured;
-  const response = protectedMessage(core, sa, keys, cryptography, exchangeType, messageId, true, outcome.reply);
-  sa.window.store(messageId, requestTag(datagram), response);
-  return response;
-}
-
-/** Keys and algorithms of a state that has them. */
-export function securedBy(state: IkeSaState) {
-  switch (state.kind) {
-    case 'established':
-    case 'deleting':
-      return { keys: state.keys, cryptography: state.cryptography };
-    case 'authRequested':
-    case 'verifying':
-      return { keys: state.keys, cryptography: state.handshake.cryptography };
-    case 'initAnswered':
-      return state.keys && { keys: state.keys, cryptography: state.handshake.cryptography };
-    case 'initRequested':
-    case 'closed':
-      return undefined;
-  }
-}
-
 /** An initiator that finds a NAT goes on from port 4500 (RFC 7296 §2.23). */
 function noteNat(core: Core, sa: IkeSa, nat: IkeSa['nat']): void {
   sa.nat = nat;
@@ -148,13 +116,7 @@ function reportEstablished(core: Core, at: Instant, sa: IkeSa): void {
 function sendInitial(core: Core, at: Instant, sa: IkeSa, request: NonNullable<Outcome['request']>): void {
   const secured = securedBy(sa.state);
   if (secured === undefined) throw new Error(`a ${sa.state.kind} IKE SA sends no protected request`);
-  const { limits, random } = core.context;
-  const { exchangeType, payloads } = request;
-  const messageId = sa.window.nextRequestId;
-  const { keys, cryptography } = secured;
-  const datagrams = protectedMessage(core, sa, keys, cryptography, exchangeType, messageId, false, payloads);
-  sa.window.open(at, exchangeType, datagrams, limits.handshakeTimeoutMs, limits, random.jitter);
-  core.transmit(sa.path, datagrams);
+  sendRequest(core, at, sa, secured, { ...request, timeoutMs: core.context.limits.handshakeTimeoutMs });
 }
 
 const NAT_T_PORT = 4500;

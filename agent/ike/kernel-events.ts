@@ -2,19 +2,17 @@ import type { DataplaneError, DataplaneEvent, SaId } from '../dataplane/types.ts
 import type { ChildSa } from './child-sa.ts';
 import { ensureCurrent, onCounters, orderPolicies, removeChildren } from './children.ts';
 import { noteFailure } from './closing.ts';
-import { securedBy } from './commit.ts';
 import { attempt, backoffMs, isSatisfied, replace, scheduleAttempt } from './connecting.ts';
 import { type Connection, initiationOf } from './connection.ts';
 import type { Core } from './core.ts';
 import { reconcile } from './kernel-snapshot.ts';
-import { protectedMessage } from './protected-message.ts';
+import { securedBy, storeResponse } from './protected-message.ts';
 import { rememberRefused } from './refused-commands.ts';
 import { enqueue, sendQueued } from './requests.ts';
 import { forgetExpired } from './retirement.ts';
 import { settleLater } from './settle.ts';
 import type { IkeSa } from './state.ts';
 import type { ActionOwner, IkeAction, IkeEvent, Instant } from './types.ts';
-import { requestTag } from './window.ts';
 
 /** What the kernel tells by itself. */
 export function onKernelEvent(core: Core, at: Instant, event: DataplaneEvent): void {
@@ -130,11 +128,8 @@ function abandonChild(
   const secured = securedBy(sa.state);
   const { fallback } = core;
   if (unanswered && fallback !== undefined && secured !== undefined) {
-    const { exchangeType, messageId, datagram, path } = fallback.request;
-    const { keys, cryptography } = secured;
-    const response = protectedMessage(core, sa, keys, cryptography, exchangeType, messageId, true, fallback.payloads);
-    sa.window.store(messageId, requestTag(datagram), response);
-    core.transmit(path, response);
+    const { request, payloads } = fallback;
+    core.transmit(request.path, storeResponse(core, sa, secured, request, payloads));
   } else {
     sa.queue.unshift({ kind: 'deleteChild', inboundSpi: child.inboundSpi });
     sendQueued(core, at, sa);

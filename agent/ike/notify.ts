@@ -17,10 +17,3 @@ export function findNotify(notifies: readonly NotifyPayload[], notifyType: numbe
 export function hasNotify(notifies: readonly NotifyPayload[], notifyType: number): boolean {
   return findNotify(notifies, notifyType) !== undefined;
 }
-
-/** The first error notify: types below 16384 (RFC 7296 §3.10.1). */
-export function findError(notifies: readonly NotifyPayload[]): NotifyPayload | undefined {
-  return notifies.find((candidate) => candidate.notifyType < FIRST_STATUS_TYPE);
-}
-
-const FIRST_STATUS_TYPE = 16384;

@@ -4,10 +4,10 @@ import { decodePayloads, type Message } from '../wire/message.ts';
 import type { Payload } from '../wire/payloads/payload.ts';
 import { openProtected } from '../wire/sk.ts';
 import { closeIkeSa } from './closing.ts';
-import { securedBy } from './commit.ts';
 import type { Core } from './core.ts';
 import { responderKeys } from './exchange/ike-sa-init-responder.ts';
-import { enqueue, type Secured } from './requests.ts';
+import { type Secured, securedBy } from './protected-message.ts';
+import { enqueue } from './requests.ts';
 import type { IkeSa } from './state.ts';
 import type { Instant, Path } from './types.ts';
 

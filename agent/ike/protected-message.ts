@@ -5,20 +5,78 @@ import type { Payload } from '../wire/payloads/payload.ts';
 import { encodeProtected, type IvSource } from '../wire/sk.ts';
 import { setUint32 } from '../wire/uint32.ts';
 import type { Core } from './core.ts';
-import type { IkeSa } from './state.ts';
+import type { HandledRequest } from './outcome.ts';
+import type { IkeSa, IkeSaState } from './state.ts';
 import type { IkeCryptography } from './suite.ts';
+import type { Instant } from './types.ts';
+import { requestTag } from './window.ts';
 
-/** Encodes and protects one message of an IKE SA, as the datagrams to send and to repeat. */
-export function protectedMessage(
+/** What protects the messages of an IKE SA. */
+export interface Secured {
+  readonly keys: IkeKeys;
+  readonly cryptography: IkeCryptography;
+}
+
+/** Keys and algorithms of a state that has them. */
+export function securedBy(state: IkeSaState): Secured | undefined {
+  switch (state.kind) {
+    case 'established':
+    case 'deleting':
+      return { keys: state.keys, cryptography: state.cryptography };
+    case 'authRequested':
+    case 'verifying':
+      return { keys: state.keys, cryptography: state.handshake.cryptography };
+    case 'initAnswered':
+      return state.keys && { keys: state.keys, cryptography: state.handshake.cryptography };
+    case 'initRequested':
+    case 'closed':
+      return undefined;
+  }
+}
+
+/** Makes the response to a request, which is kept for its repetitions; sending it is left to the caller. */
+export function storeResponse(
   core: Core,
   sa: IkeSa,
-  keys: IkeKeys,
-  cryptography: IkeCryptography,
-  exchangeType: number,
-  messageId: number,
-  response: boolean,
+  secured: Secured,
+  request: HandledRequest,
   payloads: readonly Payload[],
 ): readonly Uint8Array[] {
+  const { exchangeType, messageId, datagram } = request;
+  const response = protectedMessage(core, sa, secured, { exchangeType, messageId, response: true, payloads });
+  sa.window.store(messageId, requestTag(datagram), response);
+  return response;
+}
+
+/** A request of ours, and how long it is repeated. */
+interface OwnRequest {
+  readonly exchangeType: number;
+  readonly payloads: readonly Payload[];
+  readonly timeoutMs: number;
+}
+
+/** Sends a request under the next message ID. No other may be open. */
+export function sendRequest(core: Core, at: Instant, sa: IkeSa, secured: Secured, request: OwnRequest): void {
+  const { limits, random } = core.context;
+  const { exchangeType, payloads, timeoutMs } = request;
+  const messageId = sa.window.nextRequestId;
+  const datagrams = protectedMessage(core, sa, secured, { exchangeType, messageId, response: false, payloads });
+  sa.window.open(at, exchangeType, datagrams, timeoutMs, limits, random.jitter);
+  core.transmit(sa.path, datagrams);
+  core.touch(sa);
+}
+
+interface OwnMessage {
+  readonly exchangeType: number;
+  readonly messageId: number;
+  readonly response: boolean;
+  readonly payloads: readonly Payload[];
+}
+
+/** Encodes and protects one message of an IKE SA, as the datagrams to send and to repeat. */
+function protectedMessage(core: Core, sa: IkeSa, secured: Secured, message: OwnMessage): readonly Uint8Array[] {
+  const { exchangeType, messageId, response, payloads } = message;
+  const { keys, cryptography } = secured;
   const initiator = sa.role === 'initiator';
   const header: HeaderFields = {
     initiatorSpi: initiator ? sa.localSpi : sa.remoteSpi,

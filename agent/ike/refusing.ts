@@ -2,15 +2,13 @@ import { err, type Result } from '../result.ts';
 import type { GrammarError } from '../wire/grammar.ts';
 import { NotifyType } from '../wire/registry.ts';
 import { closeIkeSa, noteFailure } from './closing.ts';
-import { securedBy } from './commit.ts';
 import type { Core } from './core.ts';
 import { notify } from './notify.ts';
 import type { HandledRequest, Refusal } from './outcome.ts';
-import { protectedMessage } from './protected-message.ts';
+import { securedBy, storeResponse } from './protected-message.ts';
 import { type EndingRequest, endWith } from './requests.ts';
 import type { IkeSa } from './state.ts';
 import type { Instant, Path } from './types.ts';
-import { requestTag } from './window.ts';
 
 /** What is said to an authenticated peer whose message has no proper form (RFC 7296 §2.5, §2.21.3). */
 export function syntaxError(sa: IkeSa, error: GrammarError): Result<never, Refusal> {
@@ -46,12 +44,7 @@ export function refuseRequest(core: Core, at: Instant, sa: IkeSa, refusal: Refus
   }
   const secured = securedBy(sa.state);
   if (refusal.notify !== undefined && secured !== undefined) {
-    const { exchangeType, messageId, datagram, path } = handled;
-    const { keys, cryptography } = secured;
-    const payloads = [refusal.notify];
-    const response = protectedMessage(core, sa, keys, cryptography, exchangeType, messageId, true, payloads);
-    sa.window.store(messageId, requestTag(datagram), response);
-    core.transmit(path, response);
+    core.transmit(handled.path, storeResponse(core, sa, secured, handled, [refusal.notify]));
   }
   if (refusal.kind === 'answer') {
     if (sa.state.kind !== 'initAnswered') return;

@@ -1,5 +1,3 @@
-import type { IkeKeys } from '../crypto/keymat.ts';
-import type { Payload } from '../wire/payloads/payload.ts';
 import { ExchangeType } from '../wire/registry.ts';
 import { removeAllChildren, removeChildren } from './children.ts';
 import type { Connection } from './connection.ts';
@@ -7,16 +5,9 @@ import type { Core } from './core.ts';
 import { createChildRequest } from './exchange/create-child-sa.ts';
 import { informationalRequest } from './exchange/informational.ts';
 import type { CloseReason } from './fact.ts';
-import { protectedMessage } from './protected-message.ts';
+import { type Secured, sendRequest } from './protected-message.ts';
 import type { Established, IkeSa, IkeSaState, QueuedRequest } from './state.ts';
-import type { IkeCryptography } from './suite.ts';
 import type { Instant } from './types.ts';
-
-/** What protects the messages of an IKE SA. */
-export interface Secured {
-  readonly keys: IkeKeys;
-  readonly cryptography: IkeCryptography;
-}
 
 /** A request that ends the IKE SA. */
 export type EndingRequest = Extract<QueuedRequest, { kind: 'deleteIkeSa' | 'authenticationFailed' }>;
@@ -48,12 +39,12 @@ export function sendQueued(core: Core, at: Instant, sa: IkeSa): void {
       endWith(core, at, sa, state, request);
       return;
     case 'deleteChild':
-      send(core, at, sa, state, ExchangeType.INFORMATIONAL, informationalRequest(request), liveness.timeoutMs);
+      inform(core, at, sa, state, request, liveness.timeoutMs);
       removeChildren(core, at, sa, connection, [request.inboundSpi], 'deletedLocally');
       return;
     case 'liveness':
       core.report({ kind: 'livenessChecked', connection: name, path: sa.path });
-      send(core, at, sa, state, ExchangeType.INFORMATIONAL, informationalRequest(request), liveness.timeoutMs);
+      inform(core, at, sa, state, request, liveness.timeoutMs);
       return;
     case 'createChild':
       askForChild(core, at, sa, state, connection, request);
@@ -66,7 +57,7 @@ export function endWith(core: Core, at: Instant, sa: IkeSa, secured: Secured, re
   const { state, connection } = sa;
   const reason = endReason(request);
   const { deleteTimeoutMs } = core.context.limits;
-  send(core, at, sa, secured, ExchangeType.INFORMATIONAL, informationalRequest(request), deleteTimeoutMs);
+  inform(core, at, sa, secured, request, deleteTimeoutMs);
   if (connection !== undefined) removeAllChildren(core, at, sa, connection, reason);
   forgetAsked(core, state);
   const { keys, cryptography } = secured;
@@ -110,25 +101,20 @@ function askForChild(
   }
   const { asked, payloads } = createChildRequest(core, config, sa.path, request.group);
   sa.state = { ...state, asked };
-  send(core, at, sa, state, ExchangeType.CREATE_CHILD_SA, payloads, liveness.timeoutMs);
+  const exchangeType = ExchangeType.CREATE_CHILD_SA;
+  sendRequest(core, at, sa, state, { exchangeType, payloads, timeoutMs: liveness.timeoutMs });
 }
 
-function send(
+function inform(
   core: Core,
   at: Instant,
   sa: IkeSa,
   secured: Secured,
-  exchangeType: number,
-  payloads: readonly Payload[],
+  request: Exclude<QueuedRequest, { kind: 'createChild' }>,
   timeoutMs: number,
 ): void {
-  const { limits, random } = core.context;
-  const { keys, cryptography } = secured;
-  const messageId = sa.window.nextRequestId;
-  const datagrams = protectedMessage(core, sa, keys, cryptography, exchangeType, messageId, false, payloads);
-  sa.window.open(at, exchangeType, datagrams, timeoutMs, limits, random.jitter);
-  core.transmit(sa.path, datagrams);
-  core.touch(sa);
+  const payloads = informationalRequest(request);
+  sendRequest(core, at, sa, secured, { exchangeType: ExchangeType.INFORMATIONAL, payloads, timeoutMs });
 }
 
 function endReason(request: EndingRequest): CloseReason {

@@ -1,8 +1,8 @@
 import type { ChildSa } from './child-sa.ts';
-import { securedBy } from './commit.ts';
 import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
 import { identityText } from './identity.ts';
+import { securedBy } from './protected-message.ts';
 import { selectorText } from './selector.ts';
 import type { IkeSa } from './state.ts';
 import type { ChildSaStatus, ConnectionStatus, EndpointStatus, IkeSaStatus } from './types.ts';
