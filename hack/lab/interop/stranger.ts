@@ -1,14 +1,15 @@
+import { notify } from '../../../agent/ike/notify.ts';
 import { offer } from '../../../agent/ike/proposal.ts';
 import { parseProposal } from '../../../agent/ike/proposal-syntax.ts';
 import { spiFromBytes, ZERO_SPI } from '../../../agent/wire/header.ts';
-import { encodeMessage } from '../../../agent/wire/message.ts';
-import { ExchangeType, KeyExchangeId } from '../../../agent/wire/registry.ts';
+import { decodeMessage, encodeMessage } from '../../../agent/wire/message.ts';
+import { ExchangeType, KeyExchangeId, NotifyType } from '../../../agent/wire/registry.ts';
 
 /**
  * An IKE_SA_INIT request with X25519 of somebody who will never go on: a half-open IKE SA for who accepts `proposal`.
- * The same number makes the same bytes.
+ * The same number makes the same bytes; with a cookie it is the answer to a request for one.
  */
-export function strangersRequest(proposal: string, number = 1): Uint8Array {
+export function strangersRequest(proposal: string, number: number, cookie?: Uint8Array): Uint8Array {
   const parsed = parseProposal('ike', proposal);
   if (!parsed.ok) throw new Error(`${proposal} ${parsed.error}`);
   const initiatorSpi = spiFromBytes(new Uint8Array([0xaa, 0, 0, 0, 0, 0, number >> 8, number & 0xff]));
@@ -20,8 +21,19 @@ export function strangersRequest(proposal: string, number = 1): Uint8Array {
     messageId: 0,
   };
   return encodeMessage(header, [
+    ...(cookie === undefined ? [] : [notify(NotifyType.COOKIE, cookie)]),
     { kind: 'sa', proposals: offer('ike', [parsed.value], new Uint8Array(0), true) },
     { kind: 'ke', group: KeyExchangeId.CURVE25519, data: new Uint8Array(32).fill(0x55) },
     { kind: 'nonce', data: new Uint8Array(32).fill(0x66) },
   ]);
+}
+
+/** The cookie that an answer to `strangersRequest` asks for; undefined where it is another answer. */
+export function cookieOf(answer: Uint8Array | undefined): Uint8Array | undefined {
+  const message = answer === undefined ? undefined : decodeMessage(answer);
+  if (message === undefined || !message.ok) return undefined;
+  const cookie = message.value.payloads.find(
+    (payload) => payload.kind === 'notify' && payload.notifyType === NotifyType.COOKIE,
+  );
+  return cookie?.kind === 'notify' ? cookie.data : undefined;
 }
