@@ -15,32 +15,38 @@ import type { Instant, Path } from './types.ts';
  * before the peer has its inbound SA is lost; so out policies are pinned to an SPI and the pin moves last.
  */
 
+/** A Child SA to install. */
+interface Installation {
+  readonly agreement: ChildAgreement;
+  readonly keys: ChildKeys;
+  /** What grants it, where we are the responder. */
+  readonly reply: { readonly path: Path; readonly datagrams: readonly Uint8Array[] } | undefined;
+  /** Whether it is the Child SA of IKE_AUTH. */
+  readonly first: boolean;
+}
+
 /**
  * Installs a Child SA: as responder inbound SA, response, outbound SA; as initiator inbound, outbound; then policies.
  * A responder that still has an older pair goes on sending on it until the initiator is known to have its new inbound
- * SA: it deletes the older pair, sends a packet on the new one, or a further request on its IKE SA. `first` is the
- * Child SA of IKE_AUTH.
+ * SA: it deletes the older pair, sends a packet on the new one, or a further request on its IKE SA.
  */
 export function installChild(
   core: Core,
   at: Instant,
   sa: IkeSa,
   connection: Connection,
-  agreement: ChildAgreement,
-  keys: ChildKeys,
-  path: Path,
-  response: readonly Uint8Array[] | undefined,
-  first: boolean,
+  { agreement, keys, reply, first }: Installation,
 ): void {
+  const { path } = sa;
   const { name, reqid } = agreement.config;
   const older = childrenOf(connection).some((child) => isSameChild(child, name) && child.usage === 'current');
-  const usage = response !== undefined && (older || orphanPins(connection).has(reqid)) ? 'deferred' : 'current';
+  const usage = reply !== undefined && (older || orphanPins(connection).has(reqid)) ? 'deferred' : 'current';
   // An answer shows that the peer has our last response only where it could not answer before it had it.
   const settledBy = agreement.weInitiated || first ? sa.window.nextRequestId : undefined;
   const child = childSa(at, agreement, path, sa.nat.local || sa.nat.remote, usage, settledBy);
   const { inbound, outbound } = saSpecs(child, keys, path);
   core.command({ kind: 'addSa', sa: inbound }, connection, sa.number, child.inboundSpi);
-  if (response !== undefined) core.transmit(path, response);
+  if (reply !== undefined) core.transmit(reply.path, reply.datagrams);
   core.command({ kind: 'addSa', sa: outbound }, connection, sa.number, child.inboundSpi);
   setChildren(sa, (children) => [...children, child]);
   if (usage === 'current') makeCurrent(core, sa, connection, child);

@@ -37,7 +37,8 @@ export function commit(
     if (request !== undefined && response !== undefined && outcome.replyWithoutChild !== undefined) {
       core.fallback = { sa, request, response, payloads: outcome.replyWithoutChild };
     }
-    installChild(core, at, sa, connection, agreement, keys, request?.path ?? sa.path, response, established);
+    const reply = request && response && { path: request.path, datagrams: response };
+    installChild(core, at, sa, connection, { agreement, keys, reply, first: established });
     settleLater(core, sa, at);
   } else if (response !== undefined && request !== undefined) core.transmit(request.path, response);
   for (const fact of outcome.facts ?? []) core.report(fact);

@@ -101,7 +101,7 @@ function handleRequest(
     const request = parseIkeAuthRequest(payloads);
     if (!request.ok) return syntaxError(sa, request.error);
     const { datagram, messageId, path } = handled;
-    const received = { request: request.value, datagram: datagram.slice(), messageId, path };
+    const received = { request: request.value, datagram: datagram.slice(), messageId, path, ikePath: sa.path };
     // A peer may have been taken out of the configuration, or got another one, since its first message.
     const candidates = state.candidates.filter((each) => core.connections.get(each.config.name) === each);
     return onAuthRequest(core, at, candidates, { handshake: state.handshake, keys: state.keys }, received);
@@ -115,7 +115,7 @@ function handleRequest(
     if (state.kind === 'deleting') {
       return err({ kind: 'answer', notify: notify(NotifyType.TEMPORARY_FAILURE), text: 'the IKE SA is being deleted' });
     }
-    return onCreateChildRequest(core, sa, state, connection, request.value, handled.path);
+    return onCreateChildRequest(core, sa, state, connection, request.value);
   }
   const request = parseInformational(payloads);
   return request.ok ? onInformationalRequest(state, connection, request.value) : syntaxError(sa, request.error);

@@ -91,6 +91,23 @@ describe('NAT traversal', () => {
     expect(pair.status(pair.right).ikeSas[0]?.path).toEqual(pair.path(pair.right));
   });
 
+  it('ESP does not go where a copy of IKE_AUTH came from first, though the answer does', () => {
+    const pair = new Pair().configure();
+    pair.fire();
+    pair.deliver();
+    pair.deliver();
+    const { bytes } = present(pair.wire.shift());
+    const thief = { remoteAddress: address('198.51.100.66'), remotePort: 999 };
+    for (const localPort of [500, 4500]) {
+      pair.handle(pair.right, { kind: 'datagram', path: { ...pair.path(pair.right), ...thief, localPort }, bytes });
+      expect(pair.wire.shift()?.path).toMatchObject(thief);
+    }
+    pair.deliverCopy({ from: pair.left, path: pair.path(pair.left), bytes });
+    pair.settle();
+    expect(pair.encrypts()).toBe(true);
+    expect(pair.status(pair.right).ikeSas[0]?.path.remoteAddress).toBe(pair.left.address);
+  });
+
   it.each([
     ['the initiator', { natTraversal: 'Always' }, {}],
     ['the responder', {}, { natTraversal: 'Always' }],

@@ -74,5 +74,7 @@ export function noteProofOfLife(sa: IkeSa, at: Instant, path: Path): void {
   sa.lastHeardAt = at;
   const moved = sa.path.remotePort !== path.remotePort || sa.path.remoteAddress !== path.remoteAddress;
   const floated = sa.state.kind === 'initAnswered' && sa.path.localPort !== path.localPort;
-  if (floated || (moved && sa.nat.remote)) sa.path = path;
+  const { localPort, remotePort } = path;
+  if (sa.nat.remote && (moved || floated)) sa.path = path;
+  else if (floated) sa.path = { ...sa.path, localPort, remotePort };
 }

@@ -57,11 +57,6 @@ export function isWithin(inner: readonly TrafficSelector[], outer: readonly Traf
   return inner.every((selector) => outer.some((wide) => contains(wide, selector)));
 }
 
-/** Whether two lists say the same, in whatever order. */
-export function sameSelectors(left: readonly TrafficSelector[], right: readonly TrafficSelector[]): boolean {
-  return isWithin(left, right) && isWithin(right, left);
-}
-
 /**
  * The kernel selectors of outbound packets, local to remote: every local with every remote selector of the same family
  * and protocol, ranges cut into prefixes and port masks. Undefined where that takes more than `limits.policiesPerChild`

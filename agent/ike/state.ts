@@ -85,6 +85,7 @@ export type SuspendedMessage =
       readonly datagram: Uint8Array;
       readonly messageId: number;
       readonly path: Path;
+      readonly ikePath: Path;
     }
   | {
       readonly kind: 'response';

@@ -53,7 +53,6 @@ export function onCreateChildRequest(
   state: Established,
   connection: Connection,
   request: CreateChildSaRequest,
-  path: Path,
 ): Result<Outcome, Refusal> {
   const full = state.children.length >= core.context.limits.childrenPerIkeSa;
   if (request.kind !== 'createChild' || full) {
@@ -62,7 +61,7 @@ export function onCreateChildRequest(
       'replacement is by a new IKE SA, and the number of Child SAs is bounded',
     );
   }
-  const granted = grantChild(core, connection, request, path, request.ke !== undefined);
+  const granted = grantChild(core, connection, request, sa.path, request.ke !== undefined);
   if (!granted.ok) {
     const { notifyType, failure } = granted.error;
     return ok({ next: state, reply: [notify(notifyType)], failure });

@@ -52,6 +52,8 @@ export interface ReceivedAuthRequest {
   readonly datagram: Uint8Array;
   readonly messageId: number;
   readonly path: Path;
+  /** Path of the IKE SA, which the Child SA shares: a copy of the message that comes from elsewhere changes nothing. */
+  readonly ikePath: Path;
 }
 
 /** The responder's step: who is it, is it true, and what Child SA may it have. */
@@ -102,7 +104,7 @@ export function answerAuthRequest(
   negotiated: Negotiated,
   received: ReceivedAuthRequest,
 ): Result<Outcome, Refusal> {
-  const { request, path } = received;
+  const { request, ikePath } = received;
   const identity = idPayload('idr', connection.config.localIdentity);
   const proof: Payload[] = [identity, ownProof(connection, negotiated, 'responder', identity)];
   if (!connection.contacted) proof.push(notify(NotifyType.INITIAL_CONTACT));
@@ -113,7 +115,7 @@ export function answerAuthRequest(
     facts: unknownNotifies(connection, request.notifies),
   };
   if (request.child === undefined) return ok({ ...base, reply: proof });
-  const granted = grantChild(core, connection, { ...request.child, notifies: request.notifies }, path, false);
+  const granted = grantChild(core, connection, { ...request.child, notifies: request.notifies }, ikePath, false);
   if (!granted.ok) {
     const { notifyType, failure } = granted.error;
     return ok({ ...base, reply: [...proof, notify(notifyType)], failure });
