@@ -94,6 +94,21 @@ describe('ESP proposals', () => {
     expect(answerTo(...proposals)).toEqual(expected);
   });
 
+  it.each([
+    [['esn', 'noesn'], ['esn'], true],
+    [['esn'], ['noesn', 'esn'], true],
+    [['noesn', 'esn'], ['noesn'], false],
+  ] as const)('sequence numbers %j and %j: both kernels are told alike (RFC 4303 §2.2.1)', (left, right, extended) => {
+    const child = (words: readonly string[]) => ({
+      children: [childConfig({ proposals: [proposal('aes256gcm16', ...words)] })],
+    });
+    const pair = new Pair().configure(child(left), child(right)).settle();
+    for (const side of [pair.left, pair.right]) {
+      expect(pair.sas(side).map(({ esn }) => esn)).toEqual([extended, extended]);
+    }
+    expect(pair.encrypts()).toBe(true);
+  });
+
   it('a cipher and its keys are the same at both ends with CBC and HMAC, too', () => {
     const children = [childConfig({ proposals: [proposal('aes128', 'sha384', 'noesn')] })];
     expect(new Pair().configure({ children }, { children }).settle().encrypts()).toBe(true);

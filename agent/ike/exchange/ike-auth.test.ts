@@ -243,6 +243,23 @@ describe('the form of IKE_AUTH', () => {
     );
   });
 
+  it('without a Child SA establishes the IKE SA alone (RFC 6023)', () => {
+    const peer = waiting();
+    const answer = peer.authenticate(() => peer.proof());
+    expect(answer.map((payload) => payload.kind)).toEqual(['idr', 'auth', 'notify']);
+    expect(peer.pair.status(peer.subject).ikeSas).toMatchObject([{ state: 'established', children: [] }]);
+  });
+
+  it('an answer without a Child SA and without an error leaves the IKE SA and says so', () => {
+    const peer = calling();
+    const request = peer.accept();
+    peer.send(peer.respond(request, peer.proof()));
+    expect(peer.pair.status(peer.subject).ikeSas).toMatchObject([{ state: 'established', children: [] }]);
+    expect(texts(peer.subject, 'negotiationFailed')).toEqual([
+      'right answered Child hosts with no Child SA: see its log',
+    ]);
+  });
+
   it('the peer sees first what we are: identities, proof, INITIAL_CONTACT once, and one Child SA', () => {
     const peer = calling();
     const payloads = peer.open(peer.accept());
