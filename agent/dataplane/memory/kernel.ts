@@ -108,7 +108,7 @@ export class MemoryKernel {
     return this.#nextTimerMs === Number.POSITIVE_INFINITY ? undefined : this.#nextTimerMs;
   }
 
-  /** Soft and hard expiry by time, of larval states too. */
+  /** Soft and hard expiry by time, of larval states too. Linux counts in whole seconds and may be one early. */
   runTimers(): void {
     const now = this.#nowMs();
     if (now < this.#nextTimerMs) return;

@@ -56,8 +56,8 @@ class Comparison {
       for (const { kind } of fakeEvents) this.#count(kind);
       this.#compare(
         `events of ${node}`,
-        fakeEvents.map(comparableEvent),
-        (await this.#real.events(node, fakeEvents.length)).map(comparableEvent),
+        comparableEvents(fakeEvents),
+        comparableEvents(await this.#real.events(node, fakeEvents.length)),
       );
       this.#compare(`objects of ${node}`, comparable(this.#fake.dump(node)), comparable(this.#real.dump(node)));
     }
@@ -109,7 +109,7 @@ class Comparison {
       const fakeEvents = await this.#fake.events(node);
       for (const { kind } of fakeEvents) this.#count(kind);
       const realEvents = await this.#real.events(node, fakeEvents.length);
-      this.#compare(`timed events of ${node}`, fakeEvents.map(comparableEvent), realEvents.map(comparableEvent));
+      this.#compare(`timed events of ${node}`, comparableEvents(fakeEvents), comparableEvents(realEvents));
     }
   }
 
@@ -158,9 +158,11 @@ function comparable(snapshot: KernelSnapshot): readonly string[] {
   return [...snapshot.sas, ...snapshot.policies].map((object) => JSON.stringify(sorted(object))).sort();
 }
 
-/** The numbers of ACQUIREs are those of the whole kernel, all namespaces together. */
-function comparableEvent(event: DataplaneEvent): unknown {
-  return sorted(event.kind === 'acquire' ? { ...event, sequence: 0 } : event);
+/** In one order; the numbers of ACQUIREs are those of the whole kernel, all namespaces together. */
+function comparableEvents(events: readonly DataplaneEvent[]): readonly string[] {
+  return events
+    .map((event) => JSON.stringify(sorted(event.kind === 'acquire' ? { ...event, sequence: 0 } : event)))
+    .sort();
 }
 
 /** Of a list, what the other list does not have. */

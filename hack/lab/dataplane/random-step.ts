@@ -100,8 +100,12 @@ export class RandomLife {
     };
     const policy = (direction: PolicyDirection, node: IpsecNode) =>
       this.#put(node, { direction, selector, priority: 50, action: 'allow', template });
+    const espInUdp = { ...ANY, protocol: 17, destinationPort: { value: 4500, mask: 0xffff } };
+    const way = { ...espInUdp, source: prefix(pair.source), destination: prefix(pair.id.destination) };
     return [
       ...this.#saPair(pair),
+      // What comes in UDP is judged as UDP first.
+      ...(pair.inUdp ? [this.#put(pair.to, { direction: 'in', selector: way, priority: 10, action: 'allow' })] : []),
       policy('in', pair.to),
       ...(pair.to === 'west' ? [policy('fwd', pair.to)] : []),
       policy('out', pair.from),
@@ -128,7 +132,7 @@ export class RandomLife {
       mode,
       reqid: mode === 'tunnel' ? ownReqid(random.pick(REQIDS)) : transportReqid(source),
       esn: random.oneIn(2),
-      inUdp: random.oneIn(5),
+      inUdp: random.oneIn(3),
       selector:
         mode === 'tunnel'
           ? undefined
@@ -310,12 +314,12 @@ function flowSelector(random: SeededNumbers, pair: SaPair): Selector {
   return { ...ANY, protocol: random.pick([0, 17]), source: prefix(source), destination: prefix(destination) };
 }
 
+/** No limits of time: Linux keeps them to within a second only, sooner or later as its timers happen to run. */
 function randomLifetime(random: SeededNumbers): SaLifetime {
   const kind = random.below(16);
   if (kind === 0) return { softPackets: 1 + random.below(4) };
   if (kind === 1) return { softPackets: 1, hardPackets: 2 + random.below(4) };
-  if (kind === 2) return { softSeconds: 1 + random.below(3), hardSeconds: 4 + random.below(3) };
-  if (kind === 3) return { softBytes: 1 + random.below(400), hardBytes: 500 + random.below(500) };
+  if (kind === 2) return { softBytes: 1 + random.below(400), hardBytes: 500 + random.below(500) };
   return {};
 }
 
