@@ -124,7 +124,7 @@ function settleChildren(
     if (child.settled || !which(child)) continue;
     setChildren(sa, (children) => children.map((each) => (each === child ? { ...child, settled: true } : each)));
     if (child.usage === 'deferred') makeCurrent(core, sa, connection, child);
-    retireOrphans(core, at, connection, child.config.reqid);
+    retireOrphans(core, at, connection, child.config.reqid, child.installedAt);
   }
 }
 
@@ -156,14 +156,13 @@ export function removeChildren(
   ensureCurrent(connection);
   orderPolicies(core, connection, sa.number, 0);
   const told = reason !== 'deletedByPeer' && reason !== 'peerDead';
-  // A Delete waits for its turn first, then for its answer; `hastenRetirement` comes when that is there.
-  const heardBy = told ? at + connection.config.liveness.timeoutMs + core.context.limits.deleteTimeoutMs : at;
   for (const child of removed) {
     const inbound = { destination: child.localAddress, spi: child.inboundSpi };
     const outbound = { destination: child.remoteAddress, spi: child.outboundSpi };
     const isKept = (id: SaId): boolean => kept.some((orphan) => orphan.id.spi === id.spi);
     if (!isKept(outbound)) core.command({ kind: 'deleteSa', id: outbound }, connection, sa.number, 0);
-    if (!isKept(inbound)) retire(core, connection, inbound, child.config.reqid, told ? sa.number : 0, heardBy);
+    const lone = { id: inbound, reqid: child.config.reqid, madeAt: child.installedAt };
+    if (!isKept(inbound)) retire(core, at, connection, lone, told ? sa.number : 0);
     core.report({
       kind: 'childSaClosed',
       connection: connection.config.name,
@@ -216,27 +215,36 @@ function awaitsPackets(connection: Connection, child: ChildSa): boolean {
  */
 function orphansOf(connection: Connection, child: ChildSa): readonly OrphanSa[] {
   const { reqid, enforcement } = child.config;
-  if (hasSettled(connection, reqid)) return [];
+  const madeAt = child.installedAt;
+  if (hasSettled(connection, reqid, madeAt)) return [];
   const pinned = child.usage === 'current' && enforcement === 'Required';
-  const inbound = { id: { destination: child.localAddress, spi: child.inboundSpi }, reqid, pinned: false };
-  const outbound = { id: { destination: child.remoteAddress, spi: child.outboundSpi }, reqid, pinned: true };
+  const inbound = { id: { destination: child.localAddress, spi: child.inboundSpi }, reqid, madeAt, pinned: false };
+  const outbound = { id: { destination: child.remoteAddress, spi: child.outboundSpi }, reqid, madeAt, pinned: true };
   return pinned ? [inbound, outbound] : [inbound];
 }
 
 /**
  * Where the pair that was sent on is gone, another takes its place: one that waited for it to end, else the newest of
- * those that it had superseded, which happens where two crossing exchanges are settled. The policies follow when all
- * are in place: none may lose its pin on the way.
+ * those that it had superseded, which happens where two crossing exchanges are settled; but none that the peer has
+ * forgotten. The policies follow when all are in place: none may lose its pin on the way.
  */
 export function ensureCurrent(connection: Connection): void {
   const pins = orphanPins(connection);
   const names = new Set(childrenOf(connection).map((child) => child.config.name));
   for (const name of names) {
-    const candidates = childrenOf(connection).filter((child) => isSameChild(child, name));
-    if (candidates.some(({ usage, config }) => usage === 'current' || pins.has(config.reqid))) continue;
+    const children = childrenOf(connection).filter((child) => isSameChild(child, name));
+    if (children.some(({ usage, config }) => usage === 'current' || pins.has(config.reqid))) continue;
+    const candidates = children.filter((child) => !isForgotten(connection, child));
     const next = candidates.findLast(({ usage }) => usage === 'deferred') ?? candidates.at(-1);
     if (next !== undefined) markCurrent(connection, next);
   }
+}
+
+/** Whether the pair is of an IKE SA that the peer says it knows nothing of. */
+function isForgotten(connection: Connection, child: ChildSa): boolean {
+  return connection.ikeSas.some(
+    ({ state }) => state.kind === 'established' && state.endsAt !== undefined && state.children.includes(child),
+  );
 }
 
 function markCurrent(connection: Connection, child: ChildSa): void {

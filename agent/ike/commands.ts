@@ -9,7 +9,7 @@ import type { CloseReason } from './fact.ts';
 import { sameIdentity } from './identity.ts';
 import { inherit, removeUnwanted } from './kernel-snapshot.ts';
 import { enqueue } from './requests.ts';
-import { removeOrphans } from './retirement.ts';
+import { removeOrphans, retiringAnyway } from './retirement.ts';
 import type { ChildConfig, Command, ConnectionConfig, Instant } from './types.ts';
 
 /** Carries out an order of the runtime. An unknown name is no failure: the connection is gone as it was to be. */
@@ -91,7 +91,8 @@ function update(core: Core, at: Instant, config: ConnectionConfig): void {
 function restart(core: Core, at: Instant, old: Connection, config: ConnectionConfig): void {
   endAll(core, at, old, 'deletedLocally');
   core.removeConnection(old);
-  const connection: Connection = { ...newConnection(config), ...inheritance(old) };
+  const retiring = retiringAnyway(core, at, old);
+  const connection: Connection = { ...newConnection(config), ...inheritance(old), retiring };
   old.retiring = [];
   core.addConnection(connection);
   orderPolicies(core, connection, 0, 0);
@@ -100,8 +101,8 @@ function restart(core: Core, at: Instant, old: Connection, config: ConnectionCon
 
 /** What lies in the kernel and what the peer knows do not depend on the configuration. */
 function inheritance(old: Connection): Partial<Connection> {
-  const { policies, policiesUncertain, retiring, orphans, contacted } = old;
-  return { policies, policiesUncertain, retiring, orphans, contacted };
+  const { policies, policiesUncertain, orphans, contacted } = old;
+  return { policies, policiesUncertain, orphans, contacted };
 }
 
 /** The SAs stay; policies, deadlines and who begins follow the new configuration. */

@@ -4,22 +4,27 @@ import type { OrderedPolicies } from './policies.ts';
 import type { IkeSa } from './state.ts';
 import type { ConnectionConfig, Instant } from './types.ts';
 
-/** An SA that still receives although it is not sent on any more. */
-interface RetiringSa {
+/** An SA without a Child SA of an IKE SA. */
+export interface LoneSa {
   readonly id: SaId;
   readonly reqid: number;
-  /** Number of the IKE SA on which the peer has been told; 0 where it need not be, or has answered. */
+  /** When its pair was installed; minus infinity for those of an earlier run. */
+  readonly madeAt: Instant;
+}
+
+/** An SA that still receives although it is not sent on any more. */
+interface RetiringSa extends LoneSa {
+  /** Number of the IKE SA on which the peer is being told; 0 where it need not be, or has answered. */
   readonly toldOn: number;
-  readonly removeAt: Instant;
+  /** Undefined until the peer has heard. */
+  readonly removeAt: Instant | undefined;
 }
 
 /**
  * An SA in the kernel without an IKE SA that answers for it: an earlier run left it, or the peer has stopped answering.
  * The peer may well send on it, or receive; so it stays until a successor is in use at both ends, or it expires.
  */
-export interface OrphanSa {
-  readonly id: SaId;
-  readonly reqid: number;
+export interface OrphanSa extends LoneSa {
   /** Whether the out policies of its Child are pinned to it. */
   readonly pinned: boolean;
 }
@@ -95,7 +100,7 @@ export function connectionDeadline(connection: Connection): Instant | undefined 
   let earliest = nextAttemptAt;
   if (switchCheckAt !== undefined && (earliest === undefined || switchCheckAt < earliest)) earliest = switchCheckAt;
   for (const { removeAt } of retiring) {
-    if (earliest === undefined || removeAt < earliest) earliest = removeAt;
+    if (removeAt !== undefined && (earliest === undefined || removeAt < earliest)) earliest = removeAt;
   }
   return earliest;
 }

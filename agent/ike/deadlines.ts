@@ -129,13 +129,10 @@ function expire(core: Core, at: Instant, sa: IkeSa, connection: Connection | und
 
 function giveUp(core: Core, at: Instant, sa: IkeSa): void {
   const { state, connection } = sa;
-  if (state.kind === 'deleting') {
+  if (state.kind === 'established' || state.kind === 'deleting') {
+    if (state.kind === 'established' && isHeard(at, sa)) return;
     if (connection !== undefined && isConfigured(core, connection)) keepUnanswered(core, at, connection, sa.number);
-    closeIkeSa(core, at, sa, state.reason, true);
-    return;
-  }
-  if (state.kind === 'established') {
-    if (!isHeard(at, sa)) closeIkeSa(core, at, sa, 'peerDead', true);
+    closeIkeSa(core, at, sa, state.kind === 'deleting' ? state.reason : 'peerDead', true);
     return;
   }
   if (connection !== undefined) noteFailure(core, at, sa, connection, timeoutFailure(connection, sa));

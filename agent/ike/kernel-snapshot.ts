@@ -30,7 +30,7 @@ export function inherit(core: Core, connection: Connection, snapshot: KernelSnap
     if (!ours || !reqids.has(reqid)) continue;
     const inbound = id.destination === config.localAddress;
     if (inbound) core.espSpis.add(id.spi);
-    orphans.push({ id, reqid, pinned: !inbound && pinned.has(id.spi) });
+    orphans.push({ id, reqid, madeAt: Number.NEGATIVE_INFINITY, pinned: !inbound && pinned.has(id.spi) });
   }
 }
 

@@ -93,7 +93,7 @@ export const DEFAULT_LIMITS: Limits = {
   switchCheckMs: 500,
   forgottenGraceMs: 2_000,
   kernelRetryMs: 1_000,
-  kernelRetryCeilingMs: 60_000,
+  kernelRetryCeilingMs: 10_000,
   // All SAs of 1,000 peers, were the kernel to refuse every one.
   refusedDeletions: 4_096,
 };

@@ -1,5 +1,5 @@
 import type { SaId } from '../dataplane/types.ts';
-import { type Connection, childrenOf } from './connection.ts';
+import { type Connection, childrenOf, type LoneSa, type OrphanSa } from './connection.ts';
 import type { Core } from './core.ts';
 import type { Instant } from './types.ts';
 
@@ -8,32 +8,35 @@ import type { Instant } from './types.ts';
  * its answer to our Delete shows it, or that it sends on a successor. Then a grace remains for packets under way.
  */
 
-/** Lets an inbound SA go when the peer has stopped sending on it, which it has by `heardBy` at the latest. */
-export function retire(
-  core: Core,
-  connection: Connection,
-  inbound: SaId,
-  reqid: number,
-  toldOn: number,
-  heardBy: Instant,
-): void {
-  connection.retiring.push({ id: inbound, reqid, toldOn, removeAt: heardBy + core.context.limits.supersededGraceMs });
+/** Lets an inbound SA go after a grace, which begins when the peer has answered on the IKE SA `toldOn`; 0 for at once. */
+export function retire(core: Core, at: Instant, connection: Connection, inbound: LoneSa, toldOn: number): void {
+  const { id, reqid, madeAt } = inbound;
+  const removeAt = toldOn === 0 ? at + core.context.limits.supersededGraceMs : undefined;
+  connection.retiring.push({ id, reqid, madeAt, toldOn, removeAt });
   core.schedule(connection);
 }
 
-/** The peer has heard on an IKE SA of all that it was told to delete. */
+/** The peer has heard on an IKE SA of all that it was told to delete, or never will. */
 export function hastenRetirement(core: Core, at: Instant, connection: Connection, ikeSa: number): void {
   const removeAt = at + core.context.limits.supersededGraceMs;
   connection.retiring = connection.retiring.map((each) =>
-    each.toldOn === ikeSa ? { ...each, toldOn: 0, removeAt: Math.min(each.removeAt, removeAt) } : each,
+    each.toldOn === ikeSa ? { ...each, toldOn: 0, removeAt } : each,
   );
   core.schedule(connection);
 }
 
+/** What is retiring passes to a connection with other IKE SAs: nobody will say when the peer has heard. */
+export function retiringAnyway(core: Core, at: Instant, connection: Connection): Connection['retiring'] {
+  const { deleteTimeoutMs, supersededGraceMs } = core.context.limits;
+  const removeAt = at + deleteTimeoutMs + supersededGraceMs;
+  return connection.retiring.map((each) => ({ ...each, toldOn: 0, removeAt: each.removeAt ?? removeAt }));
+}
+
 /** The peer never answered: what it was told of stays, unless it is known to send on a successor. */
 export function keepUnanswered(core: Core, at: Instant, connection: Connection, ikeSa: number): void {
-  for (const { id, reqid, toldOn } of connection.retiring) {
-    if (toldOn === ikeSa && !hasSettled(connection, reqid)) connection.orphans.push({ id, reqid, pinned: false });
+  for (const { id, reqid, madeAt, toldOn } of connection.retiring) {
+    const kept = toldOn === ikeSa && !hasSettled(connection, reqid, madeAt);
+    if (kept) connection.orphans.push({ id, reqid, madeAt, pinned: false });
   }
   const kept = new Set(connection.orphans.map(({ id }) => id));
   connection.retiring = connection.retiring.filter(({ id }) => !kept.has(id));
@@ -43,20 +46,21 @@ export function keepUnanswered(core: Core, at: Instant, connection: Connection, 
 /** Removes what has outlived its grace. */
 export function removeRetired(core: Core, at: Instant, connection: Connection): void {
   for (const { id, removeAt } of connection.retiring) {
-    if (removeAt > at) continue;
+    if (removeAt === undefined || removeAt > at) continue;
     core.command({ kind: 'deleteSa', id }, connection, 0, 0);
     core.espSpis.delete(id.spi);
   }
-  connection.retiring = connection.retiring.filter(({ removeAt }) => removeAt > at);
+  connection.retiring = connection.retiring.filter(({ removeAt }) => removeAt === undefined || removeAt > at);
 }
 
-/** A successor is in use at both ends: the orphans of that Child are not needed any more. */
-export function retireOrphans(core: Core, at: Instant, connection: Connection, reqid: number): void {
-  for (const { id } of connection.orphans.filter((orphan) => orphan.reqid === reqid)) {
-    retire(core, connection, id, reqid, 0, at);
-    core.report({ kind: 'orphanRemoved', connection: connection.config.name, spi: id.spi });
+/** A pair of that Child is in use at both ends: what is older is not needed any more. */
+export function retireOrphans(core: Core, at: Instant, connection: Connection, reqid: number, madeAt: Instant): void {
+  const isOlder = (orphan: OrphanSa): boolean => orphan.reqid === reqid && orphan.madeAt <= madeAt;
+  for (const orphan of connection.orphans.filter(isOlder)) {
+    retire(core, at, connection, orphan, 0);
+    core.report({ kind: 'orphanRemoved', connection: connection.config.name, spi: orphan.id.spi });
   }
-  connection.orphans = connection.orphans.filter((orphan) => orphan.reqid !== reqid);
+  connection.orphans = connection.orphans.filter((orphan) => !isOlder(orphan));
 }
 
 /** Takes all orphans out of the kernel at once; policies that are pinned to them must have changed before. */
@@ -85,7 +89,9 @@ export function forgetExpired(core: Core, connection: Connection, id: SaId): boo
   return orphan?.pinned === true;
 }
 
-/** Whether the peer is known to send on a pair of that Child, and so not on older ones. */
-export function hasSettled(connection: Connection, reqid: number): boolean {
-  return childrenOf(connection).some((child) => child.config.reqid === reqid && child.settled);
+/** Whether the peer is known to send on a pair of that Child that is newer, and so not on one that was made then. */
+export function hasSettled(connection: Connection, reqid: number, madeAt: Instant): boolean {
+  return childrenOf(connection).some((child) => {
+    return child.config.reqid === reqid && child.settled && child.installedAt > madeAt;
+  });
 }

@@ -24,6 +24,7 @@ export class Ledger {
   readonly #departures = new Map<string, Departure>();
   readonly #policyRefusals = new Map<number, number>();
   readonly #refusals = new Map<number, number>();
+  readonly #takenOut = new Map<string, number>();
   readonly #reboots = new Map<number, number>();
 
   /** Notes something by which SAs of a pair may end. */
@@ -45,6 +46,15 @@ export class Ledger {
   /** How an SA went; undefined where it never was, or is still there. */
   gone(id: SaId): Departure | undefined {
     return this.#departures.get(`${id.spi} ${id.destination}`);
+  }
+
+  noteTakenOut(node: number, peer: number, atMs: number): void {
+    this.#takenOut.set(`${node} ${peer}`, atMs);
+  }
+
+  /** When a node's connection with a peer was last taken out of its configuration; undefined if it never was. */
+  takenOutAt(node: number, peer: number): number | undefined {
+    return this.#takenOut.get(`${node} ${peer}`);
   }
 
   noteReboot(node: number, atMs: number): void {

@@ -224,6 +224,7 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
     const key = `${pair} ${side}`;
     if (how === 'remove') {
       this.ordered(pair);
+      this.ledger.noteTakenOut(host.node, plan.nodes[otherSide(side)], this.clock.monotonicMs());
       this.#wanted.delete(key);
       host.command({ kind: 'removeConnection', name });
       return;

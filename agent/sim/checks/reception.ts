@@ -1,6 +1,6 @@
 import type { EspPacket, InboundFate, Packet } from '../../dataplane/memory/packet.ts';
 import type { TableState } from '../../dataplane/memory/state-table.ts';
-import { type ReceptionExcuse, receptionExcuse } from '../excuses.ts';
+import { isOnlyOne, type ReceptionExcuse, receptionExcuse } from '../excuses.ts';
 import type { Host } from '../host.ts';
 import type { Arrival } from '../network.ts';
 import { flowText, type Selection, saText } from '../selection.ts';
@@ -10,8 +10,8 @@ import type { Check, World } from '../world.ts';
 /** An SA that a packet which is still under way may have been sent on. */
 interface Used {
   readonly state: TableState;
-  /** Whether the flow had another SA when it took this one. */
-  readonly hadAnother: boolean;
+  /** Whether the sender had nothing else to send on when it took this one; found out at the end of that event. */
+  onlyOne: boolean | undefined;
   /** When the flow left it; undefined while it is selected. */
   leftAtMs: number | undefined;
 }
@@ -25,25 +25,32 @@ export class ReceptionCheck implements Check {
   readonly #world: World;
   readonly #used = new Map<Flow, Used[]>();
   readonly #delivered = new Set<string>();
+  /** Flows of which an end has changed in the event that is going on. */
+  readonly #suspects = new Set<Flow>();
 
   constructor(world: World) {
     this.#world = world;
   }
 
-  selectionChanged(flow: Flow, before: Selection, after: Selection): void {
+  selectionChanged(flow: Flow, _: Selection, after: Selection): void {
     const nowMs = this.#world.clock.monotonicMs();
     const used = this.#recent(flow);
     for (const each of used) each.leftAtMs ??= nowMs;
     if (after.kind === 'sa') {
       const again = used.find((each) => each.state === after.state);
-      if (again === undefined) used.push({ state: after.state, hadAnother: before.kind === 'sa', leftAtMs: undefined });
+      if (again === undefined) used.push({ state: after.state, onlyOne: undefined, leftAtMs: undefined });
       else again.leftAtMs = undefined;
     }
-    this.#verify(flow, used);
+    this.#suspects.add(flow);
   }
 
   kernelChanged(host: Host): void {
-    for (const flow of this.#world.flowsTo(host.node)) this.#verify(flow, this.#recent(flow));
+    for (const flow of this.#world.flowsTo(host.node)) this.#suspects.add(flow);
+  }
+
+  eventEnded(): void {
+    for (const flow of this.#suspects) this.#verify(flow, this.#recent(flow));
+    this.#suspects.clear();
   }
 
   packetArrived(flow: Flow, arrival: Arrival, packet: Packet, fate: InboundFate): void {
@@ -101,6 +108,7 @@ export class ReceptionCheck implements Check {
     const world = this.#world;
     const receiver = world.hostOf(flow.receiver);
     for (const each of used) {
+      each.onlyOne ??= isOnlyOne(world.hostOf(flow.sender), receiver, each.state);
       const there = receiver.kernel.kernel.states.find(each.state.id);
       if (there === undefined || there.larval) {
         if (this.#excuse(flow, each) !== undefined) continue;
@@ -128,7 +136,7 @@ export class ReceptionCheck implements Check {
       sender,
       receiver,
       used.state,
-      used.hadAnother,
+      used.onlyOne ?? false,
     );
     if (excuse !== undefined) this.#count(excuse);
     return excuse;
