@@ -8,7 +8,7 @@ import type { DataplaneEvent, PolicyDirection } from './types.ts';
  * 0 in steps of 8 and would need 201 million of them to get there; the IKE daemons in use number reqids from 1 or from
  * 16384; the range of manual keying ends at 0x3fff.
  *
- * Rules of the kernel that were tried out (6.1, 6.12 and 6.18):
+ * Rules of the kernel that were tried out (6.12 and 6.18):
  * - The low three bits of an index are the direction, or the policy is refused.
  * - An index that another policy has already is replaced, without a word, by one that the kernel makes up. Whoever
  *   creates a policy reads the index back.
