@@ -1,5 +1,5 @@
 import type { ChildKeys } from '../crypto/keymat.ts';
-import type { IpsecMode, SaSpec } from '../dataplane/types.ts';
+import type { IpsecMode, SaSpec, Selector } from '../dataplane/types.ts';
 import type { IpAddress } from '../wire/ip-address.ts';
 import type { TrafficSelector } from '../wire/payloads/ts.ts';
 import type { Suite } from './suite.ts';
@@ -18,6 +18,8 @@ export interface ChildSa {
   readonly udpEncapsulation: boolean;
   readonly localSelectors: readonly TrafficSelector[];
   readonly remoteSelectors: readonly TrafficSelector[];
+  /** The same for the kernel: of packets that leave. */
+  readonly outbound: readonly Selector[];
   readonly installedAt: Instant;
   /**
    * `deferred`: a responder's new pair, received on but not sent on yet because the initiator may not have its inbound
@@ -41,6 +43,8 @@ export interface ChildAgreement {
   readonly outboundSpi: number;
   readonly localSelectors: readonly TrafficSelector[];
   readonly remoteSelectors: readonly TrafficSelector[];
+  /** The same for the kernel: of packets that leave. */
+  readonly outbound: readonly Selector[];
   /** Whether this side initiated the exchange that makes the Child SA. */
   readonly weInitiated: boolean;
 }
@@ -65,6 +69,7 @@ export function childSa(
     udpEncapsulation,
     localSelectors: agreement.localSelectors,
     remoteSelectors: agreement.remoteSelectors,
+    outbound: agreement.outbound,
     installedAt: at,
     usage,
     weInitiated: agreement.weInitiated,

@@ -39,7 +39,7 @@ export function installChild(
 ): void {
   const { path } = sa;
   const { name, reqid } = agreement.config;
-  const older = childrenOf(connection).some((child) => isSameChild(child, name) && child.usage === 'current');
+  const older = hasCurrent(connection, name);
   const usage = reply !== undefined && (older || orphanPins(connection).has(reqid)) ? 'deferred' : 'current';
   // An answer shows that the peer has our last response only where it could not answer before it had it.
   const settledBy = agreement.weInitiated || first ? sa.window.nextRequestId : undefined;
@@ -123,7 +123,9 @@ function settleChildren(
   for (const child of sa.state.children) {
     if (child.settled || !which(child)) continue;
     setChildren(sa, (children) => children.map((each) => (each === child ? { ...child, settled: true } : each)));
-    if (child.usage === 'deferred') makeCurrent(core, sa, connection, child);
+    // One that had been superseded takes the place of an orphan all the same.
+    const waits = child.usage === 'deferred' || !hasCurrent(connection, child.config.name);
+    if (waits) makeCurrent(core, sa, connection, child);
     retireOrphans(core, at, connection, child.config.reqid, child.installedAt);
   }
 }
@@ -137,7 +139,8 @@ function makeCurrent(core: Core, sa: IkeSa, connection: Connection, child: Child
 /**
  * Takes Child SAs, named by their inbound SPIs, out of the kernel: policies first, so that nothing is sent on an SA that
  * is gone, then the outbound SA. The inbound one stays for a grace: the peer sends on it until it has heard, and its
- * last packets are under way. What a peer has that has stopped answering is as it was before.
+ * last packets are under way. What a peer has that has stopped answering is as it was before. `told` says whether the
+ * peer has yet to hear of it.
  */
 export function removeChildren(
   core: Core,
@@ -146,6 +149,7 @@ export function removeChildren(
   connection: Connection,
   inboundSpis: readonly number[],
   reason: CloseReason,
+  told: boolean = isTold(reason),
 ): void {
   if (sa.state.kind !== 'established') return;
   const removed = sa.state.children.filter((child) => inboundSpis.includes(child.inboundSpi));
@@ -155,7 +159,6 @@ export function removeChildren(
   connection.orphans.push(...kept);
   ensureCurrent(connection);
   orderPolicies(core, connection, sa.number, 0);
-  const told = reason !== 'deletedByPeer' && reason !== 'peerDead';
   for (const child of removed) {
     const inbound = { destination: child.localAddress, spi: child.inboundSpi };
     const outbound = { destination: child.remoteAddress, spi: child.outboundSpi };
@@ -173,6 +176,10 @@ export function removeChildren(
       reason,
     });
   }
+}
+
+function isTold(reason: CloseReason): boolean {
+  return reason !== 'deletedByPeer' && reason !== 'peerDead';
 }
 
 /** Takes all Child SAs of an IKE SA out of the kernel. */
@@ -260,6 +267,10 @@ function markCurrent(connection: Connection, child: ChildSa): void {
 
 function setChildren(sa: IkeSa, change: (children: readonly ChildSa[]) => readonly ChildSa[]): void {
   if (sa.state.kind === 'established') sa.state = { ...sa.state, children: change(sa.state.children) };
+}
+
+function hasCurrent(connection: Connection, name: string): boolean {
+  return childrenOf(connection).some((child) => isSameChild(child, name) && child.usage === 'current');
 }
 
 function isSameChild(child: ChildSa, name: string): boolean {

@@ -44,7 +44,7 @@ export class Core {
   };
   readonly #byAddress = new Map<string, Connection[]>();
   #actions: IkeAction[] = [];
-  #touched = new Set<IkeSa>();
+  #touched: IkeSa[] = [];
   #lastNumber = 0;
   #errorReplies = { tokens: 0, at: 0 };
 
@@ -62,13 +62,13 @@ export class Core {
 
   /** Notes that the deadlines of an IKE SA may have changed. */
   touch(sa: IkeSa): void {
-    this.#touched.add(sa);
+    if (!this.#touched.includes(sa)) this.#touched.push(sa);
   }
 
   /** The IKE SAs touched since the last call. */
-  takeTouched(): Iterable<IkeSa> {
+  takeTouched(): readonly IkeSa[] {
     const touched = this.#touched;
-    if (touched.size > 0) this.#touched = new Set();
+    if (touched.length > 0) this.#touched = [];
     return touched;
   }
 

@@ -121,7 +121,7 @@ function abandonChild(
 ): void {
   // What would have followed the pair would tell the peer that we have it.
   if (sa.state.kind === 'established') sa.state = { ...sa.state, followUp: undefined };
-  removeChildren(core, at, sa, connection, [child.inboundSpi], 'dataplaneFailed');
+  removeChildren(core, at, sa, connection, [child.inboundSpi], 'dataplaneFailed', !unanswered);
   const text = `the kernel refuses Child ${child.config.name} of ${connection.config.name}: ${error.message}`;
   noteFailure(core, at, sa, connection, { reason: 'dataplane', by: 'us', text });
   settleLater(core, sa, at + backoffMs(core, connection));

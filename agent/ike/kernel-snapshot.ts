@@ -30,7 +30,8 @@ export function inherit(core: Core, connection: Connection, snapshot: KernelSnap
     if (!ours || !reqids.has(reqid)) continue;
     const inbound = id.destination === config.localAddress;
     if (inbound) core.espSpis.add(id.spi);
-    orphans.push({ id, reqid, madeAt: Number.NEGATIVE_INFINITY, pinned: !inbound && pinned.has(id.spi) });
+    // An outbound one that nothing is pinned to was not sent on, or not any more.
+    if (inbound || pinned.has(id.spi)) orphans.push({ id, reqid, madeAt: Number.NEGATIVE_INFINITY, pinned: !inbound });
   }
 }
 

@@ -5,7 +5,7 @@ import type { DataplaneCommand, PolicySpec } from '../dataplane/types.ts';
 import type { ChildSa } from './child-sa.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import { type OrderedPolicies, policyCommands } from './policies.ts';
-import { trafficSelectors } from './selector.ts';
+import { outboundSelectors, trafficSelectors } from './selector.ts';
 import { address, childConfig, connectionConfig } from './testing/pair.ts';
 import type { ChildConfig, ConnectionConfig, SelectorConfig } from './types.ts';
 
@@ -26,6 +26,8 @@ function tunnel(changes: Partial<ChildConfig> = {}): ChildConfig {
 }
 
 function installed(config: ChildConfig, changes: Partial<ChildSa> = {}): ChildSa {
+  const localSelectors = changes.localSelectors ?? trafficSelectors(config.local, LEFT.address);
+  const remoteSelectors = changes.remoteSelectors ?? trafficSelectors(config.remote, RIGHT.address);
   return {
     config,
     suite: { encryption: 20, keyBits: 256, integrity: 0, prf: 0, keyExchange: 0, esn: true, text: '' },
@@ -35,8 +37,9 @@ function installed(config: ChildConfig, changes: Partial<ChildSa> = {}): ChildSa
     localAddress: LEFT.address,
     remoteAddress: RIGHT.address,
     udpEncapsulation: false,
-    localSelectors: trafficSelectors(config.local, LEFT.address),
-    remoteSelectors: trafficSelectors(config.remote, RIGHT.address),
+    localSelectors,
+    remoteSelectors,
+    outbound: outboundSelectors(localSelectors, remoteSelectors, DEFAULT_LIMITS) ?? [],
     installedAt: 0,
     usage: 'current',
     weInitiated: true,

@@ -63,6 +63,13 @@ export function retireOrphans(core: Core, at: Instant, connection: Connection, r
   connection.orphans = connection.orphans.filter((orphan) => !isOlder(orphan));
 }
 
+/** What was sent on for want of a pair of that Child is not sent on any more. */
+export function retirePinned(core: Core, at: Instant, connection: Connection, reqid: number): void {
+  const isPinned = (orphan: OrphanSa): boolean => orphan.pinned && orphan.reqid === reqid;
+  for (const orphan of connection.orphans.filter(isPinned)) retire(core, at, connection, orphan, 0);
+  connection.orphans = connection.orphans.filter((orphan) => !isPinned(orphan));
+}
+
 /** Takes all orphans out of the kernel at once; policies that are pinned to them must have changed before. */
 export function removeOrphans(core: Core, connection: Connection): void {
   for (const { id } of connection.orphans) {

@@ -4,6 +4,7 @@ import { askForMissing, backoffMs, isSatisfied, lacksChildren } from './connecti
 import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
 import { enqueue, sendQueued } from './requests.ts';
+import { retirePinned } from './retirement.ts';
 import type { Established, FollowUp, IkeSa } from './state.ts';
 import type { Instant } from './types.ts';
 
@@ -73,6 +74,7 @@ export function settle(core: Core, at: Instant, connection: Connection, sa: IkeS
   sa.state = { ...sa.state, settleAt: undefined };
   if (isSatisfied(connection)) connection.failures = 0;
   for (const child of sa.state.children) {
+    if (child.usage === 'current') retirePinned(core, at, connection, child.config.reqid);
     if (child.usage !== 'superseded' || !isReplacedByUs(sa.state, child.config.name)) continue;
     enqueue(core, at, sa, { kind: 'deleteChild', inboundSpi: child.inboundSpi });
   }

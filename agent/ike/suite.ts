@@ -57,7 +57,8 @@ export function suiteOf(protocol: 'ike' | 'esp', chosen: readonly Algorithm[]): 
 }
 
 function ofType(algorithms: readonly Algorithm[], type: number): Algorithm | undefined {
-  return algorithms.find((algorithm) => algorithm.type === type);
+  for (const algorithm of algorithms) if (algorithm.type === type) return algorithm;
+  return undefined;
 }
 
 /** The one object of a suite. There are never more than the table has combinations. */

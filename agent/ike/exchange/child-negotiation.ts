@@ -95,7 +95,8 @@ function grantConfigured(
   const allowedRemote = trafficSelectors(config.remote, path.remoteAddress);
   const localSelectors = narrow(request.tsr.selectors, allowedLocal, limits);
   const remoteSelectors = narrow(request.tsi.selectors, allowedRemote, limits);
-  if (outboundSelectors(localSelectors, remoteSelectors, limits) === undefined) {
+  const outbound = outboundSelectors(localSelectors, remoteSelectors, limits);
+  if (outbound === undefined) {
     const offered = `${texts(request.tsr.selectors)} to ${texts(request.tsi.selectors)}`;
     const ours = `${texts(allowedLocal)} to ${texts(allowedRemote)}`;
     const text = `no common traffic selectors with ${peer}: it offers ${offered}, configured is ${ours}`;
@@ -130,6 +131,7 @@ function grantConfigured(
     outboundSpi,
     localSelectors,
     remoteSelectors,
+    outbound,
     weInitiated: false,
   };
   return ok({ agreement, payloads });
@@ -158,7 +160,8 @@ export function acceptChild(
       `widened the traffic selectors of Child ${config.name} to ${texts(localSelectors)} and ${texts(remoteSelectors)}`,
     );
   }
-  if (outboundSelectors(localSelectors, remoteSelectors, core.context.limits) === undefined) {
+  const outbound = outboundSelectors(localSelectors, remoteSelectors, core.context.limits);
+  if (outbound === undefined) {
     return violation(
       `narrowed Child ${config.name} to ${texts(localSelectors)} and ${texts(remoteSelectors)}, which the kernel cannot express`,
     );
@@ -176,6 +179,7 @@ export function acceptChild(
     outboundSpi,
     localSelectors,
     remoteSelectors,
+    outbound,
     weInitiated: true,
   });
 }

@@ -127,8 +127,10 @@ function pickSuite(core: Core, candidates: readonly Connection[], request: IkeSa
     const cryptography = choice && ikeCryptography(crypto, choice.suite);
     if (choice === undefined || cryptography === undefined) continue;
     const answer = [{ ...choice.answer, number: 1 }];
-    const agreeing = candidates.filter(({ config }) =>
-      config.proposals.some((proposal) => chosenSuite('ike', answer, [proposal], true) !== undefined),
+    const agreeing = candidates.filter(
+      (other) =>
+        other === connection ||
+        other.config.proposals.some((proposal) => chosenSuite('ike', answer, [proposal], true) !== undefined),
     );
     return { connection, cryptography, answer: choice.answer, candidates: agreeing };
   }

@@ -30,19 +30,21 @@ type ProofCheck =
 export function checkProof(core: Core, connection: Connection, negotiated: Negotiated, claim: Claim): ProofCheck {
   const { sender, identity, auth, certs } = claim;
   const octets = signedOctets(negotiated, sender, identity);
-  const peer = `${connection.config.name} (${identityText(identity)})`;
+  const refused = (text: string): ProofCheck => {
+    return { kind: 'refused', text: `${connection.config.name} (${identityText(identity)}) ${text}` };
+  };
   const { remoteAuthentication, preSharedKey } = connection.config;
   if (remoteAuthentication.kind === 'preSharedKey') {
     if (auth.method !== AuthMethod.SHARED_KEY_MIC) {
       const method = nameOf('authMethod', auth.method);
-      return { kind: 'refused', text: `${peer} authenticates with ${method}, configured is a pre-shared key` };
+      return refused(`authenticates with ${method}, configured is a pre-shared key`);
     }
     const expected = preSharedKeyAuth(negotiated.handshake.cryptography.prf, preSharedKey, octets);
     if (constantTimeEqual(expected, auth.data)) return { kind: 'true' };
-    return { kind: 'refused', text: `${peer} has another pre-shared key: give both sides the same` };
+    return refused('has another pre-shared key: give both sides the same');
   }
   if (auth.method === AuthMethod.SHARED_KEY_MIC) {
-    return { kind: 'refused', text: `${peer} authenticates with a pre-shared key, configured is a certificate` };
+    return refused('authenticates with a pre-shared key, configured is a certificate');
   }
   const job: VerificationJob = {
     id: core.nextNumber(),

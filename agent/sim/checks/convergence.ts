@@ -1,7 +1,7 @@
 import type { ConnectionStatus, EndpointStatus } from '../../ike/types.ts';
 import type { Host } from '../host.ts';
 import { flowText, selectionOf, wouldAccept } from '../selection.ts';
-import { nodeName, otherSide, type Side } from '../topology.ts';
+import { nodeName, otherSide } from '../topology.ts';
 import type { Check, World } from '../world.ts';
 
 /**
@@ -10,7 +10,8 @@ import type { Check, World } from '../world.ts';
  */
 export class ConvergenceCheck implements Check {
   readonly #world: World;
-  readonly #unsettledSinceMs = new Map<number, number>();
+  /** Since when each thing has been wrong with a settled pair. */
+  readonly #wrongSinceMs = new Map<string, number>();
   /** Pairs that were as they should be at some time of the calm. */
   readonly #settled = new Set<number>();
   #settledInMs: number | undefined;
@@ -28,49 +29,53 @@ export class ConvergenceCheck implements Check {
     const world = this.#world;
     if (world.phase === 'disturbed') return;
     const statuses = world.hosts.map((host) => host.status());
+    const faults = world.scenario.pairs.map((_, pair) => this.#faultsOf(pair, statuses));
+    if (world.phase === 'settling') this.#settle(faults);
+    else this.#watch(faults.flat());
+  }
+
+  #settle(faults: readonly (readonly string[])[]): void {
+    const world = this.#world;
     const calmForMs = world.clock.elapsedMs - world.scenario.calmAtMs;
-    const faults = world.scenario.pairs.map((_, pair) => this.#faultOf(pair, statuses));
-    if (world.phase === 'settling') {
-      for (const [pair, fault] of faults.entries()) if (fault === undefined) this.#settled.add(pair);
-      const fault = faults.find((_, pair) => !this.#settled.has(pair));
-      if (fault === undefined) this.#settledInMs = calmForMs;
-      else if (calmForMs > SETTLE_MS) world.violate('convergence', `${SETTLE_MS / 1_000} s after the calm ${fault}`);
-      return;
+    for (const pair of faults.keys()) {
+      const all = [...(faults[pair] ?? []), this.#brokenFlow(pair)].filter((fault) => fault !== undefined);
+      if (all.length === 0) this.#settled.add(pair);
+      else if (!this.#settled.has(pair) && calmForMs > SETTLE_MS) {
+        world.violate('convergence', `${SETTLE_MS / 1_000} s after the calm ${all[0]}`);
+      }
     }
-    for (const [pair, fault] of faults.entries()) this.#watch(pair, fault);
+    if (this.#settled.size === faults.length) this.#settledInMs = calmForMs;
   }
 
   /** A replacement may take its time; delivery may not pause. */
-  #watch(pair: number, fault: string | undefined): void {
+  #watch(faults: readonly string[]): void {
     const world = this.#world;
-    const failing = this.#brokenFlow(pair);
-    if (failing !== undefined) world.violate('convergence', `a settled pair stopped working: ${failing}`);
-    if (fault === undefined) {
-      this.#unsettledSinceMs.delete(pair);
-      return;
+    for (const pair of world.scenario.pairs.keys()) {
+      const failing = this.#brokenFlow(pair);
+      if (failing !== undefined) world.violate('convergence', `a settled pair stopped working: ${failing}`);
     }
-    const sinceMs = this.#unsettledSinceMs.get(pair) ?? world.clock.elapsedMs;
-    this.#unsettledSinceMs.set(pair, sinceMs);
-    if (world.clock.elapsedMs - sinceMs <= REPLACEMENT_MS) return;
-    world.violate('convergence', `for ${REPLACEMENT_MS / 1_000} s of calm ${fault}`);
+    const present = new Set(faults);
+    for (const known of this.#wrongSinceMs.keys()) if (!present.has(known)) this.#wrongSinceMs.delete(known);
+    for (const fault of present) {
+      const sinceMs = this.#wrongSinceMs.get(fault) ?? world.clock.elapsedMs;
+      this.#wrongSinceMs.set(fault, sinceMs);
+      if (world.clock.elapsedMs - sinceMs <= REPLACEMENT_MS) continue;
+      world.violate('convergence', `for ${REPLACEMENT_MS / 1_000} s of calm ${fault}`);
+    }
   }
 
-  #faultOf(pair: number, statuses: readonly (EndpointStatus | undefined)[]): string | undefined {
-    for (const side of [0, 1] as const) {
-      const fault = this.#faultAt(pair, side, statuses);
-      if (fault !== undefined) return fault;
-    }
-    return this.#brokenFlow(pair);
-  }
-
-  #faultAt(pair: number, side: Side, statuses: readonly (EndpointStatus | undefined)[]): string | undefined {
+  /** What is not as it should be with a pair, each in words that do not change while it lasts. */
+  #faultsOf(pair: number, statuses: readonly (EndpointStatus | undefined)[]): readonly string[] {
     const plan = this.#world.scenario.pairs[pair];
-    if (plan === undefined) return undefined;
-    const node = plan.nodes[side];
-    const peer = nodeName(plan.nodes[otherSide(side)]);
-    const connection = statuses[node]?.connections.find(({ name }) => name === peer);
-    const fault = connection === undefined ? 'no connection' : connectionFault(connection, plan.children.length);
-    return fault && `${nodeName(node)} has ${fault} with ${peer}`;
+    if (plan === undefined) return [];
+    return ([0, 1] as const).flatMap((side) => {
+      const node = plan.nodes[side];
+      const peer = nodeName(plan.nodes[otherSide(side)]);
+      const connection = statuses[node]?.connections.find(({ name }) => name === peer);
+      const names = plan.children.map(({ name }) => name);
+      const faults = connection === undefined ? ['no connection'] : connectionFaults(connection, names);
+      return faults.map((fault) => `${nodeName(node)} has ${fault} with ${peer}`);
+    });
   }
 
   /** A flow of the pair that would not be delivered through an SA. */
@@ -89,14 +94,19 @@ export class ConvergenceCheck implements Check {
   }
 }
 
-function connectionFault(connection: ConnectionStatus, children: number): string | undefined {
-  const { ikeSas } = connection;
-  const established = ikeSas.filter((sa) => sa.state === 'established');
-  if (established.length !== 1) return `${established.length} established IKE SAs`;
-  if (ikeSas.length !== 1) return `${ikeSas.length - 1} IKE SAs beside the established one`;
-  const names = (established[0]?.children ?? []).map((child) => child.name);
-  if (names.length === children && new Set(names).size === children) return undefined;
-  return `Child SAs [${names.join(', ')}] instead of one of each of ${children}`;
+function connectionFaults({ ikeSas }: ConnectionStatus, names: readonly string[]): readonly string[] {
+  const newest = ikeSas.filter((sa) => sa.state === 'established').at(-1);
+  if (newest === undefined) return ['no established IKE SA'];
+  const others = ikeSas.filter((sa) => sa !== newest).map((sa) => `IKE SA ${sa.number} beside another one`);
+  const missing = names.filter((name) => !newest.children.some((child) => child.name === name));
+  const double = newest.children.filter(
+    (child, index, all) => all.findLastIndex(({ name }) => name === child.name) !== index,
+  );
+  return [
+    ...others,
+    ...missing.map((name) => `no Child SA ${name}`),
+    ...double.map((child) => `Child SA ${child.inboundSpi.toString(16)} beside another ${child.name}`),
+  ];
 }
 
 /**
