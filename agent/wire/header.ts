@@ -1,7 +1,6 @@
 import { err, ok, type Result } from '../result.ts';
 import { MAX_MESSAGE_BYTES } from './limits.ts';
 import { type Malformed, malformed } from './malformed.ts';
-import { Reader } from './reader.ts';
 import { uint32At } from './uint32.ts';
 import type { Writer } from './writer.ts';
 
@@ -101,7 +100,7 @@ export function decodeHeader(bytes: Uint8Array): Result<Header, Malformed> {
   if (bytes.length < HEADER_BYTES) {
     return err(malformed(0, 'IKE header', `needs ${HEADER_BYTES} bytes, the datagram has ${bytes.length}`));
   }
-  const header = readHeader(Reader.over(bytes));
+  const header = readHeader(bytes);
   if (header.initiatorSpi === ZERO_SPI) return err(malformed(0, "IKE SA Initiator's SPI", 'is zero'));
   if (header.length > bytes.length) {
     return err(
@@ -117,29 +116,23 @@ export function decodeHeader(bytes: Uint8Array): Result<Header, Malformed> {
 }
 
 /** Reads the 28 bytes as they are; the caller has made sure that they are there. */
-function readHeader(reader: Reader): Header {
-  const initiatorSpi = readSpi(reader, "IKE SA Initiator's SPI");
-  const responderSpi = readSpi(reader, "IKE SA Responder's SPI");
-  const nextPayload = reader.u8('Next Payload');
-  const version = reader.u8('Version');
-  const exchangeType = reader.u8('Exchange Type');
-  const flags = reader.u8('Flags');
-  const messageId = reader.u32('Message ID');
-  const length = reader.u32('Length');
+function readHeader(bytes: Uint8Array): Header {
+  const version = bytes[17] ?? 0;
+  const flags = bytes[19] ?? 0;
   return {
-    initiatorSpi,
-    responderSpi,
-    nextPayload,
+    initiatorSpi: spiFromHalves(uint32At(bytes, 0), uint32At(bytes, 4)),
+    responderSpi: spiFromHalves(uint32At(bytes, 8), uint32At(bytes, 12)),
+    nextPayload: bytes[16] ?? 0,
     majorVersion: version >>> 4,
     minorVersion: version & 15,
-    exchangeType,
+    exchangeType: bytes[18] ?? 0,
     flags: {
       initiator: (flags & FLAG_INITIATOR) !== 0,
       response: (flags & FLAG_RESPONSE) !== 0,
       higherVersion: (flags & FLAG_HIGHER_VERSION) !== 0,
     },
-    messageId,
-    length,
+    messageId: uint32At(bytes, 20),
+    length: uint32At(bytes, LENGTH_OFFSET),
   };
 }
 
@@ -162,11 +155,6 @@ export function writeHeader(writer: Writer, fields: HeaderFields, nextPayload: n
 export function patchHeaderLength(writer: Writer): void {
   if (writer.length > MAX_MESSAGE_BYTES) throw new Error(`a message of ${writer.length} bytes fits no UDP datagram`);
   writer.patch32(LENGTH_OFFSET, writer.length);
-}
-
-function readSpi(reader: Reader, field: string): IkeSpi {
-  const high = reader.u32(field);
-  return spiFromHalves(high, reader.u32(field));
 }
 
 function setSpi(target: Uint8Array, at: number, spi: IkeSpi): void {

@@ -98,16 +98,18 @@ function decodeRange(reader: Reader, at: number, tsType: 7 | 8, protocol: number
   if (startPort > endPort && !(startPort === OPAQUE_START && endPort === OPAQUE_END)) {
     return reader.fail(at + 4, 'Start Port', `${startPort} is above the end port ${endPort}`);
   }
-  if (isAbove(start, end)) return reader.fail(at + 8, 'Starting Address', 'is above the ending address');
-  return { tsType, protocol, startPort, endPort, start, end };
+  const order = compare(start, end);
+  if (order > 0) return reader.fail(at + 8, 'Starting Address', 'is above the ending address');
+  // A single address is kept once: SAs live long, and most are between hosts.
+  return { tsType, protocol, startPort, endPort, start, end: order === 0 ? start : end };
 }
 
-function isAbove(left: Uint8Array, right: Uint8Array): boolean {
+function compare(left: Uint8Array, right: Uint8Array): number {
   for (let i = 0; i < left.length; i++) {
     const difference = (left[i] as number) - (right[i] as number);
-    if (difference !== 0) return difference > 0;
+    if (difference !== 0) return difference;
   }
-  return false;
+  return 0;
 }
 
 /** Writes the body of a TS payload. */
