@@ -170,7 +170,9 @@ export function preSharedKeyAuth(prf: Prf, preSharedKey: SecretBytes, octets: re
 function espKeys(keymat: Uint8Array, at: number, encryptionKeyBytes: number, directionBytes: number): EspKeys {
   return {
     encryption: new SecretBytes(keymat.slice(at, at + encryptionKeyBytes)),
-    integrity: new SecretBytes(keymat.slice(at + encryptionKeyBytes, at + directionBytes)),
+    integrity: new SecretBytes(
+      directionBytes === encryptionKeyBytes ? NOTHING : keymat.slice(at + encryptionKeyBytes, at + directionBytes),
+    ),
   };
 }
 
@@ -185,3 +187,4 @@ function expansionSeed(inputs: IkeKeyInputs): readonly Uint8Array[] {
 }
 
 const KEY_PAD = new TextEncoder().encode('Key Pad for IKEv2');
+const NOTHING = new Uint8Array(0);

@@ -21,9 +21,12 @@ export function describeKey({ direction, selector, mark, ifId }: PolicyKey): str
 /** What makes two policies the same one for the kernel. */
 export function policyKeyText({ direction, selector, mark, ifId }: PolicyKey): string {
   const { source, destination, protocol, sourcePort, destinationPort } = selector;
-  const ports = `${sourcePort.value}/${sourcePort.mask} ${destinationPort.value}/${destinationPort.mask}`;
-  const networks = `${source.address}/${source.length} ${destination.address}/${destination.length}`;
-  return `${direction} ${networks} ${protocol} ${ports} ${mark?.value ?? 0}/${mark?.mask ?? 0} ${ifId ?? 0}`;
+  let text = `${direction} ${source.address}/${source.length} ${destination.address}/${destination.length}`;
+  if (protocol !== 0) text += ` protocol ${protocol}`;
+  if (sourcePort.mask !== 0) text += ` from ${sourcePort.value}/${sourcePort.mask}`;
+  if (destinationPort.mask !== 0) text += ` to ${destinationPort.value}/${destinationPort.mask}`;
+  if (mark !== undefined && (mark.value !== 0 || mark.mask !== 0)) text += ` mark ${mark.value}/${mark.mask}`;
+  return ifId === undefined || ifId === 0 ? text : `${text} if_id ${ifId}`;
 }
 
 /** What makes two SAs the same one for the kernel (all of ours are ESP). */

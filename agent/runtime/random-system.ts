@@ -16,10 +16,10 @@ export const systemRandom: Random = {
       randomFillSync(reserve);
       used = 0;
     }
-    const end = used + target.length;
-    target.set(reserve.subarray(used, end));
-    reserve.fill(0, used, end);
-    used = end;
+    for (let i = 0; i < target.length; i++) {
+      target[i] = reserve[used] as number;
+      reserve[used++] = 0;
+    }
   },
 };
 
