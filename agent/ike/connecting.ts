@@ -85,7 +85,9 @@ export function backoffMs(core: Core, connection: Connection): number {
   return backoff * (1 + RECONNECT_JITTER * fraction(core.context.random.jitter));
 }
 
-/** Plans the next attempt where the connection wants to be up by itself and is not. One that is planned already stays. */
+/**
+ * Plans the next attempt where the connection wants to be up by itself and is not. One that is planned already stays.
+ */
 export function scheduleAttempt(core: Core, at: Instant, connection: Connection): void {
   const { remoteAddress, name } = connection.config;
   const initiation = initiationOf(connection.config);

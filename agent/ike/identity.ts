@@ -23,7 +23,10 @@ export function compareIdentities(left: Identity, right: Identity): number {
   return left.data.length - right.data.length;
 }
 
-/** For people: the name, the address, or the bytes in hexadecimal. Never a control character: names come from the network. */
+/**
+ * For people: the name, the address, or the bytes in hexadecimal. Never a control character: names come from the
+ * network.
+ */
 export function identityText(identity: Identity): string {
   switch (identity.idType) {
     case IdType.ID_FQDN:

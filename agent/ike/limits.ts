@@ -16,7 +16,9 @@ export interface Limits {
   readonly halfOpenTimeoutMs: number;
   /** Unauthenticated IKE SAs as responder; a new request beyond is dropped. */
   readonly halfOpenTotal: number;
-  /** Messages with a wrong ICV that an unauthenticated IKE SA survives (each costs us a key derivation at most once). */
+  /**
+   * Messages with a wrong ICV that an unauthenticated IKE SA survives (each costs us a key derivation at most once).
+   */
   readonly integrityFailuresHalfOpen: number;
   /** IKE_SA_INIT retries of one attempt for COOKIE and INVALID_KE_PAYLOAD together (RFC 7296 §2.6). */
   readonly initRetries: number;
@@ -42,7 +44,9 @@ export interface Limits {
   readonly reconnectCeilingMs: number;
   /** How long the side that should not initiate waits for the one that should. */
   readonly takeoverMs: number;
-  /** How long two IKE SAs of one pair may stand side by side before one is chosen, and the grace for the peer to choose. */
+  /**
+   * How long two IKE SAs of one pair may stand side by side before one is chosen, and the grace for the peer to choose.
+   */
   readonly duplicateDelayMs: number;
   readonly duplicateGraceMs: number;
   /** How long an inbound SA outlives its replacement, for packets under way. */

@@ -69,7 +69,9 @@ function noteIntegrityFailure(core: Core, at: Instant, sa: IkeSa): void {
   if (integrityFailures >= core.context.limits.integrityFailuresHalfOpen) closeIkeSa(core, at, sa, 'negotiationFailed');
 }
 
-/** Only what is authenticated proves life and moves the path, and the path only of a peer behind a NAT (RFC 7296 §2.23). */
+/**
+ * Only what is authenticated proves life and moves the path, and the path only of a peer behind a NAT (RFC 7296 §2.23).
+ */
 export function noteProofOfLife(sa: IkeSa, at: Instant, path: Path): void {
   sa.lastHeardAt = at;
   const moved = sa.path.remotePort !== path.remotePort || sa.path.remoteAddress !== path.remoteAddress;

@@ -12,7 +12,9 @@ import type { Instant } from './types.ts';
 /** A request that ends the IKE SA. */
 export type EndingRequest = Extract<QueuedRequest, { kind: 'deleteIkeSa' | 'authenticationFailed' }>;
 
-/** Puts a request of ours in line and sends it if the window is free. A full line drops it: the peer is not answering. */
+/**
+ * Puts a request of ours in line and sends it if the window is free. A full line drops it: the peer is not answering.
+ */
 export function enqueue(core: Core, at: Instant, sa: IkeSa, request: QueuedRequest): void {
   if (sa.state.kind !== 'established') return;
   if (sa.queue.length >= core.context.limits.queuedRequests) return;

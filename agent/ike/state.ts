@@ -152,7 +152,9 @@ export interface AskedChild {
   readonly group: number | undefined;
   /** Whether the peer has asked for another group once. */
   readonly retried: boolean;
-  /** What the peer has deleted meanwhile and we do not know: perhaps the pair that its answer, still under way, grants. */
+  /**
+   * What the peer has deleted meanwhile and we do not know: perhaps the pair that its answer, still under way, grants.
+   */
   readonly deleted: readonly number[];
 }
 

@@ -37,7 +37,9 @@ export interface Algorithm {
   readonly keyBits: number;
 }
 
-/** Algorithms that may be combined freely, one of each type; AEADs and non-AEADs never stand in one suite (RFC 5282 §8). */
+/**
+ * Algorithms that may be combined freely, one of each type; AEADs and non-AEADs never stand in one suite (RFC 5282 §8).
+ */
 export interface ProposalConfig {
   readonly algorithms: readonly Algorithm[];
 }
@@ -183,7 +185,9 @@ export interface Endpoint {
   handle(at: Instant, event: IkeEvent): readonly IkeAction[];
   /** When a `deadline` event is due; undefined when nothing is pending. */
   nextDeadline(): Instant | undefined;
-  /** A picture of all connections and SAs for people and status; building it costs time in proportion to their number. */
+  /**
+   * A picture of all connections and SAs for people and status; building it costs time in proportion to their number.
+   */
   status(at: Instant): EndpointStatus;
 }
 

@@ -87,7 +87,9 @@ export class Window {
     return this.#pending;
   }
 
-  /** Replaces the bytes of the open request under the same message ID: IKE_SA_INIT after COOKIE or INVALID_KE_PAYLOAD. */
+  /**
+   * Replaces the bytes of the open request under the same message ID: IKE_SA_INIT after COOKIE or INVALID_KE_PAYLOAD.
+   */
   replace(at: Instant, datagrams: readonly Uint8Array[], limits: Limits, jitter: Random): void {
     const pending = this.#pending;
     if (pending === undefined) throw new Error('no request is open');

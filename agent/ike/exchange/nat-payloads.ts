@@ -31,7 +31,8 @@ export function natNotifies(
 }
 
 /**
- * What the NAT detection of a received message says. Without NAT detection from the peer there is no NAT traversal; `Always` treats ourselves as behind one.
+ * What the NAT detection of a received message says. Without NAT detection from the peer there is no NAT traversal;
+ * `Always` treats ourselves as behind one.
  */
 export function readNat(
   core: Core,
