@@ -25,7 +25,9 @@ interface RetiringSa extends LoneSa {
  * The peer may well send on it, or receive; so it stays until a successor is in use at both ends, or it expires.
  */
 export interface OrphanSa extends LoneSa {
-  /** Whether it is an outbound one, which the out policies of its Child are pinned to while there is no current pair. */
+  /**
+   * Whether it is an outbound one, which the out policies of its Child are pinned to while there is no current pair.
+   */
   readonly pinned: boolean;
 }
 

@@ -194,7 +194,10 @@ function sameDemand(present: PolicySpec, draft: Draft): boolean {
 }
 
 const NO_PINS: ReadonlyMap<number, number> = new Map();
-/** Behind the bypasses of IKE itself (priority below 10,000) and before the kernel's usual daemons (strongSwan: 367,000 up). */
+/**
+ * Behind the bypasses of IKE itself (priority below 10,000) and before the kernel's usual daemons (strongSwan: 367,000
+ * up).
+ */
 const PRIORITY_BASE = 200_000;
 const PREFIX_WEIGHT = 128;
 const PROTOCOL_WEIGHT = 64;

@@ -15,7 +15,9 @@ import { isWithin, narrow, outboundSelectors, selectorText, trafficSelectors } f
 import type { ChildOffer } from '../state.ts';
 import type { ChildConfig, Path } from '../types.ts';
 
-/** The three payloads of a Child SA and the notifies beside them, whichever exchange they stand in (RFC 7296 §1.3.1). */
+/**
+ * The three payloads of a Child SA and the notifies beside them, whichever exchange they stand in (RFC 7296 §1.3.1).
+ */
 interface ChildRequest extends ChildPayloads {
   readonly notifies: readonly NotifyPayload[];
 }

@@ -68,7 +68,9 @@ export function informationalRequest(request: Exclude<QueuedRequest, { kind: 'cr
   }
 }
 
-/** The Child SAs that a Delete means: it lists what its sender receives on, which is what we send on (RFC 7296 §3.11). */
+/**
+ * The Child SAs that a Delete means: it lists what its sender receives on, which is what we send on (RFC 7296 §3.11).
+ */
 function deletedChildren(state: Established, deletes: readonly DeletePayload[]): readonly ChildSa[] {
   const spis = new Set(deletedSpis(deletes));
   return state.children.filter((child) => spis.has(child.outboundSpi));
