@@ -139,8 +139,8 @@ function makeCurrent(core: Core, sa: IkeSa, connection: Connection, child: Child
 /**
  * Takes Child SAs, named by their inbound SPIs, out of the kernel: policies first, so that nothing is sent on an SA that
  * is gone, then the outbound SA. The inbound one stays for a grace: the peer sends on it until it has heard, and its
- * last packets are under way. What a peer has that has stopped answering is as it was before. `told` says whether the
- * peer has yet to hear of it.
+ * last packets are under way. Of an agent that has stopped answering all stays: its kernel may be as it was before.
+ * `told` says whether the peer has yet to hear of it.
  */
 export function removeChildren(
   core: Core,
@@ -155,7 +155,8 @@ export function removeChildren(
   const removed = sa.state.children.filter((child) => inboundSpis.includes(child.inboundSpi));
   if (removed.length === 0) return;
   setChildren(sa, (children) => children.filter((child) => !removed.includes(child)));
-  const kept = reason === 'peerDead' ? removed.flatMap((child) => orphansOf(connection, child)) : [];
+  const kept =
+    reason === 'peerDead' && sa.state.peerIsAgent ? removed.flatMap((child) => orphansOf(connection, child)) : [];
   connection.orphans.push(...kept);
   ensureCurrent(connection);
   orderPolicies(core, connection, sa.number, 0);

@@ -131,7 +131,8 @@ function giveUp(core: Core, at: Instant, sa: IkeSa): void {
   const { state, connection } = sa;
   if (state.kind === 'established' || state.kind === 'deleting') {
     if (state.kind === 'established' && isHeard(at, sa)) return;
-    if (connection !== undefined && isConfigured(core, connection)) keepUnanswered(core, at, connection, sa.number);
+    const keeps = state.peerIsAgent && connection !== undefined && isConfigured(core, connection);
+    if (keeps) keepUnanswered(core, at, connection, sa.number);
     closeIkeSa(core, at, sa, state.kind === 'deleting' ? state.reason : 'peerDead', true);
     return;
   }

@@ -1,4 +1,4 @@
-import { err, type Result } from '../result.ts';
+import { err, ok, type Result } from '../result.ts';
 import {
   parseCreateChildRequest,
   parseCreateChildResponse,
@@ -20,6 +20,7 @@ import { notify } from './notify.ts';
 import { noteProofOfLife, open, type Received } from './opening.ts';
 import type { HandledRequest, Outcome, Refusal } from './outcome.ts';
 import { refuseRequest, refuseResponse, syntaxError } from './refusing.ts';
+import { forgetAsked, isAboutToEnd } from './requests.ts';
 import { hastenRetirement } from './retirement.ts';
 import type { IkeSa } from './state.ts';
 import type { Instant } from './types.ts';
@@ -112,7 +113,7 @@ function handleRequest(
   if (handled.exchangeType === ExchangeType.CREATE_CHILD_SA) {
     const request = parseCreateChildRequest(payloads);
     if (!request.ok) return syntaxError(sa, request.error);
-    if (state.kind === 'deleting') {
+    if (state.kind === 'deleting' || isAboutToEnd(sa)) {
       return err({ kind: 'answer', notify: notify(NotifyType.TEMPORARY_FAILURE), text: 'the IKE SA is being deleted' });
     }
     return onCreateChildRequest(core, sa, state, connection, request.value);
@@ -193,6 +194,10 @@ function handleResponse(core: Core, at: Instant, sa: IkeSa, payloads: readonly P
   if (state.kind === 'established' && state.asked !== undefined && connection !== undefined) {
     const response = parseCreateChildResponse(payloads);
     if (!response.ok) return syntaxError(sa, response.error);
+    if (isAboutToEnd(sa)) {
+      forgetAsked(core, state);
+      return ok({ next: { ...state, asked: undefined } });
+    }
     return onCreateChildResponse(core, state, connection, state.asked, response.value);
   }
   const response = parseInformational(payloads);

@@ -18,7 +18,7 @@ export type EndingRequest = Extract<QueuedRequest, { kind: 'deleteIkeSa' | 'auth
 export function enqueue(core: Core, at: Instant, sa: IkeSa, request: QueuedRequest): void {
   if (sa.state.kind !== 'established') return;
   if (sa.queue.length >= core.context.limits.queuedRequests) return;
-  if (sa.queue.some(isEnding)) return;
+  if (isAboutToEnd(sa)) return;
   if (isEnding(request)) {
     sa.queue.length = 0;
     // The kernel need not wait until an open request has been answered.
@@ -63,7 +63,9 @@ export function endWith(core: Core, at: Instant, sa: IkeSa, secured: Secured, re
   if (connection !== undefined) removeAllChildren(core, at, sa, connection, reason);
   forgetAsked(core, state);
   const { keys, cryptography } = secured;
-  sa.state = { kind: 'deleting', reason, established: state.kind === 'established', keys, cryptography };
+  const established = state.kind === 'established';
+  const peerIsAgent = established && state.peerIsAgent;
+  sa.state = { kind: 'deleting', reason, established, peerIsAgent, keys, cryptography };
 }
 
 /** Lets go of a Child SA that was asked for and will not come. */
@@ -121,6 +123,11 @@ function inform(
 
 function endReason(request: EndingRequest): CloseReason {
   return request.kind === 'deleteIkeSa' ? request.reason : 'negotiationFailed';
+}
+
+/** Whether the IKE SA ends as soon as an open request has been answered: it takes on nothing new. */
+export function isAboutToEnd(sa: IkeSa): boolean {
+  return sa.queue.some(isEnding);
 }
 
 function isEnding(request: QueuedRequest): request is EndingRequest {

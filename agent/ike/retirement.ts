@@ -8,7 +8,9 @@ import type { Instant } from './types.ts';
  * its answer to our Delete shows it, or that it sends on a successor. Then a grace remains for packets under way.
  */
 
-/** Lets an inbound SA go after a grace, which begins when the peer has answered on the IKE SA `toldOn`; 0 for at once. */
+/**
+ * Lets an inbound SA go after a grace, which begins when the peer has answered on the IKE SA `toldOn`; 0 for at once.
+ */
 export function retire(core: Core, at: Instant, connection: Connection, inbound: LoneSa, toldOn: number): void {
   const { id, reqid, madeAt } = inbound;
   const removeAt = toldOn === 0 ? at + core.context.limits.supersededGraceMs : undefined;
@@ -64,9 +66,9 @@ export function retireOrphans(core: Core, at: Instant, connection: Connection, r
 }
 
 /** What was sent on for want of a pair of that Child is not sent on any more. */
-export function retirePinned(core: Core, at: Instant, connection: Connection, reqid: number): void {
+export function removePinned(core: Core, connection: Connection, reqid: number): void {
   const isPinned = (orphan: OrphanSa): boolean => orphan.pinned && orphan.reqid === reqid;
-  for (const orphan of connection.orphans.filter(isPinned)) retire(core, at, connection, orphan, 0);
+  for (const { id } of connection.orphans.filter(isPinned)) core.command({ kind: 'deleteSa', id }, connection, 0, 0);
   connection.orphans = connection.orphans.filter((orphan) => !isPinned(orphan));
 }
 

@@ -4,7 +4,7 @@ import { askForMissing, backoffMs, isSatisfied, lacksChildren } from './connecti
 import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
 import { enqueue, sendQueued } from './requests.ts';
-import { retirePinned } from './retirement.ts';
+import { removePinned } from './retirement.ts';
 import type { Established, FollowUp, IkeSa } from './state.ts';
 import type { Instant } from './types.ts';
 
@@ -74,7 +74,7 @@ export function settle(core: Core, at: Instant, connection: Connection, sa: IkeS
   sa.state = { ...sa.state, settleAt: undefined };
   if (isSatisfied(connection)) connection.failures = 0;
   for (const child of sa.state.children) {
-    if (child.usage === 'current') retirePinned(core, at, connection, child.config.reqid);
+    if (child.usage === 'current') removePinned(core, connection, child.config.reqid);
     if (child.usage !== 'superseded' || !isReplacedByUs(sa.state, child.config.name)) continue;
     enqueue(core, at, sa, { kind: 'deleteChild', inboundSpi: child.inboundSpi });
   }
@@ -90,7 +90,9 @@ function settleBetween(core: Core, at: Instant, connection: Connection, sa: IkeS
   const bothSince = Math.max(sa.state.establishedAt, other.state.establishedAt);
   const overdueAt = bothSince + duplicateDelayMs + duplicateGraceMs;
   const { loser, winner, judge } = decide(sa, sa.state, other, other.state);
-  if (judge.role !== 'initiator' && at < overdueAt) {
+  if (isSilent(winner)) {
+    settleLater(core, sa, at + backoffMs(core, connection));
+  } else if (judge.role !== 'initiator' && at < overdueAt) {
     // The peer deletes the loser only when it knows that we have the winner.
     if (winner.role === 'initiator') enqueue(core, at, winner, { kind: 'liveness' });
     settleLater(core, sa, overdueAt);
@@ -101,6 +103,11 @@ function settleBetween(core: Core, at: Instant, connection: Connection, sa: IkeS
     const reason = winner.replaces === loser.number ? 'replaced' : 'duplicate';
     enqueue(core, at, loser, { kind: 'deleteIkeSa', reason });
   }
+}
+
+/** Whether a request has had to be repeated: the peer may not know that IKE SA any more. */
+function isSilent({ window }: IkeSa): boolean {
+  return window.pending !== undefined && window.pending.attempt > 0;
 }
 
 /** The IKE SA that ends, the one that stays, and the one whose initiator has to see to it. */

@@ -19,6 +19,8 @@ export interface Handshake {
   readonly response: Uint8Array;
   readonly initiatorNonce: Uint8Array;
   readonly responderNonce: Uint8Array;
+  /** Whether the peer says that it is an agent as we are. */
+  readonly peerIsAgent: boolean;
 }
 
 /** What IKE_SA_INIT has led to: with whom is for IKE_AUTH to show. */
@@ -101,6 +103,7 @@ export interface Established {
   readonly establishedAt: Instant;
   /** min(Ni, Nr): decides between crossing initial exchanges; the same at both ends. */
   readonly lowestNonce: Uint8Array;
+  readonly peerIsAgent: boolean;
   readonly children: readonly ChildSa[];
   /** Our open CREATE_CHILD_SA, if that is what is open. */
   readonly asked: AskedChild | undefined;
@@ -119,6 +122,7 @@ export interface Deleting {
   readonly reason: CloseReason;
   /** Whether it was established before. */
   readonly established: boolean;
+  readonly peerIsAgent: boolean;
   readonly keys: IkeKeys;
   readonly cryptography: IkeCryptography;
 }

@@ -37,7 +37,7 @@ export function authRequest(core: Core, connection: Connection, negotiated: Nego
     identity,
     idPayload('idr', config.remoteIdentity),
     ownProof(connection, negotiated, 'initiator', identity),
-    ...(connection.contacted ? [] : [notify(NotifyType.INITIAL_CONTACT)]),
+    ...(saysInitialContact(connection, negotiated) ? [notify(NotifyType.INITIAL_CONTACT)] : []),
     ...payloads,
   ];
   return {
@@ -107,7 +107,7 @@ export function answerAuthRequest(
   const { request, ikePath } = received;
   const identity = idPayload('idr', connection.config.localIdentity);
   const proof: Payload[] = [identity, ownProof(connection, negotiated, 'responder', identity)];
-  if (!connection.contacted) proof.push(notify(NotifyType.INITIAL_CONTACT));
+  if (saysInitialContact(connection, negotiated)) proof.push(notify(NotifyType.INITIAL_CONTACT));
   const base: Outcome = {
     next: established(core, at, connection, negotiated),
     connection,
@@ -199,9 +199,17 @@ function childKeys({ keys, handshake }: Negotiated, agreement: ChildAgreement) {
   });
 }
 
+/**
+ * Whether the peer is told that we have nothing older with it. After a restart we may have its SAs still in use: an agent
+ * keeps them until their successors are, anybody else would remove them at once.
+ */
+function saysInitialContact(connection: Connection, { handshake }: Negotiated): boolean {
+  return !connection.contacted && (handshake.peerIsAgent || connection.orphans.length === 0);
+}
+
 function established(core: Core, at: Instant, connection: Connection, negotiated: Negotiated): Established {
   const { handshake, keys } = negotiated;
-  const { initiatorNonce, responderNonce, cryptography } = handshake;
+  const { initiatorNonce, responderNonce, cryptography, peerIsAgent } = handshake;
   // Stretched over the last fifth of the lifetime, so that a mesh does not replace all its SAs in step.
   const lifetimeMs = connection.config.ikeLifetimeMs * (1 - 0.2 * fraction(core.context.random.jitter));
   return {
@@ -210,6 +218,7 @@ function established(core: Core, at: Instant, connection: Connection, negotiated
     cryptography,
     establishedAt: at,
     lowestNonce: compareBytes(initiatorNonce, responderNonce) < 0 ? initiatorNonce : responderNonce,
+    peerIsAgent,
     children: [],
     asked: undefined,
     followUp: undefined,

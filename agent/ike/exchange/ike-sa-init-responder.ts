@@ -14,6 +14,7 @@ import { choose, chosenSuite } from '../proposal.ts';
 import type { IkeSa, InitAnswered } from '../state.ts';
 import { algorithmText, type IkeCryptography, ikeCryptography } from '../suite.ts';
 import type { Instant, Path } from '../types.ts';
+import { isAgent, VENDOR_ID } from '../vendor-id.ts';
 import { initHeader } from './ike-sa-init.ts';
 import { natNotifies, readNat } from './nat-payloads.ts';
 
@@ -70,6 +71,7 @@ export function answerInit(
     { kind: 'ke', group, data: ephemeral.publicValue },
     { kind: 'nonce', data: nonce },
     ...natNotifies(core, connection.config.natTraversal, { initiatorSpi, responderSpi: localSpi }, path),
+    VENDOR_ID,
   ]);
   const state: InitAnswered = {
     kind: 'initAnswered',
@@ -79,6 +81,7 @@ export function answerInit(
       response,
       initiatorNonce: request.nonce.data,
       responderNonce: nonce,
+      peerIsAgent: isAgent(request.vendorIds),
     },
     ephemeral,
     peerPublicValue: request.ke.data,

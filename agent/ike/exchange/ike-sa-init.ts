@@ -16,6 +16,7 @@ import { chosenSuite, offer } from '../proposal.ts';
 import type { Handshake, IkeSa, InitRequested } from '../state.ts';
 import { algorithmText, ikeCryptography } from '../suite.ts';
 import type { ConnectionConfig, Path } from '../types.ts';
+import { isAgent, VENDOR_ID } from '../vendor-id.ts';
 import { authRequest } from './ike-auth.ts';
 import { natNotifies, readNat } from './nat-payloads.ts';
 
@@ -72,6 +73,7 @@ function initRequest(
     { kind: 'ke', group, data: ephemeral.publicValue },
     { kind: 'nonce', data: nonce },
     ...natNotifies(core, connection.config.natTraversal, { initiatorSpi: localSpi, responderSpi: ZERO_SPI }, path),
+    VENDOR_ID,
   ];
   // The cookie comes first (RFC 7296 §2.6), so that a responder under load need not read on.
   if (cookie !== undefined) payloads.unshift(notify(NotifyType.COOKIE, cookie));
@@ -168,6 +170,7 @@ function accept(
     response: bytes.slice(),
     initiatorNonce: state.nonce,
     responderNonce: response.nonce.data,
+    peerIsAgent: isAgent(response.vendorIds),
   };
   const spis = { initiatorSpi: sa.localSpi, responderSpi };
   const nat = readNat(core, connection.config.natTraversal, spis, path, response.notifies);
