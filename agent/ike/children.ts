@@ -4,6 +4,7 @@ import { type ChildAgreement, type ChildSa, childSa, saSpecs } from './child-sa.
 import { type Connection, childrenOf, type OrphanSa } from './connection.ts';
 import type { Core } from './core.ts';
 import type { CloseReason } from './fact.ts';
+import { followUpLater } from './follow-up.ts';
 import { policyCommands } from './policies.ts';
 import { hasSettled, orphanPins, retire, retireOrphans } from './retirement.ts';
 import { selectorText } from './selector.ts';
@@ -126,6 +127,7 @@ function settleChildren(
     // One that had been superseded takes the place of an orphan all the same.
     const waits = child.usage === 'deferred' || !hasCurrent(connection, child.config.name);
     if (waits) makeCurrent(core, sa, connection, child);
+    followUpLater(core, at, sa, [], false);
     retireOrphans(core, at, connection, child.config.reqid, child.installedAt);
   }
 }

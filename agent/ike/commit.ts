@@ -3,10 +3,11 @@ import { closeIkeSa, noteFailure } from './closing.ts';
 import { backoffMs, missingChildren, replace, scheduleAttempt } from './connecting.ts';
 import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
+import { followUpLater, settleLater } from './follow-up.ts';
 import type { HandledRequest, Outcome } from './outcome.ts';
 import { securedBy, sendRequest, storeResponse } from './protected-message.ts';
 import { enqueue, sendQueued } from './requests.ts';
-import { followUpLater, settleLater, settleNew } from './settle.ts';
+import { settleNew } from './settle.ts';
 import type { IkeSa } from './state.ts';
 import type { Instant } from './types.ts';
 

@@ -90,7 +90,7 @@ function endForgotten(
 }
 
 function whileEstablished(core: Core, at: Instant, sa: IkeSa, state: Established, connection: Connection): void {
-  if (state.followUp !== undefined && state.followUp.at <= at) followUp(core, at, sa, state.followUp);
+  if (state.followUp !== undefined && state.followUp.at <= at) followUp(core, at, connection, sa, state.followUp);
   if (state.settleAt !== undefined && state.settleAt <= at) settle(core, at, connection, sa);
   if (sa.state.kind !== 'established') return;
   if (state.replaceAt <= at || sa.window.exhausted) {

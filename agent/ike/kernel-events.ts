@@ -5,12 +5,12 @@ import { noteFailure } from './closing.ts';
 import { attempt, backoffMs, isSatisfied, replace, scheduleAttempt } from './connecting.ts';
 import { type Connection, initiationOf } from './connection.ts';
 import type { Core } from './core.ts';
+import { settleLater } from './follow-up.ts';
 import { reconcile } from './kernel-snapshot.ts';
 import { securedBy, storeResponse } from './protected-message.ts';
 import { rememberRefused } from './refused-commands.ts';
 import { enqueue, sendQueued } from './requests.ts';
 import { forgetExpired } from './retirement.ts';
-import { settleLater } from './settle.ts';
 import type { IkeSa } from './state.ts';
 import type { ActionOwner, IkeAction, IkeEvent, Instant } from './types.ts';
 

@@ -55,9 +55,9 @@ export function removeRetired(core: Core, at: Instant, connection: Connection): 
   connection.retiring = connection.retiring.filter(({ removeAt }) => removeAt === undefined || removeAt > at);
 }
 
-/** A pair of that Child is in use at both ends: what is older is not needed any more. */
+/** A pair of that Child is in use at both ends: nothing older is received on any more. */
 export function retireOrphans(core: Core, at: Instant, connection: Connection, reqid: number, madeAt: Instant): void {
-  const isOlder = (orphan: OrphanSa): boolean => orphan.reqid === reqid && orphan.madeAt <= madeAt;
+  const isOlder = (orphan: OrphanSa): boolean => orphan.reqid === reqid && orphan.madeAt <= madeAt && !orphan.pinned;
   for (const orphan of connection.orphans.filter(isOlder)) {
     retire(core, at, connection, orphan, 0);
     core.report({ kind: 'orphanRemoved', connection: connection.config.name, spi: orphan.id.spi });
@@ -65,7 +65,7 @@ export function retireOrphans(core: Core, at: Instant, connection: Connection, r
   connection.orphans = connection.orphans.filter((orphan) => !isOlder(orphan));
 }
 
-/** What was sent on for want of a pair of that Child is not sent on any more. */
+/** A pair of that Child is sent on, as the kernel has confirmed: what was sent on for want of one goes. */
 export function removePinned(core: Core, connection: Connection, reqid: number): void {
   const isPinned = (orphan: OrphanSa): boolean => orphan.pinned && orphan.reqid === reqid;
   for (const { id } of connection.orphans.filter(isPinned)) core.command({ kind: 'deleteSa', id }, connection, 0, 0);

@@ -3,6 +3,7 @@ import { closeIkeSa } from './closing.ts';
 import { askForMissing, backoffMs, isSatisfied, lacksChildren } from './connecting.ts';
 import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
+import { followUpLater, settleLater } from './follow-up.ts';
 import { enqueue, sendQueued } from './requests.ts';
 import { removePinned } from './retirement.ts';
 import type { Established, FollowUp, IkeSa } from './state.ts';
@@ -42,25 +43,12 @@ export function settleNew(core: Core, at: Instant, connection: Connection, sa: I
   settleLater(core, sa, settleAt);
 }
 
-/** Plans `settle` for when the kernel has had its say about what was just ordered. */
-export function settleLater(core: Core, sa: IkeSa, settleAt: Instant): void {
+/** Does what follows a new pair: what was sent on before goes, and requests are sent; those that wait already first. */
+export function followUp(core: Core, at: Instant, connection: Connection, sa: IkeSa, due: FollowUp): void {
   if (sa.state.kind !== 'established') return;
-  sa.state = { ...sa.state, settleAt: Math.max(settleAt, sa.state.settleAt ?? settleAt) };
-  core.touch(sa);
-}
-
-/** Plans requests for when the kernel has had its say. */
-export function followUpLater(core: Core, at: Instant, sa: IkeSa, missing: readonly string[], show: boolean): void {
-  if (sa.state.kind !== 'established') return;
-  const { followUp } = sa.state;
-  const both = { at, missing: [...(followUp?.missing ?? []), ...missing], show: show || followUp?.show === true };
-  sa.state = { ...sa.state, followUp: both };
-  core.touch(sa);
-}
-
-/** Sends what follows a new pair; what waited meanwhile goes first. */
-export function followUp(core: Core, at: Instant, sa: IkeSa, due: FollowUp): void {
-  if (sa.state.kind !== 'established') return;
+  for (const child of sa.state.children) {
+    if (child.usage === 'current') removePinned(core, connection, child.config.reqid);
+  }
   sa.state = { ...sa.state, followUp: undefined };
   sendQueued(core, at, sa);
   for (const child of due.missing) enqueue(core, at, sa, { kind: 'createChild', child, group: undefined });
@@ -74,7 +62,6 @@ export function settle(core: Core, at: Instant, connection: Connection, sa: IkeS
   sa.state = { ...sa.state, settleAt: undefined };
   if (isSatisfied(connection)) connection.failures = 0;
   for (const child of sa.state.children) {
-    if (child.usage === 'current') removePinned(core, connection, child.config.reqid);
     if (child.usage !== 'superseded' || !isReplacedByUs(sa.state, child.config.name)) continue;
     enqueue(core, at, sa, { kind: 'deleteChild', inboundSpi: child.inboundSpi });
   }

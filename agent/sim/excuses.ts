@@ -41,10 +41,19 @@ export function receptionExcuse(
   if (gone?.cause === 'reboot' || (ledger.rebootedAt(receiver.node) ?? -1) >= sa.addedAtMs) return 'receiverRebooted';
   if ((ledger.takenOutAt(receiver.node, sender.node) ?? -1) >= sa.addedAtMs) return 'takenOut';
   if (gone?.cause === 'hardLimit') return 'hardLimit';
-  const refusedAtMs = Math.max(ledger.refusedAt(sender.node) ?? -1, ledger.refusedAt(receiver.node) ?? -1);
-  if (refusedAtMs >= 0 && nowMs - refusedAtMs <= REFUSAL_MS) return 'kernelRefused';
+  if (suffersRefusal(ledger, nowMs, sender) || suffersRefusal(ledger, nowMs, receiver)) return 'kernelRefused';
   if (gone === undefined && sender.granted.has(sa.id.spi) && onlyOne) return 'onlyOne';
   return undefined;
+}
+
+/** Whether a refusal may not have been made good yet; without an agent nobody gives the order again. */
+function suffersRefusal(ledger: Ledger, nowMs: number, host: Host): boolean {
+  const refusedAtMs = ledger.refusedAt(host.node);
+  if (refusedAtMs === undefined) return false;
+  const { stoppedAtMs = -1, running, startedAtMs } = host;
+  const stoppedSoon = stoppedAtMs >= refusedAtMs && stoppedAtMs <= refusedAtMs + REFUSAL_MS;
+  const since = !stoppedSoon ? refusedAtMs : running ? startedAtMs : nowMs;
+  return nowMs - since <= REFUSAL_MS;
 }
 
 /** Whether there is no other SA that the sender could send on in the place of this one, and the receiver has. */

@@ -54,6 +54,8 @@ export class Host {
   incarnation = 0;
   /** When the agent was last started, by the clock. */
   startedAtMs = 0;
+  /** When it was last killed; undefined if it never was. */
+  stoppedAtMs: number | undefined;
   /** False while the machine is down. */
   powered = true;
   /** SAs that were installed along with an answer to the peer: the peer installs its own only when that has come. */
@@ -139,6 +141,7 @@ export class Host {
 
   /** The agent is gone, without a word; the kernel goes on. */
   crash(): void {
+    this.stoppedAtMs = this.#parts.clock.monotonicMs();
     this.#loop?.stop();
     this.#loop = undefined;
     this.#endpoint = undefined;
