@@ -32,7 +32,7 @@ export function interopScenarios(definition: InteropDefinition): readonly Scenar
 }
 
 /** What every link has to do. */
-export async function connectExchangeClose(link: InteropLink): Promise<void> {
+async function connectExchangeClose(link: InteropLink): Promise<void> {
   await link.connect();
   await link.exchange();
   await link.close();

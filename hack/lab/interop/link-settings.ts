@@ -66,10 +66,10 @@ export const addresses = {
 export const peerName = 'strongswan';
 
 /** Identities; ours is the lower one, so that by default our agent begins. */
-export const identities: Sides<string> = { ours: 'agent.lab.test', theirs: 'charon.lab.test' };
+const identities: Sides<string> = { ours: 'agent.lab.test', theirs: 'charon.lab.test' };
 
 /** The one Child SA of a plain link. */
-export const transportChild: ChildSettings = { name: 'data', ours: {}, theirs: { mode: 'transport' } };
+const transportChild: ChildSettings = { name: 'data', ours: {}, theirs: { mode: 'transport' } };
 
 /** A Child SA in tunnel mode between the networks of a family behind both ends. */
 export function tunnelChild(family: Family): ChildSettings {
