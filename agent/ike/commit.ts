@@ -33,7 +33,8 @@ export function commit(
   const { connection } = sa;
   const established = outcome.next.kind === 'established' && before !== 'established';
   if (established && connection !== undefined) reportEstablished(core, at, sa);
-  if (outcome.install !== undefined && connection !== undefined) {
+  const installs = outcome.install !== undefined && connection !== undefined;
+  if (installs) {
     const { agreement, keys } = outcome.install;
     if (request !== undefined && response !== undefined && outcome.replyWithoutChild !== undefined) {
       core.fallback = { sa, request, response, payloads: outcome.replyWithoutChild };
@@ -41,16 +42,16 @@ export function commit(
     const reply = request && response && { path: request.path, datagrams: response };
     installChild(core, at, sa, connection, { agreement, keys, reply, first: established });
     settleLater(core, sa, at);
-  } else if (response !== undefined && request !== undefined) core.transmit(request.path, response);
+  }
   for (const fact of outcome.facts ?? []) core.report(fact);
   if (outcome.failure !== undefined) noteFailure(core, at, sa, connection, outcome.failure);
   if (outcome.remove !== undefined && connection !== undefined) {
     removeChildren(core, at, sa, connection, outcome.remove.inboundSpis, outcome.remove.reason);
   }
-  if (outcome.close !== undefined) {
-    closeIkeSa(core, at, sa, outcome.close);
-    return;
-  }
+  if (outcome.close !== undefined) closeIkeSa(core, at, sa, outcome.close);
+  // A peer receives on what it deletes until it has our answer: nothing may be sent on it any more by then.
+  if (!installs && response !== undefined && request !== undefined) core.transmit(request.path, response);
+  if (outcome.close !== undefined) return;
   if (outcome.request !== undefined) sendInitial(core, at, sa, outcome.request);
   for (const queued of outcome.enqueue ?? []) enqueue(core, at, sa, queued);
   if (connection === undefined) return;
