@@ -202,6 +202,24 @@ describe('beginning and ending', () => {
     expect(pair.packet(pair.left)).toBe('blocked');
   });
 
+  it.each([0, 1, 2, 3, 4])('terminated after %i messages, one that begins by itself comes up again', (messages) => {
+    const pair = new Pair().configure();
+    pair.fire();
+    for (let message = 0; message < messages; message += 1) pair.deliver();
+    pair.command(pair.left, { kind: 'terminate', name: 'right' });
+    pair.advance(10_000);
+    expect(pair.encrypts()).toBe(true);
+  });
+
+  it('terminated while it waits to try again, one that begins by itself comes up all the same', () => {
+    const pair = new Pair();
+    pair.configureLeft();
+    pair.advanceLosing(61_500);
+    pair.configureRight();
+    pair.command(pair.left, { kind: 'terminate', name: 'right' });
+    expect(pair.advance(60_000).encrypts()).toBe(true);
+  });
+
   it('what an earlier run left is kept until its successor is in use; what nobody wants goes at once', () => {
     const pair = new Pair().configure().settle();
     const before = pair.sas(pair.left);

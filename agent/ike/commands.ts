@@ -28,7 +28,7 @@ export function onCommand(core: Core, at: Instant, command: Command): void {
       withConnection(core, command.name, (connection) => attempt(core, at, connection));
       return;
     case 'terminate':
-      withConnection(core, command.name, (connection) => endAll(core, at, connection, 'deletedLocally'));
+      withConnection(core, command.name, (connection) => terminate(core, at, connection));
       return;
     case 'terminateChild':
       withConnection(core, command.name, (connection) => endChild(core, at, connection, command.child));
@@ -135,6 +135,12 @@ function remove(core: Core, at: Instant, connection: Connection): void {
   orderPolicies(core, connection, 0, 0);
   removeOrphans(core, connection);
   core.schedule(connection);
+}
+
+/** A connection that is to be up by itself comes up again. */
+function terminate(core: Core, at: Instant, connection: Connection): void {
+  endAll(core, at, connection, 'deletedLocally');
+  scheduleAttempt(core, at, connection);
 }
 
 function endAll(core: Core, at: Instant, connection: Connection, reason: CloseReason): void {

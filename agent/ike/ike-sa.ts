@@ -137,10 +137,10 @@ function receiveResponse(core: Core, at: Instant, sa: IkeSa, received: Received)
   const payloads = open(core, at, sa, received);
   if (payloads === undefined) return;
   noteProofOfLife(sa, at, path);
+  noteAnswered(core, at, sa, messageId);
   const result = payloads.ok ? handleResponse(core, at, sa, payloads.value) : syntaxError(sa, payloads.error);
   if (result.ok) {
     sa.window.close();
-    noteAnswered(core, at, sa, messageId);
     commit(core, at, sa, result.value, undefined);
   } else refuseResponse(core, at, sa, result.error, path);
 }

@@ -4,7 +4,7 @@ import type { DataplaneCommand } from '../dataplane/types.ts';
 import { ExchangeType, NotifyType } from '../wire/registry.ts';
 import type { Fact } from './fact.ts';
 import { notify } from './notify.ts';
-import { address, childConfig, Pair, present, type Side } from './testing/pair.ts';
+import { address, childConfig, type Datagram, Pair, present, type Side } from './testing/pair.ts';
 import { calling, headline, ScriptedPeer } from './testing/scripted-peer.ts';
 import type { ConnectionConfig, IkeAction } from './types.ts';
 
@@ -144,6 +144,30 @@ describe('replacement', () => {
     pair.advanceLosing(1_000);
     expect(outbound()).not.toBe(before);
     expect(pair.packet(pair.right)).toBe('encrypted');
+  });
+
+  it('a responder that has learnt from an answer that the new pair is in use goes on with it while a third is made', () => {
+    const { pair, expire } = expiring();
+    expire();
+    pair.fire();
+    for (let message = 0; message < 4; message += 1) pair.deliver();
+    pair.fire();
+    pair.wire.length = 0;
+    pair.command(pair.right, { kind: 'checkLiveness', name: 'left' });
+    pair.deliver();
+    pair.deliver();
+    pair.settle();
+    const child = present(pair.status(pair.left).ikeSas.at(-1)?.children[0]);
+    const id = { destination: pair.right.address, spi: child.outboundSpi };
+    pair.handle(pair.left, { kind: 'kernel', event: { kind: 'expire', id, reqid: child.reqid, hard: false } });
+    for (let second = 0; second < 10; second += 1) {
+      pair.at += 1_000;
+      pair.fire();
+      // Neither the Delete of the first pair comes through nor the grant of the third.
+      const isLost = ({ from, bytes }: Datagram) => headline(bytes)[0] === (from === pair.left ? 37 : 35);
+      for (const datagram of pair.wire.splice(0)) if (!isLost(datagram)) pair.deliverCopy(datagram);
+      expect(pair.packet(pair.right), `after ${second} s`).toBe('encrypted');
+    }
   });
 
   it('policies are there at every moment: none is ever deleted', () => {
