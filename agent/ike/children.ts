@@ -3,12 +3,13 @@ import type { SaId } from '../dataplane/types.ts';
 import { type ChildAgreement, type ChildSa, childSa, saSpecs } from './child-sa.ts';
 import { type Connection, childrenOf, type OrphanSa } from './connection.ts';
 import type { Core } from './core.ts';
+import { isAboutToEnd, isToBeDeleted } from './ending.ts';
 import type { CloseReason } from './fact.ts';
 import { followUpLater } from './follow-up.ts';
 import { policyCommands } from './policies.ts';
 import { hasSettled, orphanPins, retire, retireOrphans } from './retirement.ts';
 import { selectorText } from './selector.ts';
-import type { IkeSa } from './state.ts';
+import type { IkeSa, QueuedRequest } from './state.ts';
 import type { Instant, Path } from './types.ts';
 
 /*
@@ -50,7 +51,7 @@ export function installChild(
   if (reply !== undefined) core.transmit(reply.path, reply.datagrams);
   core.command({ kind: 'addSa', sa: outbound }, connection, sa.number, child.inboundSpi);
   setChildren(sa, (children) => [...children, child]);
-  if (usage === 'current') makeCurrent(core, sa, connection, child);
+  if (usage === 'current') makeCurrent(core, sa, connection, child, child.inboundSpi);
   if (awaitsPackets(connection, child)) {
     connection.switchCheckAt ??= at + core.context.limits.switchCheckMs;
     core.schedule(connection);
@@ -126,16 +127,30 @@ function settleChildren(
     setChildren(sa, (children) => children.map((each) => (each === child ? { ...child, settled: true } : each)));
     // One that had been superseded takes the place of an orphan all the same.
     const waits = child.usage === 'deferred' || !hasCurrent(connection, child.config.name);
-    if (waits) makeCurrent(core, sa, connection, child);
+    // A kernel that refuses to move the policies now is asked again: the peer counts on the pair.
+    if (waits) makeCurrent(core, sa, connection, child, 0);
     followUpLater(core, at, sa, [], false);
     retireOrphans(core, at, connection, child.config.reqid, child.installedAt);
+    hastenForgotten(core, at, connection);
   }
 }
 
-/** Sends on `child` from here on; older pairs of the same Child are received on only. */
-function makeCurrent(core: Core, sa: IkeSa, connection: Connection, child: ChildSa): void {
+/** What the peer has forgotten may have been kept only because its successors were not known to be in use. */
+function hastenForgotten(core: Core, at: Instant, connection: Connection): void {
+  for (const sa of connection.ikeSas) {
+    if (sa.state.kind !== 'established' || sa.state.endsAt === undefined) continue;
+    sa.state = { ...sa.state, endsAt: at };
+    core.touch(sa);
+  }
+}
+
+/**
+ * Sends on `child` from here on; older pairs of the same Child are received on only. With its inbound SPI as `childSpi`
+ * it is given up where the kernel refuses that.
+ */
+function makeCurrent(core: Core, sa: IkeSa, connection: Connection, child: ChildSa, childSpi: number): void {
   markCurrent(connection, child);
-  orderPolicies(core, connection, sa.number, child.inboundSpi);
+  orderPolicies(core, connection, sa.number, childSpi);
 }
 
 /**
@@ -236,25 +251,61 @@ function orphansOf(connection: Connection, child: ChildSa): readonly OrphanSa[] 
 /**
  * Where the pair that was sent on is gone, another takes its place: one that waited for it to end, else the newest of
  * those that it had superseded, which happens where two crossing exchanges are settled; but none that the peer has
- * forgotten. The policies follow when all are in place: none may lose its pin on the way.
+ * forgotten, and one that is to be deleted only for want of any other. The policies follow when all are in place: none
+ * may lose its pin on the way.
  */
 export function ensureCurrent(connection: Connection): void {
   const pins = orphanPins(connection);
   const names = new Set(childrenOf(connection).map((child) => child.config.name));
   for (const name of names) {
     const children = childrenOf(connection).filter((child) => isSameChild(child, name));
-    if (children.some(({ usage, config }) => usage === 'current' || pins.has(config.reqid))) continue;
+    const current = children.find(({ usage }) => usage === 'current');
+    const stays = current !== undefined && !isLeaving(connection, current);
+    if (stays || children.some(({ config }) => pins.has(config.reqid))) continue;
     const candidates = children.filter((child) => !isForgotten(connection, child));
-    const next = candidates.findLast(({ usage }) => usage === 'deferred') ?? candidates.at(-1);
+    const lasting = candidates.filter((child) => !isLeaving(connection, child));
+    const next = preferred(lasting) ?? current ?? preferred(candidates);
     if (next !== undefined) markCurrent(connection, next);
   }
 }
 
+function preferred(candidates: readonly ChildSa[]): ChildSa | undefined {
+  return candidates.findLast(({ usage }) => usage === 'deferred') ?? candidates.at(-1);
+}
+
 /** Whether the pair is of an IKE SA that the peer says it knows nothing of. */
 function isForgotten(connection: Connection, child: ChildSa): boolean {
-  return connection.ikeSas.some(
-    ({ state }) => state.kind === 'established' && state.endsAt !== undefined && state.children.includes(child),
-  );
+  const owner = ownerOf(connection, child);
+  return owner?.state.kind === 'established' && owner.state.endsAt !== undefined;
+}
+
+/** Whether a request that deletes the pair waits to be sent. */
+function isLeaving(connection: Connection, child: ChildSa): boolean {
+  const owner = ownerOf(connection, child);
+  return owner !== undefined && isToBeDeleted(owner, child.inboundSpi);
+}
+
+function ownerOf(connection: Connection, child: ChildSa): IkeSa | undefined {
+  return connection.ikeSas.find(({ state }) => state.kind === 'established' && state.children.includes(child));
+}
+
+/** Pairs that are to be deleted are received on, but not sent on where there is any other. */
+export function sendOnOthers(core: Core, sa: IkeSa, connection: Connection): void {
+  ensureCurrent(connection);
+  orderPolicies(core, connection, sa.number, 0);
+}
+
+/** Whether what a request is to end is all that is left: a pair that is sent on, or the last IKE SA. */
+export function isNeeded(connection: Connection, sa: IkeSa, request: QueuedRequest): boolean {
+  if (sa.state.kind !== 'established') return false;
+  const only = request.kind === 'deleteChild' ? request.inboundSpi : undefined;
+  const ending = sa.state.children.filter(({ inboundSpi }) => only === undefined || only === inboundSpi);
+  if (ending.some(({ usage }) => usage === 'current')) return true;
+  return only === undefined && !connection.ikeSas.some((other) => other !== sa && isLasting(other));
+}
+
+function isLasting(sa: IkeSa): boolean {
+  return sa.state.kind === 'established' && sa.state.endsAt === undefined && !isAboutToEnd(sa);
 }
 
 function markCurrent(connection: Connection, child: ChildSa): void {

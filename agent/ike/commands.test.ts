@@ -202,6 +202,17 @@ describe('beginning and ending', () => {
     expect(pair.packet(pair.left)).toBe('blocked');
   });
 
+  it('terminated while a question is open, the SAs go on receiving until the peer has heard of their end', () => {
+    const pair = new Pair().configure().settle().advance(10_000);
+    pair.command(pair.left, { kind: 'checkLiveness', name: 'right' });
+    pair.command(pair.left, { kind: 'terminate', name: 'right' });
+    pair.deliver();
+    pair.deliver();
+    pair.wire.length = 0;
+    pair.advanceLosing(8_000);
+    expect(pair.packet(pair.right)).toBe('encrypted');
+  });
+
   it.each([0, 1, 2, 3, 4])('terminated after %i messages, one that begins by itself comes up again', (messages) => {
     const pair = new Pair().configure();
     pair.fire();

@@ -156,7 +156,8 @@ function endChild(core: Core, at: Instant, connection: Connection, name: string)
   for (const sa of connection.ikeSas) {
     if (sa.state.kind !== 'established') continue;
     for (const child of sa.state.children) {
-      if (child.config.name === name) enqueue(core, at, sa, { kind: 'deleteChild', inboundSpi: child.inboundSpi });
+      if (child.config.name !== name) continue;
+      enqueue(core, at, sa, { kind: 'deleteChild', inboundSpi: child.inboundSpi, reason: 'deletedLocally' });
     }
   }
 }

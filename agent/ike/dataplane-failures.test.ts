@@ -162,6 +162,24 @@ describe('a kernel that refuses', () => {
     }
   });
 
+  it('a responder that cannot move its policies yet keeps the pair that the peer sends on, and moves them later', () => {
+    const pair = new Pair().configure().settle().advance(60_000);
+    const id = { destination: pair.left.address, spi: pair.status(pair.left).ikeSas[0]?.children[0]?.inboundSpi ?? 0 };
+    let refused = 0;
+    pair.right.refuse = ({ kind }) => (kind === 'putPolicy' && refused++ === 0 ? 'no memory' : undefined);
+    pair.handle(pair.left, { kind: 'kernel', event: { kind: 'expire', id, reqid: 0x6000_0001, hard: false } });
+    pair.fire();
+    for (let message = 0; message < 4; message += 1) pair.deliver();
+    pair.wire.length = 0;
+    expect(pair.packet(pair.left)).toBe('encrypted');
+    pair.advanceLosing(900);
+    expect(refused).toBeGreaterThan(0);
+    expect(pair.advance(5_000).encrypts()).toBe(true);
+    const begun = pair.left.facts.filter(({ kind }) => kind === 'childSaEstablished');
+    expect(begun).toHaveLength(2);
+    expect(isWhole(pair)).toBe(true);
+  });
+
   it('an SA that cannot be deleted does not keep what stands behind it from happening', () => {
     const pair = new Pair().configure({ initiation: 'onDemand' });
     pair.command(pair.left, { kind: 'initiate', name: 'right' });

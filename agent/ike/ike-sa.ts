@@ -12,6 +12,7 @@ import { ExchangeType, NotifyType } from '../wire/registry.ts';
 import { settleAnswered, settleGranted } from './children.ts';
 import { commit } from './commit.ts';
 import type { Core } from './core.ts';
+import { isAboutToEnd, isDelete } from './ending.ts';
 import { onCreateChildRequest, onCreateChildResponse } from './exchange/create-child-sa.ts';
 import { onAuthRequest, onAuthResponse } from './exchange/ike-auth.ts';
 import { onInitResponse } from './exchange/ike-sa-init.ts';
@@ -20,7 +21,7 @@ import { notify } from './notify.ts';
 import { noteProofOfLife, open, type Received } from './opening.ts';
 import type { HandledRequest, Outcome, Refusal } from './outcome.ts';
 import { refuseRequest, refuseResponse, syntaxError } from './refusing.ts';
-import { forgetAsked, isAboutToEnd } from './requests.ts';
+import { forgetAsked } from './requests.ts';
 import { hastenRetirement } from './retirement.ts';
 import type { IkeSa } from './state.ts';
 import type { Instant } from './types.ts';
@@ -150,7 +151,7 @@ function noteAnswered(core: Core, at: Instant, sa: IkeSa, messageId: number): vo
   const { connection, state, queue } = sa;
   if (connection === undefined || state.kind !== 'established') return;
   settleAnswered(core, at, sa, connection, messageId);
-  if (!queue.some(({ kind }) => kind === 'deleteChild')) hastenRetirement(core, at, connection, sa.number);
+  if (!queue.some(isDelete)) hastenRetirement(core, at, connection, sa.number);
 }
 
 function receiveInitResponse(core: Core, at: Instant, sa: IkeSa, { message, bytes, path }: Received): void {

@@ -48,7 +48,7 @@ function onExpire(core: Core, at: Instant, event: Extract<DataplaneEvent, { kind
     return;
   }
   removeChildren(core, at, sa, connection, [child.inboundSpi], 'expired');
-  enqueue(core, at, sa, { kind: 'deleteChild', inboundSpi: child.inboundSpi });
+  enqueue(core, at, sa, { kind: 'deleteChild', inboundSpi: child.inboundSpi, reason: 'expired' });
   scheduleAttempt(core, at, connection);
 }
 
@@ -131,7 +131,7 @@ function abandonChild(
     const { request, payloads } = fallback;
     core.transmit(request.path, storeResponse(core, sa, secured, request, payloads));
   } else {
-    sa.queue.unshift({ kind: 'deleteChild', inboundSpi: child.inboundSpi });
+    sa.queue.unshift({ kind: 'deleteChild', inboundSpi: child.inboundSpi, reason: 'dataplaneFailed' });
     sendQueued(core, at, sa);
   }
   scheduleAttempt(core, at, connection);

@@ -66,7 +66,7 @@ function removeLost(core: Core, at: Instant, connection: Connection, installed: 
       if (saIds(child).every((id) => installed.has(saIdText(id)))) continue;
       core.report({ kind: 'saExpired', connection: connection.config.name, child: child.config.name, hard: true });
       removeChildren(core, at, sa, connection, [child.inboundSpi], 'expired');
-      enqueue(core, at, sa, { kind: 'deleteChild', inboundSpi: child.inboundSpi });
+      enqueue(core, at, sa, { kind: 'deleteChild', inboundSpi: child.inboundSpi, reason: 'expired' });
     }
   }
   scheduleAttempt(core, at, connection);

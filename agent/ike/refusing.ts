@@ -3,10 +3,11 @@ import type { GrammarError } from '../wire/grammar.ts';
 import { NotifyType } from '../wire/registry.ts';
 import { closeIkeSa, noteFailure } from './closing.ts';
 import type { Core } from './core.ts';
+import type { EndingRequest } from './ending.ts';
 import { notify } from './notify.ts';
 import type { HandledRequest, Refusal } from './outcome.ts';
 import { securedBy, storeResponse } from './protected-message.ts';
-import { type EndingRequest, endWith } from './requests.ts';
+import { endWith } from './requests.ts';
 import type { IkeSa } from './state.ts';
 import type { Instant, Path } from './types.ts';
 

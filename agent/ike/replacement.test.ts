@@ -281,6 +281,38 @@ describe('replacement', () => {
     ]);
   });
 
+  it('leaves the old pair in use where the new one goes before the Delete of the old one could be sent', () => {
+    const peer = calling();
+    const first = peer.accept();
+    peer.send(peer.respond(first, [...peer.proof(), ...peer.child()]));
+    const { pair, subject } = peer;
+    pair.advanceLosing(5_000);
+    const old = present(pair.status(subject).ikeSas[0]);
+    pair.command(subject, { kind: 'checkLiveness', name: 'right' });
+    const question = peer.take();
+    const child = present(old.children[0]);
+    const id = { destination: subject.address, spi: child.inboundSpi };
+    pair.handle(subject, { kind: 'kernel', event: { kind: 'expire', id, reqid: child.reqid, hard: false } });
+    pair.fire();
+    const successor = new ScriptedPeer(pair);
+    successor.localSpi = '2222222222222222' as never;
+    successor.espSpi = 0x0f0f0f0f;
+    const second = successor.accept();
+    successor.send(successor.respond(second, [...successor.proof(), ...successor.child()]));
+    pair.fire();
+    const out = () => present(pair.policies(subject).find(({ direction }) => direction === 'out')).template?.spi;
+    expect(out()).toBe(0x0f0f0f0f);
+    pair.wire.length = 0;
+    const ended = { kind: 'delete', protocol: 1, spiSize: 0, spis: [] } as const;
+    successor.send(successor.request(ExchangeType.INFORMATIONAL, [ended]));
+    expect(out()).toBe(child.outboundSpi);
+    pair.wire.length = 0;
+    peer.send(peer.respond(question, []));
+    pair.advanceLosing(5_000);
+    expect(out()).toBe(child.outboundSpi);
+    expect(pair.status(subject).ikeSas).toMatchObject([{ number: old.number, state: 'established' }]);
+  });
+
   it('is tried again, the old pair in use, where the peer does not answer', () => {
     const { pair, expire } = expiring();
     expire();

@@ -1,16 +1,15 @@
 import { ExchangeType } from '../wire/registry.ts';
-import { removeAllChildren, removeChildren } from './children.ts';
+import { isNeeded, removeAllChildren, removeChildren, sendOnOthers } from './children.ts';
 import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
+import { type EndingRequest, isAboutToEnd, isEnding, isOfUseUntilSent } from './ending.ts';
 import { createChildRequest } from './exchange/create-child-sa.ts';
 import { informationalRequest } from './exchange/informational.ts';
 import type { CloseReason } from './fact.ts';
+import { settleLater } from './follow-up.ts';
 import { type Secured, sendRequest } from './protected-message.ts';
 import type { Established, IkeSa, IkeSaState, QueuedRequest } from './state.ts';
 import type { Instant } from './types.ts';
-
-/** A request that ends the IKE SA. */
-export type EndingRequest = Extract<QueuedRequest, { kind: 'deleteIkeSa' | 'authenticationFailed' }>;
 
 /**
  * Puts a request of ours in line and sends it if the window is free. A full line drops it: the peer is not answering.
@@ -19,12 +18,14 @@ export function enqueue(core: Core, at: Instant, sa: IkeSa, request: QueuedReque
   if (sa.state.kind !== 'established') return;
   if (sa.queue.length >= core.context.limits.queuedRequests) return;
   if (isAboutToEnd(sa)) return;
-  if (isEnding(request)) {
-    sa.queue.length = 0;
-    // The kernel need not wait until an open request has been answered.
-    if (sa.connection !== undefined) removeAllChildren(core, at, sa, sa.connection, endReason(request));
-  }
+  if (isEnding(request)) sa.queue.length = 0;
   sa.queue.push(request);
+  const { connection } = sa;
+  // What has been replaced goes when the peer is told; for anything else the kernel need not wait until then.
+  if (connection !== undefined && isOfUseUntilSent(request)) sendOnOthers(core, sa, connection);
+  else if (connection !== undefined && isEnding(request)) {
+    removeAllChildren(core, at, sa, connection, endReason(request));
+  }
   sendQueued(core, at, sa);
 }
 
@@ -34,6 +35,11 @@ export function sendQueued(core: Core, at: Instant, sa: IkeSa): void {
   if (state.kind !== 'established' || connection === undefined || sa.window.pending !== undefined) return;
   const request = sa.queue.shift();
   if (request === undefined) return;
+  if (isOfUseUntilSent(request) && isNeeded(connection, sa, request)) {
+    settleLater(core, sa, at);
+    sendQueued(core, at, sa);
+    return;
+  }
   const { name, liveness } = connection.config;
   switch (request.kind) {
     case 'deleteIkeSa':
@@ -42,7 +48,7 @@ export function sendQueued(core: Core, at: Instant, sa: IkeSa): void {
       return;
     case 'deleteChild':
       inform(core, at, sa, state, request, liveness.timeoutMs);
-      removeChildren(core, at, sa, connection, [request.inboundSpi], 'deletedLocally');
+      removeChildren(core, at, sa, connection, [request.inboundSpi], request.reason);
       return;
     case 'liveness':
       core.report({ kind: 'livenessChecked', connection: name, path: sa.path });
@@ -59,8 +65,8 @@ export function endWith(core: Core, at: Instant, sa: IkeSa, secured: Secured, re
   const { state, connection } = sa;
   const reason = endReason(request);
   const { deleteTimeoutMs } = core.context.limits;
-  inform(core, at, sa, secured, request, deleteTimeoutMs);
   if (connection !== undefined) removeAllChildren(core, at, sa, connection, reason);
+  inform(core, at, sa, secured, request, deleteTimeoutMs);
   forgetAsked(core, state);
   const { keys, cryptography } = secured;
   const established = state.kind === 'established';
@@ -123,13 +129,4 @@ function inform(
 
 function endReason(request: EndingRequest): CloseReason {
   return request.kind === 'deleteIkeSa' ? request.reason : 'negotiationFailed';
-}
-
-/** Whether the IKE SA ends as soon as an open request has been answered: it takes on nothing new. */
-export function isAboutToEnd(sa: IkeSa): boolean {
-  return sa.queue.some(isEnding);
-}
-
-function isEnding(request: QueuedRequest): request is EndingRequest {
-  return request.kind === 'deleteIkeSa' || request.kind === 'authenticationFailed';
 }

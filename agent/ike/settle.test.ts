@@ -173,13 +173,30 @@ describe('a peer that has lost its memory', () => {
 
   it('keeps the old SAs until the new ones are in use', () => {
     const pair = restarted();
-    const [before] = pair.outbound(pair.left);
+    const before = present(pair.outbound(pair.left)[0]).id.spi;
+    const pin = () => present(pair.policies(pair.left).find(({ direction }) => direction === 'out')).template?.spi;
+    const spis = () => pair.outbound(pair.left).map(({ id }) => id.spi);
+    const pins = new Set<number | undefined>();
+    for (let step = 0; step < 20; step += 1) {
+      if (pair.wire.length > 0) pair.deliver();
+      pair.fire();
+      expect(spis()).toContain(pin());
+      pins.add(pin());
+    }
+    expect(pins.size).toBe(2);
+    pair.advance(1_000);
+    expect(spis()).toEqual([pin()]);
+    expect(spis()).not.toContain(before);
+  });
+
+  it('keeps nothing of them once the new ones are in use: a Child that is ended then does not bring them back', () => {
+    const pair = restarted();
+    const before = present(pair.outbound(pair.left)[0]).id.spi;
     pair.settle();
-    expect(pair.outbound(pair.left)).toHaveLength(2);
-    expect(pair.outbound(pair.left)).toContainEqual(before);
-    pair.advance(10_000);
-    expect(pair.outbound(pair.left)).toHaveLength(1);
-    expect(pair.outbound(pair.left)).not.toContainEqual(before);
+    pair.command(pair.right, { kind: 'terminateChild', name: 'left', child: 'hosts' });
+    pair.settle();
+    expect(pair.outbound(pair.left).map(({ id }) => id.spi)).not.toContain(before);
+    expect(pair.advance(5_000).encrypts()).toBe(true);
   });
 
   it('an INITIAL_CONTACT is said once, not at every new IKE SA', () => {

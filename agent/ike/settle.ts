@@ -1,6 +1,6 @@
 import { compareBytes } from './byte-order.ts';
 import { closeIkeSa } from './closing.ts';
-import { askForMissing, backoffMs, isSatisfied, lacksChildren } from './connecting.ts';
+import { askForMissing, backoffMs, isSatisfied, lacksChildren, scheduleAttempt } from './connecting.ts';
 import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
 import { followUpLater, settleLater } from './follow-up.ts';
@@ -61,9 +61,10 @@ export function settle(core: Core, at: Instant, connection: Connection, sa: IkeS
   if (sa.state.kind !== 'established') return;
   sa.state = { ...sa.state, settleAt: undefined };
   if (isSatisfied(connection)) connection.failures = 0;
+  else scheduleAttempt(core, at, connection);
   for (const child of sa.state.children) {
     if (child.usage !== 'superseded' || !isReplacedByUs(sa.state, child.config.name)) continue;
-    enqueue(core, at, sa, { kind: 'deleteChild', inboundSpi: child.inboundSpi });
+    enqueue(core, at, sa, { kind: 'deleteChild', inboundSpi: child.inboundSpi, reason: 'replaced' });
   }
   for (const other of connection.ikeSas) {
     if (other !== sa && sa.state.kind === 'established') settleBetween(core, at, connection, sa, other);

@@ -166,7 +166,7 @@ export interface AskedChild {
 export type QueuedRequest =
   | { readonly kind: 'liveness' }
   | { readonly kind: 'deleteIkeSa'; readonly reason: CloseReason }
-  | { readonly kind: 'deleteChild'; readonly inboundSpi: number }
+  | { readonly kind: 'deleteChild'; readonly inboundSpi: number; readonly reason: CloseReason }
   /** By the name of its configuration; `group` where the peer asked for another one. */
   | { readonly kind: 'createChild'; readonly child: string; readonly group: number | undefined }
   /** Tells the peer why its proof was refused, and deletes (RFC 7296 §2.21.2). */

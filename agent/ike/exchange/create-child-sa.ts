@@ -128,7 +128,8 @@ export function onCreateChildResponse(
         const text = `${connection.config.name} answered the key exchange of Child ${offer.config.name} with a value of another kind`;
         core.espSpis.delete(offer.inboundSpi);
         const failure = accepted.ok ? ({ reason: 'peerViolation', by: 'us', text } as const) : accepted.error;
-        return ok({ next, failure, enqueue: [{ kind: 'deleteChild', inboundSpi: offer.inboundSpi }] });
+        const { inboundSpi } = offer;
+        return ok({ next, failure, enqueue: [{ kind: 'deleteChild', inboundSpi, reason: 'negotiationFailed' }] });
       }
       if (asked.deleted.includes(accepted.value.outboundSpi)) {
         secret?.wipe();

@@ -180,7 +180,9 @@ export function finishAuth(
   if (!accepted.ok) {
     core.espSpis.delete(offer.inboundSpi);
     // The peer has installed it: it is told to delete it again.
-    return ok({ ...base, failure: accepted.error, enqueue: [{ kind: 'deleteChild', inboundSpi: offer.inboundSpi }] });
+    const { inboundSpi } = offer;
+    const enqueue = [{ kind: 'deleteChild', inboundSpi, reason: 'negotiationFailed' }] as const;
+    return ok({ ...base, failure: accepted.error, enqueue });
   }
   return ok({
     ...base,
