@@ -1,5 +1,5 @@
 import type { ChildKeys } from '../crypto/keymat.ts';
-import type { IpsecMode, SaSpec, Selector } from '../dataplane/types.ts';
+import type { IpsecMode, SaLifetime, SaSpec, Selector } from '../dataplane/types.ts';
 import type { IpAddress } from '../wire/ip-address.ts';
 import type { TrafficSelector } from '../wire/payloads/ts.ts';
 import type { Suite } from './suite.ts';
@@ -21,6 +21,8 @@ export interface ChildSa {
   /** The same for the kernel: of packets that leave. */
   readonly outbound: readonly Selector[];
   readonly installedAt: Instant;
+  /** Its limits in the kernel: those of the configuration, the soft ones changed by chance. */
+  readonly lifetime: SaLifetime;
   /**
    * `deferred`: a responder's new pair, received on but not sent on yet because the initiator may not have its inbound
    * SA; `superseded`: received on until packets under way are in, never sent on.
@@ -49,15 +51,11 @@ export interface ChildAgreement {
   readonly weInitiated: boolean;
 }
 
+/** What of a Child SA is not agreed on with the peer. */
+type LocalChoices = Pick<ChildSa, 'udpEncapsulation' | 'lifetime' | 'usage' | 'settledBy'>;
+
 /** The Child SA of an agreement, as it will stand on `path`. */
-export function childSa(
-  at: Instant,
-  agreement: ChildAgreement,
-  path: Path,
-  udpEncapsulation: boolean,
-  usage: ChildSa['usage'],
-  settledBy: number | undefined,
-): ChildSa {
+export function childSa(at: Instant, agreement: ChildAgreement, path: Path, choices: LocalChoices): ChildSa {
   return {
     config: agreement.config,
     suite: agreement.suite,
@@ -66,15 +64,13 @@ export function childSa(
     outboundSpi: agreement.outboundSpi,
     localAddress: path.localAddress,
     remoteAddress: path.remoteAddress,
-    udpEncapsulation,
     localSelectors: agreement.localSelectors,
     remoteSelectors: agreement.remoteSelectors,
     outbound: agreement.outbound,
     installedAt: at,
-    usage,
     weInitiated: agreement.weInitiated,
     settled: false,
-    settledBy,
+    ...choices,
   };
 }
 
@@ -94,7 +90,7 @@ export function saSpecs(
     algorithms: { encryption: suite.encryption, keyBits: suite.keyBits, integrity: suite.integrity },
     esn: suite.esn,
     replayWindow: config.replayWindow,
-    lifetime: config.lifetime,
+    lifetime: child.lifetime,
   };
   const { localPort, remotePort } = path;
   return {

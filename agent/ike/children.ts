@@ -9,6 +9,7 @@ import { followUpLater } from './follow-up.ts';
 import { policyCommands } from './policies.ts';
 import { hasSettled, orphanPins, retire, retireOrphans } from './retirement.ts';
 import { selectorText } from './selector.ts';
+import { shortenedLimits } from './soft-limit.ts';
 import type { IkeSa, QueuedRequest } from './state.ts';
 import type { Instant, Path } from './types.ts';
 
@@ -45,7 +46,9 @@ export function installChild(
   const usage = reply !== undefined && (older || orphanPins(connection).has(reqid)) ? 'deferred' : 'current';
   // An answer shows that the peer has our last response only where it could not answer before it had it.
   const settledBy = agreement.weInitiated || first ? sa.window.nextRequestId : undefined;
-  const child = childSa(at, agreement, path, sa.nat.local || sa.nat.remote, usage, settledBy);
+  const lifetime = shortenedLimits(agreement.config.lifetime, core.context.random.jitter);
+  const udpEncapsulation = sa.nat.local || sa.nat.remote;
+  const child = childSa(at, agreement, path, { udpEncapsulation, lifetime, usage, settledBy });
   const { inbound, outbound } = saSpecs(child, keys, path);
   core.command({ kind: 'addSa', sa: inbound }, connection, sa.number, child.inboundSpi);
   if (reply !== undefined) core.transmit(reply.path, reply.datagrams);

@@ -2,7 +2,7 @@ import type { KernelSnapshot } from '../dataplane/types.ts';
 import { assertNever } from '../result.ts';
 import { orderPolicies } from './children.ts';
 import { closeIkeSa } from './closing.ts';
-import { attempt, isSatisfied, scheduleAttempt } from './connecting.ts';
+import { attempt, isSatisfied, reauthenticate, scheduleAttempt } from './connecting.ts';
 import { type Connection, initiationOf, newConnection } from './connection.ts';
 import type { Core } from './core.ts';
 import type { CloseReason } from './fact.ts';
@@ -10,6 +10,8 @@ import { sameIdentity } from './identity.ts';
 import { inherit, removeUnwanted } from './kernel-snapshot.ts';
 import { enqueue } from './requests.ts';
 import { removeOrphans, retiringAnyway } from './retirement.ts';
+import { shortened } from './soft-limit.ts';
+import type { Established } from './state.ts';
 import type { ChildConfig, Command, ConnectionConfig, Instant } from './types.ts';
 
 /** Carries out an order of the runtime. An unknown name is no failure: the connection is gone as it was to be. */
@@ -26,6 +28,9 @@ export function onCommand(core: Core, at: Instant, command: Command): void {
       return;
     case 'initiate':
       withConnection(core, command.name, (connection) => attempt(core, at, connection));
+      return;
+    case 'reauthenticate':
+      withConnection(core, command.name, (connection) => reauthenticateNow(core, at, connection));
       return;
     case 'terminate':
       withConnection(core, command.name, (connection) => terminate(core, at, connection));
@@ -112,17 +117,28 @@ function adjust(core: Core, at: Instant, connection: Connection, config: Connect
   for (const sa of connection.ikeSas) {
     core.touch(sa);
     if (sa.state.kind !== 'established') continue;
-    const replaceAt = sa.state.replaceAt + config.ikeLifetimeMs - before.ikeLifetimeMs;
+    const rekeyAt = sa.state.rekeyAt + config.ikeLifetimeMs - before.ikeLifetimeMs;
+    const reauthenticateAt = reauthenticationAt(core, sa.state, before, config);
     const children = sa.state.children.map((child) => {
       const current = config.children.find(({ name }) => name === child.config.name);
       return current === undefined ? child : { ...child, config: current };
     });
-    sa.state = { ...sa.state, children, replaceAt };
+    sa.state = { ...sa.state, children, rekeyAt, reauthenticateAt };
   }
   orderPolicies(core, connection, 0, 0);
   if (initiationOf(before) === initiationOf(config)) return;
   if (connection.replacing === 0) connection.nextAttemptAt = undefined;
   if (!isSatisfied(connection)) begin(core, at, connection);
+}
+
+function reauthenticationAt(
+  core: Core,
+  state: Established,
+  before: ConnectionConfig,
+  { reauthenticationMs }: ConnectionConfig,
+): Instant | undefined {
+  if (reauthenticationMs === before.reauthenticationMs) return state.reauthenticateAt;
+  return reauthenticationMs && state.authenticatedAt + shortened(reauthenticationMs, core.context.random.jitter);
 }
 
 function remove(core: Core, at: Instant, connection: Connection): void {
@@ -135,6 +151,12 @@ function remove(core: Core, at: Instant, connection: Connection): void {
   orderPolicies(core, connection, 0, 0);
   removeOrphans(core, connection);
   core.schedule(connection);
+}
+
+/** Where there is no IKE SA, whatever is begun brings new proofs anyway. */
+function reauthenticateNow(core: Core, at: Instant, connection: Connection): void {
+  const standing = connection.ikeSas.findLast((sa) => sa.state.kind === 'established');
+  if (standing !== undefined) reauthenticate(core, at, connection, standing);
 }
 
 /** A connection that is to be up by itself comes up again. */

@@ -1,6 +1,6 @@
 import { installChild, removeChildren } from './children.ts';
 import { closeIkeSa, noteFailure } from './closing.ts';
-import { backoffMs, missingChildren, replace, scheduleAttempt } from './connecting.ts';
+import { backoffMs, missingChildren, reauthenticate, scheduleAttempt } from './connecting.ts';
 import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
 import { followUpLater, settleLater } from './follow-up.ts';
@@ -63,7 +63,7 @@ export function commit(
   if (sa.state.kind !== 'established') return;
   const weInstalled = outcome.install?.agreement.weInitiated === true;
   if (!weInstalled) sendQueued(core, at, sa);
-  if (outcome.replace === true) replace(core, at + core.context.limits.reconnectFirstMs, connection, sa);
+  if (outcome.replace === true) reauthenticate(core, at + core.context.limits.reconnectFirstMs, connection, sa);
   else if (outcome.failure !== undefined) scheduleAttempt(core, at, connection);
   else if (!established) scheduleAttempt(core, at, connection);
   if (weInstalled) {

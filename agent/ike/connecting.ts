@@ -102,8 +102,11 @@ export function scheduleAttempt(core: Core, at: Instant, connection: Connection)
   core.schedule(connection);
 }
 
-/** Replaces an IKE SA and its Child SA by new ones, the old ones in use until then (make before break). */
-export function replace(core: Core, at: Instant, connection: Connection, sa: IkeSa): void {
+/**
+ * Replaces an IKE SA and its Child SAs by new ones, with new proofs of identity, the old ones in use until then (make
+ * before break; RFC 7296 §2.8.3).
+ */
+export function reauthenticate(core: Core, at: Instant, connection: Connection, sa: IkeSa): void {
   if (connection.config.remoteAddress === 'any') return;
   connection.replacing = sa.number;
   connection.nextAttemptAt = at;

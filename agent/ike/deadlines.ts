@@ -1,7 +1,7 @@
 import { NotifyType } from '../wire/registry.ts';
 import { askForCounters } from './children.ts';
 import { closeIkeSa, noteFailure } from './closing.ts';
-import { attempt, replace } from './connecting.ts';
+import { attempt, reauthenticate } from './connecting.ts';
 import { type Connection, childrenOf } from './connection.ts';
 import type { Core } from './core.ts';
 import { unprotectedErrorText } from './exchange/ike-sa-init.ts';
@@ -29,7 +29,8 @@ export function ikeSaDeadline(sa: IkeSa, limits: Limits): Instant | undefined {
       break;
     case 'established':
       if (pending === undefined) consider(livenessAt(sa, limits));
-      consider(state.replaceAt);
+      consider(state.rekeyAt);
+      consider(state.reauthenticateAt);
       consider(state.settleAt);
       consider(state.followUp?.at);
       consider(state.endsAt);
@@ -93,9 +94,13 @@ function whileEstablished(core: Core, at: Instant, sa: IkeSa, state: Established
   if (state.followUp !== undefined && state.followUp.at <= at) followUp(core, at, connection, sa, state.followUp);
   if (state.settleAt !== undefined && state.settleAt <= at) settle(core, at, connection, sa);
   if (sa.state.kind !== 'established') return;
-  if (state.replaceAt <= at || sa.window.exhausted) {
-    sa.state = { ...sa.state, replaceAt: at + REPLACE_RETRY_MS };
-    replace(core, at, connection, sa);
+  if (state.rekeyAt <= at || sa.window.exhausted) {
+    sa.state = { ...sa.state, rekeyAt: at + REPLACE_RETRY_MS };
+    reauthenticate(core, at, connection, sa);
+  }
+  if (state.reauthenticateAt !== undefined && state.reauthenticateAt <= at) {
+    sa.state = { ...sa.state, reauthenticateAt: at + REPLACE_RETRY_MS };
+    reauthenticate(core, at, connection, sa);
   }
   if (sa.window.pending !== undefined || livenessAt(sa, core.context.limits) > at) return;
   if (sa.queue.length === 0) enqueue(core, at, sa, { kind: 'liveness' });

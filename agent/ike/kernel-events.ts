@@ -2,7 +2,7 @@ import type { DataplaneError, DataplaneEvent, SaId } from '../dataplane/types.ts
 import type { ChildSa } from './child-sa.ts';
 import { ensureCurrent, onCounters, orderPolicies, removeChildren } from './children.ts';
 import { noteFailure } from './closing.ts';
-import { attempt, backoffMs, isSatisfied, replace, scheduleAttempt } from './connecting.ts';
+import { attempt, backoffMs, isSatisfied, reauthenticate, scheduleAttempt } from './connecting.ts';
 import { type Connection, initiationOf } from './connection.ts';
 import type { Core } from './core.ts';
 import { settleLater } from './follow-up.ts';
@@ -44,7 +44,7 @@ function onExpire(core: Core, at: Instant, event: Extract<DataplaneEvent, { kind
   const { sa, connection, child } = found;
   core.report({ kind: 'saExpired', connection: connection.config.name, child: child.config.name, hard: event.hard });
   if (!event.hard) {
-    if (child.usage === 'current' && connection.replacing === 0) replace(core, at, connection, sa);
+    if (child.usage === 'current' && connection.replacing === 0) reauthenticate(core, at, connection, sa);
     return;
   }
   removeChildren(core, at, sa, connection, [child.inboundSpi], 'expired');

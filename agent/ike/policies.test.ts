@@ -41,6 +41,7 @@ function installed(config: ChildConfig, changes: Partial<ChildSa> = {}): ChildSa
     remoteSelectors,
     outbound: outboundSelectors(localSelectors, remoteSelectors, DEFAULT_LIMITS) ?? [],
     installedAt: 0,
+    lifetime: config.lifetime,
     usage: 'current',
     weInitiated: true,
     settled: true,

@@ -209,6 +209,19 @@ describe('replacement', () => {
     expect(pair.sas(pair.left)).toHaveLength(4);
   });
 
+  it('happens on order, and where a lifetime of the proofs is configured', () => {
+    const pair = new Pair().configure({ reauthenticationMs: 3_000_000 }).settle();
+    pair.command(pair.left, { kind: 'reauthenticate', name: 'right' });
+    pair.advance(20_000);
+    expect(count(pair.right, 'ikeSaEstablished')).toBe(2);
+    expect(pair.status(pair.right).ikeSas).toHaveLength(1);
+    pair.advance(2_000_000);
+    expect(count(pair.right, 'ikeSaEstablished')).toBe(2);
+    pair.advance(1_100_000);
+    expect(count(pair.right, 'ikeSaEstablished')).toBe(3);
+    expect(pair.encrypts()).toBe(true);
+  });
+
   it('happens at the lifetime of the IKE SA, not at the same moment at every node (RFC 7296 §2.8)', () => {
     const replacedAfter = (seed: number): number => {
       const pair = new Pair();

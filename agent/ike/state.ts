@@ -101,6 +101,8 @@ export interface Established {
   readonly keys: IkeKeys;
   readonly cryptography: IkeCryptography;
   readonly establishedAt: Instant;
+  /** When both sides proved who they are; a rekey does not change it. */
+  readonly authenticatedAt: Instant;
   /** min(Ni, Nr): decides between crossing initial exchanges; the same at both ends. */
   readonly lowestNonce: Uint8Array;
   readonly peerIsAgent: boolean;
@@ -108,8 +110,10 @@ export interface Established {
   /** Our open CREATE_CHILD_SA, if that is what is open. */
   readonly asked: AskedChild | undefined;
   readonly followUp: FollowUp | undefined;
-  /** When to replace the IKE SA. */
-  readonly replaceAt: Instant;
+  /** When to rekey the IKE SA. */
+  readonly rekeyAt: Instant;
+  /** When to replace it by one with new proofs of identity; undefined for never. */
+  readonly reauthenticateAt: Instant | undefined;
   /** When to end what this IKE SA or a newer pair in it has taken the place of; undefined where there is nothing. */
   readonly settleAt: Instant | undefined;
   /** When it ends without a Delete, because the peer has forgotten it (INITIAL_CONTACT); else undefined. */

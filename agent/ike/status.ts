@@ -5,7 +5,7 @@ import { identityText } from './identity.ts';
 import { securedBy } from './protected-message.ts';
 import { selectorText } from './selector.ts';
 import type { IkeSa } from './state.ts';
-import type { ChildSaStatus, ConnectionStatus, EndpointStatus, IkeSaStatus } from './types.ts';
+import type { ChildSaStatus, ConnectionStatus, EndpointStatus, IkeSaStatus, Instant } from './types.ts';
 
 /** A picture of all connections for people; it shares nothing that changes with the endpoint. */
 export function statusOf(core: Core): EndpointStatus {
@@ -50,6 +50,8 @@ function ikeSaStatus(sa: IkeSa): IkeSaStatus {
     nat: sa.nat,
     startedAt: sa.startedAt,
     establishedAt: established ? state.establishedAt : undefined,
+    rekeyAt: established ? state.rekeyAt : undefined,
+    reauthenticateAt: established ? state.reauthenticateAt : undefined,
     lastHeardAt: sa.lastHeardAt,
     children: established ? state.children.map(childStatus) : [],
   };
@@ -68,5 +70,11 @@ function childStatus(child: ChildSa): ChildSaStatus {
     localSelectors: child.localSelectors.map(selectorText),
     remoteSelectors: child.remoteSelectors.map(selectorText),
     installedAt: child.installedAt,
+    rekeyAt: afterSeconds(child.installedAt, child.lifetime.softSeconds),
+    expiresAt: afterSeconds(child.installedAt, child.lifetime.hardSeconds),
   };
+}
+
+function afterSeconds(at: Instant, seconds: number | undefined): Instant | undefined {
+  return seconds === undefined ? undefined : at + seconds * 1_000;
 }

@@ -94,8 +94,10 @@ export interface ConnectionConfig {
   readonly initiation: 'start' | 'onDemand' | 'respond' | 'takeover';
   readonly natTraversal: 'Auto' | 'Always' | 'Never';
   readonly liveness: { readonly intervalMs: number; readonly timeoutMs: number };
-  /** Milliseconds until the IKE SA is replaced. */
+  /** Milliseconds until the IKE SA is rekeyed. */
   readonly ikeLifetimeMs: number;
+  /** Milliseconds until both sides prove anew who they are; absent: never because of time. */
+  readonly reauthenticationMs?: number;
 }
 
 /** Orders from the runtime. */
@@ -107,6 +109,8 @@ export type Command =
   | { readonly kind: 'removeConnection'; readonly name: string }
   /** Begins now, whatever `initiation` says. */
   | { readonly kind: 'initiate'; readonly name: string }
+  /** Makes a new IKE SA, with new proofs of who both sides are; the old one is in use until then. */
+  | { readonly kind: 'reauthenticate'; readonly name: string }
   /** Deletes the connection's SAs, telling the peer; its policies stay. */
   | { readonly kind: 'terminate'; readonly name: string }
   /** Deletes one Child SA, telling the peer. */
@@ -208,6 +212,9 @@ export interface ChildSaStatus {
   readonly localSelectors: readonly string[];
   readonly remoteSelectors: readonly string[];
   readonly installedAt: Instant;
+  /** When it is rekeyed and when the kernel removes it, as far as time decides; undefined where it does not. */
+  readonly rekeyAt: Instant | undefined;
+  readonly expiresAt: Instant | undefined;
 }
 
 /** An IKE SA as `agent status` shows it. */
@@ -222,6 +229,9 @@ export interface IkeSaStatus {
   readonly nat: { readonly local: boolean; readonly remote: boolean };
   readonly startedAt: Instant;
   readonly establishedAt: Instant | undefined;
+  /** When it is rekeyed, and replaced by one with new proofs; undefined where that is not planned. */
+  readonly rekeyAt: Instant | undefined;
+  readonly reauthenticateAt: Instant | undefined;
   readonly lastHeardAt: Instant;
   readonly children: readonly ChildSaStatus[];
 }

@@ -11,10 +11,10 @@ import type { Fact } from '../fact.ts';
 import { identityText, sameIdentity } from '../identity.ts';
 import { hasNotify, notify } from '../notify.ts';
 import type { NegotiationFailure, Outcome, Refusal } from '../outcome.ts';
+import { shortened } from '../soft-limit.ts';
 import type { AuthRequested, ChildOffer, Established, Negotiated, SuspendedMessage } from '../state.ts';
 import { espKeyBytes } from '../suite.ts';
 import type { Instant, Path, VerificationJob } from '../types.ts';
-import { fraction } from '../window.ts';
 import { acceptChild, grantChild, offerChild } from './child-negotiation.ts';
 import { checkProof, idPayload, ownProof } from './proof.ts';
 
@@ -212,19 +212,21 @@ function saysInitialContact(connection: Connection, { handshake }: Negotiated): 
 function established(core: Core, at: Instant, connection: Connection, negotiated: Negotiated): Established {
   const { handshake, keys } = negotiated;
   const { initiatorNonce, responderNonce, cryptography, peerIsAgent } = handshake;
-  // Stretched over the last fifth of the lifetime, so that a mesh does not replace all its SAs in step.
-  const lifetimeMs = connection.config.ikeLifetimeMs * (1 - 0.2 * fraction(core.context.random.jitter));
+  const { ikeLifetimeMs, reauthenticationMs } = connection.config;
+  const { jitter } = core.context.random;
   return {
     kind: 'established',
     keys,
     cryptography,
     establishedAt: at,
+    authenticatedAt: at,
     lowestNonce: compareBytes(initiatorNonce, responderNonce) < 0 ? initiatorNonce : responderNonce,
     peerIsAgent,
     children: [],
     asked: undefined,
     followUp: undefined,
-    replaceAt: at + lifetimeMs,
+    rekeyAt: at + shortened(ikeLifetimeMs, jitter),
+    reauthenticateAt: reauthenticationMs && at + shortened(reauthenticationMs, jitter),
     settleAt: undefined,
     endsAt: undefined,
   };

@@ -129,7 +129,7 @@ describe('a configuration file', () => {
     selectors:
     - {local: 10.1.0.0/24, remote: 10.2.0.0/24, protocol: TCP, ports: [{from: 443}, {from: 8000, to: 8080}]}
   proposals: {ike: [aes256gcm16-prfsha384-ecp384], esp: [aes256gcm16-esn]}
-  lifetimes: {ike: 1h30m, child: 10m, childBytes: 1Gi, maxAgentOutage: 5m}
+  lifetimes: {ike: 1h30m, child: 10m, childBytes: 1Gi, maxAgentOutage: 5m, reauthentication: 24h}
   liveness: {interval: 10s, timeout: 1m}
   natTraversal: Always
   initiation: OnDemand
@@ -140,6 +140,7 @@ describe('a configuration file', () => {
       initiation: 'onDemand',
       natTraversal: 'Always',
       ikeLifetimeMs: 5_400_000,
+      reauthenticationMs: 86_400_000,
       liveness: { intervalMs: 10_000, timeoutMs: 60_000 },
       proposals: [{ algorithms: [{ id: 20, keyBits: 256 }, { id: 6 }, { id: 20 }] }],
     });

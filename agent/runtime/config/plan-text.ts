@@ -33,13 +33,15 @@ export function planText(plan: Plan): string {
 }
 
 function connectionLines(connection: ConnectionConfig): readonly string[] {
-  const { localAddress, remoteAddress, localIdentity, remoteIdentity, liveness } = connection;
+  const { localAddress, remoteAddress, localIdentity, remoteIdentity, liveness, reauthenticationMs } = connection;
+  const proofs =
+    reauthenticationMs === undefined ? '' : `, identities proven anew every ${durationText(reauthenticationMs)}`;
   return [
     `peer ${connection.name}: ${localAddress} to ${remoteAddress}`,
     `  we are ${identityText(localIdentity)}, the peer is ${identityText(remoteIdentity)}; both prove it by a pre-shared key`,
     `  ${INITIATION[connection.initiation]}`,
     ...proposalLines('  IKE', connection.proposals),
-    `  IKE SA replaced every ${durationText(connection.ikeLifetimeMs)}; a silent peer is asked after ` +
+    `  IKE SA rekeyed every ${durationText(connection.ikeLifetimeMs)}${proofs}; a silent peer is asked after ` +
       `${durationText(liveness.intervalMs)} and given up after ${durationText(liveness.timeoutMs)}; ` +
       `NAT traversal: ${connection.natTraversal}`,
     ...connection.children.flatMap((child) => childLines(child, connection)),
@@ -54,7 +56,7 @@ function childLines(child: ChildConfig, connection: ConnectionConfig): readonly 
     `    local  ${child.local.map((side) => selectorText(side, connection.localAddress)).join(' ')}`,
     `    remote ${child.remote.map((side) => selectorText(side, connection.remoteAddress)).join(' ')}`,
     ...proposalLines('    ESP', child.proposals),
-    `    SAs replaced after ${durationText(softSeconds * 1_000)}, gone at the latest after ${durationText(hardSeconds * 1_000)}`,
+    `    SAs rekeyed after ${durationText(softSeconds * 1_000)}, gone at the latest after ${durationText(hardSeconds * 1_000)}`,
   ];
 }
 

@@ -42,13 +42,13 @@ export function resolvePeer(
   const ikeProposals = proposalsOf('ike');
   const espProposals = proposalsOf('esp');
   const liveness = livenessOf(fields, path, around.defaults, faults);
-  const lifetime = childLifetime(fields, around.defaults);
+  const lifetimes = { ...around.defaults.lifetimes, ...fields.lifetimes };
   if (addresses === undefined) return undefined;
   const surroundings = {
     ...addresses,
     enforcement: fields.enforcement ?? around.defaults.enforcement ?? 'Required',
     proposals: espProposals,
-    lifetime,
+    lifetime: childLifetime(lifetimes),
   };
   const children = (fields.children ?? [{ name: DEFAULT_CHILD }]).map((child, index) => {
     const childPath = fields.children === undefined ? path : [...path, 'children', index];
@@ -67,7 +67,8 @@ export function resolvePeer(
     initiation: initiationOf(fields, around),
     natTraversal: fields.natTraversal ?? around.defaults.natTraversal ?? 'Auto',
     liveness,
-    ikeLifetimeMs: { ...around.defaults.lifetimes, ...fields.lifetimes }.ike ?? DEFAULT_IKE_LIFETIME_MS,
+    ikeLifetimeMs: lifetimes.ike ?? DEFAULT_IKE_LIFETIME_MS,
+    ...(lifetimes.reauthentication === undefined ? {} : { reauthenticationMs: lifetimes.reauthentication }),
   };
   return { path, connection, pairs: children.map(({ pairs }) => pairs) };
 }
@@ -199,8 +200,7 @@ function livenessOf(
  * The hard limits are later than the soft ones by what an absent agent may miss: the kernel must not remove an SA that
  * nobody is there to replace.
  */
-function childLifetime(fields: PeerFields, defaults: SettingFields): SaLifetime {
-  const lifetimes = { ...defaults.lifetimes, ...fields.lifetimes };
+function childLifetime(lifetimes: NonNullable<SettingFields['lifetimes']>): SaLifetime {
   const softSeconds = Math.ceil((lifetimes.child ?? DEFAULT_CHILD_LIFETIME_MS) / 1_000);
   const softBytes = lifetimes.childBytes ?? DEFAULT_CHILD_BYTES;
   const outageSeconds = Math.max(

@@ -62,6 +62,7 @@ const lifetimes = z.strictObject({
   child: duration(MIN_LIFETIME_MS, MAX_LIFETIME_MS).optional(),
   childBytes: scalar(z.union([z.string(), z.number()]), parseByteCount).optional(),
   maxAgentOutage: duration(0, MAX_LIFETIME_MS).optional(),
+  reauthentication: duration(MIN_LIFETIME_MS, MAX_LIFETIME_MS).optional(),
 });
 
 const liveness = z.strictObject({

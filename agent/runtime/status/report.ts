@@ -60,6 +60,7 @@ export interface IkeSaReport {
   readonly ageSeconds: number;
   readonly lastHeardSeconds: number;
   readonly rekeySeconds?: number;
+  readonly reauthenticationSeconds?: number;
   readonly children: readonly ChildSaReport[];
 }
 
@@ -175,7 +176,7 @@ function peerReport(
   sas: SaTable,
 ): PeerReport {
   const { name, localAddress, remoteAddress, localIdentity, remoteIdentity, lastFailure, nextAttemptAt } = connection;
-  const ikeSas = connection.ikeSas.map((sa) => ikeSaReport(sa, config, now, sas));
+  const ikeSas = connection.ikeSas.map((sa) => ikeSaReport(sa, now, sas));
   return {
     name,
     state: peerState(ikeSas, config),
@@ -204,8 +205,20 @@ function peerState(sas: readonly IkeSaReport[], config: ConnectionConfig | undef
   return config?.children.every((child) => working.has(child.name)) === true ? 'encrypting' : 'established';
 }
 
-function ikeSaReport(sa: IkeSaStatus, config: ConnectionConfig | undefined, now: Instant, sas: SaTable): IkeSaReport {
-  const { number, state, role, path, initiatorSpi, responderSpi, suite, nat, establishedAt } = sa;
+function ikeSaReport(sa: IkeSaStatus, now: Instant, sas: SaTable): IkeSaReport {
+  const {
+    number,
+    state,
+    role,
+    path,
+    initiatorSpi,
+    responderSpi,
+    suite,
+    nat,
+    establishedAt,
+    rekeyAt,
+    reauthenticateAt,
+  } = sa;
   return {
     number,
     state,
@@ -218,23 +231,15 @@ function ikeSaReport(sa: IkeSaStatus, config: ConnectionConfig | undefined, now:
     nat,
     ageSeconds: seconds(now - (establishedAt ?? sa.startedAt)),
     lastHeardSeconds: seconds(now - sa.lastHeardAt),
-    ...(establishedAt === undefined || config === undefined
-      ? {}
-      : { rekeySeconds: seconds(establishedAt + config.ikeLifetimeMs - now) }),
-    children: sa.children.map((child) => childReport(child, sa, config, now, sas)),
+    ...(rekeyAt === undefined ? {} : { rekeySeconds: seconds(rekeyAt - now) }),
+    ...(reauthenticateAt === undefined ? {} : { reauthenticationSeconds: seconds(reauthenticateAt - now) }),
+    children: sa.children.map((child) => childReport(child, sa, now, sas)),
   };
 }
 
-function childReport(
-  child: ChildSaStatus,
-  sa: IkeSaStatus,
-  config: ConnectionConfig | undefined,
-  now: Instant,
-  sas: SaTable,
-): ChildSaReport {
+function childReport(child: ChildSaStatus, sa: IkeSaStatus, now: Instant, sas: SaTable): ChildSaReport {
   const { name, state, mode, reqid, suite, udpEncapsulation, localSelectors, remoteSelectors } = child;
-  const ageSeconds = seconds(now - child.installedAt);
-  const lifetime = config?.children.find((one) => one.name === name)?.lifetime;
+  const { installedAt, rekeyAt, expiresAt } = child;
   return {
     name,
     state,
@@ -244,9 +249,9 @@ function childReport(
     udpEncapsulation,
     localSelectors,
     remoteSelectors,
-    ageSeconds,
-    ...(lifetime?.softSeconds === undefined ? {} : { rekeySeconds: lifetime.softSeconds - ageSeconds }),
-    ...(lifetime?.hardSeconds === undefined ? {} : { expirySeconds: lifetime.hardSeconds - ageSeconds }),
+    ageSeconds: seconds(now - installedAt),
+    ...(rekeyAt === undefined ? {} : { rekeySeconds: seconds(rekeyAt - now) }),
+    ...(expiresAt === undefined ? {} : { expirySeconds: seconds(expiresAt - now) }),
     inbound: sas.claim(sa.path.localAddress, child.inboundSpi, reqid),
     outbound: sas.claim(sa.path.remoteAddress, child.outboundSpi, reqid),
   };

@@ -26,6 +26,8 @@ const child: ChildSaStatus = {
   localSelectors: ['10.1.0.0/24[tcp/443]'],
   remoteSelectors: ['10.2.0.0/24', '10.3.0.0/24'],
   installedAt: NOW - 65_000,
+  rekeyAt: NOW + 3_535_000,
+  expiresAt: NOW + 7_135_000,
 };
 
 const ikeSa: IkeSaStatus = {
@@ -39,6 +41,8 @@ const ikeSa: IkeSaStatus = {
   nat: { local: false, remote: true },
   startedAt: NOW - 66_000,
   establishedAt: NOW - 65_000,
+  rekeyAt: NOW + 14_335_000,
+  reauthenticateAt: NOW + 86_000_000,
   lastHeardAt: NOW - 4_000,
   children: [child],
 };
@@ -56,8 +60,7 @@ const connection: ConnectionStatus = {
 
 const config = {
   name: 'node-b',
-  ikeLifetimeMs: 14_400_000,
-  children: [{ name: 'nets', lifetime: { softSeconds: 3_600, hardSeconds: 7_200 } }],
+  children: [{ name: 'nets' }],
 } as unknown as ConnectionConfig;
 
 function installed(destination: string, spi: number, more: Partial<InstalledSa> = {}): InstalledSa {
@@ -114,7 +117,7 @@ node-b: ENCRYPTING
   IKE SA #3: ESTABLISHED, IKEv2, 8fb1a2b3c4d5e6f7_i 0011223344556677_r*
     10.78.0.1[4500] to 10.78.0.2[61000], peer behind NAT
     aes256gcm16-prfsha384-x25519
-    established 1m5s ago, rekey in 3h58m, peer heard 4s ago
+    established 1m5s ago, rekey in 3h58m, reauthentication in 23h53m, peer heard 4s ago
     nets: INSTALLED, TUNNEL, reqid 1610612741, ESP in UDP: aes256gcm16-esn
       installed 1m5s ago, rekey in 58m55s, expires in 1h58m
       in  c1b2c3d4  1234 bytes, 12 packets, first used 2s ago
@@ -184,6 +187,7 @@ describe('the status as JSON', () => {
       ageSeconds: 65,
       lastHeardSeconds: 4,
       rekeySeconds: 14_335,
+      reauthenticationSeconds: 86_000,
       children: [
         {
           name: 'nets',

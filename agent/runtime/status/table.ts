@@ -44,6 +44,7 @@ function ikeSaLines(sa: IkeSaReport): readonly string[] {
   const timing = [
     `${sa.state === 'connecting' ? 'started' : 'established'} ${ago(sa.ageSeconds)}`,
     ...(sa.rekeySeconds === undefined ? [] : [`rekey ${due(sa.rekeySeconds)}`]),
+    ...(sa.reauthenticationSeconds === undefined ? [] : [`reauthentication ${due(sa.reauthenticationSeconds)}`]),
     `peer heard ${ago(sa.lastHeardSeconds)}`,
   ];
   return [

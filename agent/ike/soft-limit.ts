@@ -1,0 +1,25 @@
+import type { Random } from '../crypto/types.ts';
+import type { SaLifetime } from '../dataplane/types.ts';
+import { fraction } from './window.ts';
+
+/**
+ * A lifetime that ends by chance in its last fifth: a mesh must not rekey in step, and the two ends of an SA should not
+ * begin to at the same time (RFC 7296 §2.8).
+ */
+export function shortened(lifetime: number, jitter: Random): number {
+  return lifetime * (1 - SPREAD * fraction(jitter));
+}
+
+/** Limits of an SA, the soft ones shortened each by itself; the kernel counts in whole numbers. */
+export function shortenedLimits(lifetime: SaLifetime, jitter: Random): SaLifetime {
+  const { softSeconds, softBytes, softPackets } = lifetime;
+  const whole = (limit: number): number => Math.max(1, Math.round(shortened(limit, jitter)));
+  return {
+    ...lifetime,
+    ...(softSeconds === undefined ? {} : { softSeconds: whole(softSeconds) }),
+    ...(softBytes === undefined ? {} : { softBytes: whole(softBytes) }),
+    ...(softPackets === undefined ? {} : { softPackets: whole(softPackets) }),
+  };
+}
+
+const SPREAD = 0.2;
