@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-
 import { SecretBytes } from '../crypto/secret.ts';
+import { byPreSharedKey } from './authentication.ts';
 import { address, childConfig, connectionConfig, fqdn, Pair, present, proposal, type Side } from './testing/pair.ts';
 import { ScriptedPeer, waiting } from './testing/scripted-peer.ts';
 import type { ConnectionConfig, SelectorConfig } from './types.ts';
@@ -56,7 +56,7 @@ describe('a configuration that changes', () => {
   });
 
   it.each([
-    ['the pre-shared key', { preSharedKey: new SecretBytes(new TextEncoder().encode('another secret of two sides')) }],
+    ['the pre-shared key', byPreSharedKey(new SecretBytes(new TextEncoder().encode('another secret of two sides')))],
     ['the proposals', { proposals: [proposal('aes256gcm16', 'prfsha384', 'ecp384', 'x25519')] }],
     ['the identity', { remoteIdentity: fqdn('somebody') }],
     ['NAT traversal', { natTraversal: 'Always' }],
@@ -103,8 +103,8 @@ describe('a configuration that changes', () => {
     const pair = new Pair();
     const first = new SecretBytes(new Uint8Array(32).fill(1));
     const second = new SecretBytes(new Uint8Array(32).fill(2));
-    pair.configureLeft({ preSharedKey: first });
-    update(pair, pair.left, { preSharedKey: second });
+    pair.configureLeft(byPreSharedKey(first));
+    update(pair, pair.left, byPreSharedKey(second));
     expect([first.length, second.length]).toEqual([0, 32]);
     pair.command(pair.left, { kind: 'removeConnection', name: 'right' });
     expect(second.length).toBe(0);

@@ -1,5 +1,6 @@
 import type { KernelSnapshot } from '../dataplane/types.ts';
 import { assertNever } from '../result.ts';
+import { sameAuthentication, wipeSecrets } from './authentication.ts';
 import { orderPolicies } from './children.ts';
 import { closeIkeSa } from './closing.ts';
 import { attempt, isSatisfied, reauthenticate, scheduleAttempt } from './connecting.ts';
@@ -89,7 +90,7 @@ function update(core: Core, at: Instant, config: ConnectionConfig): void {
   const before = connection.config;
   if (needsRestart(before, config)) restart(core, at, connection, config);
   else adjust(core, at, connection, config);
-  if (before.preSharedKey !== config.preSharedKey) before.preSharedKey.wipe();
+  wipeSecrets(before, config);
 }
 
 /** New SAs, but the kernel's policies change from the old ones to the new without a moment between. */
@@ -145,7 +146,7 @@ function remove(core: Core, at: Instant, connection: Connection): void {
   endAll(core, at, connection, 'deletedLocally');
   core.removeConnection(connection);
   // Nothing that could need it is left: what is not established has been closed.
-  connection.config.preSharedKey.wipe();
+  wipeSecrets(connection.config);
   connection.nextAttemptAt = undefined;
   connection.config = { ...connection.config, children: [] };
   orderPolicies(core, connection, 0, 0);
@@ -194,10 +195,9 @@ function needsRestart(before: ConnectionConfig, after: ConnectionConfig): boolea
     before.localAddress !== after.localAddress ||
     before.remoteAddress !== after.remoteAddress ||
     before.natTraversal !== after.natTraversal ||
-    before.remoteAuthentication.kind !== after.remoteAuthentication.kind ||
     !sameIdentity(before.localIdentity, after.localIdentity) ||
     !sameIdentity(before.remoteIdentity, after.remoteIdentity) ||
-    !before.preSharedKey.equals(after.preSharedKey) ||
+    !sameAuthentication(before, after) ||
     JSON.stringify(before.proposals) !== JSON.stringify(after.proposals) ||
     JSON.stringify(before.children.map(negotiated)) !== JSON.stringify(after.children.map(negotiated))
   );

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
-
 import { SecretBytes } from '../crypto/secret.ts';
 import { toyProvider } from '../crypto/toy/toy-provider.ts';
 import type { CryptoProvider, EphemeralKey } from '../crypto/types.ts';
 import { ExchangeType, NotifyType } from '../wire/registry.ts';
+import { byPreSharedKey } from './authentication.ts';
 import { notify } from './notify.ts';
+import { TRUSTING } from './testing/certificates.ts';
 import { childConfig, fqdn, Pair, proposal, type Side } from './testing/pair.ts';
 import { calling, ScriptedPeer, waiting } from './testing/scripted-peer.ts';
 import type { ConnectionConfig } from './types.ts';
@@ -49,13 +50,13 @@ describe('an endpoint whose connections are gone', () => {
   it.each<readonly [string, Partial<ConnectionConfig>, Partial<ConnectionConfig>]>([
     ['came up', {}, {}],
     ['came up over UDP', { natTraversal: 'Always' }, {}],
-    ['had another key', {}, { preSharedKey: new SecretBytes(new Uint8Array(20).fill(3)) }],
+    ['had another key', {}, byPreSharedKey(new SecretBytes(new Uint8Array(20).fill(3)))],
     ['had another identity', { localIdentity: fqdn('other') }, {}],
     ['had no common algorithms', { proposals: [proposal('aes128gcm16', 'prfsha256', 'ecp256')] }, {}],
     ['was asked for another group', { proposals: [proposal('aes256gcm16', 'prfsha384', 'ecp384', 'x25519')] }, {}],
     ['had no common ESP algorithms', { children: [childConfig({ proposals: [proposal('aes128gcm16', 'esn')] })] }, {}],
     ['disagreed about the mode', { children: [childConfig({ mode: 'tunnel' })] }, {}],
-    ['was to show a certificate', { remoteAuthentication: { kind: 'certificate' } }, {}],
+    ['was to show a certificate', { remoteAuthentication: TRUSTING }, {}],
     ['began at both ends', {}, { initiation: 'start' }],
   ])('remembers nothing, has no key and no deadline: the peer %s', (_, left, right) => {
     const { crypto, alive } = counting();

@@ -35,6 +35,8 @@ export interface Limits {
   readonly transformsConsidered: number;
   /** CERT payloads kept from one IKE_AUTH. */
   readonly certificates: number;
+  /** Authorities of a peer's CERTREQs that are compared with ours. */
+  readonly requestedAuthorities: number;
   /** How long a Verifier may take. */
   readonly verificationTimeoutMs: number;
   /** Unprotected error replies per second over all sources, so that we are no reflector. */
@@ -86,6 +88,8 @@ export const DEFAULT_LIMITS: Limits = {
   proposalsConsidered: 32,
   transformsConsidered: 128,
   certificates: 16,
+  // The public authorities that a host trusts by default are some 150.
+  requestedAuthorities: 256,
   verificationTimeoutMs: 20_000,
   errorRepliesPerSecond: 10,
   reconnectFirstMs: 1_000,

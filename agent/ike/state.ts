@@ -1,5 +1,6 @@
 import type { IkeKeys, IkeRole } from '../crypto/keymat.ts';
 import type { EphemeralKey } from '../crypto/types.ts';
+import type { KeyHash } from '../pki/credential.ts';
 import type { IkeAuthRequest, IkeAuthResponse } from '../wire/grammar.ts';
 import type { IkeSpi } from '../wire/header.ts';
 import type { TrafficSelector } from '../wire/payloads/ts.ts';
@@ -21,6 +22,10 @@ export interface Handshake {
   readonly responderNonce: Uint8Array;
   /** Whether the peer says that it is an agent as we are. */
   readonly peerIsAgent: boolean;
+  /** Hashes that the peer accepts in signatures (RFC 7427 §4); undefined where it does not say. */
+  readonly peerHashes: readonly number[] | undefined;
+  /** Authorities whose certificates a responder asks for; an initiator asks in IKE_AUTH. */
+  readonly requestedAuthorities: readonly KeyHash[];
 }
 
 /** What IKE_SA_INIT has led to: with whom is for IKE_AUTH to show. */

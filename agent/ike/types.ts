@@ -8,6 +8,8 @@ import type {
   KernelSnapshot,
   SaLifetime,
 } from '../dataplane/types.ts';
+import type { Credential, SignaturePreferences, Trust } from '../pki/credential.ts';
+import type { SignatureScheme } from '../pki/signature-scheme.ts';
 import type { Result } from '../result.ts';
 import type { IpAddress } from '../wire/ip-address.ts';
 import type { Fact } from './fact.ts';
@@ -70,11 +72,26 @@ export interface ChildConfig {
   readonly lifetime: SaLifetime;
 }
 
+/** How we prove who we are. */
+export type LocalAuthentication =
+  | { readonly kind: 'preSharedKey'; readonly secret: SecretBytes }
+  /** By the credential that the peer's CERTREQ asks for; by the first where it asks for none of them. */
+  | {
+      readonly kind: 'certificate';
+      readonly credentials: readonly [Credential, ...Credential[]];
+      readonly signatures: SignaturePreferences;
+    };
+
 /** How the peer proves who it is. */
 export type RemoteAuthentication =
-  | { readonly kind: 'preSharedKey' }
+  | { readonly kind: 'preSharedKey'; readonly secret: SecretBytes }
   /** By signature; chain and signature go to the Verifier. */
-  | { readonly kind: 'certificate' };
+  | {
+      readonly kind: 'certificate';
+      readonly trust: Trust;
+      /** Whether method 1, which is RSA with SHA-1, is accepted. */
+      readonly rsaSha1: boolean;
+    };
 
 /** A peer and what is wanted with it. */
 export interface ConnectionConfig {
@@ -86,7 +103,7 @@ export interface ConnectionConfig {
   readonly remotePort: number;
   readonly localIdentity: Identity;
   readonly remoteIdentity: Identity;
-  readonly preSharedKey: SecretBytes;
+  readonly localAuthentication: LocalAuthentication;
   readonly remoteAuthentication: RemoteAuthentication;
   readonly proposals: readonly ProposalConfig[];
   readonly children: readonly ChildConfig[];
@@ -133,8 +150,8 @@ export interface VerificationJob {
   /** DER certificates as received, the signer's first. */
   readonly certificates: readonly Uint8Array[];
   readonly identity: Identity;
-  /** IANA authentication method and the AUTH payload's data. */
-  readonly method: number;
+  readonly trust: Trust;
+  readonly scheme: SignatureScheme;
   readonly signature: Uint8Array;
   /** The octets that were signed (RFC 7296 §2.15). */
   readonly signedOctets: Uint8Array;

@@ -1,18 +1,21 @@
 import { describe, expect, it } from 'vitest';
-
+import { SCHEMES } from '../pki/signature-scheme.ts';
 import type { Payload } from '../wire/payloads/payload.ts';
 import { AuthMethod, CertEncoding, ExchangeType, NotifyType } from '../wire/registry.ts';
+import { TRUST, TRUSTING } from './testing/certificates.ts';
 import { Pair } from './testing/pair.ts';
 import { calling, notifyTypes, type ScriptedPeer, texts, waiting } from './testing/scripted-peer.ts';
 import type { VerificationJob } from './types.ts';
 
-const CERTIFICATE = { remoteAuthentication: { kind: 'certificate' } } as const;
+const CERTIFICATE = { remoteAuthentication: TRUSTING };
+/** Ed25519's AlgorithmIdentifier (RFC 8420), then what is to be the signature. */
+const SIGNATURE = Uint8Array.of(7, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 9, 9, 9);
 const CERT: Payload = { kind: 'cert', encoding: CertEncoding.X509_SIGNATURE, data: Uint8Array.of(0x30, 1, 2) };
 
 /** The proof of a peer that signs. */
 function signature(peer: ScriptedPeer): Payload[] {
   const [id] = peer.proof() as [Payload];
-  return [id, CERT, { kind: 'auth', method: AuthMethod.DIGITAL_SIGNATURE, data: Uint8Array.of(9, 9, 9) }];
+  return [id, CERT, { kind: 'auth', method: AuthMethod.DIGITAL_SIGNATURE, data: SIGNATURE }];
 }
 
 /** The subject has got an IKE_AUTH request with a signature and asks for its verification. */
@@ -52,13 +55,14 @@ function verified(peer: ScriptedPeer, job: number, reason?: string): void {
 }
 
 describe('verification of a responder’s or an initiator’s signature', () => {
-  it('gets everything that it takes: chain, identity, method, signature and the signed octets (RFC 7296 §2.15)', () => {
+  it('gets everything that it takes: chain, trust, identity, scheme, signature and the signed octets (RFC 7296 §2.15)', () => {
     const { peer, job } = suspendedResponder();
     expect(job).toMatchObject({
       connection: 'right',
       certificates: [Uint8Array.of(0x30, 1, 2)],
       identity: { data: new TextEncoder().encode('right') },
-      method: AuthMethod.DIGITAL_SIGNATURE,
+      trust: TRUST,
+      scheme: SCHEMES.ed25519,
       signature: Uint8Array.of(9, 9, 9),
     });
     expect(job.signedOctets.length).toBeGreaterThan(100);

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-
 import { opensslProvider } from '../crypto/openssl/openssl-provider.ts';
 import { ip, policy, selector } from '../dataplane/testing/builders.ts';
 import type { KernelSnapshot } from '../dataplane/types.ts';
+import { secretsOf } from '../ike/authentication.ts';
 import type { Agent } from './agent.ts';
 import { bypassPolicies } from './bypass.ts';
 import { TEST_SECRET, TestHost, TestWorld, testConfig } from './testing/agents.ts';
@@ -138,7 +138,7 @@ describe('a reload', () => {
     const same = configA();
     agents[0].reload(same);
     expect(hosts[0].commands).toEqual([]);
-    expect(same.connections[0]?.preSharedKey.length).toBe(0);
+    expect(same.connections.flatMap(secretsOf).map(({ length }) => length)).toEqual([0, 0]);
     expect(hosts[0].logLines.at(-1)).toMatchObject({ msg: 'nothing has changed' });
   });
 
@@ -245,7 +245,7 @@ describe('what an agent writes', () => {
     const hosts = [new TestHost(world, opensslProvider), new TestHost(world, opensslProvider)] as const;
     const agent = started(hosts[0], configA());
     const wrong = configB();
-    wrong.connections[0]?.preSharedKey.use((bytes) => bytes.fill(0x41));
+    for (const secret of wrong.connections.flatMap(secretsOf)) secret.use((bytes) => bytes.fill(0x41));
     started(hosts[1], wrong);
     world.pass(5_000);
     const warning = hosts[0].logLines.find((line) => line.msg === 'negotiation failed');

@@ -1,5 +1,6 @@
 import type { CryptoProvider } from '../crypto/types.ts';
 import type { KernelSnapshot } from '../dataplane/types.ts';
+import { wipeSecrets } from '../ike/authentication.ts';
 import { err, ok, type Result } from '../result.ts';
 import { bypassPolicies } from './bypass.ts';
 import { assignReqids } from './config/assign-reqids.ts';
@@ -32,6 +33,6 @@ export async function checkConfig(
     bypasses: bypassPolicies(IKE_PORTS),
     kernel: dumped.ok ? dumped.value : dumped.error,
   });
-  for (const { preSharedKey } of connections) preSharedKey.wipe();
+  for (const connection of connections) wipeSecrets(connection);
   return ok({ plan, warnings: formatFaults(file, warnings) });
 }

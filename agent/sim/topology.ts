@@ -2,6 +2,7 @@ import { SecretBytes } from '../crypto/secret.ts';
 import { algorithmByKeyword } from '../crypto/suites.ts';
 import { flowOf, type PlainPacket } from '../dataplane/memory/packet.ts';
 import { ownReqid } from '../dataplane/ownership.ts';
+import { byPreSharedKey } from '../ike/authentication.ts';
 import type { ChildConfig, ConnectionConfig, Identity, ProposalConfig, SelectorConfig } from '../ike/types.ts';
 import { type IpAddress, parseCidr, parseIpAddress } from '../wire/ip-address.ts';
 import { IdType } from '../wire/registry.ts';
@@ -35,8 +36,7 @@ export function connectionConfig(pair: PairPlan, pairIndex: number, side: Side, 
     remotePort: 500,
     localIdentity: fqdn(nodeName(local)),
     remoteIdentity: fqdn(nodeName(remote)),
-    preSharedKey: new SecretBytes(new TextEncoder().encode(`secret of pair ${pairIndex}`)),
-    remoteAuthentication: { kind: 'preSharedKey' },
+    ...byPreSharedKey(new SecretBytes(new TextEncoder().encode(`secret of pair ${pairIndex}`))),
     proposals: [proposal(['aes256gcm16', 'prfsha384', ...pair.keyExchanges[side]])],
     children: pair.children.map((child, index) => childConfig(pair, child, side, reqidOf(pairIndex, index), stretch)),
     initiation: pair.initiation[side],

@@ -1,4 +1,5 @@
 import { SecretBytes } from '../../agent/crypto/secret.ts';
+import { byPreSharedKey } from '../../agent/ike/authentication.ts';
 import { parseProposal } from '../../agent/ike/proposal-syntax.ts';
 import type { ConnectionConfig, Identity } from '../../agent/ike/types.ts';
 import { ipAddressFromBytes } from '../../agent/wire/ip-address.ts';
@@ -47,8 +48,7 @@ function connection(local: End, remote: End, number: number): ConnectionConfig {
     remotePort: 500,
     localIdentity: local.identity,
     remoteIdentity: remote.identity,
-    preSharedKey: new SecretBytes(new TextEncoder().encode(`a shared secret of pair ${number}`)),
-    remoteAuthentication: { kind: 'preSharedKey' },
+    ...byPreSharedKey(new SecretBytes(new TextEncoder().encode(`a shared secret of pair ${number}`))),
     proposals: [ikeProposal],
     children: [
       {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-
 import { SecretBytes } from '../../crypto/secret.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
 import { AuthMethod, ExchangeType, IdType, NotifyType } from '../../wire/registry.ts';
+import { byPreSharedKey } from '../authentication.ts';
 import { notify } from '../notify.ts';
 import { fqdn, Pair } from '../testing/pair.ts';
 import { calling, headline, notifyTypes, type ScriptedPeer, texts, waiting } from '../testing/scripted-peer.ts';
@@ -26,7 +26,7 @@ describe('IKE_AUTH with a pre-shared key', () => {
   });
 
   it('a wrong key fails cleanly at both ends: no SA, policies as they were, and each end names the other', () => {
-    const pair = new Pair().configure({}, { preSharedKey: otherKey() });
+    const pair = new Pair().configure({}, byPreSharedKey(otherKey()));
     const before = [pair.policies(pair.left), pair.policies(pair.right)];
     pair.settle();
     for (const side of [pair.left, pair.right]) {
@@ -45,7 +45,7 @@ describe('IKE_AUTH with a pre-shared key', () => {
   });
 
   it('says AUTHENTICATION_FAILED again when the refusal was lost (RFC 7296 §2.1)', () => {
-    const pair = new Pair().configure({}, { preSharedKey: otherKey() });
+    const pair = new Pair().configure({}, byPreSharedKey(otherKey()));
     pair.fire();
     pair.deliver();
     pair.deliver();
@@ -60,7 +60,7 @@ describe('IKE_AUTH with a pre-shared key', () => {
   });
 
   it('keeps trying after a refusal, ever more rarely, and succeeds once the keys are alike', () => {
-    const pair = new Pair().configure({}, { preSharedKey: otherKey() });
+    const pair = new Pair().configure({}, byPreSharedKey(otherKey()));
     pair.advance(600_000);
     const attempts = pair.right.facts.filter((fact) => fact.kind === 'negotiationFailed').length;
     expect(attempts).toBeGreaterThan(8);

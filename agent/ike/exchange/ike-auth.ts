@@ -15,6 +15,7 @@ import { shortened } from '../soft-limit.ts';
 import type { AuthRequested, ChildOffer, Established, Negotiated, SuspendedMessage } from '../state.ts';
 import { espKeyBytes } from '../suite.ts';
 import type { Instant, Path, VerificationJob } from '../types.ts';
+import { certificateRequest, requestedAuthorities } from './certificate-payloads.ts';
 import { acceptChild, grantChild, offerChild } from './child-negotiation.ts';
 import { checkProof, idPayload, ownProof } from './proof.ts';
 
@@ -22,28 +23,37 @@ import { checkProof, idPayload, ownProof } from './proof.ts';
  * IKE_AUTH (RFC 7296 §1.2), with the first Child SA.
  *
  *     Initiator                                     Responder
- *     HDR, SK {IDi, [IDr,] AUTH, SAi2, TSi, TSr} -->
- *                             <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
+ *     HDR, SK {IDi, [CERT,] [CERTREQ,]
+ *         [IDr,] AUTH, SAi2, TSi, TSr}  -->
+ *                      <--  HDR, SK {IDr, [CERT,] AUTH, SAr2, TSi, TSr}
  */
 
 /** The initiator's step after IKE_SA_INIT: proves who we are and asks for the first Child SA. */
-export function authRequest(core: Core, connection: Connection, negotiated: Negotiated, path: Path): Outcome {
+export function authRequest(
+  core: Core,
+  connection: Connection,
+  negotiated: Negotiated,
+  path: Path,
+): Result<Outcome, Refusal> {
   const { config } = connection;
   const child = config.children[0];
   if (child === undefined) throw new Error(`connection ${config.name} has no Child`);
-  const identity = idPayload('idi', config.localIdentity);
+  const proof = ownProof(connection, negotiated, {
+    role: 'initiator',
+    requested: negotiated.handshake.requestedAuthorities,
+    between: [...certificateRequest([config]), idPayload('idr', config.remoteIdentity)],
+  });
+  if (!proof.ok) return err(unprovable(connection, proof.error));
   const { offer, payloads } = offerChild(core, child, path, false);
   const inner: Payload[] = [
-    identity,
-    idPayload('idr', config.remoteIdentity),
-    ownProof(connection, negotiated, 'initiator', identity),
+    ...proof.value,
     ...(saysInitialContact(connection, negotiated) ? [notify(NotifyType.INITIAL_CONTACT)] : []),
     ...payloads,
   ];
-  return {
+  return ok({
     next: { kind: 'authRequested', ...negotiated, offer },
     request: { exchangeType: ExchangeType.IKE_AUTH, payloads: inner },
-  };
+  });
 }
 
 /** A received IKE_AUTH request with what is needed to come back to it after verification. */
@@ -105,8 +115,13 @@ export function answerAuthRequest(
   received: ReceivedAuthRequest,
 ): Result<Outcome, Refusal> {
   const { request, ikePath } = received;
-  const identity = idPayload('idr', connection.config.localIdentity);
-  const proof: Payload[] = [identity, ownProof(connection, negotiated, 'responder', identity)];
+  const own = ownProof(connection, negotiated, {
+    role: 'responder',
+    requested: requestedAuthorities(request.certRequests, core.context.limits),
+    between: [],
+  });
+  if (!own.ok) return err(authenticationFailed(connection, 'us', own.error));
+  const proof: Payload[] = [...own.value];
   if (saysInitialContact(connection, negotiated)) proof.push(notify(NotifyType.INITIAL_CONTACT));
   const base: Outcome = {
     next: established(core, at, connection, negotiated),
@@ -255,11 +270,21 @@ export function authenticationFailed(connection: Connection | undefined, by: 'us
   };
 }
 
+/** Nothing has been sent that the peer would have to hear the end of. */
+function unprovable(connection: Connection, text: string): Refusal {
+  const failure = { reason: 'authenticationFailed', by: 'us', text } as const;
+  return { kind: 'fatal', notify: undefined, close: 'negotiationFailed', failure, connection };
+}
+
 function refusedByPeer(connection: Connection, notifyType: number): Result<Outcome, Refusal> {
-  const { name, remoteAddress, localIdentity } = connection.config;
+  const { name, remoteAddress, localIdentity, localAuthentication } = connection.config;
   const failed = notifyType === NotifyType.AUTHENTICATION_FAILED;
+  const remedy =
+    localAuthentication.kind === 'preSharedKey'
+      ? 'compare the pre-shared keys and identities of both sides'
+      : 'its log tells why it does not believe our certificate (authority, identity, validity, revocation)';
   const text = failed
-    ? `${name} (${remoteAddress}) does not accept us as ${identityText(localIdentity)}: compare the pre-shared keys and identities of both sides`
+    ? `${name} (${remoteAddress}) does not accept us as ${identityText(localIdentity)}: ${remedy}`
     : `${name} (${remoteAddress}) refused IKE_AUTH with ${nameOf('notify', notifyType)}: see its log`;
   return err({
     kind: 'fatal',

@@ -15,6 +15,7 @@ import type { IkeSa, InitAnswered } from '../state.ts';
 import { algorithmText, type IkeCryptography, ikeCryptography } from '../suite.ts';
 import type { Instant, Path } from '../types.ts';
 import { isAgent, VENDOR_ID } from '../vendor-id.ts';
+import { certificateRequest, peerHashes, signatureHashes } from './certificate-payloads.ts';
 import { initHeader } from './ike-sa-init.ts';
 import { natNotifies, readNat } from './nat-payloads.ts';
 
@@ -66,11 +67,16 @@ export function answerInit(
   }
   const ephemeral = cryptography.keyExchange.generate(random.keys);
   const nonce = core.drawNonce();
+  const hashes = peerHashes(request.notifies);
+  const configs = picked.candidates.map(({ config }) => config);
   const response = encodeMessage(initHeader(initiatorSpi, localSpi, false), [
     { kind: 'sa', proposals: [picked.answer] },
     { kind: 'ke', group, data: ephemeral.publicValue },
     { kind: 'nonce', data: nonce },
     ...natNotifies(core, connection.config.natTraversal, { initiatorSpi, responderSpi: localSpi }, path),
+    ...certificateRequest(configs),
+    // Whoever does not say what it accepts would not understand what we do (RFC 7427 §4).
+    ...(hashes === undefined ? [] : signatureHashes(configs)),
     VENDOR_ID,
   ]);
   const state: InitAnswered = {
@@ -82,6 +88,8 @@ export function answerInit(
       initiatorNonce: request.nonce.data,
       responderNonce: nonce,
       peerIsAgent: isAgent(request.vendorIds),
+      peerHashes: hashes,
+      requestedAuthorities: [],
     },
     ephemeral,
     peerPublicValue: request.ke.data,

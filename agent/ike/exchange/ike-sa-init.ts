@@ -17,6 +17,7 @@ import type { Handshake, IkeSa, InitRequested } from '../state.ts';
 import { algorithmText, ikeCryptography } from '../suite.ts';
 import type { ConnectionConfig, Path } from '../types.ts';
 import { isAgent, VENDOR_ID } from '../vendor-id.ts';
+import { peerHashes, requestedAuthorities, signatureHashes } from './certificate-payloads.ts';
 import { authRequest } from './ike-auth.ts';
 import { natNotifies, readNat } from './nat-payloads.ts';
 
@@ -25,7 +26,7 @@ import { natNotifies, readNat } from './nat-payloads.ts';
  *
  *     Initiator                         Responder
  *     HDR, SAi1, KEi, Ni  -->
- *                                  <--  HDR, SAr1, KEr, Nr
+ *                                  <--  HDR, SAr1, KEr, Nr, [CERTREQ]
  */
 
 /** The first request of an attempt; undefined where no proposal names a key exchange that the provider has. */
@@ -73,6 +74,7 @@ function initRequest(
     { kind: 'ke', group, data: ephemeral.publicValue },
     { kind: 'nonce', data: nonce },
     ...natNotifies(core, connection.config.natTraversal, { initiatorSpi: localSpi, responderSpi: ZERO_SPI }, path),
+    ...signatureHashes([connection.config]),
     VENDOR_ID,
   ];
   // The cookie comes first (RFC 7296 §2.6), so that a responder under load need not read on.
@@ -171,10 +173,15 @@ function accept(
     initiatorNonce: state.nonce,
     responderNonce: response.nonce.data,
     peerIsAgent: isAgent(response.vendorIds),
+    peerHashes: peerHashes(response.notifies),
+    requestedAuthorities: requestedAuthorities(response.certRequests, core.context.limits),
   };
   const spis = { initiatorSpi: sa.localSpi, responderSpi };
   const nat = readNat(core, connection.config.natTraversal, spis, path, response.notifies);
-  return ok({ ...authRequest(core, connection, { handshake, keys }, path), nat });
+  const requested = authRequest(core, connection, { handshake, keys }, path);
+  if (requested.ok) return ok({ ...requested.value, nat });
+  keys.wipe();
+  return requested;
 }
 
 /** The header of an IKE_SA_INIT message. */

@@ -10,6 +10,7 @@ import { err } from '../../result.ts';
 import { bypassPolicies, isBypass } from '../../runtime/bypass.ts';
 import { type IpAddress, parseIpAddress } from '../../wire/ip-address.ts';
 import { IdType } from '../../wire/registry.ts';
+import { byPreSharedKey } from '../authentication.ts';
 import { createEndpoint } from '../endpoint.ts';
 import type { Fact } from '../fact.ts';
 import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
@@ -112,8 +113,7 @@ export function connectionConfig(
     remotePort: 500,
     localIdentity: fqdn(local.name),
     remoteIdentity: fqdn(remote.name),
-    preSharedKey: new SecretBytes(new TextEncoder().encode('a secret between two sides')),
-    remoteAuthentication: { kind: 'preSharedKey' },
+    ...byPreSharedKey(new SecretBytes(new TextEncoder().encode('a secret between two sides'))),
     proposals: [proposal('aes256gcm16', 'prfsha384', 'x25519')],
     children: [childConfig()],
     initiation: 'start',

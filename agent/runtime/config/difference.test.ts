@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { opensslProvider } from '../../crypto/openssl/openssl-provider.ts';
 import { SecretBytes } from '../../crypto/secret.ts';
+import { byPreSharedKey, secretsOf } from '../../ike/authentication.ts';
 import type { ConnectionConfig } from '../../ike/types.ts';
 import { testConfig } from '../testing/agents.ts';
 import { assignReqids } from './assign-reqids.ts';
@@ -17,6 +18,10 @@ function connections(given: Readonly<Record<string, string>> = peers): readonly 
 
 function changed(name: string, change: Partial<ConnectionConfig>): readonly ConnectionConfig[] {
   return connections().map((connection) => (connection.name === name ? { ...connection, ...change } : connection));
+}
+
+function secrets(given: readonly ConnectionConfig[]): readonly SecretBytes[] {
+  return given.flatMap(secretsOf);
 }
 
 describe('the difference that a reload makes', () => {
@@ -47,10 +52,10 @@ describe('the difference that a reload makes', () => {
   });
 
   it('sees a new pre-shared key of the same length', () => {
-    const preSharedKey = new SecretBytes(new Uint8Array(connections()[0]?.preSharedKey.length ?? 0).fill(1));
-    const difference = configDifference(connections(), changed('node-b', { preSharedKey }));
+    const secret = new SecretBytes(new Uint8Array(secrets(connections())[0]?.length ?? 0).fill(1));
+    const difference = configDifference(connections(), changed('node-b', byPreSharedKey(secret)));
     expect(difference.commands).toMatchObject([{ kind: 'updateConnection', connection: { name: 'node-b' } }]);
-    expect(preSharedKey.length).toBeGreaterThan(0);
+    expect(secret.length).toBeGreaterThan(0);
   });
 
   it.each([
@@ -68,7 +73,7 @@ describe('the difference that a reload makes', () => {
     const running = connections();
     const wanted = connections();
     configDifference(running, wanted);
-    expect(wanted.map(({ preSharedKey }) => preSharedKey.length)).toEqual([0, 0]);
-    expect(running.every(({ preSharedKey }) => preSharedKey.length > 0)).toBe(true);
+    expect(secrets(wanted).every(({ length }) => length === 0)).toBe(true);
+    expect(secrets(running).every(({ length }) => length > 0)).toBe(true);
   });
 });

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 
+import { sameAuthentication, wipeSecrets } from '../../ike/authentication.ts';
 import type { Command, ConnectionConfig } from '../../ike/types.ts';
 
 /** What a reload changes. */
@@ -29,7 +30,7 @@ export function configDifference(
     const old = before.get(connection.name);
     if (old === undefined) additions.push({ kind: 'addConnection', connection });
     else if (sameConnection(old, connection)) {
-      connection.preSharedKey.wipe();
+      wipeSecrets(connection, old);
       return old;
     } else changes.push({ kind: 'updateConnection', connection });
     return connection;
@@ -37,9 +38,9 @@ export function configDifference(
   return { commands: [...removals, ...changes, ...additions], connections };
 }
 
-/** Secrets hide their bytes from a comparison of objects, so they are compared by themselves. */
+/** Secrets hide their bytes from a comparison of objects, so what they are part of is compared by itself. */
 function sameConnection(left: ConnectionConfig, right: ConnectionConfig): boolean {
-  const { preSharedKey: leftKey, ...leftRest } = left;
-  const { preSharedKey: rightKey, ...rightRest } = right;
-  return isDeepStrictEqual(leftRest, rightRest) && leftKey.equals(rightKey);
+  const { localAuthentication: _, remoteAuthentication: __, ...leftRest } = left;
+  const { localAuthentication: ___, remoteAuthentication: ____, ...rightRest } = right;
+  return isDeepStrictEqual(leftRest, rightRest) && sameAuthentication(left, right);
 }

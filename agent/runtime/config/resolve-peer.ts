@@ -1,6 +1,7 @@
 import type { SecretBytes } from '../../crypto/secret.ts';
 import type { CryptoProvider } from '../../crypto/types.ts';
 import type { SaLifetime } from '../../dataplane/types.ts';
+import { byPreSharedKey } from '../../ike/authentication.ts';
 import { compareIdentities, sameIdentity } from '../../ike/identity.ts';
 import type { ConnectionConfig, ProposalConfig } from '../../ike/types.ts';
 import type { Result } from '../../result.ts';
@@ -60,8 +61,7 @@ export function resolvePeer(
     remotePort: IKE_PORT,
     localIdentity: around.node.identity,
     remoteIdentity: fields.identity,
-    preSharedKey: around.secret,
-    remoteAuthentication: { kind: 'preSharedKey' },
+    ...byPreSharedKey(around.secret),
     proposals: ikeProposals,
     children: children.map(({ child }) => child),
     initiation: initiationOf(fields, around),

@@ -3,6 +3,7 @@ import type { CryptoProvider, Random } from '../../crypto/types.ts';
 import { MemoryDataplane } from '../../dataplane/memory.ts';
 import { ip, ManualClock } from '../../dataplane/testing/builders.ts';
 import type { DataplaneCommand } from '../../dataplane/types.ts';
+import { byPreSharedKey } from '../../ike/authentication.ts';
 import { createEndpoint } from '../../ike/endpoint.ts';
 import { DEFAULT_LIMITS } from '../../ike/limits.ts';
 import type { Path } from '../../ike/types.ts';
@@ -179,8 +180,7 @@ export function testConfig(
       remotePort: 500,
       localIdentity: fqdn(node),
       remoteIdentity: fqdn(name),
-      preSharedKey: new SecretBytes(new TextEncoder().encode(TEST_SECRET)),
-      remoteAuthentication: { kind: 'preSharedKey' },
+      ...byPreSharedKey(new SecretBytes(new TextEncoder().encode(TEST_SECRET))),
       proposals: defaultProposals('ike', provider),
       children: [
         {
