@@ -56,7 +56,6 @@ describe('a configuration that changes', () => {
   });
 
   it.each([
-    ['the pre-shared key', byPreSharedKey(new SecretBytes(new TextEncoder().encode('another secret of two sides')))],
     ['the proposals', { proposals: [proposal('aes256gcm16', 'prfsha384', 'ecp384', 'x25519')] }],
     ['the identity', { remoteIdentity: fqdn('somebody') }],
     ['NAT traversal', { natTraversal: 'Always' }],
@@ -70,6 +69,26 @@ describe('a configuration that changes', () => {
     pair.settle();
     expect(pair.status(pair.right).ikeSas.map(({ number }) => number)).not.toContain(before);
     expect(commandsSince(pair.left, commands)).not.toContain('deletePolicy');
+  });
+
+  it('in the pre-shared key keeps the SAs in use until both sides have shown the new one, whoever gets it first', () => {
+    const rolled = () => byPreSharedKey(new SecretBytes(new TextEncoder().encode('another secret of two sides')));
+    for (const first of ['left', 'right'] as const) {
+      const pair = new Pair().configure().settle().advance(10_000);
+      const before = pair.status(pair.left).ikeSas[0]?.number;
+      const sides = first === 'left' ? [pair.left, pair.right] : [pair.right, pair.left];
+      for (const side of sides) {
+        update(pair, side, { initiation: side === pair.left ? 'start' : 'respond', ...rolled() });
+        for (let second = 0; second < 120; second += 1) {
+          expect(pair.advance(1_000).encrypts()).toBe(true);
+        }
+        const numbers = pair.status(pair.left).ikeSas.map(({ number }) => number);
+        if (side === sides[0]) expect(numbers).toContain(before);
+        else expect(numbers).not.toContain(before);
+      }
+      expect(pair.status(pair.left).ikeSas).toHaveLength(1);
+      expect(pair.status(pair.right).ikeSas).toHaveLength(1);
+    }
   });
 
   it('in the selectors goes from the old policies to the new ones without a moment without either', () => {

@@ -80,7 +80,10 @@ function begin(core: Core, at: Instant, connection: Connection): void {
   core.schedule(connection);
 }
 
-/** What a peer would have to negotiate again for is torn down and begun anew; everything else changes under the SAs. */
+/**
+ * What a peer would have to negotiate again for is torn down and begun anew; everything else changes under the SAs. New
+ * keys and certificates are shown by a new IKE SA, before the old one goes.
+ */
 function update(core: Core, at: Instant, config: ConnectionConfig): void {
   const connection = core.connections.get(config.name);
   if (connection === undefined) {
@@ -89,7 +92,10 @@ function update(core: Core, at: Instant, config: ConnectionConfig): void {
   }
   const before = connection.config;
   if (needsRestart(before, config)) restart(core, at, connection, config);
-  else adjust(core, at, connection, config);
+  else {
+    adjust(core, at, connection, config);
+    if (!sameAuthentication(before, config)) reauthenticateNow(core, at, connection);
+  }
   wipeSecrets(before, config);
 }
 
@@ -197,7 +203,6 @@ function needsRestart(before: ConnectionConfig, after: ConnectionConfig): boolea
     before.natTraversal !== after.natTraversal ||
     !sameIdentity(before.localIdentity, after.localIdentity) ||
     !sameIdentity(before.remoteIdentity, after.remoteIdentity) ||
-    !sameAuthentication(before, after) ||
     JSON.stringify(before.proposals) !== JSON.stringify(after.proposals) ||
     JSON.stringify(before.children.map(negotiated)) !== JSON.stringify(after.children.map(negotiated))
   );
