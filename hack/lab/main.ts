@@ -1,22 +1,29 @@
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { LabError } from './host/lab-error.ts';
 import { type BundledPrograms, bundlePrograms } from './host/programs.ts';
+import { type RecipeName, recipes } from './host/recipe.ts';
 import { withEsp } from './host/with-esp.ts';
 import { scenarioCatalogue } from './runner/catalogue.ts';
-import type { RunOrder } from './runner/run-scenarios.ts';
+import { labFailureCode, runInGuests } from './runner/run-guests.ts';
 import type { Scenario } from './runner/scenario.ts';
+
+/** A guest has one processor and takes up to a gigabyte. */
+const maxGuests = 4;
 
 interface Flags {
   readonly list?: boolean;
   readonly all?: boolean;
+  readonly full?: boolean;
   readonly shell?: boolean;
   readonly output?: string;
   readonly results?: string;
   readonly timeout: number;
   readonly memory: number;
+  readonly guests: number;
+  readonly recipe: RecipeName;
   readonly kernel: 'auto' | 'direct' | 'uml';
 }
 
@@ -24,56 +31,58 @@ const program = new Command('lab')
   .description('Runs scenarios with real ESP: network namespaces as nodes, in a kernel that has it.')
   .argument('[scenario...]', 'names; see --list')
   .option('--list', 'name the scenarios')
-  .option('--all', 'run every scenario')
+  .option('--all', 'run every scenario that is worth its time in each test run')
+  .option('--full', 'with --all: those that are worth it only now and then, too')
   .option('--shell', 'open a shell in the lab')
   .option('--output <folder>', 'keep logs, captures and results.json there; otherwise only those of a failure are kept')
   .option('--results <file>', 'write the results there, as JSON')
   .option('--timeout <seconds>', 'for all scenarios together', number, 1800)
-  .option('--memory <MiB>', 'memory of the guest', number, 1024)
+  .option('--memory <MiB>', 'memory of each guest', number, 1024)
+  .option('--guests <count>', 'how many may run side by side', number, Math.min(maxGuests, availableParallelism()))
+  .addOption(
+    new Option('--recipe <name>', 'root folder of --shell').choices(Object.keys(recipes)).default('strongswan'),
+  )
   .addOption(new Option('--kernel <kind>', 'whose kernel').choices(['auto', 'direct', 'uml']).default('auto'))
   .action(main);
 
 async function main(names: readonly string[], flags: Flags): Promise<void> {
   const say = (line: string) => process.stderr.write(`lab: ${line}\n`);
-  const common = { say, memoryMib: flags.memory, kernel: flags.kernel };
   if (flags.shell === true) {
-    process.exitCode = await withEsp({ ...common, command: ['/bin/bash', '-i'], terminal: true });
+    const { memory: memoryMib, kernel, recipe } = flags;
+    process.exitCode = await withEsp({ say, memoryMib, kernel, recipe, command: ['/bin/bash', '-i'], terminal: true });
     return;
   }
   const catalogue = await scenarioCatalogue();
   const width = Math.max(...catalogue.map((scenario) => scenario.name.length));
   if (flags.list === true) {
-    for (const { name, description } of catalogue) process.stdout.write(`${name.padEnd(width)}  ${description}\n`);
+    for (const { name, description, rare } of catalogue) {
+      process.stdout.write(`${name.padEnd(width)}  ${description}${rare === true ? ' (with --full)' : ''}\n`);
+    }
     return;
   }
-  const chosen = flags.all === true ? catalogue : names.map((name) => named(catalogue, name));
+  const everyone = catalogue.filter((scenario) => flags.full === true || scenario.rare !== true);
+  const chosen = flags.all === true ? everyone : names.map((name) => named(catalogue, name));
   if (chosen.length === 0) throw new LabError('name a scenario, or say --all or --list');
-  process.exitCode = await runChosen(chosen, flags, common);
+  process.exitCode = await runChosen(chosen, flags, say);
 }
 
-async function runChosen(
-  chosen: readonly Scenario[],
-  flags: Flags,
-  common: Pick<Parameters<typeof withEsp>[0], 'say' | 'memoryMib' | 'kernel'>,
-): Promise<number> {
+async function runChosen(chosen: readonly Scenario[], flags: Flags, say: (line: string) => void): Promise<number> {
   const kept = flags.output !== undefined;
   const outputFolder = kept ? resolve(flags.output ?? '') : mkdtempSync(join(tmpdir(), 'ikemesh-lab-output-'));
-  let code = 125;
+  let code: number = labFailureCode;
   let programs: BundledPrograms | undefined;
   try {
     programs = await bundlePrograms(chosen.some((scenario) => scenario.usesAgent === true));
-    const order: RunOrder = {
-      names: chosen.map((scenario) => scenario.name),
-      outputFolder,
-      programs: programs.inLab,
-    };
-    const command = ['node', '--enable-source-maps', programs.runner, JSON.stringify(order)];
-    code = await withEsp({ ...common, command, outputFolder, timeoutMs: flags.timeout * 1000 });
+    const { guests, kernel, memory: memoryMib, timeout } = flags;
+    const run = { guests, kernel, memoryMib, timeoutMs: timeout * 1000, outputFolder, programs, say };
+    const ended = await runInGuests(chosen, run);
+    code = ended.code;
+    process.stdout.write(`${ended.results.passed} passed, ${ended.results.failed} failed\n`);
   } finally {
     programs?.remove();
     const results = join(outputFolder, 'results.json');
     if (flags.results !== undefined && existsSync(results)) copyFileSync(results, flags.results);
-    if (kept || code === 1 || code === 124) process.stderr.write(`lab: logs and captures are in ${outputFolder}\n`);
+    if (kept || code !== 0) process.stderr.write(`lab: logs and captures are in ${outputFolder}\n`);
     else rmSync(outputFolder, { recursive: true, force: true });
   }
   return code;
@@ -96,5 +105,5 @@ try {
 } catch (error) {
   if (!(error instanceof LabError)) throw error;
   process.stderr.write(`lab: ${error.message}\n`);
-  process.exitCode = 125;
+  process.exitCode = labFailureCode;
 }

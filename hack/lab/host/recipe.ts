@@ -8,33 +8,44 @@ export interface Recipe {
   readonly packages: readonly string[];
 }
 
+/** The guest's kernel, and what scenarios make and watch traffic with. */
+const tools = [
+  'user-mode-linux',
+  'ca-certificates',
+  'ethtool',
+  'iperf3',
+  'iproute2',
+  'iptables',
+  'iputils-ping',
+  'kmod',
+  // Node's own binary is linked with it.
+  'libatomic1',
+  'netcat-openbsd',
+  'nftables',
+  'openssl',
+  'procps',
+  'tcpdump',
+] as const;
+
 /** Root folders that can be built. A row per IKE daemon that cannot live beside the others, or per kernel release. */
 export const recipes = {
   strongswan: {
     name: 'strongswan',
     suite: 'trixie',
     packages: [
-      'user-mode-linux',
+      ...tools,
       'strongswan-charon',
       'strongswan-swanctl',
       'libcharon-extra-plugins',
       'libstrongswan-extra-plugins',
       'libstrongswan-standard-plugins',
-      'ca-certificates',
-      'ethtool',
-      'iperf3',
-      'iproute2',
-      'iptables',
-      'iputils-ping',
-      'kmod',
-      // Node's own binary is linked with it.
-      'libatomic1',
-      'netcat-openbsd',
-      'nftables',
-      'openssl',
-      'procps',
-      'tcpdump',
     ],
+  },
+  libreswan: {
+    name: 'libreswan',
+    suite: 'trixie',
+    // certutil and pk12util: pluto reads certificates and private keys from an NSS database only.
+    packages: [...tools, 'libreswan', 'libnss3-tools'],
   },
 } as const satisfies Record<string, Recipe>;
 

@@ -22,7 +22,8 @@ export function runnerText(): string {
     ...imports,
     `import { runScenarios } from ${JSON.stringify(join(import.meta.dirname, 'run-scenarios.ts'))};`,
     `const scenarios = [${files.map((_, index) => `scenario${index}`).join(', ')}].flat();`,
-    `process.exit(await runScenarios(scenarios, JSON.parse(process.argv[2] ?? '')));`,
+    `await runScenarios(scenarios, JSON.parse(process.argv[2] ?? ''));`,
+    'process.exit(0);',
   ].join('\n');
 }
 

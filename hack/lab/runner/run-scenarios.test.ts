@@ -1,17 +1,21 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { runScenarios } from './run-scenarios.ts';
 import type { Scenario } from './scenario.ts';
+import { resultOf } from './scenario-claims.ts';
 
 describe('runScenarios', () => {
   let outputFolder = '';
+  let claimsFolder = '';
   let printed = '';
 
   beforeEach(() => {
     outputFolder = mkdtempSync(join(tmpdir(), 'run-scenarios-'));
+    claimsFolder = join(outputFolder, 'claims');
+    mkdirSync(claimsFolder);
     printed = '';
     vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
       printed += String(text);
@@ -27,10 +31,32 @@ describe('runScenarios', () => {
   it('runs the named scenarios only, and counts them for people and machines', async () => {
     const ran: string[] = [];
     const scenarios = ['one', 'two', 'three'].map((name) => scenario(name, async () => void ran.push(name)));
-    expect(await runScenarios(scenarios, order(['three', 'one']))).toBe(0);
+    await runScenarios(scenarios, order(['three', 'one']));
     expect(ran).toEqual(['three', 'one']);
-    expect(printed).toMatch(/^ok {3}three .*\n(.*\n)*2 passed, 0 failed\n$/m);
-    expect(results()).toMatchObject({ passed: 2, failed: 0, skipped: 0 });
+    expect(printed).toMatch(/^ok {3}three .*\n(.*\n)*ok {3}one .*\n$/m);
+    expect(results(['three', 'one'])).toMatchObject([{ passed: true }, { passed: true }]);
+  });
+
+  it('leaves to another guest what that has claimed', async () => {
+    const ran: string[] = [];
+    const scenarios = ['one', 'two', 'three'].map((name) =>
+      scenario(name, async () => {
+        ran.push(`${name} begins`);
+        await Promise.resolve();
+        ran.push(`${name} ends`);
+      }),
+    );
+    const names = ['one', 'two', 'three'];
+    await Promise.all([runScenarios(scenarios, order(names)), runScenarios(scenarios, order(names))]);
+    expect(ran.sort()).toEqual(names.flatMap((name) => [`${name} begins`, `${name} ends`]).sort());
+  });
+
+  it('counts what was claimed and never ended as failed', () => {
+    mkdirSync(join(claimsFolder, 'one'));
+    expect(results(['one', 'two'])).toMatchObject([
+      { passed: false, reason: 'the lab ended before it was over' },
+      { passed: false, reason: 'the lab ended before its turn' },
+    ]);
   });
 
   it('goes on after a failure, with its reason and the ends of its logs shown', async () => {
@@ -38,23 +64,22 @@ describe('runScenarios', () => {
       writeFileSync(join(lab.folder, 'a-agent.log'), 'the agent said why\n');
       throw new Error('no ESP');
     });
-    expect(await runScenarios([failing, scenario('fine', async () => undefined)], order(['failing', 'fine']))).toBe(1);
+    await runScenarios([failing, scenario('fine', async () => undefined)], order(['failing', 'fine']));
     expect(printed).toContain('FAIL failing');
     expect(printed).toContain('no ESP');
     expect(printed).toContain('a-agent.log:\n    the agent said why\n');
-    expect(results()).toMatchObject({
-      passed: 1,
-      failed: 1,
-      scenarios: [{ name: 'failing', passed: false, reason: expect.stringContaining('no ESP') }, { name: 'fine' }],
-    });
+    expect(results(['failing', 'fine'])).toMatchObject([
+      { name: 'failing', passed: false, reason: expect.stringContaining('no ESP') },
+      { name: 'fine', passed: true },
+    ]);
   });
 
   function order(names: readonly string[]): Parameters<typeof runScenarios>[1] {
-    return { names, outputFolder, programs: { udpPeer: 'udp-peer.js', datagrams: 'send-datagrams.js' } };
+    return { names, outputFolder, claimsFolder, programs: { udpPeer: 'udp-peer.js', datagrams: 'send-datagrams.js' } };
   }
 
-  function results(): unknown {
-    return JSON.parse(readFileSync(join(outputFolder, 'results.json'), 'utf8'));
+  function results(names: readonly string[]): unknown {
+    return names.map((name) => resultOf(claimsFolder, name));
   }
 });
 

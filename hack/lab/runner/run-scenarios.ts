@@ -1,7 +1,8 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { Scenario } from './scenario.ts';
+import { claim, keepResult } from './scenario-claims.ts';
 import { type LabPrograms, scenarioLab } from './scenario-lab.ts';
 
 /** What became of one scenario. */
@@ -13,46 +14,34 @@ export interface ScenarioResult {
   readonly reason?: string;
 }
 
-/** The content of results.json. */
-export interface RunResults {
-  readonly passed: number;
-  readonly failed: number;
-  /** Scenarios that this kernel cannot run. */
-  readonly skipped: number;
-  readonly scenarios: readonly ScenarioResult[];
-}
-
 /** What the host tells the runner in the lab. */
 export interface RunOrder {
   readonly names: readonly string[];
-  /** Writable folder; results.json and one folder per scenario go there. */
+  /** Writable folder; one folder per scenario goes there. */
   readonly outputFolder: string;
+  /** Shared by the guests that run these scenarios; see `scenario-claims.ts`. */
+  readonly claimsFolder: string;
   readonly programs: LabPrograms;
 }
 
 /**
- * Runs scenarios one after another in this kernel, tells how each went, and gives the exit code.
+ * Runs scenarios one after another in this kernel, save those that another guest has claimed, and tells how each went.
  *
  * @public The generated text of the bundled runner calls it.
  */
-export async function runScenarios(scenarios: readonly Scenario[], order: RunOrder): Promise<number> {
-  const results: ScenarioResult[] = [];
+export async function runScenarios(scenarios: readonly Scenario[], order: RunOrder): Promise<void> {
   for (const name of order.names) {
     const scenario = scenarios.find((candidate) => candidate.name === name);
     if (scenario === undefined) throw new Error(`there is no scenario ${name}`);
+    if (!claim(order.claimsFolder, name)) continue;
     process.stdout.write(`--- ${name}: ${scenario.description}\n`);
     const folder = join(order.outputFolder, name);
     mkdirSync(folder, { recursive: true });
     const result = await runScenario(scenario, folder, order.programs);
-    results.push(result);
+    keepResult(order.claimsFolder, result);
     if (result.passed) process.stdout.write(`ok   ${name} (${result.seconds} s)\n`);
     else process.stdout.write(`FAIL ${name} (${result.seconds} s): ${result.reason}\n${logTails(folder)}`);
   }
-  const passed = results.filter((result) => result.passed).length;
-  const summary: RunResults = { passed, failed: results.length - passed, skipped: 0, scenarios: results };
-  writeFileSync(join(order.outputFolder, 'results.json'), `${JSON.stringify(summary, null, 2)}\n`);
-  process.stdout.write(`${summary.passed} passed, ${summary.failed} failed\n`);
-  return summary.failed === 0 ? 0 : 1;
 }
 
 async function runScenario(scenario: Scenario, folder: string, programs: LabPrograms): Promise<ScenarioResult> {

@@ -1,5 +1,6 @@
 import type { AgentProcess } from '../agent/agent-process.ts';
 import type { Capture } from '../capture/capture.ts';
+import type { RecipeName } from '../host/recipe.ts';
 import type { Charon, CharonOptions } from '../strongswan/charon.ts';
 import type { TopologyDescription } from '../topology/description.ts';
 import type { LabNode } from '../topology/lab-node.ts';
@@ -20,6 +21,10 @@ export interface Scenario {
   readonly timeoutMs?: number;
   /** The scenario starts our agent, so the runner bundles it first. */
   readonly usesAgent?: boolean;
+  /** The root folder that it needs. Default that of strongSwan. */
+  readonly recipe?: RecipeName;
+  /** Worth its time only now and then: `--all` leaves it out without `--full`. */
+  readonly rare?: boolean;
   /** Throws when anything is not as it should be. */
   run(lab: Lab): Promise<void>;
 }
