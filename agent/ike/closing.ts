@@ -3,6 +3,7 @@ import { scheduleAttempt } from './connecting.ts';
 import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
 import type { CloseReason } from './fact.ts';
+import { forgetReassemblies } from './fragment.ts';
 import type { NegotiationFailure } from './outcome.ts';
 import { forgetAsked } from './requests.ts';
 import { hastenRetirement } from './retirement.ts';
@@ -22,6 +23,7 @@ export function closeIkeSa(core: Core, at: Instant, sa: IkeSa, reason: CloseReas
   forgetSecrets(core, sa);
   sa.window.close();
   sa.queue.length = 0;
+  forgetReassemblies(sa);
   core.leaveHalfOpen(sa);
   const expiresAt = at + core.context.limits.deleteTimeoutMs;
   sa.state = { kind: 'closed', expiresAt };

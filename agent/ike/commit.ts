@@ -21,6 +21,7 @@ export function commit(
 ): void {
   const before = sa.state.kind;
   sa.state = outcome.next;
+  if (outcome.fragmentation === true) sa.fragmentation = 'configured';
   if (outcome.nat !== undefined) noteNat(core, sa, outcome.nat);
   if (outcome.connection !== undefined) adoptConnection(sa, outcome.connection);
   if (outcome.verify !== undefined) {

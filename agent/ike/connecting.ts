@@ -3,6 +3,7 @@ import { ExchangeType } from '../wire/registry.ts';
 import { type Connection, childrenOf, initiationOf, isConnecting } from './connection.ts';
 import type { Core } from './core.ts';
 import { firstInitRequest } from './exchange/ike-sa-init.ts';
+import { NO_REASSEMBLIES } from './fragment.ts';
 import { enqueue } from './requests.ts';
 import type { IkeSa } from './state.ts';
 import type { Instant, Path } from './types.ts';
@@ -40,6 +41,8 @@ export function attempt(core: Core, at: Instant, connection: Connection): void {
     state,
     window: new Window(),
     queue: [],
+    fragmentation: 'none',
+    reassemblies: NO_REASSEMBLIES,
     halfOpenKey: undefined,
     lastHeardAt: at,
     replaces: connection.replacing,
@@ -49,7 +52,8 @@ export function attempt(core: Core, at: Instant, connection: Connection): void {
   const { limits, random } = core.context;
   core.ikeSas.set(localSpi, sa);
   connection.ikeSas.push(sa);
-  sa.window.open(at, ExchangeType.IKE_SA_INIT, [state.request], limits.handshakeTimeoutMs, limits, random.jitter);
+  const request = { exchangeType: ExchangeType.IKE_SA_INIT, payloads: [], datagrams: [state.request] };
+  sa.window.open(at, request, limits.handshakeTimeoutMs, limits, random.jitter);
   core.transmit(path, [state.request]);
   core.touch(sa);
 }

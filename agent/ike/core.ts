@@ -4,6 +4,7 @@ import type { Payload } from '../wire/payloads/payload.ts';
 import { uint32At } from '../wire/uint32.ts';
 import { type Connection, connectionDeadline } from './connection.ts';
 import type { DropReason, Fact } from './fact.ts';
+import { ReassemblyRoom } from './fragment.ts';
 import type { HandledRequest } from './outcome.ts';
 import type { PolicyIndexes } from './policies.ts';
 import type { RefusedCommands } from './refused-commands.ts';
@@ -27,6 +28,9 @@ export class Core {
   readonly ikeSas = new Map<IkeSpi, IkeSa>();
   /** Responder's IKE SAs that have not authenticated, by where their first message came from. */
   readonly halfOpen = new Map<string, IkeSa>();
+  /** Messages in fragments of peers that have not authenticated, and of those that have. */
+  readonly strangersRoom: ReassemblyRoom;
+  readonly peersRoom: ReassemblyRoom;
   /** Inbound ESP SPIs in use or in negotiation. */
   readonly espSpis = new Set<number>();
   /** IKE SAs that wait for a verifier, by job. */
@@ -50,6 +54,8 @@ export class Core {
 
   constructor(context: EndpointContext) {
     this.context = context;
+    this.strangersRoom = new ReassemblyRoom(context.limits.strangersFragments);
+    this.peersRoom = new ReassemblyRoom(context.limits.peersFragments);
     this.policyIndexes = { next: context.firstPolicySequence ?? 0 };
   }
 

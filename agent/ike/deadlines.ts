@@ -5,8 +5,10 @@ import { attempt, reauthenticate } from './connecting.ts';
 import { type Connection, childrenOf } from './connection.ts';
 import type { Core } from './core.ts';
 import { unprotectedErrorText } from './exchange/ike-sa-init.ts';
+import { expireReassemblies } from './fragment.ts';
 import type { Limits } from './limits.ts';
 import type { NegotiationFailure } from './outcome.ts';
+import { repetition } from './protected-message.ts';
 import { enqueue, sendQueued } from './requests.ts';
 import { keepUnanswered, removeRetired } from './retirement.ts';
 import { followUp, settle } from './settle.ts';
@@ -21,6 +23,7 @@ export function ikeSaDeadline(sa: IkeSa, limits: Limits): Instant | undefined {
   const consider = (at: Instant | undefined): void => {
     if (at !== undefined && (earliest === undefined || at < earliest)) earliest = at;
   };
+  for (const reassembly of sa.reassemblies) consider(reassembly.expiresAt);
   switch (state.kind) {
     case 'initAnswered':
     case 'verifying':
@@ -46,6 +49,7 @@ export function ikeSaDeadline(sa: IkeSa, limits: Limits): Instant | undefined {
 /** Does what is due for an IKE SA. */
 export function onIkeSaDeadline(core: Core, at: Instant, sa: IkeSa): void {
   const { state, connection } = sa;
+  expireReassemblies(core, at, sa);
   if (state.kind === 'closed') {
     if (state.expiresAt <= at) core.ikeSas.delete(sa.localSpi);
     return;
@@ -118,9 +122,10 @@ function livenessAt(sa: IkeSa, limits: Limits): Instant {
 
 function repeat(core: Core, at: Instant, sa: IkeSa): void {
   const { limits, random } = core.context;
-  const { attempt: count, datagrams } = sa.window.repeat(at, limits, random.jitter);
+  const pending = sa.window.repeat(at, limits, random.jitter);
+  const { attempt: count } = pending;
   core.report({ kind: 'retransmitted', connection: sa.connection?.config.name ?? '', path: sa.path, attempt: count });
-  core.transmit(sa.path, datagrams);
+  core.transmit(sa.path, repetition(core, sa, pending));
 }
 
 /** Nobody came to finish what was begun, or the Verifier did not answer. */

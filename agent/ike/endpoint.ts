@@ -11,6 +11,7 @@ import { Core } from './core.ts';
 import { ikeSaDeadline, onConnectionDeadline, onIkeSaDeadline } from './deadlines.ts';
 import { answerAuthRequest, authenticationFailed, finishAuth } from './exchange/ike-auth.ts';
 import { answerInit } from './exchange/ike-sa-init-responder.ts';
+import { NO_REASSEMBLIES } from './fragment.ts';
 import { receive } from './ike-sa.ts';
 import { onDataplaneFailed, onKernelEvent } from './kernel-events.ts';
 import { notify } from './notify.ts';
@@ -206,6 +207,8 @@ function onInitRequest(core: Core, at: Instant, path: Path, message: Message, by
     state: answer.state,
     window: new Window(),
     queue: [],
+    fragmentation: answer.fragmentation ? 'configured' : 'none',
+    reassemblies: NO_REASSEMBLIES,
     halfOpenKey: undefined,
     lastHeardAt: at,
     replaces: 0,

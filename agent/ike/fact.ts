@@ -15,6 +15,14 @@ export type DropReason =
   | 'unauthenticatedNotify'
   | 'halfOpenLimit'
   | 'reflected'
+  /** SKF of a peer with which fragmentation was not agreed on. */
+  | 'unexpectedFragment'
+  /** A fragment that has come before, or belongs to a request that has been answered. */
+  | 'repeatedFragment'
+  /** A fragment of a message that its sender has begun anew in smaller ones. */
+  | 'obsoleteFragment'
+  | 'reassemblyLimit'
+  | 'reassemblyTimeout'
   | 'busy';
 
 /** Why an IKE SA ended. */

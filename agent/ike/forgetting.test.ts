@@ -10,7 +10,7 @@ import { childConfig, fqdn, Pair, proposal, type Side } from './testing/pair.ts'
 import { calling, ScriptedPeer, waiting } from './testing/scripted-peer.ts';
 import type { ConnectionConfig } from './types.ts';
 
-const NOTHING = { ikeSas: 0, espSpis: 0, verifications: 0, queuedRequests: 0 };
+const NOTHING = { ikeSas: 0, espSpis: 0, verifications: 0, queuedRequests: 0, incompleteMessages: 0 };
 
 function tables(pair: Pair, side: Side) {
   const { tables: sizes, halfOpen } = side.endpoint.status(pair.at);

@@ -18,7 +18,7 @@ import { onAuthRequest, onAuthResponse } from './exchange/ike-auth.ts';
 import { onInitResponse } from './exchange/ike-sa-init.ts';
 import { onInformationalRequest, onInformationalResponse } from './exchange/informational.ts';
 import { notify } from './notify.ts';
-import { noteProofOfLife, open, type Received } from './opening.ts';
+import { isAuthentic, noteProofOfLife, open, type Received } from './opening.ts';
 import type { HandledRequest, Outcome, Refusal } from './outcome.ts';
 import { refuseRequest, refuseResponse, syntaxError } from './refusing.ts';
 import { forgetAsked } from './requests.ts';
@@ -51,7 +51,7 @@ function receiveRequest(core: Core, at: Instant, sa: IkeSa, received: Received):
       core.transmit(path, position.datagrams);
       return;
     case 'differentRetransmission':
-      core.drop(path, 'differentRetransmission', `message ID ${messageId} was used for another request`);
+      receiveRetransmission(core, at, sa, received, position.datagrams);
       return;
     case 'outside':
       core.drop(path, 'unexpectedMessageId', `message ID ${messageId} is outside of the window`);
@@ -67,15 +67,40 @@ function receiveRequest(core: Core, at: Instant, sa: IkeSa, received: Received):
     core.drop(path, 'unexpectedExchange', `exchange ${exchangeType} for a ${sa.state.kind} IKE SA`);
     return;
   }
-  const payloads = open(core, at, sa, received);
-  if (payloads === undefined) return;
+  const opened = open(core, at, sa, received);
+  if (opened === undefined) return;
   noteProofOfLife(sa, at, path);
+  const { payloads, datagram } = opened;
   const granted = sa.state.kind === 'established' ? sa.state.children : [];
-  const handled: HandledRequest = { exchangeType, messageId, datagram: bytes, path };
+  const handled: HandledRequest = { exchangeType, messageId, datagram, path };
   const result = payloads.ok ? handleRequest(core, at, sa, payloads.value, handled) : syntaxError(sa, payloads.error);
   if (result.ok) commit(core, at, sa, result.value, handled);
   else refuseRequest(core, at, sa, result.error, handled);
   if (sa.connection !== undefined) settleGranted(core, at, sa, sa.connection, granted);
+}
+
+/**
+ * A request under the message ID of the last one, in other bytes. The same request may come in other fragments than
+ * before, or in fragments at last; as with the first time, one of them is answered for all (RFC 7383 §2.6.1).
+ */
+function receiveRetransmission(
+  core: Core,
+  at: Instant,
+  sa: IkeSa,
+  received: Received,
+  datagrams: readonly Uint8Array[],
+): void {
+  const { message, path } = received;
+  const frame = message.protected;
+  const { messageId } = message.header;
+  if (frame?.kind !== 'skf') {
+    core.drop(path, 'differentRetransmission', `message ID ${messageId} was used for another request`);
+  } else if (frame.fragmentNumber !== 1) {
+    core.drop(path, 'repeatedFragment', `message ${messageId} has been answered`);
+  } else if (isAuthentic(core, at, sa, received, frame)) {
+    core.report({ kind: 'responseReplayed', connection: nameOfPeer(sa), path });
+    core.transmit(path, datagrams);
+  }
 }
 
 /** Which requests a state listens to; anything else may be late, or an attack on the order of exchanges. */
@@ -135,10 +160,11 @@ function receiveResponse(core: Core, at: Instant, sa: IkeSa, received: Received)
     receiveInitResponse(core, at, sa, received);
     return;
   }
-  const payloads = open(core, at, sa, received);
-  if (payloads === undefined) return;
+  const opened = open(core, at, sa, received);
+  if (opened === undefined) return;
   noteProofOfLife(sa, at, path);
   noteAnswered(core, at, sa, messageId);
+  const { payloads } = opened;
   const result = payloads.ok ? handleResponse(core, at, sa, payloads.value) : syntaxError(sa, payloads.error);
   if (result.ok) {
     sa.window.close();

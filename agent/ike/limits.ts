@@ -1,3 +1,15 @@
+import { MAX_FRAGMENTS } from '../wire/limits.ts';
+
+/** Bounds of what is kept of messages of which fragments are missing; bytes are those that it costs to keep them. */
+export interface FragmentLimits {
+  /** Of one message. */
+  readonly fragments: number;
+  readonly messageBytes: number;
+  /** Over all IKE SAs. */
+  readonly messages: number;
+  readonly bytes: number;
+}
+
 /** Every bound of the core in one place. Times are milliseconds. */
 export interface Limits {
   /** First wait for an answer; doubled roughly by `retransmitFactor` up to `retransmitCeilingMs`. */
@@ -22,6 +34,16 @@ export interface Limits {
   readonly integrityFailuresHalfOpen: number;
   /** IKE_SA_INIT retries of one attempt for COOKIE and INVALID_KE_PAYLOAD together (RFC 7296 §2.6). */
   readonly initRetries: number;
+  /** Largest IP packet that a message of ours is sent in to a peer that takes fragments, where not configured. */
+  readonly fragmentBytes: number;
+  /** What every path lets pass: packets are no larger once a request has gone unanswered this often. */
+  readonly smallestFragmentBytes: { readonly ipv4: number; readonly ipv6: number };
+  readonly repeatsBeforeSmallest: number;
+  /** How long the fragments of a message are kept while others are missing (RFC 7383 §2.6). */
+  readonly reassemblyMs: number;
+  /** Messages in fragments of peers that have not authenticated, and of those that have. */
+  readonly strangersFragments: FragmentLimits;
+  readonly peersFragments: FragmentLimits;
   /** Requests of ours that wait for the window of one. */
   readonly queuedRequests: number;
   /** Child SAs of one IKE SA. */
@@ -81,6 +103,19 @@ export const DEFAULT_LIMITS: Limits = {
   integrityFailuresHalfOpen: 8,
   // COOKIE, then INVALID_KE_PAYLOAD, then a renewed COOKIE is the longest honest sequence; one to spare.
   initRetries: 4,
+  // The least MTU of IPv6 passes nearly every IPv4 path too, tunnels included.
+  fragmentBytes: 1_280,
+  // RFC 791 and RFC 8200 §5: every host takes in the one, every link carries the other.
+  smallestFragmentBytes: { ipv4: 576, ipv6: 1_280 },
+  // Two repetitions are most often plain loss.
+  repeatsBeforeSmallest: 2,
+  // Four repetitions of the request, each of which may bring what was lost before.
+  reassemblyMs: 15_000,
+  // Twice the fragments seen in the field, and a chain of four RSA certificates with all requests several times. The
+  // messages are a quarter of those of 2,000 peers that begin at once and lose a fragment each.
+  strangersFragments: { fragments: 64, messageBytes: 40_000, messages: 512, bytes: 4_194_304 },
+  // The largest message that there can be, in the most fragments; two for each of 1,000 peers.
+  peersFragments: { fragments: MAX_FRAGMENTS, messageBytes: 100_000, messages: 2_048, bytes: 16_777_216 },
   queuedRequests: 64,
   childrenPerIkeSa: 64,
   selectorsPerSide: 32,

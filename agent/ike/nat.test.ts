@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 
+import { NotifyType } from '../wire/registry.ts';
 import { address, childConfig, fqdn, Pair, present } from './testing/pair.ts';
-import { parsed } from './testing/scripted-peer.ts';
+import { notifyTypes, parsed } from './testing/scripted-peer.ts';
 import type { ConnectionConfig, SelectorConfig } from './types.ts';
 
 function net(text: string): SelectorConfig {
@@ -135,8 +136,9 @@ describe('NAT traversal', () => {
   it('Never says nothing of NAT detection', () => {
     const pair = new Pair().configure({ natTraversal: 'Never' });
     pair.fire();
-    const kinds = parsed(present(pair.wire[0]).bytes).payloads.map((payload) => payload.kind);
-    expect(kinds).not.toContain('notify');
+    const types = notifyTypes(parsed(present(pair.wire[0]).bytes).payloads);
+    expect(types).not.toContain(NotifyType.NAT_DETECTION_SOURCE_IP);
+    expect(types).not.toContain(NotifyType.NAT_DETECTION_DESTINATION_IP);
   });
 
   it('behind a NAT a peer is known by its identity among several of unknown address', () => {

@@ -29,6 +29,8 @@ export interface Outcome {
   /** The peer has turned out to be this one. */
   readonly connection?: Connection;
   readonly nat?: NatSituation;
+  /** Both sides take messages in fragments (RFC 7383 §2.3). */
+  readonly fragmentation?: boolean;
   /** The peer says that it has no older SA with us (RFC 7296 §2.4). */
   readonly initialContact?: boolean;
   readonly verify?: VerificationJob;
@@ -64,6 +66,7 @@ export type Refusal =
 export interface HandledRequest {
   readonly exchangeType: number;
   readonly messageId: number;
+  /** By the end of which a repetition is known; of a message in fragments, that of the first. */
   readonly datagram: Uint8Array;
   readonly path: Path;
 }

@@ -2,14 +2,15 @@ import type { IkeKeys } from '../crypto/keymat.ts';
 import type { Random } from '../crypto/types.ts';
 import type { HeaderFields } from '../wire/header.ts';
 import type { Payload } from '../wire/payloads/payload.ts';
-import { encodeProtected, type IvSource } from '../wire/sk.ts';
+import { encodeFragments, encodeProtected, type IvSource } from '../wire/sk.ts';
 import { setUint32 } from '../wire/uint32.ts';
 import type { Core } from './core.ts';
+import { datagramBytes } from './datagram-size.ts';
 import type { HandledRequest } from './outcome.ts';
 import type { IkeSa, IkeSaState } from './state.ts';
 import type { IkeCryptography } from './suite.ts';
 import type { Instant } from './types.ts';
-import { requestTag } from './window.ts';
+import { type PendingRequest, requestTag } from './window.ts';
 
 /** What protects the messages of an IKE SA. */
 export interface Secured {
@@ -61,9 +62,28 @@ export function sendRequest(core: Core, at: Instant, sa: IkeSa, secured: Secured
   const { exchangeType, payloads, timeoutMs } = request;
   const messageId = sa.window.nextRequestId;
   const datagrams = protectedMessage(core, sa, secured, { exchangeType, messageId, response: false, payloads });
-  sa.window.open(at, exchangeType, datagrams, timeoutMs, limits, random.jitter);
+  sa.window.open(at, { exchangeType, payloads, datagrams }, timeoutMs, limits, random.jitter);
   core.transmit(sa.path, datagrams);
   core.touch(sa);
+}
+
+/**
+ * What an unanswered request is repeated as: its datagrams, and when these seem not to arrive, every other time smaller
+ * ones under the same message ID (RFC 7383 §2.5). Not every time: a peer that has had it in one form, and whose answer
+ * was lost, may know it again in that form only.
+ */
+export function repetition(core: Core, sa: IkeSa, pending: PendingRequest): readonly Uint8Array[] {
+  const { repeatsBeforeSmallest } = core.context.limits;
+  if (sa.fragmentation === 'none' || pending.attempt < repeatsBeforeSmallest) return pending.datagrams;
+  if ((pending.attempt - repeatsBeforeSmallest) % 2 === 1) return pending.datagrams;
+  if (pending.smaller !== undefined) return pending.smaller;
+  const secured = securedBy(sa.state);
+  sa.fragmentation = 'smallest';
+  const most = datagramBytes(sa, core.context.limits);
+  if (secured === undefined || pending.datagrams.every(({ length }) => length <= most)) return pending.datagrams;
+  const smaller = protectedMessage(core, sa, secured, { ...pending, response: false });
+  sa.window.shrink(smaller);
+  return smaller;
 }
 
 interface OwnMessage {
@@ -87,7 +107,9 @@ function protectedMessage(core: Core, sa: IkeSa, secured: Secured, message: OwnM
   };
   const { protection } = cryptography;
   const iv = protection.unpredictableIv ? core.context.random.nonces : new CountingIv(sa, core.context.random.nonces);
-  return [encodeProtected({ header, payloads, protection, keys: keys.direction(sa.role), iv })];
+  const protectedPayloads = { header, payloads, protection, keys: keys.direction(sa.role), iv };
+  if (sa.fragmentation === 'none') return [encodeProtected(protectedPayloads)];
+  return encodeFragments(protectedPayloads, datagramBytes(sa, core.context.limits));
 }
 
 /** Never the same twice under one key (RFC 5282 §3.1); the counter lives in the IKE SA and ends with its keys. */

@@ -7,6 +7,7 @@ import type { TrafficSelector } from '../wire/payloads/ts.ts';
 import type { ChildSa } from './child-sa.ts';
 import type { Connection } from './connection.ts';
 import type { CloseReason } from './fact.ts';
+import type { Reassembly } from './fragment.ts';
 import type { NatSituation } from './natd.ts';
 import type { IkeCryptography } from './suite.ts';
 import type { ChildConfig, Instant, Path } from './types.ts';
@@ -181,6 +182,12 @@ export type QueuedRequest =
   /** Tells the peer why its proof was refused, and deletes (RFC 7296 §2.21.2). */
   | { readonly kind: 'authenticationFailed' };
 
+/**
+ * In what datagrams protected messages are sent: in one each to a peer that does not take fragments (RFC 7383 §2.3), of
+ * the size that is configured, or of the smallest, where larger ones seem not to arrive.
+ */
+export type Fragmentation = 'none' | 'configured' | 'smallest';
+
 /** An IKE SA: its identity and what it owns. Only `ike-sa.ts` and `endpoint.ts` write to it. */
 export interface IkeSa {
   /** Unique in this endpoint, never reused. */
@@ -196,6 +203,9 @@ export interface IkeSa {
   state: IkeSaState;
   readonly window: Window;
   readonly queue: QueuedRequest[];
+  fragmentation: Fragmentation;
+  /** At most one message of the peer in each direction that is there in part. */
+  reassemblies: readonly Reassembly[];
   /** Its key among the half-open IKE SAs; undefined where it is none of them, or none any more. */
   halfOpenKey: string | undefined;
   /** Last authenticated message of the peer. */

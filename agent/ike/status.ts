@@ -17,6 +17,7 @@ export function statusOf(core: Core): EndpointStatus {
       espSpis: core.espSpis.size,
       verifications: core.jobs.size,
       queuedRequests: [...core.ikeSas.values()].reduce((sum, sa) => sum + sa.queue.length, 0),
+      incompleteMessages: core.strangersRoom.messages + core.peersRoom.messages,
     },
   };
 }

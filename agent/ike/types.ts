@@ -111,6 +111,8 @@ export interface ConnectionConfig {
   readonly initiation: 'start' | 'onDemand' | 'respond' | 'takeover';
   readonly natTraversal: 'Auto' | 'Always' | 'Never';
   readonly liveness: { readonly intervalMs: number; readonly timeoutMs: number };
+  /** Largest IP packet in which a message may be sent once the peer takes fragments; the limit's where left out. */
+  readonly fragmentBytes?: number;
   /** Milliseconds until the IKE SA is rekeyed. */
   readonly ikeLifetimeMs: number;
   /** Milliseconds until both sides prove anew who they are; absent: never because of time. */
@@ -283,4 +285,6 @@ export interface TableSizes {
   readonly verifications: number;
   /** Requests that wait for their turn. */
   readonly queuedRequests: number;
+  /** Messages of which not all fragments have arrived. */
+  readonly incompleteMessages: number;
 }

@@ -12,7 +12,8 @@ function message(...end: readonly number[]): Uint8Array {
 }
 
 function opened(window: Window, at = 0, timeoutMs = 60_000, seed = 3): Window {
-  window.open(at, AUTH, [message(1)], timeoutMs, DEFAULT_LIMITS, seededRandom(seed));
+  const request = { exchangeType: AUTH, payloads: [], datagrams: [message(1)] };
+  window.open(at, request, timeoutMs, DEFAULT_LIMITS, seededRandom(seed));
   return window;
 }
 
@@ -71,7 +72,7 @@ describe('requests of the peer', () => {
     expect(window.position(1, first)).toEqual({ kind: 'outside' });
     window.store(0, requestTag(first), response);
     expect(window.position(0, first)).toEqual({ kind: 'repeated', datagrams: response });
-    expect(window.position(0, second)).toEqual({ kind: 'differentRetransmission' });
+    expect(window.position(0, second)).toEqual({ kind: 'differentRetransmission', datagrams: response });
     expect(window.position(1, second)).toEqual({ kind: 'next' });
     window.store(1, requestTag(second), response);
     expect(window.position(0, first)).toEqual({ kind: 'outside' });

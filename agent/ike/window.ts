@@ -1,13 +1,22 @@
 import type { Random } from '../crypto/types.ts';
+import type { Payload } from '../wire/payloads/payload.ts';
 import { uint32At } from '../wire/uint32.ts';
 import type { Limits } from './limits.ts';
 import type { Instant } from './types.ts';
 
-/** A request of ours that waits for its answer. All datagrams of it are repeated as they are (RFC 7296 §2.1). */
-export interface PendingRequest {
-  readonly messageId: number;
+/** A request of ours as it is sent. */
+interface OpenRequest {
   readonly exchangeType: number;
+  /** What is protected in it; nothing of IKE_SA_INIT is. */
+  readonly payloads: readonly Payload[];
   readonly datagrams: readonly Uint8Array[];
+}
+
+/** A request of ours that waits for its answer. All datagrams of it are repeated as they are (RFC 7296 §2.1). */
+export interface PendingRequest extends OpenRequest {
+  readonly messageId: number;
+  /** The same in smaller datagrams, once these have been tried. */
+  readonly smaller: readonly Uint8Array[] | undefined;
   readonly openedAt: Instant;
   readonly attempt: number;
   readonly repeatAt: Instant;
@@ -26,7 +35,7 @@ interface StoredResponse {
 export type RequestPosition =
   | { readonly kind: 'next' }
   | { readonly kind: 'repeated'; readonly datagrams: readonly Uint8Array[] }
-  | { readonly kind: 'differentRetransmission' }
+  | { readonly kind: 'differentRetransmission'; readonly datagrams: readonly Uint8Array[] }
   | { readonly kind: 'outside' };
 
 /** The message IDs of both directions of an IKE SA, with a window of one each. */
@@ -59,8 +68,7 @@ export class Window {
   /** Starts waiting for the answer to a request that is being sent for the first time. */
   open(
     at: Instant,
-    exchangeType: number,
-    datagrams: readonly Uint8Array[],
+    { exchangeType, payloads, datagrams }: OpenRequest,
     timeoutMs: number,
     limits: Limits,
     jitter: Random,
@@ -69,7 +77,9 @@ export class Window {
     this.#pending = {
       messageId: this.#nextRequestId,
       exchangeType,
+      payloads,
       datagrams,
+      smaller: undefined,
       openedAt: at,
       attempt: 0,
       repeatAt: at + waitMs(0, limits, jitter),
@@ -94,6 +104,11 @@ export class Window {
     const pending = this.#pending;
     if (pending === undefined) throw new Error('no request is open');
     this.#pending = { ...pending, datagrams, attempt: 0, repeatAt: at + waitMs(0, limits, jitter) };
+  }
+
+  /** Notes in which smaller datagrams the open request can be repeated too (RFC 7383 §2.5). */
+  shrink(smaller: readonly Uint8Array[]): void {
+    if (this.#pending !== undefined) this.#pending = { ...this.#pending, smaller };
   }
 
   /** Gives up on the open request by `at` at the latest. */
@@ -121,8 +136,8 @@ export class Window {
   position(messageId: number, bytes: Uint8Array): RequestPosition {
     if (messageId === this.#expectedRequestId) return { kind: 'next' };
     if (this.#stored === undefined || messageId !== this.#stored.messageId) return { kind: 'outside' };
-    if (!endsWith(bytes, this.#stored.requestTag)) return { kind: 'differentRetransmission' };
-    return { kind: 'repeated', datagrams: this.#stored.datagrams };
+    const { datagrams, requestTag: tag } = this.#stored;
+    return { kind: endsWith(bytes, tag) ? 'repeated' : 'differentRetransmission', datagrams };
   }
 
   /**

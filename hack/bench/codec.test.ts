@@ -8,8 +8,8 @@ describe('codec bench', () => {
   it('takes the four messages of the initial exchanges apart, IKE_AUTH down to its inner payloads', () => {
     const kinds = messages.map((message) => message.decode().map((payload) => payload.kind));
     expect(kinds).toEqual([
-      ['sa', 'ke', 'nonce', 'notify', 'notify', 'vendor'],
-      ['sa', 'ke', 'nonce', 'notify', 'notify', 'vendor'],
+      ['sa', 'ke', 'nonce', 'notify', 'notify', 'notify', 'vendor'],
+      ['sa', 'ke', 'nonce', 'notify', 'notify', 'notify', 'vendor'],
       ['idi', 'idr', 'auth', 'notify', 'notify', 'sa', 'tsi', 'tsr'],
       ['idr', 'auth', 'notify', 'notify', 'sa', 'tsi', 'tsr'],
     ]);

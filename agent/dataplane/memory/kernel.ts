@@ -5,11 +5,11 @@ import {
   type EspPacket,
   type Flow,
   flowOf,
+  fragmentBytes,
   type InboundFate,
   type OutboundFate,
   type Packet,
   type PlainPacket,
-  packetBytes,
   type XfrmStatistic,
 } from './packet.ts';
 import { policyCheck } from './policy-check.ts';
@@ -253,7 +253,7 @@ export class MemoryKernel {
   /** Transport mode counts what follows the IP header, tunnel mode the whole inner packet. */
   #count(state: TableState, packet: PlainPacket): void {
     state.packets += 1;
-    state.bytes += state.mode === 'tunnel' ? packetBytes(packet) : packet.payloadBytes;
+    state.bytes += state.mode === 'tunnel' ? fragmentBytes(packet) : packet.payloadBytes;
   }
 
   #deliver(packet: PlainPacket, state: TableState | undefined): InboundFate {

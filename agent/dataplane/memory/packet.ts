@@ -118,7 +118,7 @@ export function selectorMatches(selector: CompiledSelector, flow: Flow): boolean
 }
 
 /** Bytes of a packet with its IP header (no options, no extension headers). */
-export function packetBytes(packet: PlainPacket): number {
+export function fragmentBytes(packet: PlainPacket): number {
   return packet.payloadBytes + (packet.source.includes(':') ? 40 : 20);
 }
 

@@ -9,7 +9,7 @@ import type { Connection } from '../connection.ts';
 import type { Core } from '../core.ts';
 import { identityText } from '../identity.ts';
 import type { NatSituation } from '../natd.ts';
-import { notify } from '../notify.ts';
+import { hasNotify, notify } from '../notify.ts';
 import { choose, chosenSuite } from '../proposal.ts';
 import type { IkeSa, InitAnswered } from '../state.ts';
 import { algorithmText, type IkeCryptography, ikeCryptography } from '../suite.ts';
@@ -25,6 +25,8 @@ export type InitAnswer =
       readonly kind: 'accepted';
       readonly state: InitAnswered;
       readonly nat: NatSituation;
+      /** Both sides take messages in fragments (RFC 7383 §2.3). */
+      readonly fragmentation: boolean;
       readonly response: Uint8Array;
     }
   | { readonly kind: 'error'; readonly notify: NotifyPayload; readonly text: string };
@@ -69,6 +71,7 @@ export function answerInit(
   const nonce = core.drawNonce();
   const hashes = peerHashes(request.notifies);
   const configs = picked.candidates.map(({ config }) => config);
+  const fragmentation = hasNotify(request.notifies, NotifyType.IKEV2_FRAGMENTATION_SUPPORTED);
   const response = encodeMessage(initHeader(initiatorSpi, localSpi, false), [
     { kind: 'sa', proposals: [picked.answer] },
     { kind: 'ke', group, data: ephemeral.publicValue },
@@ -77,6 +80,7 @@ export function answerInit(
     ...certificateRequest(configs),
     // Whoever does not say what it accepts would not understand what we do (RFC 7427 §4).
     ...(hashes === undefined ? [] : signatureHashes(configs)),
+    ...(fragmentation ? [notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED)] : []),
     VENDOR_ID,
   ]);
   const state: InitAnswered = {
@@ -101,7 +105,7 @@ export function answerInit(
   // The request was made before our SPI was known: its hashes have zero in its place (RFC 7296 §2.23).
   const spis = { initiatorSpi, responderSpi: ZERO_SPI };
   const nat = readNat(core, connection.config.natTraversal, spis, path, request.notifies);
-  return { kind: 'accepted', state, nat, response };
+  return { kind: 'accepted', state, nat, fragmentation, response };
 }
 
 /**

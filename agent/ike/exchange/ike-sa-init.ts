@@ -10,7 +10,7 @@ import type { Payload } from '../../wire/payloads/payload.ts';
 import { ExchangeType, NotifyType } from '../../wire/registry.ts';
 import type { Connection } from '../connection.ts';
 import type { Core } from '../core.ts';
-import { notify } from '../notify.ts';
+import { hasNotify, notify } from '../notify.ts';
 import type { Outcome, Refusal } from '../outcome.ts';
 import { chosenSuite, offer } from '../proposal.ts';
 import type { Handshake, IkeSa, InitRequested } from '../state.ts';
@@ -75,6 +75,7 @@ function initRequest(
     { kind: 'nonce', data: nonce },
     ...natNotifies(core, connection.config.natTraversal, { initiatorSpi: localSpi, responderSpi: ZERO_SPI }, path),
     ...signatureHashes([connection.config]),
+    notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED),
     VENDOR_ID,
   ];
   // The cookie comes first (RFC 7296 §2.6), so that a responder under load need not read on.
@@ -178,8 +179,9 @@ function accept(
   };
   const spis = { initiatorSpi: sa.localSpi, responderSpi };
   const nat = readNat(core, connection.config.natTraversal, spis, path, response.notifies);
+  const fragmentation = hasNotify(response.notifies, NotifyType.IKEV2_FRAGMENTATION_SUPPORTED);
   const requested = authRequest(core, connection, { handshake, keys }, path);
-  if (requested.ok) return ok({ ...requested.value, nat });
+  if (requested.ok) return ok({ ...requested.value, nat, fragmentation });
   keys.wipe();
   return requested;
 }

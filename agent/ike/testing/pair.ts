@@ -145,6 +145,8 @@ export interface PairOptions {
   /** The right side's, where it has another one. */
   readonly rightCrypto?: CryptoProvider;
   readonly limits?: Partial<Limits>;
+  /** Of the left and the right side; IPv4 where not given. */
+  readonly addresses?: readonly [left: string, right: string];
 }
 
 /** Two endpoints with a kernel each, a wire between them on which each datagram waits to be delivered, and a clock. */
@@ -160,8 +162,9 @@ export class Pair {
 
   constructor(options: PairOptions = {}) {
     this.#options = options;
-    this.left = this.#side('left', '192.0.2.1', 11);
-    this.right = this.#side('right', '192.0.2.2', 22);
+    const [left, right] = options.addresses ?? ['192.0.2.1', '192.0.2.2'];
+    this.left = this.#side('left', left, 11);
+    this.right = this.#side('right', right, 22);
   }
 
   /** Gives both sides the matching connection; `changes` apply to one side each. */

@@ -3,13 +3,13 @@ import { SecretBytes } from '../../crypto/secret.ts';
 import { toyProvider } from '../../crypto/toy/toy-provider.ts';
 import type { EphemeralKey } from '../../crypto/types.ts';
 import { decodeHeader, type IkeSpi, spiBytes, spiFromBytes, ZERO_SPI } from '../../wire/header.ts';
-import { decodeMessage, decodePayloads, encodeMessage, type Message } from '../../wire/message.ts';
+import { decodeMessage, decodePayloads, encodeMessage, type Message, type PayloadChain } from '../../wire/message.ts';
 import { type IdPayload, idPayloadBody } from '../../wire/payloads/identification.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
 import type { Proposal, Transform } from '../../wire/payloads/sa.ts';
 import type { TrafficSelector } from '../../wire/payloads/ts.ts';
 import { AuthMethod, ExchangeType, NotifyType } from '../../wire/registry.ts';
-import { encodeProtected, openProtected } from '../../wire/sk.ts';
+import { encodeFragments, encodeProtected, openProtected, type ProtectedMessage } from '../../wire/sk.ts';
 import type { Fact } from '../fact.ts';
 import { notify } from '../notify.ts';
 import { offer } from '../proposal.ts';
@@ -25,6 +25,8 @@ export interface PeerOptions {
   readonly ike?: ProposalConfig;
   readonly group?: number;
   readonly nonceBytes?: number;
+  /** Whether it says that it takes fragments. */
+  readonly fragmentation?: boolean;
 }
 
 /**
@@ -103,7 +105,7 @@ export class ScriptedPeer {
   }
 
   /** An IKE_SA_INIT request of these payloads. */
-  initRequest(payloads: readonly Payload[] = [this.sa, this.ke, this.ni]): Uint8Array {
+  initRequest(payloads: readonly Payload[] = this.#initPayloads): Uint8Array {
     this.role = 'initiator';
     this.nextId = 1;
     this.remoteSpi = ZERO_SPI;
@@ -112,7 +114,7 @@ export class ScriptedPeer {
   }
 
   /** An answer to an IKE_SA_INIT request: by default the one that goes on. */
-  initResponse(request: Uint8Array, payloads: readonly Payload[] = [this.sa, this.ke, this.ni]): Uint8Array {
+  initResponse(request: Uint8Array, payloads: readonly Payload[] = this.#initPayloads): Uint8Array {
     this.role = 'responder';
     this.remoteSpi = parsed(request).header.initiatorSpi;
     this.#peerInit = request.slice();
@@ -188,16 +190,18 @@ export class ScriptedPeer {
   }
 
   protected(exchangeType: number, messageId: number, response: boolean, payloads: readonly Payload[]): Uint8Array {
-    const { protection } = this.#cryptography;
-    this.#iv += 1;
-    const counter = this.#iv;
-    return encodeProtected({
-      header: this.#header(exchangeType, messageId, response),
-      payloads,
-      protection,
-      keys: present(this.keys).direction(this.role),
-      iv: { fill: (target) => target.fill(counter) },
-    });
+    return encodeProtected(this.#message(exchangeType, messageId, response, payloads));
+  }
+
+  /** The same in datagrams of at most `maxBytes`. */
+  fragments(
+    exchangeType: number,
+    messageId: number,
+    response: boolean,
+    payloads: readonly Payload[],
+    maxBytes: number,
+  ): readonly Uint8Array[] {
+    return encodeFragments(this.#message(exchangeType, messageId, response, payloads), maxBytes);
   }
 
   /** A protected request of its own under the next message ID. */
@@ -215,12 +219,14 @@ export class ScriptedPeer {
 
   /** The payloads of a message that the subject protected. */
   open(bytes: Uint8Array): readonly Payload[] {
-    const message = parsed(bytes);
-    const direction = present(this.keys).direction(this.role === 'initiator' ? 'responder' : 'initiator');
-    const { protection } = this.#cryptography;
-    const chain = openProtected(bytes, present(message.protected), protection, direction);
-    if (!chain.ok) throw new Error(`cannot be opened: ${chain.error.kind}`);
-    const payloads = decodePayloads(chain.value.first, chain.value.bytes);
+    return this.openFragments([bytes]);
+  }
+
+  /** The payloads of a message that the subject protected and sent in these datagrams. */
+  openFragments(datagrams: readonly Uint8Array[]): readonly Payload[] {
+    const chains = datagrams.map((bytes) => this.#decrypt(bytes));
+    const bytes = Uint8Array.from(chains.flatMap((chain) => [...chain.bytes]));
+    const payloads = decodePayloads(present(chains[0]).first, bytes);
     if (!payloads.ok) throw new Error(`cannot be read: ${payloads.error.reason}`);
     return payloads.value;
   }
@@ -249,6 +255,34 @@ export class ScriptedPeer {
   accept(): Uint8Array {
     this.send(this.initResponse(this.take()));
     return this.take();
+  }
+
+  #decrypt(bytes: Uint8Array): PayloadChain {
+    const direction = present(this.keys).direction(this.role === 'initiator' ? 'responder' : 'initiator');
+    const chain = openProtected(bytes, present(parsed(bytes).protected), this.#cryptography.protection, direction);
+    if (!chain.ok) throw new Error(`cannot be opened: ${chain.error.kind}`);
+    return chain.value;
+  }
+
+  #message(exchangeType: number, messageId: number, response: boolean, payloads: readonly Payload[]): ProtectedMessage {
+    const { protection } = this.#cryptography;
+    return {
+      header: this.#header(exchangeType, messageId, response),
+      payloads,
+      protection,
+      keys: present(this.keys).direction(this.role),
+      iv: {
+        fill: (target) => {
+          this.#iv += 1;
+          target.fill(this.#iv);
+        },
+      },
+    };
+  }
+
+  get #initPayloads(): readonly Payload[] {
+    const fragmentation = notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED);
+    return [this.sa, this.ke, this.ni, ...(this.options.fragmentation === true ? [fragmentation] : [])];
   }
 
   #header(exchangeType: number, messageId: number, response: boolean) {

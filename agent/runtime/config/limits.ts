@@ -18,6 +18,10 @@ export const MAX_SELECTORS = 32;
 /** Half of what the core considers of a peer's offer, so that ours fits into anybody's. */
 export const MAX_PROPOSALS = 16;
 
+/** IP packets that IKE messages are sent in: what every host must take in (RFC 791), and the longest there is. */
+export const MIN_FRAGMENT_BYTES = 576;
+export const MAX_FRAGMENT_BYTES = 65_535;
+
 /** Port ranges of one selector; each is a traffic selector of its own. */
 export const MAX_PORT_RANGES = 16;
 

@@ -135,6 +135,7 @@ describe('a configuration file', () => {
   liveness: {interval: 10s, timeout: 1m}
   natTraversal: Always
   initiation: OnDemand
+  fragmentSize: 800
 `);
     expect(connections[0]).toMatchObject({
       localAddress: 'fd00:78::1',
@@ -143,6 +144,7 @@ describe('a configuration file', () => {
       natTraversal: 'Always',
       ikeLifetimeMs: 5_400_000,
       reauthenticationMs: 86_400_000,
+      fragmentBytes: 800,
       liveness: { intervalMs: 10_000, timeoutMs: 60_000 },
       proposals: [{ algorithms: [{ id: 20, keyBits: 256 }, { id: 6 }, { id: 20 }] }],
     });
@@ -297,6 +299,11 @@ peers:
       'a nested unknown field',
       withPeer('  liveness: {intervall: 3s}\n'),
       ['f:10:25: peers[0].liveness.intervall: unknown field; did you mean interval?'],
+    ],
+    [
+      'packets that no host need take in',
+      withPeer('  fragmentSize: 500\n'),
+      [/^f:10:17: peers\[0\]\.fragmentSize: .*576/],
     ],
     ['peers that are no list', `${NODE}peers: {a: 1}\n`, ['f:5:8: peers: must be a list, but is a mapping']],
     [

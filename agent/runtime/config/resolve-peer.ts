@@ -55,6 +55,7 @@ export function resolvePeer(
     const childPath = fields.children === undefined ? path : [...path, 'children', index];
     return resolveChild(child, childPath, surroundings, faults);
   });
+  const fragmentBytes = fields.fragmentSize ?? around.defaults.fragmentSize;
   const connection: PlannedConnection = {
     name: fields.name,
     ...addresses,
@@ -67,6 +68,7 @@ export function resolvePeer(
     initiation: initiationOf(fields, around),
     natTraversal: fields.natTraversal ?? around.defaults.natTraversal ?? 'Auto',
     liveness,
+    ...(fragmentBytes === undefined ? {} : { fragmentBytes }),
     ikeLifetimeMs: lifetimes.ike ?? DEFAULT_IKE_LIFETIME_MS,
     ...(lifetimes.reauthentication === undefined ? {} : { reauthenticationMs: lifetimes.reauthentication }),
   };

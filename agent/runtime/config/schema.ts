@@ -8,12 +8,14 @@ import { identityOf } from './identity.ts';
 import {
   MAX_ADDRESSES,
   MAX_CHILDREN,
+  MAX_FRAGMENT_BYTES,
   MAX_LIFETIME_MS,
   MAX_LIVENESS_MS,
   MAX_PEERS,
   MAX_PORT_RANGES,
   MAX_PROPOSALS,
   MAX_SELECTORS,
+  MIN_FRAGMENT_BYTES,
   MIN_LIFETIME_MS,
   MIN_LIVENESS_MS,
 } from './limits.ts';
@@ -80,6 +82,7 @@ const settings = {
   liveness: liveness.optional(),
   natTraversal: z.enum(['Auto', 'Always', 'Never']).optional(),
   initiation: z.enum(['Always', 'OnDemand', 'Never']).optional(),
+  fragmentSize: z.number().int().min(MIN_FRAGMENT_BYTES).max(MAX_FRAGMENT_BYTES).optional(),
 };
 
 const child = z.strictObject({

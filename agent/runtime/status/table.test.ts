@@ -84,7 +84,8 @@ const inbound = installed('10.78.0.1', 0xc1b2c3d4);
 const outbound = installed('10.78.0.2', 0x00d4e5f6, { packets: 0, bytes: 0, usedAt: 0 });
 
 function picture(connections: readonly ConnectionStatus[], halfOpen = 0): EndpointStatus {
-  return { connections, halfOpen, tables: { ikeSas: 1, espSpis: 1, verifications: 0, queuedRequests: 0 } };
+  const tables = { ikeSas: 1, espSpis: 1, verifications: 0, queuedRequests: 0, incompleteMessages: 0 };
+  return { connections, halfOpen, tables };
 }
 
 function inputs(more: Partial<ReportInputs> = {}): ReportInputs {

@@ -55,6 +55,7 @@ export class ResidueCheck implements Check {
     tooMany('reserved ESP SPIs', status.tables.espSpis, MOST_SAS * peers);
     tooMany('queued requests', status.tables.queuedRequests, MOST_QUEUED * peers);
     tooMany('verifications', status.tables.verifications, 0);
+    tooMany('incomplete messages', status.tables.incompleteMessages, 2 * status.tables.ikeSas);
   }
 
   /** What may be there for a moment, but not for long. */
