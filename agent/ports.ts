@@ -22,6 +22,8 @@ export interface Timers {
 /** The UDP sockets of IKE. Datagrams carry no non-ESP marker on this side: the transport adds and removes it on port 4500. */
 export interface Transport {
   send(path: Path, bytes: Uint8Array): void;
+  /** Sends a NAT keepalive, the single octet 0xFF without a marker (RFC 3948 §2.3). */
+  sendKeepalive(path: Path): void;
   /** Registers the one receiver of datagrams. */
   onDatagram(receiver: (path: Path, bytes: Uint8Array) => void): void;
   /** Lets go of the sockets. */

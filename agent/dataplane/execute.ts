@@ -11,6 +11,7 @@ import type {
   PolicySpec,
   SaId,
   SaSpec,
+  UdpEncapsulation,
 } from './types.ts';
 
 /** The kernel's no to one call. */
@@ -29,6 +30,8 @@ export interface KernelCalls {
   sa(id: SaId): Result<InstalledSa, KernelRefusal>;
   /** DELSA. */
   deleteSa(id: SaId): Result<void, KernelRefusal>;
+  /** UPDSA of an SA in UDP, with other outer ports and everything else as it is. ESRCH if there is none. */
+  updateEncapsulation(id: SaId, udpEncapsulation: UdpEncapsulation): Result<void, KernelRefusal>;
   /** UPDPOLICY: creates it, or replaces the one with the same key. */
   updatePolicy(policy: PolicySpec): Result<void, KernelRefusal>;
   /** GETPOLICY. ESRCH or ENOENT if there is none. */
@@ -54,6 +57,8 @@ export function executeCommand(
     }
     case 'deleteSa':
       return deleteSa(kernel, command.id);
+    case 'updateEncapsulation':
+      return updateEncapsulation(kernel, command.id, command.udpEncapsulation);
     case 'putPolicy':
       return putPolicy(kernel, command.policy);
     case 'deletePolicy':
@@ -84,6 +89,17 @@ function deleteSa(kernel: KernelCalls, id: SaId): Outcome {
   if (!present.value.ours) return err(foreign('deleteSa', object, `its reqid ${present.value.reqid} is not of ours`));
   const deleted = kernel.deleteSa(id);
   return deleted.ok || isAbsent(deleted.error) ? DONE : err(refused('deleteSa', object, deleted.error));
+}
+
+function updateEncapsulation(kernel: KernelCalls, id: SaId, udpEncapsulation: UdpEncapsulation): Outcome {
+  const object = describeSa(id);
+  const present = kernel.sa(id);
+  if (!present.ok) return err(refused('updateEncapsulation', object, present.error));
+  const { ours, reqid, udpEncapsulation: before } = present.value;
+  if (!ours) return err(foreign('updateEncapsulation', object, `its reqid ${reqid} is not of ours`));
+  if (before === undefined) return err(notInUdp(object));
+  const updated = kernel.updateEncapsulation(id, udpEncapsulation);
+  return updated.ok ? DONE : err(refused('updateEncapsulation', object, updated.error));
 }
 
 function putPolicy(kernel: KernelCalls, policy: PolicySpec): Outcome {
@@ -137,6 +153,7 @@ function describeObject(command: DataplaneCommand): string {
     case 'addSa':
       return describeSa(command.sa.id);
     case 'deleteSa':
+    case 'updateEncapsulation':
     case 'queryCounters':
       return describeSa(command.id);
     case 'putPolicy':
@@ -167,6 +184,11 @@ function foreign(command: DataplaneError['command'], object: string, evidence: s
 function notOurs(command: DataplaneError['command'], object: string, number: string): DataplaneError {
   const message = `${number} is not of our range, so the object could not be known as ours again; it was not installed`;
   return { kind: 'dataplaneError', command, object, errno: 'EINVAL', message };
+}
+
+function notInUdp(object: string): DataplaneError {
+  const message = 'its ESP is not in UDP, which an SA is from its beginning or never; it was left as it is';
+  return { kind: 'dataplaneError', command: 'updateEncapsulation', object, errno: 'EINVAL', message };
 }
 
 function isAbsent(refusal: KernelRefusal): boolean {

@@ -351,6 +351,40 @@ describe('the fake kernel, inbound', () => {
     ]);
   });
 
+  it('tells of a peer that has moved once a while, and not any more when it has the new ports', () => {
+    const udpEncapsulation = { sourcePort: 4500, destinationPort: 4500 };
+    oneWay(0x1001, { udpEncapsulation });
+    run(west, { kind: 'deletePolicy', key: policy('in', hostToHost), index: ownIndex(1, 'in') });
+    const arrive = (sourcePort: number): void => {
+      const packet = { ...sent(east.outbound(ping)), udp: { sourcePort, destinationPort: 4500 } };
+      expect(west.inbound(packet)).toMatchObject({ kind: 'accepted' });
+      west.advance();
+    };
+    const told = () => events.splice(0).map((event) => event.kind === 'mapping' && event.newPort);
+    for (const port of [1024, 1024, 1025, 1025]) arrive(port);
+    expect(told()).toEqual([1024, 1025]);
+    clock.advance(2_500);
+    arrive(1025);
+    expect(told()).toEqual([1025]);
+    const id = { destination: ip(B), spi: 0x1001 };
+    run(west, { kind: 'updateEncapsulation', id, udpEncapsulation: { sourcePort: 1025, destinationPort: 4500 } });
+    clock.advance(2_500);
+    arrive(1025);
+    expect(told()).toEqual([]);
+    expect(west.dump()).toMatchObject({ value: { sas: [{ packets: 6, udpEncapsulation: { sourcePort: 1025 } }] } });
+  });
+
+  it('gives other ports only to an SA of ours that is in UDP', () => {
+    add(west, sa(A, B, 0x1001, { direction: 'in' }));
+    west.kernel.addSa(sa(A, B, 0x1002, { reqid: 1 }));
+    const refusal = (spi: number): string => {
+      const udpEncapsulation = { sourcePort: 1, destinationPort: 2 };
+      const outcome = west.execute({ kind: 'updateEncapsulation', id: { destination: ip(B), spi }, udpEncapsulation });
+      return outcome.ok ? '' : outcome.error.errno;
+    };
+    expect([0x1001, 0x1002, 0x1003].map(refusal)).toEqual(['EINVAL', 'CONFLICT', 'ESRCH']);
+  });
+
   it('forwards what is not for this host, by its fwd and then its out policies', () => {
     const gateway = new MemoryDataplane({ clock, isLocal: (address) => address === B });
     const net = selector('10.1.0.0/16', '10.2.0.0/16');

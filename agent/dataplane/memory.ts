@@ -133,6 +133,12 @@ function callsOf(kernel: MemoryKernel): KernelCalls {
       return state === undefined || state.larval ? err(ESRCH) : ok(installedSa(state));
     },
     deleteSa: (id) => (kernel.deleteSa(id) ? ok(undefined) : err(ESRCH)),
+    updateEncapsulation: (id, udpEncapsulation) => {
+      const state = kernel.states.find(id);
+      if (state === undefined || state.larval) return err(ESRCH);
+      kernel.updateEncapsulation(state, udpEncapsulation);
+      return ok(undefined);
+    },
     updatePolicy: (policy) => {
       if (policy.direction === 'out' && policy.template?.mode === 'tunnel' && policy.template.level === 'optional') {
         // Since 6.4: a packet that an optional tunnel was skipped for would leave with the wrong addresses.

@@ -46,6 +46,12 @@ export interface SaLifetime {
   readonly hardPackets?: number;
 }
 
+/** Outer ports of ESP in UDP (RFC 3948), as seen from an SA's source to its destination. */
+export interface UdpEncapsulation {
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+}
+
 /** An ESP SA to install. */
 export interface SaSpec {
   readonly id: SaId;
@@ -62,8 +68,8 @@ export interface SaSpec {
   readonly esn: boolean;
   /** Packets; inbound only. */
   readonly replayWindow: number;
-  /** ESP in UDP (RFC 3948): outer ports as seen from `source` to `destination`. */
-  readonly udpEncapsulation?: { readonly sourcePort: number; readonly destinationPort: number };
+  /** ESP in UDP; absent for ESP in IP. */
+  readonly udpEncapsulation?: UdpEncapsulation;
   /**
    * Restricts a transport SA to the first selector's addresses; absent for tunnel SAs. A transport SA without one is
    * also used for packets from other addresses of this host, whenever two hashes in the kernel collide (measured).
@@ -111,6 +117,8 @@ export type DataplaneCommand =
   | { readonly kind: 'addSa'; readonly sa: SaSpec }
   /** Deletes an SA of ours; one that is gone already is no failure. */
   | { readonly kind: 'deleteSa'; readonly id: SaId }
+  /** Gives an SA of ours other outer ports; keys, sequence numbers and counters stay. Refused for one that is not in UDP. */
+  | { readonly kind: 'updateEncapsulation'; readonly id: SaId; readonly udpEncapsulation: UdpEncapsulation }
   /** Creates the policy or replaces the one with the same key. Refused where a foreign policy has that key. */
   | { readonly kind: 'putPolicy'; readonly policy: PolicySpec }
   /** Deletes a policy of ours, whatever its index; one that is gone already is no failure. */
@@ -167,7 +175,7 @@ export interface InstalledSa {
   readonly addedAt: number;
   /** Seconds since the epoch, 0 when never used. */
   readonly usedAt: number;
-  readonly udpEncapsulation?: { readonly sourcePort: number; readonly destinationPort: number };
+  readonly udpEncapsulation?: UdpEncapsulation;
   readonly mark?: { readonly value: number; readonly mask: number };
   readonly ifId?: number;
   /** Whether its reqid is from our range. */

@@ -1,5 +1,5 @@
 import type { ChildKeys } from '../crypto/keymat.ts';
-import type { IpsecMode, SaLifetime, SaSpec, Selector } from '../dataplane/types.ts';
+import type { IpsecMode, SaLifetime, SaSpec, Selector, UdpEncapsulation } from '../dataplane/types.ts';
 import type { IpAddress } from '../wire/ip-address.ts';
 import type { TrafficSelector } from '../wire/payloads/ts.ts';
 import type { Suite } from './suite.ts';
@@ -92,7 +92,7 @@ export function saSpecs(
     replayWindow: config.replayWindow,
     lifetime: child.lifetime,
   };
-  const { localPort, remotePort } = path;
+  const ports = child.udpEncapsulation ? encapsulationPorts(path) : undefined;
   return {
     inbound: {
       ...shared,
@@ -101,7 +101,7 @@ export function saSpecs(
       direction: 'in',
       encryptionKey: inboundKeys.encryption,
       integrityKey: inboundKeys.integrity,
-      ...(child.udpEncapsulation && { udpEncapsulation: { sourcePort: remotePort, destinationPort: localPort } }),
+      ...(ports && { udpEncapsulation: ports.inbound }),
     },
     outbound: {
       ...shared,
@@ -110,7 +110,18 @@ export function saSpecs(
       direction: 'out',
       encryptionKey: outboundKeys.encryption,
       integrityKey: outboundKeys.integrity,
-      ...(child.udpEncapsulation && { udpEncapsulation: { sourcePort: localPort, destinationPort: remotePort } }),
+      ...(ports && { udpEncapsulation: ports.outbound }),
     },
+  };
+}
+
+/** The outer ports of both directions of ESP in UDP, which are those of IKE. */
+export function encapsulationPorts({ localPort, remotePort }: Path): {
+  readonly inbound: UdpEncapsulation;
+  readonly outbound: UdpEncapsulation;
+} {
+  return {
+    inbound: { sourcePort: remotePort, destinationPort: localPort },
+    outbound: { sourcePort: localPort, destinationPort: remotePort },
   };
 }

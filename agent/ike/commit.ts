@@ -4,6 +4,7 @@ import { backoffMs, missingChildren, reauthenticate, scheduleAttempt } from './c
 import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
 import { followUpLater, settleLater } from './follow-up.ts';
+import { postponeKeepalive } from './keepalive.ts';
 import type { HandledRequest, Outcome } from './outcome.ts';
 import { securedBy, sendRequest, storeResponse } from './protected-message.ts';
 import { enqueue, sendQueued } from './requests.ts';
@@ -102,6 +103,7 @@ function adoptConnection(sa: IkeSa, connection: NonNullable<IkeSa['connection']>
 
 function reportEstablished(core: Core, at: Instant, sa: IkeSa): void {
   core.leaveHalfOpen(sa);
+  postponeKeepalive(core, at, sa);
   const initiator = sa.role === 'initiator';
   core.report({
     kind: 'ikeSaEstablished',

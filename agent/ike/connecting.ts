@@ -38,6 +38,8 @@ export function attempt(core: Core, at: Instant, connection: Connection): void {
     connection,
     path,
     nat: { local: false, remote: false },
+    movedAt: Number.NEGATIVE_INFINITY,
+    keepaliveAt: at,
     state,
     window: new Window(),
     queue: [],

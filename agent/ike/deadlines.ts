@@ -6,6 +6,7 @@ import { type Connection, childrenOf } from './connection.ts';
 import type { Core } from './core.ts';
 import { unprotectedErrorText } from './exchange/ike-sa-init.ts';
 import { expireReassemblies } from './fragment.ts';
+import { keepaliveAt, postponeKeepalive, sendKeepalive } from './keepalive.ts';
 import type { Limits } from './limits.ts';
 import type { NegotiationFailure } from './outcome.ts';
 import { repetition } from './protected-message.ts';
@@ -37,6 +38,7 @@ export function ikeSaDeadline(sa: IkeSa, limits: Limits): Instant | undefined {
       consider(state.settleAt);
       consider(state.followUp?.at);
       consider(state.endsAt);
+      consider(keepaliveAt(sa));
       break;
     case 'initRequested':
     case 'authRequested':
@@ -95,6 +97,7 @@ function endForgotten(
 }
 
 function whileEstablished(core: Core, at: Instant, sa: IkeSa, state: Established, connection: Connection): void {
+  if ((keepaliveAt(sa) ?? Number.POSITIVE_INFINITY) <= at) sendKeepalive(core, at, sa);
   if (state.followUp !== undefined && state.followUp.at <= at) followUp(core, at, connection, sa, state.followUp);
   if (state.settleAt !== undefined && state.settleAt <= at) settle(core, at, connection, sa);
   if (sa.state.kind !== 'established') return;
@@ -126,6 +129,7 @@ function repeat(core: Core, at: Instant, sa: IkeSa): void {
   const { attempt: count } = pending;
   core.report({ kind: 'retransmitted', connection: sa.connection?.config.name ?? '', path: sa.path, attempt: count });
   core.transmit(sa.path, repetition(core, sa, pending));
+  postponeKeepalive(core, at, sa);
 }
 
 /** Nobody came to finish what was begun, or the Verifier did not answer. */

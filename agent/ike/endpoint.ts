@@ -204,6 +204,8 @@ function onInitRequest(core: Core, at: Instant, path: Path, message: Message, by
     connection: undefined,
     path,
     nat: answer.nat,
+    movedAt: Number.NEGATIVE_INFINITY,
+    keepaliveAt: at,
     state: answer.state,
     window: new Window(),
     queue: [],

@@ -108,6 +108,8 @@ export type Fact =
   | { readonly kind: 'datagramDropped'; readonly reason: DropReason; readonly path: Path; readonly text: string }
   | { readonly kind: 'responseReplayed'; readonly connection: string; readonly path: Path }
   | { readonly kind: 'natDetected'; readonly connection: string; readonly local: boolean; readonly remote: boolean }
+  /** Behind its NAT a peer has got another address or port; IKE and ESP in UDP go there from here on. */
+  | { readonly kind: 'peerMoved'; readonly connection: string; readonly from: Path; readonly to: Path }
   /** A status or error notify that has no meaning here; RFC 7296 §3.10.1 asks that it be ignored. */
   | { readonly kind: 'notifyIgnored'; readonly connection: string; readonly notifyType: number }
   | { readonly kind: 'acquired'; readonly connection: string; readonly child: string }

@@ -18,8 +18,9 @@ import { onAuthRequest, onAuthResponse } from './exchange/ike-auth.ts';
 import { onInitResponse } from './exchange/ike-sa-init.ts';
 import { onInformationalRequest, onInformationalResponse } from './exchange/informational.ts';
 import { notify } from './notify.ts';
-import { isAuthentic, noteProofOfLife, open, type Received } from './opening.ts';
+import { isAuthentic, open, type Received } from './opening.ts';
 import type { HandledRequest, Outcome, Refusal } from './outcome.ts';
+import { noteProofOfLife } from './path.ts';
 import { refuseRequest, refuseResponse, syntaxError } from './refusing.ts';
 import { forgetAsked } from './requests.ts';
 import { hastenRetirement } from './retirement.ts';
@@ -69,7 +70,7 @@ function receiveRequest(core: Core, at: Instant, sa: IkeSa, received: Received):
   }
   const opened = open(core, at, sa, received);
   if (opened === undefined) return;
-  noteProofOfLife(sa, at, path);
+  noteProofOfLife(core, at, sa, path);
   const { payloads, datagram } = opened;
   const granted = sa.state.kind === 'established' ? sa.state.children : [];
   const handled: HandledRequest = { exchangeType, messageId, datagram, path };
@@ -162,7 +163,7 @@ function receiveResponse(core: Core, at: Instant, sa: IkeSa, received: Received)
   }
   const opened = open(core, at, sa, received);
   if (opened === undefined) return;
-  noteProofOfLife(sa, at, path);
+  noteProofOfLife(core, at, sa, path);
   noteAnswered(core, at, sa, messageId);
   const { payloads } = opened;
   const result = payloads.ok ? handleResponse(core, at, sa, payloads.value) : syntaxError(sa, payloads.error);

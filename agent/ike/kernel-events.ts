@@ -7,6 +7,7 @@ import { type Connection, initiationOf } from './connection.ts';
 import type { Core } from './core.ts';
 import { settleLater } from './follow-up.ts';
 import { reconcile } from './kernel-snapshot.ts';
+import { onEncapsulationRefused, onMapping } from './path.ts';
 import { securedBy, storeResponse } from './protected-message.ts';
 import { rememberRefused } from './refused-commands.ts';
 import { enqueue, sendQueued } from './requests.ts';
@@ -30,8 +31,15 @@ export function onKernelEvent(core: Core, at: Instant, event: DataplaneEvent): v
       reconcile(core, at, event.snapshot);
       return;
     case 'mapping':
+      onMapped(core, at, event);
       return;
   }
+}
+
+/** Who is behind a NAT has got another address or port from it. */
+function onMapped(core: Core, at: Instant, event: Extract<DataplaneEvent, { kind: 'mapping' }>): void {
+  const found = findChild(core, event.reqid, event.id.spi);
+  if (found?.child.inboundSpi === event.id.spi) onMapping(core, at, found.sa, event);
 }
 
 /** A soft limit asks for a successor; a hard one means that the kernel has removed the SA. */
@@ -98,6 +106,7 @@ export function onDataplaneFailed(core: Core, at: Instant, failure: DataplaneFai
   }
   if (connection === undefined) return;
   const sa = connection.ikeSas.find((each) => each.number === owner.ikeSa);
+  if (command.kind === 'updateEncapsulation' && sa !== undefined) onEncapsulationRefused(core, at, connection, sa);
   const child = sa && childOf(sa, owner.childSpi);
   if (!fatal || sa === undefined || child === undefined) {
     const text = `${error.object}: ${error.message}`;
@@ -146,9 +155,11 @@ function isIndependent(action: IkeAction, owner: ActionOwner): boolean {
       return (
         action.command.kind === 'deleteSa' ||
         action.command.kind === 'deletePolicy' ||
+        action.command.kind === 'updateEncapsulation' ||
         action.owner.connection !== owner.connection
       );
     case 'verify':
+    case 'keepalive':
       return true;
     case 'transmit':
       return false;

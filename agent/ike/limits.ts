@@ -77,6 +77,10 @@ export interface Limits {
   readonly supersededGraceMs: number;
   /** How often a responder looks whether the initiator sends on a new pair, which is when it does so too. */
   readonly switchCheckMs: number;
+  /** Longest silence towards a peer that a NAT stands in front of us for. */
+  readonly keepaliveMs: number;
+  /** How long a peer stays where it has been found before ESP from elsewhere moves it again; IKE does at once. */
+  readonly mappingHoldMs: number;
   /** How long SAs stay that the peer says it knows nothing of, so that the new ones are in use by then. */
   readonly forgottenGraceMs: number;
   /** Wait before an order that the kernel refused is given again, and the longest. */
@@ -134,6 +138,10 @@ export const DEFAULT_LIMITS: Limits = {
   duplicateGraceMs: 10_000,
   supersededGraceMs: 5_000,
   switchCheckMs: 500,
+  // The default of RFC 3948 §4; NATs forget UDP after 30 s at the earliest.
+  keepaliveMs: 20_000,
+  // The kernel tells again every other second; whoever holds back ESP and sends it from many ports moves us no faster.
+  mappingHoldMs: 1_000,
   forgottenGraceMs: 2_000,
   kernelRetryMs: 1_000,
   kernelRetryCeilingMs: 10_000,

@@ -127,15 +127,3 @@ function noteIntegrityFailure(core: Core, at: Instant, sa: IkeSa): void {
   sa.state = { ...sa.state, integrityFailures };
   if (integrityFailures >= core.context.limits.integrityFailuresHalfOpen) closeIkeSa(core, at, sa, 'negotiationFailed');
 }
-
-/**
- * Only what is authenticated proves life and moves the path, and the path only of a peer behind a NAT (RFC 7296 §2.23).
- */
-export function noteProofOfLife(sa: IkeSa, at: Instant, path: Path): void {
-  sa.lastHeardAt = at;
-  const moved = sa.path.remotePort !== path.remotePort || sa.path.remoteAddress !== path.remoteAddress;
-  const floated = sa.state.kind === 'initAnswered' && sa.path.localPort !== path.localPort;
-  const { localPort, remotePort } = path;
-  if (sa.nat.remote && (moved || floated)) sa.path = path;
-  else if (floated) sa.path = { ...sa.path, localPort, remotePort };
-}

@@ -6,6 +6,7 @@ import { encodeFragments, encodeProtected, type IvSource } from '../wire/sk.ts';
 import { setUint32 } from '../wire/uint32.ts';
 import type { Core } from './core.ts';
 import { datagramBytes } from './datagram-size.ts';
+import { postponeKeepalive } from './keepalive.ts';
 import type { HandledRequest } from './outcome.ts';
 import type { IkeSa, IkeSaState } from './state.ts';
 import type { IkeCryptography } from './suite.ts';
@@ -64,6 +65,7 @@ export function sendRequest(core: Core, at: Instant, sa: IkeSa, secured: Secured
   const datagrams = protectedMessage(core, sa, secured, { exchangeType, messageId, response: false, payloads });
   sa.window.open(at, { exchangeType, payloads, datagrams }, timeoutMs, limits, random.jitter);
   core.transmit(sa.path, datagrams);
+  postponeKeepalive(core, at, sa);
   core.touch(sa);
 }
 

@@ -19,7 +19,7 @@ export interface RefusedCommands {
 export function rememberRefused(core: Core, at: Instant, command: DataplaneCommand, error: DataplaneError): void {
   const { refused } = core;
   const { kernelRetryMs, kernelRetryCeilingMs, refusedDeletions } = core.context.limits;
-  if (error.errno === 'CONFLICT' || command.kind === 'queryCounters') return;
+  if (error.errno === 'CONFLICT' || command.kind === 'queryCounters' || command.kind === 'updateEncapsulation') return;
   const deletion = command.kind === 'deleteSa' || command.kind === 'deletePolicy';
   if (deletion && refused.deletions.length < refusedDeletions) refused.deletions.push(command);
   if (refused.retryAt !== undefined) return;

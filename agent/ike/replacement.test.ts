@@ -42,6 +42,8 @@ function commandWord(pair: Pair, side: Side, command: DataplaneCommand): string 
       return `pin ${command.policy.direction} ${command.policy.template?.spi === 0 ? 'open' : age(command.policy.template?.spi ?? 0)}`;
     case 'deletePolicy':
       return `deletePolicy ${command.key.direction}`;
+    case 'updateEncapsulation':
+      return 'ports';
     case 'queryCounters':
       return 'counters';
   }

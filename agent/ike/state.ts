@@ -200,6 +200,10 @@ export interface IkeSa {
   connection: Connection | undefined;
   path: Path;
   nat: NatSituation;
+  /** When the peer was last found at another address or port; minus infinity if it never was. */
+  movedAt: Instant;
+  /** When a NAT in front of us is to be kept from forgetting us. */
+  keepaliveAt: Instant;
   state: IkeSaState;
   readonly window: Window;
   readonly queue: QueuedRequest[];

@@ -188,6 +188,8 @@ export interface ActionOwner {
 /** What an endpoint wants done, in this order; a dataplane failure stops the list. */
 export type IkeAction =
   | { readonly kind: 'transmit'; readonly path: Path; readonly bytes: Uint8Array }
+  /** A NAT keepalive (RFC 3948 §2.3). */
+  | { readonly kind: 'keepalive'; readonly path: Path }
   | { readonly kind: 'dataplane'; readonly command: DataplaneCommand; readonly owner: ActionOwner }
   | { readonly kind: 'verify'; readonly job: VerificationJob }
   | { readonly kind: 'report'; readonly fact: Fact };

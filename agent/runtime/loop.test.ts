@@ -92,6 +92,7 @@ class Bench {
     };
     const transport: Transport = {
       send: (_path, bytes) => this.log.push(`send ${bytes[0]}`),
+      sendKeepalive: () => this.log.push('keepalive'),
       onDatagram: (receiver) => {
         this.receive = receiver;
       },
@@ -134,9 +135,17 @@ describe('the event loop', () => {
   it('carries out actions in their order before it takes in anything else', () => {
     const bench = new Bench();
     bench.react = (event) =>
-      event.kind === 'command' ? [order(deleteSa(1)), transmit(1), { kind: 'report', fact: NOBODY }, transmit(2)] : [];
+      event.kind === 'command'
+        ? [
+            order(deleteSa(1)),
+            transmit(1),
+            { kind: 'keepalive', path: PATH },
+            { kind: 'report', fact: NOBODY },
+            transmit(2),
+          ]
+        : [];
     bench.loop.command({ kind: 'initiate', name: 'node-b' });
-    expect(bench.log).toEqual(['deleteSa', 'send 1', 'acquired', 'send 2']);
+    expect(bench.log).toEqual(['deleteSa', 'send 1', 'keepalive', 'acquired', 'send 2']);
   });
 
   it('drops the rest of a list when the kernel refuses a command, and tells the core first of all', () => {

@@ -86,6 +86,9 @@ export class Loop {
         case 'transmit':
           this.#parts.transport.send(action.path, action.bytes);
           break;
+        case 'keepalive':
+          this.#parts.transport.sendKeepalive(action.path);
+          break;
         case 'dataplane': {
           const outcome = this.#parts.dataplane.execute(action.command);
           if (outcome.ok) break;

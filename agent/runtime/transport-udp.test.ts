@@ -137,6 +137,17 @@ describe('IKE over UDP', () => {
     expect(sender.address).toBe('127.0.0.2');
   });
 
+  it('sends a NAT keepalive as its one octet, without a marker', async () => {
+    const it = bench();
+    const client = await it.client(V4);
+    await it.send(client, it.socket(true), Buffer.concat([MARKER, REQUEST]));
+    const keepalive = once(client, 'message');
+    it.transport.sendKeepalive(it.received[0]?.path as Path);
+    const [bytes, sender] = (await keepalive) as [Buffer, { port: number }];
+    expect([...bytes]).toEqual([0xff]);
+    expect(sender.port).toBe(it.socket(true).port);
+  });
+
   it('drops what is no IKE message and counts it by reason', async () => {
     const it = bench();
     const client = await it.client(V4);

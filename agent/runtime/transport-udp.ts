@@ -132,17 +132,11 @@ export class UdpTransport implements Transport {
   }
 
   send(path: Path, bytes: Uint8Array): void {
-    const socket = this.#sockets.get(socketKey(path.localAddress, path.localPort))?.socket;
-    const outcome =
-      socket === undefined
-        ? err(noSocket(path))
-        : sendTo(
-            socket.fd,
-            socket.encapsulated ? marked(bytes) : bytes,
-            encodeSocketAddress({ address: ipAddressBytes(path.remoteAddress), port: path.remotePort }),
-          );
-    // A lost datagram is nothing new to IKE: it repeats its requests.
-    if (!outcome.ok) this.#observer.sendFailed(path, outcome.error);
+    this.#send(path, ({ encapsulated }) => (encapsulated ? marked(bytes) : bytes));
+  }
+
+  sendKeepalive(path: Path): void {
+    this.#send(path, () => KEEPALIVE_DATAGRAM);
   }
 
   onDatagram(receiver: (path: Path, bytes: Uint8Array) => void): void {
@@ -151,6 +145,14 @@ export class UdpTransport implements Transport {
 
   close(): void {
     this.retain([]);
+  }
+
+  #send(path: Path, datagram: (socket: BoundSocket) => Uint8Array): void {
+    const socket = this.#sockets.get(socketKey(path.localAddress, path.localPort))?.socket;
+    const address = encodeSocketAddress({ address: ipAddressBytes(path.remoteAddress), port: path.remotePort });
+    const outcome = socket === undefined ? err(noSocket(path)) : sendTo(socket.fd, datagram(socket), address);
+    // A lost datagram is nothing new to IKE: it repeats its requests.
+    if (!outcome.ok) this.#observer.sendFailed(path, outcome.error);
   }
 
   /** Takes in a bounded number of datagrams; the socket stays readable, so that the rest comes in the next turn. */
@@ -225,6 +227,7 @@ function noSocket(path: Path): SendFailure {
 const NON_ESP_MARKER_BYTES = 4;
 const LEAST_IKE_BYTES = 28;
 const KEEPALIVE = 0xff;
+const KEEPALIVE_DATAGRAM = Uint8Array.of(KEEPALIVE);
 /** As libuv does for its own sockets: a flood on one must leave room for the timers and for the other sockets. */
 const MAX_DATAGRAMS_PER_TURN = 32;
 /** Twice the longest chain of RSA certificates in one unfragmented IKE_AUTH. */

@@ -119,6 +119,7 @@ export class Host {
       timers: clock,
       transport: {
         send: (path, bytes) => observer.transmitted(this, path, bytes),
+        sendKeepalive: () => {},
         onDatagram: (receiver) => {
           this.#receive = receiver;
         },

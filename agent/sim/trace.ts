@@ -101,6 +101,10 @@ function commandText(command: DataplaneCommand): string {
     }
     case 'deleteSa':
       return `delete SA ${hex(command.id.spi)} to ${command.id.destination}`;
+    case 'updateEncapsulation': {
+      const { sourcePort, destinationPort } = command.udpEncapsulation;
+      return `SA ${hex(command.id.spi)} to ${command.id.destination} from port ${sourcePort} to ${destinationPort}`;
+    }
     case 'queryCounters':
       return `count SA ${hex(command.id.spi)} to ${command.id.destination}`;
     case 'putPolicy': {

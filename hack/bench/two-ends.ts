@@ -90,6 +90,8 @@ export class TwoEnds {
       case 'report':
         if (action.fact.kind === 'childSaEstablished') this.#childSas += 1;
         return;
+      case 'keepalive':
+        return;
       case 'verify':
         throw new Error('pre-shared keys need no verification');
     }

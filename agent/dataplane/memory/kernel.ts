@@ -1,6 +1,15 @@
 import type { Clock } from '../../ports.ts';
 import type { IpAddress } from '../../wire/ip-address.ts';
-import type { DataplaneEvent, PolicyKey, PolicySpec, PolicyTemplate, SaId, SaSpec, Selector } from '../types.ts';
+import type {
+  DataplaneEvent,
+  PolicyKey,
+  PolicySpec,
+  PolicyTemplate,
+  SaId,
+  SaSpec,
+  Selector,
+  UdpEncapsulation,
+} from '../types.ts';
 import {
   type EspPacket,
   type Flow,
@@ -63,6 +72,14 @@ export class MemoryKernel {
     if (state === undefined) return false;
     this.states.remove(state);
     return true;
+  }
+
+  /** UPDSA. A limit that has been reached is told again. */
+  updateEncapsulation(state: TableState, udpEncapsulation: UdpEncapsulation): void {
+    state.udpEncapsulation = udpEncapsulation;
+    state.dying = false;
+    if (state.usedAt !== 0) this.#limitReached(state);
+    this.#nextTimerMs = Math.min(this.#nextTimerMs, this.#nowMs());
   }
 
   /** UPDPOLICY. The index that the policy got is not always the one that it asked for. */
@@ -223,13 +240,18 @@ export class MemoryKernel {
   #noticeMapping(state: TableState, packet: EspPacket): void {
     const expected = state.udpEncapsulation;
     if (expected === undefined || packet.udp === undefined) return;
-    if (packet.source === state.source && packet.udp.sourcePort === expected.sourcePort) return;
+    const { sourcePort } = packet.udp;
+    if (packet.source === state.source && sourcePort === expected.sourcePort) return;
+    const nowSeconds = this.#nowSeconds();
+    const told = state.mappingTold;
+    if (told?.sourcePort === sourcePort && nowSeconds - told.atSeconds <= MAPPING_THRESHOLD_SECONDS) return;
+    state.mappingTold = { sourcePort, atSeconds: nowSeconds };
     this.#options.emit({
       kind: 'mapping',
       id: state.id,
       reqid: state.reqid,
       newAddress: packet.source,
-      newPort: packet.udp.sourcePort,
+      newPort: sourcePort,
     });
   }
 
@@ -323,6 +345,7 @@ function selectorOf(packet: PlainPacket): Selector {
 }
 
 const UDP = 17;
+const MAPPING_THRESHOLD_SECONDS = 1;
 const ACQUIRE_SECONDS = 30;
 const TWO_TO_32 = 2 ** 32;
 const MAX_32_BITS = TWO_TO_32 - 1;

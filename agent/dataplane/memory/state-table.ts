@@ -14,7 +14,9 @@ export interface TableState {
   readonly reqid: number;
   readonly esn: boolean;
   readonly replayWindow: number;
-  readonly udpEncapsulation: SaSpec['udpEncapsulation'];
+  udpEncapsulation: SaSpec['udpEncapsulation'];
+  /** The last change of the peer's mapping that was told; the kernel bounds how often the same port is. */
+  mappingTold: { readonly sourcePort: number; readonly atSeconds: number } | undefined;
   readonly selector: CompiledSelector | undefined;
   readonly lifetime: SaLifetime;
   readonly mark: SaSpec['mark'];
@@ -120,6 +122,7 @@ export function stateOf(sa: SaSpec, addedAtMs: number, addedAt: number): TableSt
     esn: sa.esn,
     replayWindow: sa.direction === 'in' ? sa.replayWindow : 0,
     udpEncapsulation: sa.udpEncapsulation,
+    mappingTold: undefined,
     selector: sa.selector === undefined ? undefined : compileSelector(sa.selector),
     lifetime: sa.lifetime,
     mark: sa.mark,
@@ -154,6 +157,7 @@ export function larvalState(
     esn: false,
     replayWindow: 0,
     udpEncapsulation: undefined,
+    mappingTold: undefined,
     selector: undefined,
     lifetime: { hardSeconds },
     mark: undefined,

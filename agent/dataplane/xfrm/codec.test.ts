@@ -10,7 +10,7 @@ import type { PolicyDirection, PolicyKey, SaSpec } from '../types.ts';
 import { decodeEvent } from './event-codec.ts';
 import { decodePolicy, encodePolicy, encodePolicyKey, POLICY_INFO_BYTES } from './policy-codec.ts';
 import { XfrmMessage } from './registry.ts';
-import { decodeSa, directionOf, encodeNewSa, encodeSaId, SA_INFO_BYTES } from './sa-codec.ts';
+import { decodeSa, directionOf, encodeNewSa, encodeSaId, encodeUpdatedPorts, SA_INFO_BYTES } from './sa-codec.ts';
 
 /** What iproute2 6.1 sends for a command, recorded; `body` in hexadecimal, without the netlink header. */
 interface Recorded {
@@ -90,9 +90,22 @@ describe('the bytes of an SA', () => {
       mark: { value: 7, mask: 0xff },
       ifId: 9,
     });
-    expect(parts(encoded(spec), SA_INFO_BYTES)).toEqual(
-      parts(recorded(XfrmMessage.newSa, 'spi 0xc0ffee02'), SA_INFO_BYTES),
-    );
+    const ours = parts(encoded(spec), SA_INFO_BYTES);
+    const theirs = parts(recorded(XfrmMessage.newSa, 'spi 0xc0ffee02'), SA_INFO_BYTES);
+    // `ip` has no word for the bound on how often the kernel tells of a peer that has moved.
+    expect(ours).toEqual({ ...theirs, attributes: { ...theirs.attributes, 32: '01000000' } });
+  });
+
+  it('are the same but for the ports when the ports of ESP in UDP change', () => {
+    const spec = { ...gcm, udpEncapsulation: { sourcePort: 4500, destinationPort: 1024 } };
+    const before = parts(encoded({ ...spec, encryptionKey: keys(20) }, DIRECTION), SA_INFO_BYTES);
+    const body = encoded({ ...spec, encryptionKey: keys(20) }, DIRECTION);
+    const after = parts(encodeUpdatedPorts(body, { sourcePort: 4500, destinationPort: 2048 }), SA_INFO_BYTES);
+    expect(before.attributes[4]).toBe(`020011940400${'00'.repeat(18)}`);
+    expect(after).toEqual({
+      ...before,
+      attributes: { ...before.attributes, 4: `020011940800${'00'.repeat(18)}` },
+    });
   });
 
   it('are those of ip xfrm for ChaCha20-Poly1305 over IPv6', () => {

@@ -11,7 +11,7 @@ import { XfrmDataplane } from './driver.ts';
 import { encodePolicy } from './policy-codec.ts';
 import { probeKernel } from './probe.ts';
 import { XfrmMessage } from './registry.ts';
-import { encodeNewSa, SA_INFO_BYTES } from './sa-codec.ts';
+import { decodeSa, encodeNewSa, SA_INFO_BYTES } from './sa-codec.ts';
 
 const FEATURES = { direction: true, ipv6: true };
 const hostToHost = selector('10.0.0.1', '10.0.0.2');
@@ -110,6 +110,23 @@ describe('the driver', () => {
     expect(received).toMatchObject([
       { kind: 'resync', snapshot: { sas: [{ id: { spi: 0x1001 }, ours: true }], policies: [{ direction: 'out' }] } },
     ]);
+  });
+
+  it('changes the ports of an SA by handing the kernel back what it said of it, and keeps no key', () => {
+    const udpEncapsulation = { sourcePort: 4500, destinationPort: 4500 };
+    const spec = sa('10.0.0.1', '10.0.0.2', 0x1001, { udpEncapsulation });
+    const body = newSaBody(spec);
+    const { dataplane, requests } = openWith((request, port) => [
+      ...(request.type === XfrmMessage.getSa
+        ? [fromKernel(XfrmMessage.newSa, 0, request.sequence, port, body.slice())]
+        : []),
+      acknowledge(request, port),
+    ]);
+    const moved = { sourcePort: 4500, destinationPort: 1024 };
+    expect(dataplane.execute({ kind: 'updateEncapsulation', id: spec.id, udpEncapsulation: moved }).ok).toBe(true);
+    const update = requests.requests.find((request) => request.type === XfrmMessage.updateSa);
+    expect(update?.body.length).toBe(body.length);
+    expect(decodeSa(update?.body ?? body)).toMatchObject({ id: spec.id, udpEncapsulation: moved });
   });
 
   it('answers a question for counters after the call has returned', async () => {

@@ -2,10 +2,19 @@ import { err, ok, type Result } from '../../result.ts';
 import type { KernelCalls, KernelRefusal } from '../execute.ts';
 import type { NetlinkConnection } from '../netlink/connection.ts';
 import { saIdText } from '../texts.ts';
-import type { InstalledPolicy, InstalledSa, KernelSnapshot, PolicyKey, PolicySpec, SaId, SaSpec } from '../types.ts';
+import type {
+  InstalledPolicy,
+  InstalledSa,
+  KernelSnapshot,
+  PolicyKey,
+  PolicySpec,
+  SaId,
+  SaSpec,
+  UdpEncapsulation,
+} from '../types.ts';
 import { decodePolicy, encodePolicy, encodePolicyKey } from './policy-codec.ts';
 import { XfrmMessage } from './registry.ts';
-import { decodeSa, encodeNewSa, encodeSaId, type SaFeatures } from './sa-codec.ts';
+import { decodeSa, encodeNewSa, encodeSaId, encodeUpdatedPorts, type SaFeatures } from './sa-codec.ts';
 
 /** The calls of a Linux kernel over a connection of the family NETLINK_XFRM. */
 export class LinuxKernel implements KernelCalls {
@@ -39,6 +48,16 @@ export class LinuxKernel implements KernelCalls {
     const outcome = this.#connection.request(XfrmMessage.deleteSa, encodeSaId(id, this.#marks.get(saIdText(id))));
     this.#marks.delete(saIdText(id));
     return outcome;
+  }
+
+  updateEncapsulation(id: SaId, udpEncapsulation: UdpEncapsulation): Result<void, KernelRefusal> {
+    const body = encodeSaId(id, this.#marks.get(saIdText(id)));
+    const answer = this.#connection.query(XfrmMessage.getSa, body, ({ type, body: sa }) =>
+      type === XfrmMessage.newSa ? encodeUpdatedPorts(sa, udpEncapsulation) : undefined,
+    );
+    if (!answer.ok) return answer;
+    const updated = present(answer.value);
+    return updated.ok ? this.#connection.request(XfrmMessage.updateSa, updated.value) : updated;
   }
 
   updatePolicy(policy: PolicySpec): Result<void, KernelRefusal> {

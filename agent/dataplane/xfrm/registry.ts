@@ -17,6 +17,7 @@ export const XfrmMessage = {
   acquire: 23,
   expire: 24,
   updatePolicy: 25,
+  updateSa: 26,
   mapping: 38,
 } as const;
 
@@ -35,6 +36,8 @@ export const XfrmAttribute = {
   mark: 21,
   replayEsn: 23,
   ifId: 31,
+  /** Since 5.17. */
+  mappingThreshold: 32,
   /** Since 6.10; older kernels ignore it without a word. */
   saDirection: 33,
 } as const;

@@ -5,7 +5,7 @@ import type { KernelRefusal } from '../execute.ts';
 import { type Attribute, decodeAttributes, encodeWithAttributes } from '../netlink/attributes.ts';
 import { hostView } from '../netlink/host-order.ts';
 import { isOurReqid } from '../ownership.ts';
-import type { InstalledSa, IpsecMode, SaId, SaSpec } from '../types.ts';
+import type { InstalledSa, IpsecMode, SaId, SaSpec, UdpEncapsulation } from '../types.ts';
 import { addressAt, familyOf, networkView, putAddress, spiAt } from './address.ts';
 import { putLifetime } from './lifetime.ts';
 import { markAttributes, marksOf } from './mark.ts';
@@ -46,7 +46,7 @@ export function encodeNewSa(sa: SaSpec, features: SaFeatures): Result<Uint8Array
   const attributes = [
     ...algorithms.value,
     ...replayAttribute(sa, features),
-    ...encapsulationAttribute(sa),
+    ...encapsulationAttributes(sa),
     ...markAttributes(sa),
     ...(features.direction ? [directionAttribute(sa)] : []),
   ];
@@ -108,6 +108,18 @@ export function decodeSa(body: Uint8Array): InstalledSa | undefined {
     ...marksOf(attributes),
     ours: isOurReqid(identity.reqid),
   };
+}
+
+/**
+ * The body of UPDSA that gives an SA in UDP other outer ports, made of its NEWSA message. Of an SA that is in use UPDSA
+ * takes over the ports and limits (the same ones) and nothing else: neither keys, which may read as zeros where the
+ * kernel is locked down, nor sequence numbers (measured on 6.12). The result holds what the message holds, keys included.
+ */
+export function encodeUpdatedPorts(body: Uint8Array, udpEncapsulation: UdpEncapsulation): Uint8Array {
+  const attributes = Array.from(decodeAttributes(body.subarray(SA_INFO_BYTES)), ([type, value]) =>
+    type === XfrmAttribute.encapsulation ? encapsulationAttribute(udpEncapsulation) : { type, value },
+  );
+  return encodeWithAttributes(body.subarray(0, SA_INFO_BYTES), attributes);
 }
 
 /** The direction that the kernel keeps of an SA; undefined where it does not know directions. */
@@ -189,14 +201,27 @@ function replayWindowOf(attribute: Uint8Array | undefined, legacy: number): numb
   return attribute === undefined || attribute.length < 24 ? legacy : hostView(attribute).getUint32(20);
 }
 
-/** struct xfrm_encap_tmpl: encap_type 0, encap_sport 2 and encap_dport 4 in network order, encap_oa 8. */
-function encapsulationAttribute(sa: SaSpec): readonly Attribute[] {
-  if (sa.udpEncapsulation === undefined) return [];
+/** ESP in UDP, and how often the kernel tells of a peer that sends from elsewhere: without a bound with each packet. */
+function encapsulationAttributes({ udpEncapsulation, direction }: SaSpec): readonly Attribute[] {
+  if (udpEncapsulation === undefined) return [];
+  const encapsulation = encapsulationAttribute(udpEncapsulation);
+  if (direction === 'out') return [encapsulation];
+  const threshold = new Uint8Array(4);
+  hostView(threshold).setUint32(0, MAPPING_THRESHOLD_SECONDS);
+  return [encapsulation, { type: XfrmAttribute.mappingThreshold, value: threshold }];
+}
+
+/**
+ * struct xfrm_encap_tmpl: encap_type 0, encap_sport 2 and encap_dport 4 in network order, encap_oa 8. The original
+ * address is for checksums that a NAT has made wrong in transport mode; the kernel does not verify those and never reads
+ * it.
+ */
+function encapsulationAttribute({ sourcePort, destinationPort }: UdpEncapsulation): Attribute {
   const value = new Uint8Array(24);
   hostView(value).setUint16(0, ESP_IN_UDP);
-  networkView(value).setUint16(2, sa.udpEncapsulation.sourcePort);
-  networkView(value).setUint16(4, sa.udpEncapsulation.destinationPort);
-  return [{ type: XfrmAttribute.encapsulation, value }];
+  networkView(value).setUint16(2, sourcePort);
+  networkView(value).setUint16(4, destinationPort);
+  return { type: XfrmAttribute.encapsulation, value };
 }
 
 function decodeEncapsulation(value: Uint8Array | undefined): InstalledSa['udpEncapsulation'] {
@@ -208,3 +233,6 @@ function decodeEncapsulation(value: Uint8Array | undefined): InstalledSa['udpEnc
 function directionAttribute(sa: SaSpec): Attribute {
   return { type: XfrmAttribute.saDirection, value: Uint8Array.of(SaDirection[sa.direction]) };
 }
+
+/** A mapping that nobody follows is told again after this: an event may have been lost. */
+const MAPPING_THRESHOLD_SECONDS = 1;

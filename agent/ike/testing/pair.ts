@@ -45,6 +45,8 @@ export interface Side {
   readonly commands: DataplaneCommand[];
   readonly facts: Fact[];
   readonly jobs: VerificationJob[];
+  /** NAT keepalives that it sent. */
+  readonly keepalives: { readonly at: number; readonly path: Path }[];
   /** Decides whether the kernel refuses a command; the text is its message. */
   refuse: (command: DataplaneCommand) => string | undefined;
 }
@@ -338,6 +340,7 @@ export class Pair {
       commands: [],
       facts: [],
       jobs: [],
+      keepalives: [],
       refuse: () => undefined,
     };
     for (const policy of bypassPolicies({ ike: 500, natTraversal: 4500 })) {
@@ -416,6 +419,9 @@ export class Pair {
         this.sent.push(datagram);
         return undefined;
       }
+      case 'keepalive':
+        on.keepalives.push({ at: this.at, path: action.path });
+        return undefined;
       case 'report':
         on.facts.push(action.fact);
         return undefined;

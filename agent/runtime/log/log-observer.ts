@@ -49,6 +49,9 @@ export class LogObserver implements Observer {
       case 'natDetected':
         this.#log.info({ peer: fact.connection, behindNat: behindNat(fact) }, 'NAT detected');
         return;
+      case 'peerMoved':
+        this.#log.info({ peer: fact.connection, ...ends(fact.to), was: ends(fact.from).remote }, 'peer moved');
+        return;
       case 'saExpired':
         this.#noteExpiry(fact);
         return;
@@ -121,6 +124,7 @@ export class LogObserver implements Observer {
       case 'negotiationFailed':
       case 'dataplaneFailed':
       case 'natDetected':
+      case 'peerMoved':
       case 'saExpired':
       case 'orphanRemoved':
         return;

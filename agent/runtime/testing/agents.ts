@@ -59,6 +59,7 @@ export class TestWorld {
         for (const address of own) if (!addresses.includes(address)) this.#receivers.delete(address);
       },
       send: (path, bytes) => void this.#flying.push({ path, bytes }),
+      sendKeepalive: () => {},
       onDatagram: (taker) => {
         receiver = taker;
       },

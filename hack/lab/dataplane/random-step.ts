@@ -77,7 +77,7 @@ export class RandomLife {
     const kind = this.#random.below(30);
     if (kind < 1 || this.#flows.length === 0) return this.#flow();
     if (kind < 3) return this.#saPair(this.#randomPair());
-    if (kind < 4) return [this.#deleteSa()];
+    if (kind < 4) return [this.#random.oneIn(3) ? this.#updateEncapsulation() : this.#deleteSa()];
     if (kind < 8 && this.#keys.length > MANY_POLICIES) return [this.#deletePolicy(), this.#deletePolicy()];
     if (kind < 7) return [this.#putPolicy()];
     if (kind < 8) return [this.#deletePolicy()];
@@ -180,6 +180,14 @@ export class RandomLife {
     };
     const { node, id } = this.#ids.length === 0 || random.oneIn(6) ? unknown : random.pick(this.#ids);
     return command(node, `deleteSa ${JSON.stringify(id)}`, () => ({ kind: 'deleteSa', id }));
+  }
+
+  #updateEncapsulation(): Step {
+    const random = this.#random;
+    const { node, id } = random.pick(this.#ids);
+    const udpEncapsulation = { sourcePort: random.pick([4500, 4501]), destinationPort: 4500 };
+    const text = `updateEncapsulation ${JSON.stringify({ id, udpEncapsulation })}`;
+    return command(node, text, () => ({ kind: 'updateEncapsulation', id, udpEncapsulation }));
   }
 
   #putPolicy(): Step {

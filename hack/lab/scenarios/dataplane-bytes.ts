@@ -8,7 +8,7 @@ import { ip, keyBytes, policy, sa, selector, template } from '../../../agent/dat
 import type { DataplaneCommand, PolicySpec, SaSpec } from '../../../agent/dataplane/types.ts';
 import { openXfrmDataplane } from '../../../agent/dataplane/xfrm/driver.ts';
 import { POLICY_INFO_BYTES } from '../../../agent/dataplane/xfrm/policy-codec.ts';
-import { XFRM_FAMILY, XfrmMessage } from '../../../agent/dataplane/xfrm/registry.ts';
+import { XFRM_FAMILY, XfrmAttribute, XfrmMessage } from '../../../agent/dataplane/xfrm/registry.ts';
 import { SA_INFO_BYTES } from '../../../agent/dataplane/xfrm/sa-codec.ts';
 import { errnoName, inNetworkNamespace } from '../../../agent/native/libc.ts';
 import { addStateLine, updatePolicyLine } from '../dataplane/ip-xfrm.ts';
@@ -75,7 +75,7 @@ function dump(node: LabNode, type: 18 | 21): Dump {
     objects.value.map((body) => {
       body.fill(0, current, current + CURRENT_BYTES);
       const attributes = [...decodeAttributes(body.subarray(head))]
-        .filter(([attribute]) => attribute !== LAST_USED)
+        .filter(([attribute]) => attribute !== LAST_USED && attribute !== XfrmAttribute.mappingThreshold)
         .map(([attribute, value]) => [`attribute ${attribute}`, hex(value)] as const);
       return [hex(body.subarray(...key)), { struct: hex(body.subarray(0, head)), ...Object.fromEntries(attributes) }];
     }),

@@ -8,6 +8,7 @@ import { closeDescriptor, inNetworkNamespace, sendTo } from '../../../agent/nati
 import { encodeSocketAddress } from '../../../agent/native/socket-address.ts';
 import { openUdpSocket } from '../../../agent/native/udp-socket.ts';
 import { ipAddressBytes } from '../../../agent/wire/ip-address.ts';
+import { addStateLine } from '../dataplane/ip-xfrm.ts';
 import type { Lab, Scenario } from '../runner/scenario.ts';
 import { waitUntil } from '../runner/wait-until.ts';
 import type { LabNode } from '../topology/lab-node.ts';
@@ -127,15 +128,35 @@ async function mappingAndOverflow(
     send(nodes.east, 1);
     const mapping = { kind: 'mapping', id: outId, reqid: ownReqid(1), newAddress: ip(EAST), newPort: 1024 };
     assert.deepEqual(await west.seen(1), [mapping]);
+    send(nodes.east, 5);
+    assert.deepEqual(await west.seen(0), [], 'the same mapping is told again after a second only');
+
+    lab.step('an SA gets other ports in place: nothing else changes, and no packet is lost');
+    const ports = (sourcePort: number) => ({ sourcePort, destinationPort: 4500 });
+    const before = await saText(nodes.west, outId);
+    west.do({ kind: 'updateEncapsulation', id: outId, udpEncapsulation: ports(1024) });
+    assert.equal(await saText(nodes.west, outId), before.replace('sport 4500', 'sport 1024'));
+    east.do({ kind: 'updateEncapsulation', id: outId, udpEncapsulation: ports(2048) });
+    send(nodes.east, 4);
+    assert.deepEqual(await west.seen(1), [{ ...mapping, newPort: 2048 }]);
+    const counted = (side: Opened) => side.dump().sas.find((installed) => installed.id.spi === outId.spi)?.packets;
+    assert.deepEqual([counted(east), counted(west)], [10, 10]);
+    east.refused({ kind: 'updateEncapsulation', id, udpEncapsulation: ports(1) }, 'EINVAL', /spi 00001001/);
 
     lab.step('more events than the socket holds: everything is dumped again, and later events still arrive');
+    west.do({ kind: 'deleteSa', id: outId });
+    east.do({ kind: 'deleteSa', id: outId });
+    east.do({ kind: 'addSa', sa: sa(EAST, WEST, outId.spi, udp(1024)) });
+    // By `ip`, which sets no bound: each packet is an event.
+    const unbounded = sa(EAST, WEST, outId.spi, { direction: 'in', replayWindow: 64, ...udp(4500) });
+    await nodes.west.ip(addStateLine(unbounded));
     send(nodes.east, FLOOD);
     const flood = await west.seen(FLOOD, (event) => event.kind === 'resync');
     const resync = flood.find((event) => event.kind === 'resync');
     assert.ok(resync?.kind === 'resync', `${flood.length} events and no resync`);
     assert.deepEqual(
       resync.snapshot.sas.map((installed) => [installed.id.spi, installed.packets]),
-      [[outId.spi, FLOOD + 1]],
+      [[outId.spi, FLOOD]],
     );
     await waitUntil('the rest of the flood', async () => (await west.seen(0)).length === 0);
     send(nodes.east, 1);
@@ -143,6 +164,24 @@ async function mappingAndOverflow(
   } finally {
     closeDescriptor(receiver.value);
   }
+}
+
+/** An SA as `ip` shows it, keys and sequence numbers included, but for the time of its last use. */
+async function saText(node: LabNode, { destination, spi }: typeof id): Promise<string> {
+  const shown = await node.succeed([
+    'ip',
+    '-s',
+    'xfrm',
+    'state',
+    'get',
+    'dst',
+    destination,
+    'proto',
+    'esp',
+    'spi',
+    `${spi}`,
+  ]);
+  return shown.replace(/lastused .*/, '');
 }
 
 async function errors(lab: Lab, east: Opened): Promise<void> {

@@ -1,0 +1,70 @@
+import type { DataplaneEvent, UdpEncapsulation } from '../dataplane/types.ts';
+import { type ChildSa, encapsulationPorts } from './child-sa.ts';
+import { reauthenticate } from './connecting.ts';
+import type { Connection } from './connection.ts';
+import type { Core } from './core.ts';
+import type { IkeSa } from './state.ts';
+import type { Instant, Path } from './types.ts';
+
+/*
+ * Where the peer is. A NAT may give it another port or address at any time, for IKE and for ESP in UDP at once: both
+ * use port 4500 at both ends. So both move when either shows the change: IKE by an authenticated message with a new
+ * message ID, ESP by a packet that the kernel has authenticated and found fresh. A peer without a NAT never moves
+ * (RFC 7296 §2.23).
+ */
+
+/** Notes that a message has been authenticated and is no repetition: it proves life, and shows where the peer is. */
+export function noteProofOfLife(core: Core, at: Instant, sa: IkeSa, path: Path): void {
+  sa.lastHeardAt = at;
+  const floated = sa.state.kind === 'initAnswered' && sa.path.localPort !== path.localPort;
+  const { localPort, remoteAddress, remotePort } = path;
+  if (sa.nat.remote) movePeer(core, at, sa, { ...sa.path, ...(floated && { localPort }), remoteAddress, remotePort });
+  else if (floated) sa.path = { ...sa.path, localPort, remotePort };
+}
+
+/** The kernel has received ESP from elsewhere than the SA says. */
+export function onMapping(
+  core: Core,
+  at: Instant,
+  sa: IkeSa,
+  { newAddress, newPort }: Extract<DataplaneEvent, { kind: 'mapping' }>,
+): void {
+  if (!sa.nat.remote || at < sa.movedAt + core.context.limits.mappingHoldMs) return;
+  movePeer(core, at, sa, { ...sa.path, remoteAddress: newAddress, remotePort: newPort });
+}
+
+/** The kernel could not be told of the new ports: new SAs will have them from the beginning. */
+export function onEncapsulationRefused(core: Core, at: Instant, connection: Connection, sa: IkeSa): void {
+  reauthenticate(core, at, connection, sa);
+}
+
+function movePeer(core: Core, at: Instant, sa: IkeSa, path: Path): void {
+  const { path: before, state, connection } = sa;
+  sa.path = path;
+  if (before.remoteAddress === path.remoteAddress && before.remotePort === path.remotePort) return;
+  if (state.kind !== 'established' || connection === undefined) return;
+  sa.movedAt = at;
+  core.report({ kind: 'peerMoved', connection: connection.config.name, from: before, to: path });
+  const encapsulated = state.children.filter((child) => child.udpEncapsulation);
+  for (const child of encapsulated) {
+    if (child.remoteAddress === path.remoteAddress) updatePorts(core, connection, sa, child);
+  }
+  // An address is part of the SA's name in the kernel. A second SA with the same key would have to count on where the
+  // first one stops, to the packet, or an AEAD nonce occurs twice; new keys cost one exchange and no such risk.
+  if (encapsulated.some((child) => child.remoteAddress !== path.remoteAddress))
+    reauthenticate(core, at, connection, sa);
+}
+
+function updatePorts(core: Core, connection: Connection, sa: IkeSa, child: ChildSa): void {
+  const { inboundSpi, outboundSpi, localAddress, remoteAddress } = child;
+  const { inbound, outbound } = encapsulationPorts(sa.path);
+  const update = (destination: ChildSa['localAddress'], spi: number, udpEncapsulation: UdpEncapsulation): void =>
+    core.command(
+      { kind: 'updateEncapsulation', id: { destination, spi }, udpEncapsulation },
+      connection,
+      sa.number,
+      inboundSpi,
+    );
+  update(remoteAddress, outboundSpi, outbound);
+  update(localAddress, inboundSpi, inbound);
+}
