@@ -7,3 +7,8 @@ export function compareBytes(left: Uint8Array, right: Uint8Array): number {
   }
   return left.length - right.length;
 }
+
+/** The lower of two. */
+export function lowerOf(left: Uint8Array, right: Uint8Array): Uint8Array {
+  return compareBytes(left, right) < 0 ? left : right;
+}

@@ -34,6 +34,12 @@ export interface ChildSa {
   readonly settled: boolean;
   /** The first message ID of ours whose answer shows that; undefined where no answer can. */
   readonly settledBy: number | undefined;
+  /** The pair that it was made to take the place of, by inbound SPI, and min(Ni, Nr) of that exchange. */
+  readonly rekeys: { readonly inboundSpi: number; readonly lowestNonce: Uint8Array } | undefined;
+  /** Set from its soft limit on: when to ask for a successor, and since when that has been tried. */
+  readonly rekey: { readonly at: Instant; readonly since: Instant } | undefined;
+  /** Of a superseded one: when we delete it although it is for the peer to do so. */
+  readonly deleteAt: Instant | undefined;
 }
 
 /** What both sides agreed on for a Child SA that is about to be installed. */
@@ -52,7 +58,7 @@ export interface ChildAgreement {
 }
 
 /** What of a Child SA is not agreed on with the peer. */
-type LocalChoices = Pick<ChildSa, 'udpEncapsulation' | 'lifetime' | 'usage' | 'settledBy'>;
+type LocalChoices = Pick<ChildSa, 'udpEncapsulation' | 'lifetime' | 'usage' | 'settledBy' | 'rekeys'>;
 
 /** The Child SA of an agreement, as it will stand on `path`. */
 export function childSa(at: Instant, agreement: ChildAgreement, path: Path, choices: LocalChoices): ChildSa {
@@ -70,6 +76,8 @@ export function childSa(at: Instant, agreement: ChildAgreement, path: Path, choi
     installedAt: at,
     weInitiated: agreement.weInitiated,
     settled: false,
+    rekey: undefined,
+    deleteAt: undefined,
     ...choices,
   };
 }

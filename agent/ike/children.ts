@@ -1,15 +1,15 @@
-import type { ChildKeys } from '../crypto/keymat.ts';
 import type { SaId } from '../dataplane/types.ts';
-import { type ChildAgreement, type ChildSa, childSa, saSpecs } from './child-sa.ts';
+import { type ChildSa, childSa, saSpecs } from './child-sa.ts';
 import { type Connection, childrenOf, type OrphanSa } from './connection.ts';
 import type { Core } from './core.ts';
 import { isAboutToEnd, isToBeDeleted } from './ending.ts';
 import type { CloseReason } from './fact.ts';
 import { followUpLater } from './follow-up.ts';
+import type { NewPair } from './outcome.ts';
 import { policyCommands } from './policies.ts';
+import { shortenedLimits } from './rekey-time.ts';
 import { hasSettled, orphanPins, retire, retireOrphans } from './retirement.ts';
 import { selectorText } from './selector.ts';
-import { shortenedLimits } from './soft-limit.ts';
 import type { IkeSa, QueuedRequest } from './state.ts';
 import type { Instant, Path } from './types.ts';
 
@@ -19,9 +19,7 @@ import type { Instant, Path } from './types.ts';
  */
 
 /** A Child SA to install. */
-interface Installation {
-  readonly agreement: ChildAgreement;
-  readonly keys: ChildKeys;
+interface Installation extends NewPair {
   /** What grants it, where we are the responder. */
   readonly reply: { readonly path: Path; readonly datagrams: readonly Uint8Array[] } | undefined;
   /** Whether it is the Child SA of IKE_AUTH. */
@@ -38,27 +36,28 @@ export function installChild(
   at: Instant,
   sa: IkeSa,
   connection: Connection,
-  { agreement, keys, reply, first }: Installation,
+  { agreement, keys, rekeys, redundant, reply, first }: Installation,
 ): void {
   const { path } = sa;
   const { name, reqid } = agreement.config;
-  const older = hasCurrent(connection, name);
-  const usage = reply !== undefined && (older || orphanPins(connection).has(reqid)) ? 'deferred' : 'current';
+  const older = hasCurrent(connection, name) || orphanPins(connection).has(reqid);
+  const usage = redundant ? 'superseded' : reply !== undefined && older ? 'deferred' : 'current';
   // An answer shows that the peer has our last response only where it could not answer before it had it.
   const settledBy = agreement.weInitiated || first ? sa.window.nextRequestId : undefined;
   const lifetime = shortenedLimits(agreement.config.lifetime, core.context.random.jitter);
   const udpEncapsulation = sa.nat.local || sa.nat.remote;
-  const child = childSa(at, agreement, path, { udpEncapsulation, lifetime, usage, settledBy });
+  const child = childSa(at, agreement, path, { udpEncapsulation, lifetime, usage, settledBy, rekeys });
   const { inbound, outbound } = saSpecs(child, keys, path);
   core.command({ kind: 'addSa', sa: inbound }, connection, sa.number, child.inboundSpi);
   if (reply !== undefined) core.transmit(reply.path, reply.datagrams);
   core.command({ kind: 'addSa', sa: outbound }, connection, sa.number, child.inboundSpi);
   setChildren(sa, (children) => [...children, child]);
-  if (usage === 'current') makeCurrent(core, sa, connection, child, child.inboundSpi);
+  if (usage === 'current') makeCurrent(core, at, sa, connection, child, child.inboundSpi);
   if (awaitsPackets(connection, child)) {
     connection.switchCheckAt ??= at + core.context.limits.switchCheckMs;
     core.schedule(connection);
   }
+  if (rekeys !== undefined && !redundant) reportRekeyed(core, connection, child, rekeys.inboundSpi);
   core.report({
     kind: 'childSaEstablished',
     connection: connection.config.name,
@@ -70,6 +69,20 @@ export function installChild(
     suite: child.suite.text,
     localSelectors: child.localSelectors.map(selectorText),
     remoteSelectors: child.remoteSelectors.map(selectorText),
+  });
+}
+
+function reportRekeyed(core: Core, connection: Connection, child: ChildSa, replacedInboundSpi: number): void {
+  const by = child.weInitiated ? 'us' : 'peer';
+  const { inboundSpi } = child;
+  const { name } = connection.config;
+  core.report({
+    kind: 'childSaRekeyed',
+    connection: name,
+    child: child.config.name,
+    by,
+    replacedInboundSpi,
+    inboundSpi,
   });
 }
 
@@ -131,7 +144,7 @@ function settleChildren(
     // One that had been superseded takes the place of an orphan all the same.
     const waits = child.usage === 'deferred' || !hasCurrent(connection, child.config.name);
     // A kernel that refuses to move the policies now is asked again: the peer counts on the pair.
-    if (waits) makeCurrent(core, sa, connection, child, 0);
+    if (waits) makeCurrent(core, at, sa, connection, child, 0);
     followUpLater(core, at, sa, [], false);
     retireOrphans(core, at, connection, child.config.reqid, child.installedAt);
     hastenForgotten(core, at, connection);
@@ -151,8 +164,15 @@ function hastenForgotten(core: Core, at: Instant, connection: Connection): void 
  * Sends on `child` from here on; older pairs of the same Child are received on only. With its inbound SPI as `childSpi`
  * it is given up where the kernel refuses that.
  */
-function makeCurrent(core: Core, sa: IkeSa, connection: Connection, child: ChildSa, childSpi: number): void {
-  markCurrent(connection, child);
+function makeCurrent(
+  core: Core,
+  at: Instant,
+  sa: IkeSa,
+  connection: Connection,
+  child: ChildSa,
+  childSpi: number,
+): void {
+  markCurrent(core, at, connection, child);
   orderPolicies(core, connection, sa.number, childSpi);
 }
 
@@ -178,7 +198,7 @@ export function removeChildren(
   const kept =
     reason === 'peerDead' && sa.state.peerIsAgent ? removed.flatMap((child) => orphansOf(connection, child)) : [];
   connection.orphans.push(...kept);
-  ensureCurrent(connection);
+  ensureCurrent(core, at, connection, removed);
   orderPolicies(core, connection, sa.number, 0);
   for (const child of removed) {
     const inbound = { destination: child.localAddress, spi: child.inboundSpi };
@@ -257,7 +277,7 @@ function orphansOf(connection: Connection, child: ChildSa): readonly OrphanSa[] 
  * forgotten, and one that is to be deleted only for want of any other. The policies follow when all are in place: none
  * may lose its pin on the way.
  */
-export function ensureCurrent(connection: Connection): void {
+export function ensureCurrent(core: Core, at: Instant, connection: Connection, ended: readonly ChildSa[] = []): void {
   const pins = orphanPins(connection);
   const names = new Set(childrenOf(connection).map((child) => child.config.name));
   for (const name of names) {
@@ -267,13 +287,17 @@ export function ensureCurrent(connection: Connection): void {
     if (stays || children.some(({ config }) => pins.has(config.reqid))) continue;
     const candidates = children.filter((child) => !isForgotten(connection, child));
     const lasting = candidates.filter((child) => !isLeaving(connection, child));
-    const next = preferred(lasting) ?? current ?? preferred(candidates);
-    if (next !== undefined) markCurrent(connection, next);
+    const next = preferred(lasting, ended) ?? current ?? preferred(candidates, ended);
+    if (next !== undefined) markCurrent(core, at, connection, next);
   }
 }
 
-function preferred(candidates: readonly ChildSa[]): ChildSa | undefined {
-  return candidates.findLast(({ usage }) => usage === 'deferred') ?? candidates.at(-1);
+/** Whoever ends a pair has the one that was to take its place; others may be on their way yet. */
+function preferred(candidates: readonly ChildSa[], ended: readonly ChildSa[]): ChildSa | undefined {
+  const successor = candidates.findLast(({ rekeys }) =>
+    ended.some(({ inboundSpi }) => inboundSpi === rekeys?.inboundSpi),
+  );
+  return successor ?? candidates.findLast(({ usage }) => usage === 'deferred') ?? candidates.at(-1);
 }
 
 /** Whether the pair is of an IKE SA that the peer says it knows nothing of. */
@@ -293,8 +317,8 @@ function ownerOf(connection: Connection, child: ChildSa): IkeSa | undefined {
 }
 
 /** Pairs that are to be deleted are received on, but not sent on where there is any other. */
-export function sendOnOthers(core: Core, sa: IkeSa, connection: Connection): void {
-  ensureCurrent(connection);
+export function sendOnOthers(core: Core, at: Instant, sa: IkeSa, connection: Connection): void {
+  ensureCurrent(core, at, connection);
   orderPolicies(core, connection, sa.number, 0);
 }
 
@@ -311,18 +335,23 @@ function isLasting(sa: IkeSa): boolean {
   return sa.state.kind === 'established' && sa.state.endsAt === undefined && !isAboutToEnd(sa);
 }
 
-function markCurrent(connection: Connection, child: ChildSa): void {
+function markCurrent(core: Core, at: Instant, connection: Connection, child: ChildSa): void {
+  const deleteAt = at + core.context.limits.rekeyedGraceMs;
   for (const owner of connection.ikeSas) {
     setChildren(owner, (children) =>
       children.map((each) => {
-        if (each.inboundSpi === child.inboundSpi) return { ...each, usage: 'current' };
-        return isSameChild(each, child.config.name) ? { ...each, usage: 'superseded' } : each;
+        if (each.inboundSpi === child.inboundSpi) return { ...each, usage: 'current', deleteAt: undefined };
+        const isSuccessor = each.rekeys?.inboundSpi === child.inboundSpi;
+        const superseded = isSameChild(each, child.config.name) && each.usage !== 'superseded' && !isSuccessor;
+        return superseded ? { ...each, usage: 'superseded', deleteAt } : each;
       }),
     );
+    core.touch(owner);
   }
 }
 
-function setChildren(sa: IkeSa, change: (children: readonly ChildSa[]) => readonly ChildSa[]): void {
+/** Changes the Child SAs of an IKE SA, where it can have any. */
+export function setChildren(sa: IkeSa, change: (children: readonly ChildSa[]) => readonly ChildSa[]): void {
   if (sa.state.kind === 'established') sa.state = { ...sa.state, children: change(sa.state.children) };
 }
 

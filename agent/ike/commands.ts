@@ -9,9 +9,9 @@ import type { Core } from './core.ts';
 import type { CloseReason } from './fact.ts';
 import { sameIdentity } from './identity.ts';
 import { inherit, removeUnwanted } from './kernel-snapshot.ts';
+import { shortened } from './rekey-time.ts';
 import { enqueue } from './requests.ts';
 import { removeOrphans, retiringAnyway } from './retirement.ts';
-import { shortened } from './soft-limit.ts';
 import type { Established } from './state.ts';
 import type { ChildConfig, Command, ConnectionConfig, Instant } from './types.ts';
 

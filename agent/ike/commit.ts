@@ -35,14 +35,14 @@ export function commit(
   const { connection } = sa;
   const established = outcome.next.kind === 'established' && before !== 'established';
   if (established && connection !== undefined) reportEstablished(core, at, sa);
-  const installs = outcome.install !== undefined && connection !== undefined;
+  const { install } = outcome;
+  const installs = install !== undefined && connection !== undefined;
   if (installs) {
-    const { agreement, keys } = outcome.install;
     if (request !== undefined && response !== undefined && outcome.replyWithoutChild !== undefined) {
       core.fallback = { sa, request, response, payloads: outcome.replyWithoutChild };
     }
     const reply = request && response && { path: request.path, datagrams: response };
-    installChild(core, at, sa, connection, { agreement, keys, reply, first: established });
+    installChild(core, at, sa, connection, { ...install, reply, first: established });
     settleLater(core, sa, at);
   }
   for (const fact of outcome.facts ?? []) core.report(fact);
@@ -63,14 +63,16 @@ export function commit(
     else settleLater(core, sa, at + backoffMs(core, connection));
   }
   if (sa.state.kind !== 'established') return;
-  const weInstalled = outcome.install?.agreement.weInitiated === true;
+  const weInstalled = install?.agreement.weInitiated === true;
+  // Where a pair has been rekeyed its Delete shows that we have the new one.
+  const shows = install?.rekeys === undefined;
   if (!weInstalled) sendQueued(core, at, sa);
-  if (outcome.replace === true) reauthenticate(core, at + core.context.limits.reconnectFirstMs, connection, sa);
+  if (outcome.reauthenticate === true) reauthenticate(core, at + core.context.limits.reconnectFirstMs, connection, sa);
   else if (outcome.failure !== undefined) scheduleAttempt(core, at, connection);
   else if (!established) scheduleAttempt(core, at, connection);
   if (weInstalled) {
     const missing = established ? missingChildren(connection, sa) : [];
-    followUpLater(core, at, sa, missing, isAfterRestart(connection, sa, established));
+    followUpLater(core, at, sa, missing, shows && isAfterRestart(connection, sa, established));
   }
 }
 

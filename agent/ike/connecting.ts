@@ -66,7 +66,7 @@ export function askForMissing(core: Core, at: Instant, connection: Connection, s
   const { asked } = sa.state;
   for (const child of missingChildren(connection, sa)) {
     const waits = sa.queue.some((queued) => queued.kind === 'createChild' && queued.child === child);
-    if (waits || asked?.offer.config.name === child) continue;
+    if (waits || (asked?.kind === 'createChild' && asked.offer.config.name === child)) continue;
     enqueue(core, at, sa, { kind: 'createChild', child, group: undefined });
   }
 }

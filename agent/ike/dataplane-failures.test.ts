@@ -144,13 +144,12 @@ describe('a kernel that refuses', () => {
     expect(pair.status(pair.left).lastFailure?.text).toContain('no memory');
   });
 
-  it('a replacement that the kernel refuses leaves the SAs that are there in use (make before break)', () => {
+  it('a new IKE SA whose pair the kernel refuses leaves the SAs that are there in use (make before break)', () => {
     for (const position of positions) {
       const pair = new Pair().configure().settle().advance(60_000);
       const before = pair.status(pair.left).ikeSas[0];
-      const id = { destination: pair.left.address, spi: before?.children[0]?.inboundSpi ?? 0 };
       refuseNth(pair.left, position);
-      pair.handle(pair.left, { kind: 'kernel', event: { kind: 'expire', id, reqid: 0x6000_0001, hard: false } });
+      pair.command(pair.left, { kind: 'reauthenticate', name: 'right' });
       pair.settle();
       expect(pair.encrypts(), `position ${position}`).toBe(true);
       expect(pair.status(pair.left).ikeSas.map(({ number }) => number)).toContain(before?.number);
@@ -162,12 +161,33 @@ describe('a kernel that refuses', () => {
     }
   });
 
+  it.each(['left', 'right'] as const)(
+    'a rekey that the kernel at the %s refuses leaves the pair that is there in use, and is begun again',
+    (where) => {
+      for (const position of positions) {
+        const pair = new Pair().configure().settle().advance(60_000);
+        const before = pair.status(pair.left).ikeSas[0]?.children[0];
+        const id = { destination: pair.left.address, spi: before?.inboundSpi ?? 0 };
+        refuseNth(pair[where], position);
+        pair.handle(pair.left, { kind: 'kernel', event: { kind: 'expire', id, reqid: 0x6000_0001, hard: false } });
+        for (let second = 0; second < 100; second += 1) {
+          pair.advance(1_000);
+          expect(pair.encrypts(), `position ${position}, second ${second}`).toBe(true);
+        }
+        expect(pair.status(pair.left).ikeSas).toMatchObject([{ number: 1 }]);
+        expect(pair.status(pair.left).ikeSas[0]?.children).toHaveLength(1);
+        expect(pair.status(pair.left).ikeSas[0]?.children[0]?.inboundSpi).not.toBe(before?.inboundSpi);
+        expect([pair.sas(pair.left).length, pair.sas(pair.right).length]).toEqual([2, 2]);
+        expect(isWhole(pair)).toBe(true);
+      }
+    },
+  );
+
   it('a responder that cannot move its policies yet keeps the pair that the peer sends on, and moves them later', () => {
     const pair = new Pair().configure().settle().advance(60_000);
-    const id = { destination: pair.left.address, spi: pair.status(pair.left).ikeSas[0]?.children[0]?.inboundSpi ?? 0 };
     let refused = 0;
     pair.right.refuse = ({ kind }) => (kind === 'putPolicy' && refused++ === 0 ? 'no memory' : undefined);
-    pair.handle(pair.left, { kind: 'kernel', event: { kind: 'expire', id, reqid: 0x6000_0001, hard: false } });
+    pair.command(pair.left, { kind: 'reauthenticate', name: 'right' });
     pair.fire();
     for (let message = 0; message < 4; message += 1) pair.deliver();
     pair.wire.length = 0;

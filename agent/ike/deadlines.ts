@@ -10,6 +10,7 @@ import { keepaliveAt, postponeKeepalive, sendKeepalive } from './keepalive.ts';
 import type { Limits } from './limits.ts';
 import type { NegotiationFailure } from './outcome.ts';
 import { repetition } from './protected-message.ts';
+import { childDeadline, tendChildren } from './rekeying.ts';
 import { enqueue, sendQueued } from './requests.ts';
 import { keepUnanswered, removeRetired } from './retirement.ts';
 import { followUp, settle } from './settle.ts';
@@ -39,6 +40,7 @@ export function ikeSaDeadline(sa: IkeSa, limits: Limits): Instant | undefined {
       consider(state.followUp?.at);
       consider(state.endsAt);
       consider(keepaliveAt(sa));
+      for (const child of state.children) consider(childDeadline(child));
       break;
     case 'initRequested':
     case 'authRequested':
@@ -100,13 +102,14 @@ function whileEstablished(core: Core, at: Instant, sa: IkeSa, state: Established
   if ((keepaliveAt(sa) ?? Number.POSITIVE_INFINITY) <= at) sendKeepalive(core, at, sa);
   if (state.followUp !== undefined && state.followUp.at <= at) followUp(core, at, connection, sa, state.followUp);
   if (state.settleAt !== undefined && state.settleAt <= at) settle(core, at, connection, sa);
+  tendChildren(core, at, connection, sa);
   if (sa.state.kind !== 'established') return;
   if (state.rekeyAt <= at || sa.window.exhausted) {
-    sa.state = { ...sa.state, rekeyAt: at + REPLACE_RETRY_MS };
+    sa.state = { ...sa.state, rekeyAt: at + core.context.limits.rekeyRetryMs };
     reauthenticate(core, at, connection, sa);
   }
   if (state.reauthenticateAt !== undefined && state.reauthenticateAt <= at) {
-    sa.state = { ...sa.state, reauthenticateAt: at + REPLACE_RETRY_MS };
+    sa.state = { ...sa.state, reauthenticateAt: at + core.context.limits.rekeyRetryMs };
     reauthenticate(core, at, connection, sa);
   }
   if (sa.window.pending !== undefined || livenessAt(sa, core.context.limits) > at) return;
@@ -187,7 +190,5 @@ function timeoutFailure(connection: Connection, sa: IkeSa): NegotiationFailure {
   return { reason: 'timeout', by: 'us', text: `${name} (${remoteAddress}) does not answer ${exchange}: ${advice}` };
 }
 
-/** A replacement that came to nothing is begun again after this. */
-const REPLACE_RETRY_MS = 60_000;
 /** How many liveness timeouts a request of ours is repeated for, to a peer that talks but does not answer it. */
 const MOST_TIMEOUTS = 4;

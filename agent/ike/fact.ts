@@ -1,4 +1,5 @@
 import type { DataplaneError } from '../dataplane/types.ts';
+import type { Decision, OwnOperation, PeerRequest } from './collision.ts';
 import type { Path, SuiteText } from './types.ts';
 
 /** Why a datagram was dropped without changing any state. */
@@ -93,6 +94,34 @@ export type Fact =
       readonly inboundSpi: number;
       readonly outboundSpi: number;
       readonly reason: CloseReason;
+    }
+  /** A Child SA has got a successor, which `by` asked for. */
+  | {
+      readonly kind: 'childSaRekeyed';
+      readonly connection: string;
+      readonly child: string;
+      readonly by: 'us' | 'peer';
+      readonly replacedInboundSpi: number;
+      readonly inboundSpi: number;
+    }
+  /** A rekey came to nothing on the IKE SA that stands; a new one is negotiated. `child` is empty for the IKE SA itself. */
+  | {
+      readonly kind: 'rekeyFailed';
+      readonly connection: string;
+      readonly child: string;
+      readonly reason: FailureReason;
+      readonly by: 'us' | 'peer';
+    }
+  /** The peer has no time for a rekey now; it is asked again. */
+  | { readonly kind: 'rekeyPostponed'; readonly connection: string; readonly child: string }
+  /** A request of the peer has met something of ours that is under way (`collision.ts`). */
+  | {
+      readonly kind: 'collision';
+      readonly connection: string;
+      readonly child: string;
+      readonly request: PeerRequest;
+      readonly own: OwnOperation;
+      readonly decision: Decision;
     }
   /** `text` says what happened, with which peer, and what to do. `connection` is empty where the peer is unknown. */
   | {

@@ -319,7 +319,7 @@ describe('retransmission', () => {
     const intervals = waits(pair);
     expect(intervals.length).toBeGreaterThanOrEqual(5);
     for (const [index, interval] of intervals.entries()) {
-      const base = Math.min(1_000 * 1.8 ** index, 20_000);
+      const base = Math.min(1_000 * 1.8 ** index, 60_000 / 8);
       expect(interval).toBeGreaterThanOrEqual(base - 100);
       expect(interval).toBeLessThanOrEqual(base * 1.1 + 200);
     }

@@ -13,7 +13,8 @@ import { settleAnswered, settleGranted } from './children.ts';
 import { commit } from './commit.ts';
 import type { Core } from './core.ts';
 import { isAboutToEnd, isDelete } from './ending.ts';
-import { onCreateChildRequest, onCreateChildResponse } from './exchange/create-child-sa.ts';
+import { onCreateChildResponse } from './exchange/create-child-sa.ts';
+import { onCreateChildRequest } from './exchange/create-child-sa-responder.ts';
 import { onAuthRequest, onAuthResponse } from './exchange/ike-auth.ts';
 import { onInitResponse } from './exchange/ike-sa-init.ts';
 import { onInformationalRequest, onInformationalResponse } from './exchange/informational.ts';
@@ -143,6 +144,10 @@ function handleRequest(
     if (state.kind === 'deleting' || isAboutToEnd(sa)) {
       return err({ kind: 'answer', notify: notify(NotifyType.TEMPORARY_FAILURE), text: 'the IKE SA is being deleted' });
     }
+    if (request.value.kind === 'rekeyIke') {
+      const text = 'IKE SAs are replaced, not rekeyed';
+      return err({ kind: 'answer', notify: notify(NotifyType.NO_ADDITIONAL_SAS), text });
+    }
     return onCreateChildRequest(core, sa, state, connection, request.value);
   }
   const request = parseInformational(payloads);
@@ -219,14 +224,15 @@ function handleResponse(core: Core, at: Instant, sa: IkeSa, payloads: readonly P
     if (!response.ok) return syntaxError(sa, response.error);
     return onAuthResponse(core, at, state, connection, response.value);
   }
-  if (state.kind === 'established' && state.asked !== undefined && connection !== undefined) {
+  const asked = state.kind === 'established' ? state.asked : undefined;
+  if (state.kind === 'established' && connection !== undefined && asked !== undefined && asked.kind !== 'deleteChild') {
     const response = parseCreateChildResponse(payloads);
     if (!response.ok) return syntaxError(sa, response.error);
     if (isAboutToEnd(sa)) {
       forgetAsked(core, state);
       return ok({ next: { ...state, asked: undefined } });
     }
-    return onCreateChildResponse(core, state, connection, state.asked, response.value);
+    return onCreateChildResponse(core, at, state, connection, asked, response.value);
   }
   const response = parseInformational(payloads);
   if (!response.ok) return syntaxError(sa, response.error);

@@ -2,7 +2,7 @@ import type { DataplaneError, DataplaneEvent, SaId } from '../dataplane/types.ts
 import type { ChildSa } from './child-sa.ts';
 import { ensureCurrent, onCounters, orderPolicies, removeChildren } from './children.ts';
 import { noteFailure } from './closing.ts';
-import { attempt, backoffMs, isSatisfied, reauthenticate, scheduleAttempt } from './connecting.ts';
+import { attempt, backoffMs, isSatisfied, scheduleAttempt } from './connecting.ts';
 import { type Connection, initiationOf } from './connection.ts';
 import type { Core } from './core.ts';
 import { settleLater } from './follow-up.ts';
@@ -10,6 +10,7 @@ import { reconcile } from './kernel-snapshot.ts';
 import { onEncapsulationRefused, onMapping } from './path.ts';
 import { securedBy, storeResponse } from './protected-message.ts';
 import { rememberRefused } from './refused-commands.ts';
+import { rekeySoon } from './rekeying.ts';
 import { enqueue, sendQueued } from './requests.ts';
 import { forgetExpired } from './retirement.ts';
 import type { IkeSa } from './state.ts';
@@ -46,13 +47,13 @@ function onMapped(core: Core, at: Instant, event: Extract<DataplaneEvent, { kind
 function onExpire(core: Core, at: Instant, event: Extract<DataplaneEvent, { kind: 'expire' }>): void {
   const found = findChild(core, event.reqid, event.id.spi);
   if (found === undefined) {
-    if (event.hard) forget(core, event.id);
+    if (event.hard) forget(core, at, event.id);
     return;
   }
   const { sa, connection, child } = found;
   core.report({ kind: 'saExpired', connection: connection.config.name, child: child.config.name, hard: event.hard });
   if (!event.hard) {
-    if (child.usage === 'current' && connection.replacing === 0) reauthenticate(core, at, connection, sa);
+    rekeySoon(core, at, sa, child);
     return;
   }
   removeChildren(core, at, sa, connection, [child.inboundSpi], 'expired');
@@ -60,10 +61,10 @@ function onExpire(core: Core, at: Instant, event: Extract<DataplaneEvent, { kind
   scheduleAttempt(core, at, connection);
 }
 
-function forget(core: Core, id: SaId): void {
+function forget(core: Core, at: Instant, id: SaId): void {
   for (const connection of core.connections.values()) {
     if (!forgetExpired(core, connection, id)) continue;
-    ensureCurrent(connection);
+    ensureCurrent(core, at, connection);
     orderPolicies(core, connection, 0, 0);
   }
 }

@@ -16,6 +16,8 @@ export interface Limits {
   readonly retransmitFirstMs: number;
   readonly retransmitFactor: number;
   readonly retransmitCeilingMs: number;
+  /** At least about as often a request is repeated before its peer is given up: a bad line is not a dead peer. */
+  readonly retransmitsBeforeTimeout: number;
   /** Each wait is stretched by up to this share, so that many peers do not repeat in step. */
   readonly retransmitJitter: number;
   /** How long a request of an initial exchange is repeated before the attempt fails. */
@@ -75,6 +77,14 @@ export interface Limits {
   readonly duplicateGraceMs: number;
   /** How long an inbound SA outlives its replacement, for packets under way. */
   readonly supersededGraceMs: number;
+  /** Wait, up to twice as long, before the peer is asked again that had no time for a rekey. */
+  readonly temporaryFailureMs: number;
+  /** After this a rekey that came to nothing is begun again. */
+  readonly rekeyRetryMs: number;
+  /** How long a rekey is tried on the IKE SA that stands before a new one is negotiated. */
+  readonly rekeyPatienceMs: number;
+  /** How long the peer has to delete what its rekey has replaced, before we do. */
+  readonly rekeyedGraceMs: number;
   /** How often a responder looks whether the initiator sends on a new pair, which is when it does so too. */
   readonly switchCheckMs: number;
   /** Longest silence towards a peer that a NAT stands in front of us for. */
@@ -95,6 +105,8 @@ export const DEFAULT_LIMITS: Limits = {
   retransmitFirstMs: 1_000,
   retransmitFactor: 1.8,
   retransmitCeilingMs: 20_000,
+  // With every third datagram lost, eight round trips fail once in 200 times.
+  retransmitsBeforeTimeout: 8,
   retransmitJitter: 0.1,
   // A peer that reboots needs about a minute to answer; beyond, a new attempt with new keys is as good.
   handshakeTimeoutMs: 60_000,
@@ -137,6 +149,13 @@ export const DEFAULT_LIMITS: Limits = {
   duplicateDelayMs: 2_000,
   duplicateGraceMs: 10_000,
   supersededGraceMs: 5_000,
+  // Some seconds (RFC 7296 §2.25): the collision that it waits for is over after a few round trips.
+  temporaryFailureMs: 4_000,
+  rekeyRetryMs: 60_000,
+  // "Several minutes" (RFC 7296 §2.25), and far less than lies between the soft and the hard limit.
+  rekeyPatienceMs: 180_000,
+  // A Delete is repeated for ten seconds.
+  rekeyedGraceMs: 15_000,
   switchCheckMs: 500,
   // The default of RFC 3948 §4; NATs forget UDP after 30 s at the earliest.
   keepaliveMs: 20_000,

@@ -1,7 +1,7 @@
 import type { ChildKeys } from '../crypto/keymat.ts';
 import type { NotifyPayload } from '../wire/payloads/notify.ts';
 import type { Payload } from '../wire/payloads/payload.ts';
-import type { ChildAgreement } from './child-sa.ts';
+import type { ChildAgreement, ChildSa } from './child-sa.ts';
 import type { Connection } from './connection.ts';
 import type { CloseReason, DropReason, Fact, FailureReason } from './fact.ts';
 import type { NatSituation } from './natd.ts';
@@ -19,11 +19,11 @@ export interface Outcome {
   readonly request?: { readonly exchangeType: number; readonly payloads: readonly Payload[] };
   /** Requests for when the window is free. */
   readonly enqueue?: readonly QueuedRequest[];
-  readonly install?: { readonly agreement: ChildAgreement; readonly keys: ChildKeys };
+  readonly install?: NewPair;
   /** Inbound SPIs of Child SAs that end. */
   readonly remove?: { readonly inboundSpis: readonly number[]; readonly reason: CloseReason };
-  /** The IKE SA can carry no more and is to be replaced. */
-  readonly replace?: boolean;
+  /** What was asked for is not to be had on this IKE SA: a new one is to take its place. */
+  readonly reauthenticate?: boolean;
   /** The IKE SA ends with this. */
   readonly close?: CloseReason;
   /** The peer has turned out to be this one. */
@@ -36,6 +36,15 @@ export interface Outcome {
   readonly verify?: VerificationJob;
   readonly failure?: NegotiationFailure;
   readonly facts?: readonly Fact[];
+}
+
+/** A Child SA that was agreed on. */
+export interface NewPair {
+  readonly agreement: ChildAgreement;
+  readonly keys: ChildKeys;
+  readonly rekeys: ChildSa['rekeys'];
+  /** A rekey of the peer has crossed ours and stays: this pair is only received on, until it is deleted again. */
+  readonly redundant: boolean;
 }
 
 /** Why a negotiation failed, in words for the person who has to mend it. */

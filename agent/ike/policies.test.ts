@@ -46,6 +46,9 @@ function installed(config: ChildConfig, changes: Partial<ChildSa> = {}): ChildSa
     weInitiated: true,
     settled: true,
     settledBy: undefined,
+    rekeys: undefined,
+    rekey: undefined,
+    deleteAt: undefined,
     ...changes,
   };
 }

@@ -109,6 +109,9 @@ function match(
   for (const type of NEEDED[protocol]) {
     if (!hasType(chosen, type) && (withKeyExchange || type !== transformTypes.keyExchange)) return undefined;
   }
+  // Who configures a key exchange for ESP wants perfect forward secrecy, and no peer takes it away by leaving it out.
+  const wantsKeyExchange = own.algorithms.some(({ type }) => type === transformTypes.keyExchange);
+  if (withKeyExchange && wantsKeyExchange && !hasType(chosen, transformTypes.keyExchange)) return undefined;
   return chosen;
 }
 

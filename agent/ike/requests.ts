@@ -2,14 +2,15 @@ import { ExchangeType } from '../wire/registry.ts';
 import { isNeeded, removeAllChildren, removeChildren, sendOnOthers } from './children.ts';
 import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
-import { type EndingRequest, isAboutToEnd, isEnding, isOfUseUntilSent } from './ending.ts';
-import { createChildRequest } from './exchange/create-child-sa.ts';
-import { informationalRequest } from './exchange/informational.ts';
+import { type EndingRequest, isAboutToEnd, isEnding, isOfUseUntilSent, isToBeDeleted } from './ending.ts';
+import { createChildRequest, type Wanted } from './exchange/create-child-sa.ts';
+import { type InformationalRequest, informationalRequest } from './exchange/informational.ts';
 import type { CloseReason } from './fact.ts';
 import { settleLater } from './follow-up.ts';
 import { type Secured, sendRequest } from './protected-message.ts';
 import type { Established, IkeSa, IkeSaState, QueuedRequest } from './state.ts';
-import type { Instant } from './types.ts';
+import type { ChildConfig, Instant } from './types.ts';
+import { isReplaced } from './under-way.ts';
 
 /**
  * Puts a request of ours in line and sends it if the window is free. A full line drops it: the peer is not answering.
@@ -22,7 +23,7 @@ export function enqueue(core: Core, at: Instant, sa: IkeSa, request: QueuedReque
   sa.queue.push(request);
   const { connection } = sa;
   // What has been replaced goes when the peer is told; for anything else the kernel need not wait until then.
-  if (connection !== undefined && isOfUseUntilSent(request)) sendOnOthers(core, sa, connection);
+  if (connection !== undefined && isOfUseUntilSent(request)) sendOnOthers(core, at, sa, connection);
   else if (connection !== undefined && isEnding(request)) {
     removeAllChildren(core, at, sa, connection, endReason(request));
   }
@@ -48,6 +49,7 @@ export function sendQueued(core: Core, at: Instant, sa: IkeSa): void {
       return;
     case 'deleteChild':
       inform(core, at, sa, state, request, liveness.timeoutMs);
+      noteDeleting(sa, state, request.inboundSpi);
       removeChildren(core, at, sa, connection, [request.inboundSpi], request.reason);
       return;
     case 'liveness':
@@ -57,7 +59,15 @@ export function sendQueued(core: Core, at: Instant, sa: IkeSa): void {
     case 'createChild':
       askForChild(core, at, sa, state, connection, request);
       return;
+    case 'rekeyChild':
+      askForSuccessor(core, at, sa, state, connection, request);
+      return;
   }
+}
+
+function noteDeleting(sa: IkeSa, state: Established, inboundSpi: number): void {
+  const child = state.children.find((each) => each.inboundSpi === inboundSpi);
+  if (child !== undefined) sa.state = { ...state, asked: { kind: 'deleteChild', outboundSpi: child.outboundSpi } };
 }
 
 /** Tells the peer that the IKE SA ends, takes its Child SAs out of the kernel and waits for nothing but the answer. */
@@ -84,9 +94,9 @@ export function forgetAsked(core: Core, state: IkeSaState): void {
       if (state.inner.kind === 'response') core.espSpis.delete(state.inner.offer.inboundSpi);
       return;
     case 'established':
-      if (state.asked === undefined) return;
+      if (state.asked === undefined || state.asked.kind === 'deleteChild') return;
       core.espSpis.delete(state.asked.offer.inboundSpi);
-      state.asked.ephemeral?.wipe();
+      state.asked.key?.ephemeral.wipe();
       return;
     default:
       return;
@@ -109,10 +119,38 @@ function askForChild(
     sendQueued(core, at, sa);
     return;
   }
-  const { asked, payloads } = createChildRequest(core, config, sa.path, request.group);
+  sendCreateChild(core, at, sa, state, config, { rekeyed: undefined, group: request.group }, liveness.timeoutMs);
+}
+
+/** What is out of use, or has a successor that the peer has asked for, is passed over. */
+function askForSuccessor(
+  core: Core,
+  at: Instant,
+  sa: IkeSa,
+  state: Established,
+  connection: Connection,
+  { inboundSpi, group }: Extract<QueuedRequest, { kind: 'rekeyChild' }>,
+): void {
+  const rekeyed = state.children.find((child) => child.inboundSpi === inboundSpi);
+  if (rekeyed === undefined || isReplaced(state.children, rekeyed) || isToBeDeleted(sa, inboundSpi)) {
+    sendQueued(core, at, sa);
+    return;
+  }
+  sendCreateChild(core, at, sa, state, rekeyed.config, { rekeyed, group }, connection.config.liveness.timeoutMs);
+}
+
+function sendCreateChild(
+  core: Core,
+  at: Instant,
+  sa: IkeSa,
+  state: Established,
+  config: ChildConfig,
+  wanted: Wanted,
+  timeoutMs: number,
+): void {
+  const { asked, payloads } = createChildRequest(core, config, sa.path, wanted);
   sa.state = { ...state, asked };
-  const exchangeType = ExchangeType.CREATE_CHILD_SA;
-  sendRequest(core, at, sa, state, { exchangeType, payloads, timeoutMs: liveness.timeoutMs });
+  sendRequest(core, at, sa, state, { exchangeType: ExchangeType.CREATE_CHILD_SA, payloads, timeoutMs });
 }
 
 function inform(
@@ -120,7 +158,7 @@ function inform(
   at: Instant,
   sa: IkeSa,
   secured: Secured,
-  request: Exclude<QueuedRequest, { kind: 'createChild' }>,
+  request: InformationalRequest,
   timeoutMs: number,
 ): void {
   const payloads = informationalRequest(request);

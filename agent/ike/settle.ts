@@ -1,4 +1,5 @@
 import { compareBytes } from './byte-order.ts';
+import type { ChildSa } from './child-sa.ts';
 import { closeIkeSa } from './closing.ts';
 import { askForMissing, backoffMs, isSatisfied, lacksChildren, scheduleAttempt } from './connecting.ts';
 import type { Connection } from './connection.ts';
@@ -8,6 +9,7 @@ import { enqueue, sendQueued } from './requests.ts';
 import { removePinned } from './retirement.ts';
 import type { Established, FollowUp, IkeSa } from './state.ts';
 import type { Instant } from './types.ts';
+import { rivalOf } from './under-way.ts';
 
 /*
  * Which of several IKE SAs of one pair stays. RFC 7296 §2.8 settles crossing rekeys only; crossing initial exchanges
@@ -63,7 +65,7 @@ export function settle(core: Core, at: Instant, connection: Connection, sa: IkeS
   if (isSatisfied(connection)) connection.failures = 0;
   else scheduleAttempt(core, at, connection);
   for (const child of sa.state.children) {
-    if (child.usage !== 'superseded' || !isReplacedByUs(sa.state, child.config.name)) continue;
+    if (child.usage !== 'superseded' || !isOursToDelete(sa.state, child)) continue;
     enqueue(core, at, sa, { kind: 'deleteChild', inboundSpi: child.inboundSpi, reason: 'replaced' });
   }
   for (const other of connection.ikeSas) {
@@ -123,7 +125,13 @@ function abandonOwnAttempt(core: Core, at: Instant, connection: Connection, esta
   }
 }
 
-/** Whether the pair in use of that Child was asked for by us: then it is for us to delete its predecessor. */
-function isReplacedByUs(state: Established, name: string): boolean {
-  return state.children.some((child) => child.config.name === name && child.usage === 'current' && child.weInitiated);
+/**
+ * Whether it is for us to delete a pair that is out of use: of two rekeys that crossed the initiator of the redundant one
+ * deletes it, and the initiator of the other one what both have replaced (RFC 7296 §2.8.1).
+ */
+function isOursToDelete({ children }: Established, child: ChildSa): boolean {
+  if (rivalOf(children, child) !== undefined) return child.weInitiated;
+  return children.some(({ config, usage, weInitiated }) => {
+    return config.name === child.config.name && usage === 'current' && weInitiated;
+  });
 }

@@ -113,8 +113,8 @@ export interface Established {
   readonly lowestNonce: Uint8Array;
   readonly peerIsAgent: boolean;
   readonly children: readonly ChildSa[];
-  /** Our open CREATE_CHILD_SA, if that is what is open. */
-  readonly asked: AskedChild | undefined;
+  /** What our open request asks for, where requests of the peer may collide with it. */
+  readonly asked: Asked | undefined;
   readonly followUp: FollowUp | undefined;
   /** When to rekey the IKE SA. */
   readonly rekeyAt: Instant;
@@ -157,19 +157,39 @@ export interface FollowUp {
   readonly show: boolean;
 }
 
-/** The further Child SA that our open CREATE_CHILD_SA asks for. */
-export interface AskedChild {
+/** What our open request asks for. */
+export type Asked = AskedChild | AskedDelete;
+
+/** The Child SA that our open CREATE_CHILD_SA asks for. */
+export type AskedChild = AskedFurtherChild | AskedSuccessor;
+
+interface AskedFurtherChild extends AskedPair {
+  readonly kind: 'createChild';
+}
+
+/** A pair to take the place of another one, which was as it is here when it was asked for. */
+export interface AskedSuccessor extends AskedPair {
+  readonly kind: 'rekeyChild';
+  readonly rekeyed: ChildSa;
+}
+
+interface AskedPair {
   readonly offer: ChildOffer;
   readonly nonce: Uint8Array;
   /** Where the proposals have a key exchange of their own. */
-  readonly ephemeral: EphemeralKey | undefined;
-  readonly group: number | undefined;
+  readonly key: { readonly group: number; readonly ephemeral: EphemeralKey } | undefined;
   /** Whether the peer has asked for another group once. */
   readonly retried: boolean;
   /**
    * What the peer has deleted meanwhile and we do not know: perhaps the pair that its answer, still under way, grants.
    */
   readonly deleted: readonly number[];
+}
+
+/** A pair that is out of use, which the peer has been told and has not answered yet. */
+interface AskedDelete {
+  readonly kind: 'deleteChild';
+  readonly outboundSpi: number;
 }
 
 /** A request of ours that waits until the window is free. */
@@ -179,6 +199,7 @@ export type QueuedRequest =
   | { readonly kind: 'deleteChild'; readonly inboundSpi: number; readonly reason: CloseReason }
   /** By the name of its configuration; `group` where the peer asked for another one. */
   | { readonly kind: 'createChild'; readonly child: string; readonly group: number | undefined }
+  | { readonly kind: 'rekeyChild'; readonly inboundSpi: number; readonly group: number | undefined }
   /** Tells the peer why its proof was refused, and deletes (RFC 7296 §2.21.2). */
   | { readonly kind: 'authenticationFailed' };
 

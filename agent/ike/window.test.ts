@@ -35,17 +35,26 @@ describe('requests of ours', () => {
     expect(window.answers(0, AUTH)).toBe(false);
   });
 
-  it('wait 1.8 times longer after each repetition, up to a ceiling, and a little more by chance', () => {
+  it('wait 1.8 times longer after each repetition, up to an eighth of the time there is, and a little more by chance', () => {
     const window = opened(new Window());
     let at = 0;
     for (let attempt = 0; attempt < 12; attempt += 1) {
       const { repeatAt } = window.pending ?? { repeatAt: 0 };
-      const base = Math.min(1_000 * 1.8 ** attempt, 20_000);
+      const base = Math.min(1_000 * 1.8 ** attempt, 60_000 / 8);
       expect(repeatAt - at).toBeGreaterThanOrEqual(Math.round(base));
       expect(repeatAt - at).toBeLessThanOrEqual(Math.round(base * 1.1));
       at = repeatAt;
       window.repeat(at, DEFAULT_LIMITS, seededRandom(attempt));
     }
+  });
+
+  it('wait for no longer than the ceiling, however much time there is', () => {
+    const window = new Window();
+    const request = { exchangeType: 37, payloads: [], datagrams: [message(1)] };
+    window.open(0, request, 3_600_000, DEFAULT_LIMITS, seededRandom(1));
+    for (let attempt = 0; attempt < 12; attempt += 1) window.repeat(0, DEFAULT_LIMITS, seededRandom(attempt));
+    expect(window.pending?.repeatAt).toBeGreaterThanOrEqual(20_000);
+    expect(window.pending?.repeatAt).toBeLessThanOrEqual(22_000);
   });
 
   it('keep their message ID, and the time at which they are given up, when their bytes are replaced', () => {

@@ -18,6 +18,8 @@ export interface PendingRequest extends OpenRequest {
   /** The same in smaller datagrams, once these have been tried. */
   readonly smaller: readonly Uint8Array[] | undefined;
   readonly openedAt: Instant;
+  /** The longest wait before it is repeated. */
+  readonly ceilingMs: number;
   readonly attempt: number;
   readonly repeatAt: Instant;
   readonly giveUpAt: Instant;
@@ -74,6 +76,10 @@ export class Window {
     jitter: Random,
   ): void {
     if (this.#pending !== undefined) throw new Error('a request is open already');
+    const ceilingMs = Math.max(
+      limits.retransmitFirstMs,
+      Math.min(limits.retransmitCeilingMs, timeoutMs / limits.retransmitsBeforeTimeout),
+    );
     this.#pending = {
       messageId: this.#nextRequestId,
       exchangeType,
@@ -81,8 +87,9 @@ export class Window {
       datagrams,
       smaller: undefined,
       openedAt: at,
+      ceilingMs,
       attempt: 0,
-      repeatAt: at + waitMs(0, limits, jitter),
+      repeatAt: at + waitMs(0, ceilingMs, limits, jitter),
       giveUpAt: at + timeoutMs,
     };
     this.#nextRequestId += 1;
@@ -93,7 +100,7 @@ export class Window {
     const pending = this.#pending;
     if (pending === undefined) throw new Error('no request is open');
     const attempt = pending.attempt + 1;
-    this.#pending = { ...pending, attempt, repeatAt: at + waitMs(attempt, limits, jitter) };
+    this.#pending = { ...pending, attempt, repeatAt: at + waitMs(attempt, pending.ceilingMs, limits, jitter) };
     return this.#pending;
   }
 
@@ -103,7 +110,12 @@ export class Window {
   replace(at: Instant, datagrams: readonly Uint8Array[], limits: Limits, jitter: Random): void {
     const pending = this.#pending;
     if (pending === undefined) throw new Error('no request is open');
-    this.#pending = { ...pending, datagrams, attempt: 0, repeatAt: at + waitMs(0, limits, jitter) };
+    this.#pending = {
+      ...pending,
+      datagrams,
+      attempt: 0,
+      repeatAt: at + waitMs(0, pending.ceilingMs, limits, jitter),
+    };
   }
 
   /** Notes in which smaller datagrams the open request can be repeated too (RFC 7383 §2.5). */
@@ -151,8 +163,8 @@ export class Window {
 }
 
 /** Exponential, capped, stretched by chance. */
-function waitMs(attempt: number, limits: Limits, jitter: Random): number {
-  const base = Math.min(limits.retransmitFirstMs * limits.retransmitFactor ** attempt, limits.retransmitCeilingMs);
+function waitMs(attempt: number, ceilingMs: number, limits: Limits, jitter: Random): number {
+  const base = Math.min(limits.retransmitFirstMs * limits.retransmitFactor ** attempt, ceilingMs);
   return Math.round(base * (1 + limits.retransmitJitter * fraction(jitter)));
 }
 

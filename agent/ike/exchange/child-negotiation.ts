@@ -1,3 +1,5 @@
+import type { IkeKeys } from '../../crypto/keymat.ts';
+import type { SecretBytes } from '../../crypto/secret.ts';
 import { err, ok, type Result } from '../../result.ts';
 import type { ChildPayloads } from '../../wire/grammar.ts';
 import type { NotifyPayload } from '../../wire/payloads/notify.ts';
@@ -5,7 +7,7 @@ import type { Payload } from '../../wire/payloads/payload.ts';
 import type { TrafficSelector } from '../../wire/payloads/ts.ts';
 import { NotifyType } from '../../wire/registry.ts';
 import { setUint32, uint32At } from '../../wire/uint32.ts';
-import type { ChildAgreement } from '../child-sa.ts';
+import type { ChildAgreement, ChildSa } from '../child-sa.ts';
 import type { Connection } from '../connection.ts';
 import type { Core } from '../core.ts';
 import { hasNotify, notify } from '../notify.ts';
@@ -13,6 +15,7 @@ import type { NegotiationFailure } from '../outcome.ts';
 import { choose, chosenSuite, offer } from '../proposal.ts';
 import { isWithin, narrow, outboundSelectors, selectorText, trafficSelectors } from '../selector.ts';
 import type { ChildOffer } from '../state.ts';
+import { espKeyBytes } from '../suite.ts';
 import type { ChildConfig, Path } from '../types.ts';
 
 /**
@@ -53,20 +56,34 @@ export function offerChild(
   return { offer: { config, inboundSpi, localSelectors, remoteSelectors }, payloads };
 }
 
-/** Answers a request for a Child SA: the first configured Child whose selectors, mode and algorithms fit. */
+/**
+ * In IKE_AUTH a Child SA has no key exchange of its own (RFC 7296 §1.2); in CREATE_CHILD_SA it has one where the
+ * proposals have, and may be to take the place of another one.
+ */
+interface ChildExchange {
+  readonly withKeyExchange: boolean;
+  readonly rekeyed: ChildSa | undefined;
+}
+
+/**
+ * Answers a request for a Child SA: the first configured Child whose selectors, mode and algorithms fit, or that of
+ * `rekeyed`, which the new one is to take the place of.
+ */
 export function grantChild(
   core: Core,
   connection: Connection,
   request: ChildRequest,
   path: Path,
-  withKeyExchange: boolean,
+  exchange: ChildExchange,
 ): Result<GrantedChild, RefusedChild> {
   const wantsTransport = hasNotify(request.notifies, NotifyType.USE_TRANSPORT_MODE);
   let refusal: RefusedChild | undefined;
-  for (const config of connection.config.children) {
+  const { rekeyed } = exchange;
+  const configured = rekeyed === undefined ? connection.config.children : [rekeyed.config];
+  for (const config of configured) {
     // The initiator alone may propose transport mode (RFC 7296 §1.3.1): a Child configured for it cannot be tunnel.
     if (config.mode === 'transport' && !wantsTransport) continue;
-    const granted = grantConfigured(core, connection, config, request, path, withKeyExchange);
+    const granted = grantConfigured(core, connection, config, request, path, exchange);
     if (granted.ok) return granted;
     if (refusal === undefined || granted.error.notifyType === NotifyType.NO_PROPOSAL_CHOSEN) refusal = granted.error;
   }
@@ -89,7 +106,7 @@ function grantConfigured(
   config: ChildConfig,
   request: ChildRequest,
   path: Path,
-  withKeyExchange: boolean,
+  { withKeyExchange, rekeyed }: ChildExchange,
 ): Result<GrantedChild, RefusedChild> {
   const { limits } = core.context;
   const peer = connection.config.name;
@@ -102,6 +119,10 @@ function grantConfigured(
     const offered = `${texts(request.tsr.selectors)} to ${texts(request.tsi.selectors)}`;
     const ours = `${texts(allowedLocal)} to ${texts(allowedRemote)}`;
     const text = `no common traffic selectors with ${peer}: it offers ${offered}, configured is ${ours}`;
+    return refused(NotifyType.TS_UNACCEPTABLE, 'trafficSelectorsUnacceptable', text);
+  }
+  if (rekeyed !== undefined && !covers(localSelectors, remoteSelectors, rekeyed)) {
+    const text = `${peer} wants to rekey Child ${config.name} with less traffic than it has: compare the selectors of both sides`;
     return refused(NotifyType.TS_UNACCEPTABLE, 'trafficSelectorsUnacceptable', text);
   }
   const inboundSpi = core.drawEspSpi();
@@ -145,7 +166,7 @@ export function acceptChild(
   connection: Connection,
   asked: ChildOffer,
   answer: ChildRequest,
-  withKeyExchange: boolean,
+  { withKeyExchange, rekeyed }: ChildExchange,
 ): Result<ChildAgreement, NegotiationFailure> {
   const peer = connection.config.name;
   const { config, inboundSpi } = asked;
@@ -161,6 +182,9 @@ export function acceptChild(
     return violation(
       `widened the traffic selectors of Child ${config.name} to ${texts(localSelectors)} and ${texts(remoteSelectors)}`,
     );
+  }
+  if (rekeyed !== undefined && !covers(localSelectors, remoteSelectors, rekeyed)) {
+    return violation(`rekeyed Child ${config.name} with less traffic than it had`);
   }
   const outbound = outboundSelectors(localSelectors, remoteSelectors, core.context.limits);
   if (outbound === undefined) {
@@ -183,6 +207,29 @@ export function acceptChild(
     remoteSelectors,
     outbound,
     weInitiated: true,
+  });
+}
+
+/** Whether selectors leave out nothing that a pair has: a rekey must not narrow them (RFC 7296 §2.9.2). */
+function covers(local: readonly TrafficSelector[], remote: readonly TrafficSelector[], pair: ChildSa): boolean {
+  return isWithin(pair.localSelectors, local) && isWithin(pair.remoteSelectors, remote);
+}
+
+/** The keys of a Child SA made in CREATE_CHILD_SA: from its own nonces and key exchange (RFC 7296 §2.17). */
+export function createdChildKeys(
+  keys: IkeKeys,
+  agreement: ChildAgreement,
+  initiatorNonce: Uint8Array,
+  responderNonce: Uint8Array,
+  secret: SecretBytes | undefined,
+) {
+  const { encryption, integrity } = espKeyBytes(agreement.suite);
+  return keys.childKeys({
+    initiatorNonce,
+    responderNonce,
+    sharedSecret: secret,
+    encryptionKeyBytes: encryption,
+    integrityKeyBytes: integrity,
   });
 }
 

@@ -1,219 +1,239 @@
-import type { IkeKeys } from '../../crypto/keymat.ts';
 import type { SecretBytes } from '../../crypto/secret.ts';
-import { transformTypes } from '../../crypto/suites.ts';
-import { err, ok, type Result } from '../../result.ts';
-import type { CreateChild, CreateChildResponse, CreateChildSaRequest } from '../../wire/grammar.ts';
+import { ok, type Result } from '../../result.ts';
+import type { CreateChild, CreateChildResponse } from '../../wire/grammar.ts';
 import { nameOf } from '../../wire/name-of.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
-import { NotifyType } from '../../wire/registry.ts';
-import type { ChildAgreement } from '../child-sa.ts';
+import { NotifyType, Protocol } from '../../wire/registry.ts';
+import { compareBytes, lowerOf } from '../byte-order.ts';
+import type { ChildAgreement, ChildSa } from '../child-sa.ts';
+import { react } from '../collision.ts';
 import type { Connection } from '../connection.ts';
 import type { Core } from '../core.ts';
+import type { Fact } from '../fact.ts';
 import { notify } from '../notify.ts';
 import type { NegotiationFailure, Outcome, Refusal } from '../outcome.ts';
-import type { AskedChild, Established, IkeSa } from '../state.ts';
-import { espKeyBytes } from '../suite.ts';
-import type { ChildConfig, Path } from '../types.ts';
-import { acceptChild, grantChild, offerChild } from './child-negotiation.ts';
+import { timeToRetry } from '../rekey-time.ts';
+import type { AskedChild, Established } from '../state.ts';
+import type { ChildConfig, Instant, Path } from '../types.ts';
+import { isReplaced } from '../under-way.ts';
+import { acceptChild, createdChildKeys, offerChild, spiToBytes } from './child-negotiation.ts';
+import { groupsOf, ownKey } from './key-exchange.ts';
 
 /**
- * CREATE_CHILD_SA for a further Child SA (RFC 7296 §1.3.1), with a key exchange of its own where the ESP proposals have
- * one. Replacement is by a whole new IKE SA, so requests to rekey are refused, as RFC 7296 §4 allows.
+ * CREATE_CHILD_SA for a further Child SA (RFC 7296 §1.3.1), or for one that takes the place of another (§1.3.3); with a
+ * key exchange of its own where the ESP proposals have one.
  *
- *     HDR, SK {SA, Ni, [KEi,] TSi, TSr}  -->
- *                                   <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
+ *     HDR, SK {[N(REKEY_SA),] SA, Ni, [KEi,] TSi, TSr}  -->
+ *                                                  <--  HDR, SK {SA, Nr, [KEr,] TSi, TSr}
  */
 
-/** Asks for a Child SA on an IKE SA that stands; `group` is what the peer wants in place of our first guess. */
+/** What of a request is not in the configuration. */
+export interface Wanted {
+  /** The pair that the new one is to take the place of. */
+  readonly rekeyed: ChildSa | undefined;
+  /** What the peer wants in place of our first guess. */
+  readonly group: number | undefined;
+}
+
+/** Asks for a Child SA on an IKE SA that stands. */
 export function createChildRequest(
   core: Core,
   config: ChildConfig,
   path: Path,
-  group: number | undefined,
+  { rekeyed, group }: Wanted,
 ): { readonly asked: AskedChild; readonly payloads: readonly Payload[] } {
-  const { crypto, random } = core.context;
-  const wanted = group ?? firstGroup(core, config);
-  const ephemeral = wanted === undefined ? undefined : crypto.keyExchange(wanted)?.generate(random.keys);
-  const { offer, payloads } = offerChild(core, config, path, ephemeral !== undefined);
+  const key = ownKey(core, group ?? likelyGroup(core, config, rekeyed));
+  const { offer, payloads } = offerChild(core, config, path, key !== undefined);
   const nonce = core.drawNonce();
   const inner: Payload[] = [...payloads, { kind: 'nonce', data: nonce }];
-  if (ephemeral !== undefined && wanted !== undefined) {
-    inner.push({ kind: 'ke', group: wanted, data: ephemeral.publicValue });
-  }
-  return {
-    asked: { offer, nonce, ephemeral, group: wanted, retried: group !== undefined, deleted: [] },
-    payloads: inner,
-  };
+  if (key !== undefined) inner.push({ kind: 'ke', group: key.group, data: key.ephemeral.publicValue });
+  const pair = { offer, nonce, key, retried: group !== undefined, deleted: [] };
+  if (rekeyed === undefined) return { asked: { kind: 'createChild', ...pair }, payloads: inner };
+  return { asked: { kind: 'rekeyChild', ...pair, rekeyed }, payloads: [rekeyNotify(rekeyed), ...inner] };
 }
 
-/** Answers a request; what is refused leaves the IKE SA as it is. */
-export function onCreateChildRequest(
-  core: Core,
-  sa: IkeSa,
-  state: Established,
-  connection: Connection,
-  request: CreateChildSaRequest,
-): Result<Outcome, Refusal> {
-  const full = state.children.length >= core.context.limits.childrenPerIkeSa;
-  if (request.kind !== 'createChild' || full) {
-    return answer(
-      NotifyType.NO_ADDITIONAL_SAS,
-      'replacement is by a new IKE SA, and the number of Child SAs is bounded',
-    );
-  }
-  const granted = grantChild(core, connection, request, sa.path, request.ke !== undefined);
-  if (!granted.ok) {
-    const { notifyType, failure } = granted.error;
-    return ok({ next: state, reply: [notify(notifyType)], failure });
-  }
-  const { agreement, payloads } = granted.value;
-  // Both sides ask for the same Child SA at once: the original initiator's request goes through.
-  if (sa.role === 'initiator' && state.asked?.offer.config.name === agreement.config.name) {
-    core.espSpis.delete(agreement.inboundSpi);
-    return answer(NotifyType.TEMPORARY_FAILURE, 'the same Child SA has been asked for from this side');
-  }
-  const shared = answerKeyExchange(core, agreement, request);
-  if (!shared.ok) {
-    core.espSpis.delete(agreement.inboundSpi);
-    return shared;
-  }
-  const nonce = core.drawNonce();
-  const { ke, secret } = shared.value;
-  const keys = childKeys(state.keys, agreement, request.nonce.data, nonce, secret);
-  secret?.wipe();
-  const reply: Payload[] = [...payloads, { kind: 'nonce', data: nonce }, ...ke];
-  return ok({
-    next: state,
-    reply,
-    replyWithoutChild: [notify(NotifyType.TEMPORARY_FAILURE)],
-    install: { agreement, keys },
-  });
+/** Names the pair as its owner does, by what it receives on (RFC 7296 §1.3.3). */
+function rekeyNotify({ inboundSpi }: ChildSa): Payload {
+  return { ...notify(NotifyType.REKEY_SA), protocol: Protocol.ESP, spi: spiToBytes(inboundSpi) };
 }
 
 /** What the side that asked makes of the answer. */
 export function onCreateChildResponse(
   core: Core,
+  at: Instant,
   state: Established,
   connection: Connection,
   asked: AskedChild,
   response: CreateChildResponse,
 ): Result<Outcome, Refusal> {
-  const { offer, ephemeral } = asked;
   const next: Established = { ...state, asked: undefined };
   switch (response.kind) {
-    case 'invalidKe': {
-      core.espSpis.delete(offer.inboundSpi);
-      ephemeral?.wipe();
-      const { group } = response;
-      if (asked.retried || !groups(core, offer.config).includes(group)) {
-        return ok({ next, failure: refusal(connection, offer.config, NotifyType.INVALID_KE_PAYLOAD) });
-      }
-      return ok({ next, enqueue: [{ kind: 'createChild', child: offer.config.name, group }] });
-    }
-    case 'refused': {
-      core.espSpis.delete(offer.inboundSpi);
-      ephemeral?.wipe();
-      const { notifyType } = response.notify;
-      return ok({
-        next,
-        failure: refusal(connection, offer.config, notifyType),
-        replace: notifyType === NotifyType.NO_ADDITIONAL_SAS,
-      });
-    }
-    case 'accepted': {
-      const accepted = acceptChild(core, connection, offer, response, ephemeral !== undefined);
-      const secret = accepted.ok ? sharedSecret(asked, accepted.value, response) : undefined;
-      ephemeral?.wipe();
-      if (!accepted.ok || (ephemeral !== undefined && secret === undefined)) {
-        const text = `${connection.config.name} answered the key exchange of Child ${offer.config.name} with a value of another kind`;
-        core.espSpis.delete(offer.inboundSpi);
-        const failure = accepted.ok ? ({ reason: 'peerViolation', by: 'us', text } as const) : accepted.error;
-        const { inboundSpi } = offer;
-        return ok({ next, failure, enqueue: [{ kind: 'deleteChild', inboundSpi, reason: 'negotiationFailed' }] });
-      }
-      if (asked.deleted.includes(accepted.value.outboundSpi)) {
-        secret?.wipe();
-        core.espSpis.delete(offer.inboundSpi);
-        const text = `${connection.config.name} granted Child ${offer.config.name} and deleted it at once: see its log`;
-        return ok({ next, failure: { reason: 'refusedByPeer', by: 'peer', text } });
-      }
-      const keys = childKeys(state.keys, accepted.value, asked.nonce, response.nonce.data, secret);
-      secret?.wipe();
-      return ok({ next, install: { agreement: accepted.value, keys } });
-    }
+    case 'invalidKe':
+      return onOtherGroup(core, at, next, connection, asked, response.group);
+    case 'refused':
+      return onRefused(core, at, next, connection, asked, response.notify.notifyType);
+    case 'accepted':
+      return onAccepted(core, next, connection, asked, response);
   }
 }
 
-/** Our half of the key exchange that the chosen algorithms ask for. */
-function answerKeyExchange(
+function onOtherGroup(
   core: Core,
-  agreement: ChildAgreement,
-  request: CreateChild,
-): Result<{ readonly ke: readonly Payload[]; readonly secret: SecretBytes | undefined }, Refusal> {
-  const group = agreement.suite.keyExchange;
-  if (request.ke === undefined || group === 0) return ok({ ke: [], secret: undefined });
-  const method = core.context.crypto.keyExchange(group);
-  if (method === undefined) return answer(NotifyType.NO_PROPOSAL_CHOSEN, `group ${group} is not available`);
-  if (request.ke.group !== group) {
-    const data = new Uint8Array([group >> 8, group & 0xff]);
-    return answer(NotifyType.INVALID_KE_PAYLOAD, `the chosen group is ${group}`, data);
+  at: Instant,
+  next: Established,
+  connection: Connection,
+  asked: AskedChild,
+  group: number,
+): Result<Outcome, Refusal> {
+  const { config } = asked.offer;
+  if (asked.retried || !groupsOf(core, config.proposals).includes(group)) {
+    return onRefused(core, at, next, connection, asked, NotifyType.INVALID_KE_PAYLOAD);
   }
-  const ephemeral = method.generate(core.context.random.keys);
-  const derived = ephemeral.derive(request.ke.data);
-  const data = ephemeral.publicValue;
-  ephemeral.wipe();
-  if (!derived.ok) return answer(NotifyType.INVALID_SYNTAX, 'the public value is invalid');
-  return ok({ ke: [{ kind: 'ke', group, data }], secret: derived.value });
-}
-
-function sharedSecret(asked: AskedChild, agreement: ChildAgreement, response: CreateChild): SecretBytes | undefined {
-  if (asked.ephemeral === undefined || response.ke === undefined) return undefined;
-  if (response.ke.group !== asked.group || agreement.suite.keyExchange !== asked.group) return undefined;
-  const derived = asked.ephemeral.derive(response.ke.data);
-  return derived.ok ? derived.value : undefined;
-}
-
-function childKeys(
-  keys: IkeKeys,
-  agreement: ChildAgreement,
-  initiatorNonce: Uint8Array,
-  responderNonce: Uint8Array,
-  secret: SecretBytes | undefined,
-) {
-  const { encryption, integrity } = espKeyBytes(agreement.suite);
-  return keys.childKeys({
-    initiatorNonce,
-    responderNonce,
-    sharedSecret: secret,
-    encryptionKeyBytes: encryption,
-    integrityKeyBytes: integrity,
+  release(core, asked);
+  return ok({
+    next,
+    enqueue: [
+      asked.kind === 'rekeyChild'
+        ? { kind: 'rekeyChild', inboundSpi: asked.rekeyed.inboundSpi, group }
+        : { kind: 'createChild', child: config.name, group },
+    ],
   });
 }
 
-function groups(core: Core, config: ChildConfig): readonly number[] {
-  return config.proposals
-    .flatMap((proposal) => proposal.algorithms)
-    .filter((algorithm) => algorithm.type === transformTypes.keyExchange)
-    .map((algorithm) => algorithm.id)
-    .filter((id) => core.context.crypto.keyExchange(id) !== undefined);
+function onRefused(
+  core: Core,
+  at: Instant,
+  next: Established,
+  connection: Connection,
+  asked: AskedChild,
+  notifyType: number,
+): Result<Outcome, Refusal> {
+  release(core, asked);
+  const { config } = asked.offer;
+  const old = asked.kind === 'rekeyChild' ? asked.rekeyed : undefined;
+  const failure = refusal(connection, config, notifyType, old !== undefined);
+  switch (react(asked.kind, notifyType, old !== undefined && isOvertaken(next, old))) {
+    case 'nothing':
+      return ok({ next });
+    case 'retryLater':
+      return ok({
+        next: withRetry(core, at, next, old),
+        facts: [{ kind: 'rekeyPostponed', connection: connection.config.name, child: config.name }],
+      });
+    case 'createAnew': {
+      const inboundSpis = old === undefined ? [] : [old.inboundSpi];
+      const enqueue = [{ kind: 'createChild', child: config.name, group: undefined }] as const;
+      return ok({ next, failure, remove: { inboundSpis, reason: 'deletedByPeer' }, enqueue });
+    }
+    case 'reauthenticate':
+      return ok({ next, failure, reauthenticate: true, facts: rekeyFailed(connection, old, failure) });
+    case 'fail':
+      return ok({ next, failure });
+  }
 }
 
-function firstGroup(core: Core, config: ChildConfig): number | undefined {
-  return groups(core, config)[0];
+function rekeyFailed(connection: Connection, old: ChildSa | undefined, failure: NegotiationFailure): readonly Fact[] {
+  const { reason, by } = failure;
+  if (old === undefined) return [];
+  return [{ kind: 'rekeyFailed', connection: connection.config.name, child: old.config.name, reason, by }];
 }
 
-function refusal(connection: Connection, config: ChildConfig, notifyType: number): NegotiationFailure {
+/** Whether the peer has deleted or rekeyed meanwhile what we wanted to rekey. */
+function isOvertaken({ children }: Established, old: ChildSa): boolean {
+  const there = children.find(({ inboundSpi }) => inboundSpi === old.inboundSpi);
+  return there === undefined || isReplaced(children, there);
+}
+
+function withRetry(core: Core, at: Instant, state: Established, old: ChildSa | undefined): Established {
+  const rekey = { at: timeToRetry(core, at), since: old?.rekey?.since ?? at };
+  const children = state.children.map((child) => (child.inboundSpi === old?.inboundSpi ? { ...child, rekey } : child));
+  return { ...state, children };
+}
+
+function onAccepted(
+  core: Core,
+  next: Established,
+  connection: Connection,
+  asked: AskedChild,
+  response: Extract<CreateChildResponse, { kind: 'accepted' }>,
+): Result<Outcome, Refusal> {
+  const { offer, key } = asked;
+  const { config, inboundSpi } = offer;
+  const old = asked.kind === 'rekeyChild' ? asked.rekeyed : undefined;
+  const accepted = acceptChild(core, connection, offer, response, { withKeyExchange: key !== undefined, rekeyed: old });
+  const secret = accepted.ok ? sharedSecret(asked, accepted.value, response) : undefined;
+  key?.ephemeral.wipe();
+  const reauthenticate = old !== undefined;
+  if (!accepted.ok || (key !== undefined && secret === undefined)) {
+    const text = `${connection.config.name} answered the key exchange of Child ${config.name} with a value of another kind`;
+    core.espSpis.delete(inboundSpi);
+    const failure = accepted.ok ? ({ reason: 'peerViolation', by: 'us', text } as const) : accepted.error;
+    const enqueue = [{ kind: 'deleteChild', inboundSpi, reason: 'negotiationFailed' }] as const;
+    return ok({ next, failure, enqueue, reauthenticate, facts: rekeyFailed(connection, old, failure) });
+  }
+  if (asked.deleted.includes(accepted.value.outboundSpi)) {
+    secret?.wipe();
+    core.espSpis.delete(inboundSpi);
+    const text = `${connection.config.name} granted Child ${config.name} and deleted it at once: see its log`;
+    return ok({ next, failure: { reason: 'refusedByPeer', by: 'peer', text } });
+  }
+  const keys = createdChildKeys(next.keys, accepted.value, asked.nonce, response.nonce.data, secret);
+  secret?.wipe();
+  const rekeys = old && { inboundSpi: old.inboundSpi, lowestNonce: lowerOf(asked.nonce, response.nonce.data) };
+  const redundant = rekeys !== undefined && isRedundant(next, rekeys);
+  return ok({ next, install: { agreement: accepted.value, keys, rekeys, redundant } });
+}
+
+/** Whether the peer has rekeyed the same pair, and the lowest of all four nonces stands in our exchange (RFC 7296 §2.8.1). */
+function isRedundant({ children }: Established, rekeys: NonNullable<ChildSa['rekeys']>): boolean {
+  return children.some((rival) => {
+    return (
+      rival.rekeys?.inboundSpi === rekeys.inboundSpi && compareBytes(rekeys.lowestNonce, rival.rekeys.lowestNonce) < 0
+    );
+  });
+}
+
+function release(core: Core, { offer, key }: AskedChild): void {
+  core.espSpis.delete(offer.inboundSpi);
+  key?.ephemeral.wipe();
+}
+
+function sharedSecret(asked: AskedChild, agreement: ChildAgreement, response: CreateChild): SecretBytes | undefined {
+  const { key } = asked;
+  if (key === undefined || response.ke === undefined) return undefined;
+  if (response.ke.group !== key.group || agreement.suite.keyExchange !== key.group) return undefined;
+  const derived = key.ephemeral.derive(response.ke.data);
+  return derived.ok ? derived.value : undefined;
+}
+
+/** The group that both sides agreed on the last time, or the first of the configuration. */
+function likelyGroup(core: Core, config: ChildConfig, rekeyed: ChildSa | undefined): number | undefined {
+  const groups = groupsOf(core, config.proposals);
+  return groups.find((group) => group === rekeyed?.suite.keyExchange) ?? groups[0];
+}
+
+function refusal(connection: Connection, config: ChildConfig, notifyType: number, rekey: boolean): NegotiationFailure {
   const reason =
     notifyType === NotifyType.TS_UNACCEPTABLE
       ? 'trafficSelectorsUnacceptable'
       : notifyType === NotifyType.NO_PROPOSAL_CHOSEN
         ? 'noProposalChosen'
         : 'refusedByPeer';
+  const what = rekey ? `the rekey of Child ${config.name}` : `Child ${config.name}`;
   const name = nameOf('notify', notifyType);
-  const text = `${connection.config.name} answered Child ${config.name} with ${name}: compare selectors, mode and ESP proposals of both sides`;
+  const text = `${connection.config.name} answered ${what} with ${name}: ${remedy(notifyType)}`;
   return { reason, by: 'peer', text };
 }
 
-function answer(notifyType: number, text: string, data?: Uint8Array): Result<never, Refusal> {
-  return err({ kind: 'answer', notify: notify(notifyType, data), text });
+function remedy(notifyType: number): string {
+  switch (notifyType) {
+    case NotifyType.TEMPORARY_FAILURE:
+      return 'it is busy with something else, and is asked again';
+    case NotifyType.NO_ADDITIONAL_SAS:
+      return 'it takes no more on this IKE SA, a new one is made';
+    case NotifyType.CHILD_SA_NOT_FOUND:
+      return 'it has lost it, and is asked for a new one';
+    default:
+      return 'compare selectors, mode and ESP proposals of both sides';
+  }
 }

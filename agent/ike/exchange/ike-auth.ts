@@ -3,15 +3,15 @@ import type { IkeAuthRequest, IkeAuthResponse } from '../../wire/grammar.ts';
 import { nameOf } from '../../wire/name-of.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
 import { ExchangeType, NotifyType } from '../../wire/registry.ts';
-import { compareBytes } from '../byte-order.ts';
+import { lowerOf } from '../byte-order.ts';
 import type { ChildAgreement } from '../child-sa.ts';
 import type { Connection } from '../connection.ts';
 import type { Core } from '../core.ts';
 import type { Fact } from '../fact.ts';
 import { identityText, sameIdentity } from '../identity.ts';
 import { hasNotify, notify } from '../notify.ts';
-import type { NegotiationFailure, Outcome, Refusal } from '../outcome.ts';
-import { shortened } from '../soft-limit.ts';
+import type { NegotiationFailure, NewPair, Outcome, Refusal } from '../outcome.ts';
+import { shortened } from '../rekey-time.ts';
 import type { AuthRequested, ChildOffer, Established, Negotiated, SuspendedMessage } from '../state.ts';
 import { espKeyBytes } from '../suite.ts';
 import type { Instant, Path, VerificationJob } from '../types.ts';
@@ -130,7 +130,7 @@ export function answerAuthRequest(
     facts: unknownNotifies(connection, request.notifies),
   };
   if (request.child === undefined) return ok({ ...base, reply: proof });
-  const granted = grantChild(core, connection, { ...request.child, notifies: request.notifies }, ikePath, false);
+  const granted = grantChild(core, connection, { ...request.child, notifies: request.notifies }, ikePath, FIRST_CHILD);
   if (!granted.ok) {
     const { notifyType, failure } = granted.error;
     return ok({ ...base, reply: [...proof, notify(notifyType)], failure });
@@ -139,7 +139,7 @@ export function answerAuthRequest(
     ...base,
     reply: [...proof, ...granted.value.payloads],
     replyWithoutChild: [...proof, notify(NotifyType.TEMPORARY_FAILURE)],
-    install: { agreement: granted.value.agreement, keys: childKeys(negotiated, granted.value.agreement) },
+    install: firstPair(negotiated, granted.value.agreement),
   });
 }
 
@@ -191,7 +191,13 @@ export function finishAuth(
     const refusal = response.child.kind === 'refused' ? response.child.notify.notifyType : undefined;
     return ok({ ...base, failure: childRefusedByPeer(connection, offer, refusal) });
   }
-  const accepted = acceptChild(core, connection, offer, { ...response.child, notifies: response.notifies }, false);
+  const accepted = acceptChild(
+    core,
+    connection,
+    offer,
+    { ...response.child, notifies: response.notifies },
+    FIRST_CHILD,
+  );
   if (!accepted.ok) {
     core.espSpis.delete(offer.inboundSpi);
     // The peer has installed it: it is told to delete it again.
@@ -201,8 +207,12 @@ export function finishAuth(
   }
   return ok({
     ...base,
-    install: { agreement: accepted.value, keys: childKeys(negotiated, accepted.value) },
+    install: firstPair(negotiated, accepted.value),
   });
+}
+
+function firstPair(negotiated: Negotiated, agreement: ChildAgreement): NewPair {
+  return { agreement, keys: childKeys(negotiated, agreement), rekeys: undefined, redundant: false };
 }
 
 /** The keys of a Child SA made in IKE_AUTH: from the nonces of IKE_SA_INIT (RFC 7296 §2.17). */
@@ -235,7 +245,7 @@ function established(core: Core, at: Instant, connection: Connection, negotiated
     cryptography,
     establishedAt: at,
     authenticatedAt: at,
-    lowestNonce: compareBytes(initiatorNonce, responderNonce) < 0 ? initiatorNonce : responderNonce,
+    lowestNonce: lowerOf(initiatorNonce, responderNonce),
     peerIsAgent,
     children: [],
     asked: undefined,
@@ -333,3 +343,4 @@ function unknownNotifies(connection: Connection, notifies: IkeAuthRequest['notif
 }
 
 const UNDERSTOOD: ReadonlySet<number> = new Set([NotifyType.INITIAL_CONTACT, NotifyType.USE_TRANSPORT_MODE]);
+const FIRST_CHILD = { withKeyExchange: false, rekeyed: undefined } as const;

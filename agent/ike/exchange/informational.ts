@@ -51,11 +51,15 @@ export function onInformationalResponse(
   response: Informational,
 ): Outcome {
   const failure = connection && fatalNotify(connection, response);
+  if (failure === undefined && state.kind === 'established') return { next: { ...state, asked: undefined } };
   return failure === undefined ? { next: state } : { next: state, close: 'deletedByPeer', failure };
 }
 
+/** A request of ours that this exchange carries. */
+export type InformationalRequest = Exclude<QueuedRequest, { kind: 'createChild' | 'rekeyChild' }>;
+
 /** The payloads of a request of ours. */
-export function informationalRequest(request: Exclude<QueuedRequest, { kind: 'createChild' }>): readonly Payload[] {
+export function informationalRequest(request: InformationalRequest): readonly Payload[] {
   switch (request.kind) {
     case 'liveness':
       return [];
@@ -78,7 +82,7 @@ function deletedChildren(state: Established, deletes: readonly DeletePayload[]):
 
 /** The answer to our CREATE_CHILD_SA may be overtaken by the Delete of what it grants. */
 function rememberUnknown(state: Established, deletes: readonly DeletePayload[]): Established {
-  if (state.asked === undefined) return state;
+  if (state.asked === undefined || state.asked.kind === 'deleteChild') return state;
   const unknown = deletedSpis(deletes).filter((spi) => !state.children.some((child) => child.outboundSpi === spi));
   const deleted = [...state.asked.deleted, ...unknown].slice(-MOST_REMEMBERED);
   return { ...state, asked: { ...state.asked, deleted } };

@@ -55,6 +55,18 @@ export class LogObserver implements Observer {
       case 'saExpired':
         this.#noteExpiry(fact);
         return;
+      case 'childSaRekeyed': {
+        const { connection: peer, child, by } = fact;
+        const pairs = { peer, child, by, from: hex(fact.replacedInboundSpi), in: hex(fact.inboundSpi) };
+        this.#log.info(pairs, 'Child SA rekeyed');
+        return;
+      }
+      case 'rekeyFailed': {
+        const { connection: peer, child, reason, by } = fact;
+        const text = 'a new IKE SA is negotiated; what is there stays in use';
+        this.#warn(`${peer} ${child} rekey`, 'rekey failed', { peer, child, reason, by, text });
+        return;
+      }
       case 'orphanRemoved':
         this.#log.info({ peer: fact.connection, spi: hex(fact.spi) }, 'SA of an earlier run removed');
         return;
@@ -114,6 +126,14 @@ export class LogObserver implements Observer {
       case 'notifyIgnored':
         this.#log.debug({ peer: fact.connection, notify: fact.notifyType }, 'notify ignored');
         return;
+      case 'rekeyPostponed':
+        this.#log.debug({ peer: fact.connection, child: fact.child }, 'the peer has no time for a rekey now');
+        return;
+      case 'collision': {
+        const { connection: peer, child, request, own, decision } = fact;
+        this.#log.debug({ peer, child, request, own, decision }, 'requests crossed');
+        return;
+      }
       case 'acquired':
         this.#log.debug({ peer: fact.connection, child: fact.child }, 'traffic asks for an SA');
         return;
@@ -127,6 +147,8 @@ export class LogObserver implements Observer {
       case 'peerMoved':
       case 'saExpired':
       case 'orphanRemoved':
+      case 'childSaRekeyed':
+      case 'rekeyFailed':
         return;
       default:
         assertNever(fact);

@@ -1,73 +1,29 @@
 import { describe, expect, it } from 'vitest';
 
-import type { DataplaneCommand } from '../dataplane/types.ts';
 import { ExchangeType, NotifyType } from '../wire/registry.ts';
 import type { Fact } from './fact.ts';
 import { notify } from './notify.ts';
 import { address, childConfig, type Datagram, Pair, present, type Side } from './testing/pair.ts';
+import { recordActions } from './testing/recording.ts';
 import { calling, headline, ScriptedPeer } from './testing/scripted-peer.ts';
-import type { ConnectionConfig, IkeAction } from './types.ts';
+import type { ConnectionConfig } from './types.ts';
 
-/** What a side does, as words in order: messages with their exchange, kernel commands with what they concern. */
-function recordActions(pair: Pair, side: Side, words: string[]): void {
-  const handle = side.endpoint.handle.bind(side.endpoint);
-  Object.assign(side.endpoint, {
-    handle: (...args: Parameters<typeof handle>) => {
-      const actions = handle(...args);
-      words.push(...actions.flatMap((action) => word(pair, side, action)));
-      return actions;
-    },
-  });
-}
-
-function word(pair: Pair, side: Side, action: IkeAction): readonly string[] {
-  if (action.kind === 'transmit') {
-    const [exchange, , kind] = headline(action.bytes);
-    return [`${kind} ${exchange}`];
-  }
-  return action.kind === 'dataplane' ? [commandWord(pair, side, action.command)] : [];
-}
-
-function commandWord(pair: Pair, side: Side, command: DataplaneCommand): string {
-  const spis = pair
-    .status(side)
-    .ikeSas.flatMap(({ children }) => children.flatMap((c) => [c.inboundSpi, c.outboundSpi]));
-  const age = (spi: number): string => (spis.slice(0, 2).includes(spi) && spis.length > 2 ? 'old' : 'new');
-  switch (command.kind) {
-    case 'addSa':
-      return `add ${command.sa.direction}`;
-    case 'deleteSa':
-      return `delete ${command.id.destination === side.address ? 'in' : 'out'}`;
-    case 'putPolicy':
-      return `pin ${command.policy.direction} ${command.policy.template?.spi === 0 ? 'open' : age(command.policy.template?.spi ?? 0)}`;
-    case 'deletePolicy':
-      return `deletePolicy ${command.key.direction}`;
-    case 'updateEncapsulation':
-      return 'ports';
-    case 'queryCounters':
-      return 'counters';
-  }
-}
-
-/** An established pair that has stood for a minute, and one soft expiry at the left. */
-function expiring(changes: Partial<ConnectionConfig> = {}): { readonly pair: Pair; readonly expire: () => void } {
+/** An established pair that has stood for a minute, and the order to the left to replace its IKE SA. */
+function standing(changes: Partial<ConnectionConfig> = {}): { readonly pair: Pair; readonly replace: () => void } {
   const pair = new Pair().configure(changes, changes).settle().advance(60_000);
-  const child = present(pair.status(pair.left).ikeSas[0]?.children[0]);
-  const id = { destination: pair.right.address, spi: child.outboundSpi };
-  const event = { kind: 'expire', id, reqid: child.reqid, hard: false } as const;
-  return { pair, expire: () => pair.handle(pair.left, { kind: 'kernel', event }) };
+  return { pair, replace: () => pair.command(pair.left, { kind: 'reauthenticate', name: 'right' }) };
 }
 
 function count(side: Side, kind: Fact['kind']): number {
   return side.facts.filter((fact) => fact.kind === kind).length;
 }
 
-describe('replacement', () => {
+describe('reauthentication', () => {
   it('the initiator adds the new pair and moves the pin to it before it deletes the old one', () => {
-    const { pair, expire } = expiring();
+    const { pair, replace } = standing();
     const words: string[] = [];
     recordActions(pair, pair.left, words);
-    expire();
+    replace();
     pair.settle().advance(20_000);
     expect(words).toEqual([
       'request 34',
@@ -82,10 +38,10 @@ describe('replacement', () => {
   });
 
   it('the responder answers when its inbound SA is in, and sends on the new pair only from the Delete on', () => {
-    const { pair, expire } = expiring();
+    const { pair, replace } = standing();
     const words: string[] = [];
     recordActions(pair, pair.right, words);
-    expire();
+    replace();
     pair.settle().advance(20_000);
     expect(words).toEqual([
       'response 34',
@@ -101,10 +57,10 @@ describe('replacement', () => {
   });
 
   it('the old inbound SA receives for a grace after it has been replaced, and then goes', () => {
-    const { pair, expire } = expiring();
+    const { pair, replace } = standing();
     const old = present(pair.status(pair.left).ikeSas[0]?.children[0]).inboundSpi;
     const has = () => pair.sas(pair.left).some(({ id }) => id.spi === old);
-    expire();
+    replace();
     pair.settle();
     expect(has()).toBe(true);
     pair.advance(4_000);
@@ -115,8 +71,8 @@ describe('replacement', () => {
 
   it('loses no packet at any moment, whichever datagram is lost on the way and repeated', () => {
     for (let lost = -1; lost < 6; lost += 1) {
-      const { pair, expire } = expiring();
-      expire();
+      const { pair, replace } = standing();
+      replace();
       pair.fire();
       for (let step = 0; step < 400; step += 1) {
         if (pair.wire.length > 0) {
@@ -133,8 +89,8 @@ describe('replacement', () => {
   });
 
   it('a responder also moves when the initiator sends on the new pair and forgets to delete the old one', () => {
-    const { pair, expire } = expiring();
-    expire();
+    const { pair, replace } = standing();
+    replace();
     pair.fire();
     for (let message = 0; message < 4; message += 1) pair.deliver();
     pair.wire.length = 0;
@@ -149,8 +105,8 @@ describe('replacement', () => {
   });
 
   it('a responder that has learnt from an answer that the new pair is in use goes on with it while a third is made', () => {
-    const { pair, expire } = expiring();
-    expire();
+    const { pair, replace } = standing();
+    replace();
     pair.fire();
     for (let message = 0; message < 4; message += 1) pair.deliver();
     pair.fire();
@@ -159,9 +115,7 @@ describe('replacement', () => {
     pair.deliver();
     pair.deliver();
     pair.settle();
-    const child = present(pair.status(pair.left).ikeSas.at(-1)?.children[0]);
-    const id = { destination: pair.right.address, spi: child.outboundSpi };
-    pair.handle(pair.left, { kind: 'kernel', event: { kind: 'expire', id, reqid: child.reqid, hard: false } });
+    replace();
     for (let second = 0; second < 10; second += 1) {
       pair.at += 1_000;
       pair.fire();
@@ -173,11 +127,11 @@ describe('replacement', () => {
   });
 
   it('policies are there at every moment: none is ever deleted', () => {
-    const { pair, expire } = expiring();
+    const { pair, replace } = standing();
     const words: string[] = [];
     recordActions(pair, pair.left, words);
     recordActions(pair, pair.right, words);
-    expire();
+    replace();
     pair.settle().advance(30_000);
     expect(words.filter((each) => each.startsWith('deletePolicy') || each.endsWith('open'))).toEqual([]);
   });
@@ -196,9 +150,7 @@ describe('replacement', () => {
     pair.settle().advance(60_000);
     const pods = { source: address('10.1.0.1'), destination: address('10.2.0.1') };
     expect(pair.encrypts() && pair.encrypts(pods)).toBe(true);
-    const child = present(pair.status(pair.left).ikeSas[0]?.children[0]);
-    const id = { destination: pair.left.address, spi: child.inboundSpi };
-    pair.handle(pair.left, { kind: 'kernel', event: { kind: 'expire', id, reqid: child.reqid, hard: false } });
+    pair.command(pair.left, { kind: 'reauthenticate', name: 'right' });
     for (let step = 0; step < 200; step += 1) {
       pair.fire();
       if (pair.wire.length > 0) pair.deliver();
@@ -241,11 +193,9 @@ describe('replacement', () => {
   });
 
   it('both ends that replace at once end with one IKE SA, and lose nothing', () => {
-    const { pair, expire } = expiring();
-    const child = present(pair.status(pair.right).ikeSas[0]?.children[0]);
-    const id = { destination: pair.right.address, spi: child.inboundSpi };
-    expire();
-    pair.handle(pair.right, { kind: 'kernel', event: { kind: 'expire', id, reqid: child.reqid, hard: false } });
+    const { pair, replace } = standing();
+    replace();
+    pair.command(pair.right, { kind: 'reauthenticate', name: 'left' });
     pair.fire();
     for (let step = 0; step < 300; step += 1) {
       if (pair.wire.length > 0) pair.deliver();
@@ -266,9 +216,7 @@ describe('replacement', () => {
     const { pair, subject } = peer;
     pair.advanceLosing(5_000);
     const old = present(pair.status(subject).ikeSas[0]);
-    const child = present(old.children[0]);
-    const id = { destination: subject.address, spi: child.inboundSpi };
-    pair.handle(subject, { kind: 'kernel', event: { kind: 'expire', id, reqid: child.reqid, hard: false } });
+    pair.command(subject, { kind: 'reauthenticate', name: 'right' });
     pair.fire();
     const successor = new ScriptedPeer(pair);
     successor.localSpi = '2222222222222222' as never;
@@ -306,8 +254,7 @@ describe('replacement', () => {
     pair.command(subject, { kind: 'checkLiveness', name: 'right' });
     const question = peer.take();
     const child = present(old.children[0]);
-    const id = { destination: subject.address, spi: child.inboundSpi };
-    pair.handle(subject, { kind: 'kernel', event: { kind: 'expire', id, reqid: child.reqid, hard: false } });
+    pair.command(subject, { kind: 'reauthenticate', name: 'right' });
     pair.fire();
     const successor = new ScriptedPeer(pair);
     successor.localSpi = '2222222222222222' as never;
@@ -329,8 +276,8 @@ describe('replacement', () => {
   });
 
   it('is tried again, the old pair in use, where the peer does not answer', () => {
-    const { pair, expire } = expiring();
-    expire();
+    const { pair, replace } = standing();
+    replace();
     const lose = ({ bytes }: { readonly bytes: Uint8Array }): boolean => headline(bytes)[0] === 34;
     for (let second = 0; second < 100; second += 1) {
       pair.at += 1_000;
@@ -347,7 +294,7 @@ describe('replacement', () => {
   });
 
   it('a hard expiry without a successor blocks, asks for a new pair and has it soon', () => {
-    const { pair } = expiring();
+    const { pair } = standing();
     const child = present(pair.status(pair.left).ikeSas[0]?.children[0]);
     const id = { destination: pair.right.address, spi: child.outboundSpi };
     pair.left.kernel.execute({ kind: 'deleteSa', id });

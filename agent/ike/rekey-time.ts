@@ -1,5 +1,7 @@
 import type { Random } from '../crypto/types.ts';
 import type { SaLifetime } from '../dataplane/types.ts';
+import type { Core } from './core.ts';
+import type { Instant } from './types.ts';
 import { fraction } from './window.ts';
 
 /**
@@ -20,6 +22,15 @@ export function shortenedLimits(lifetime: SaLifetime, jitter: Random): SaLifetim
     ...(softBytes === undefined ? {} : { softBytes: whole(softBytes) }),
     ...(softPackets === undefined ? {} : { softPackets: whole(softPackets) }),
   };
+}
+
+/**
+ * When to ask again after the peer had no time: not at once, and the two ends of a collision not in step
+ * (RFC 7296 §2.25).
+ */
+export function timeToRetry(core: Core, at: Instant): Instant {
+  const { limits, random } = core.context;
+  return at + limits.temporaryFailureMs * (1 + fraction(random.jitter));
 }
 
 const SPREAD = 0.2;

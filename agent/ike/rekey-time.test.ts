@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { shortenedLimits } from './soft-limit.ts';
+import { shortenedLimits } from './rekey-time.ts';
 import { seededRandom } from './testing/pair.ts';
 
 const CONFIGURED = {

@@ -1,0 +1,34 @@
+import type { ChildSa } from './child-sa.ts';
+import type { OwnOperation, Target } from './collision.ts';
+import { isAboutToEnd, isToBeDeleted } from './ending.ts';
+import type { Deleting, Established, IkeSa } from './state.ts';
+
+/** What we have under way on an IKE SA, as the table of collisions sees it (`collision.ts`). */
+export function ownOperation(sa: IkeSa, state: Established | Deleting): OwnOperation {
+  if (state.kind === 'deleting' || isAboutToEnd(sa)) return 'deleteIkeSa';
+  return state.asked?.kind ?? 'none';
+}
+
+/** How the Child SA that the peer sends to with this SPI stands to what we have under way. */
+export function targetOf(sa: IkeSa, state: Established | Deleting, outboundSpi: number): Target {
+  if (state.kind === 'deleting') return 'unknown';
+  const { asked, children } = state;
+  const child = children.find((each) => each.outboundSpi === outboundSpi);
+  if (child === undefined)
+    return asked?.kind === 'deleteChild' && asked.outboundSpi === outboundSpi ? 'same' : 'unknown';
+  if (isReplaced(children, child) || isToBeDeleted(sa, child.inboundSpi)) return 'leaving';
+  return asked?.kind === 'rekeyChild' && asked.rekeyed.inboundSpi === child.inboundSpi ? 'same' : 'other';
+}
+
+/** Whether another pair has taken the place of this one, or is about to. */
+export function isReplaced(children: readonly ChildSa[], child: ChildSa): boolean {
+  return child.usage === 'superseded' || children.some(({ rekeys }) => rekeys?.inboundSpi === child.inboundSpi);
+}
+
+/** The pair of the other one of two rekeys that crossed. */
+export function rivalOf(children: readonly ChildSa[], child: ChildSa): ChildSa | undefined {
+  const { rekeys } = child;
+  return children.find((other) => {
+    return other !== child && rekeys !== undefined && other.rekeys?.inboundSpi === rekeys.inboundSpi;
+  });
+}
