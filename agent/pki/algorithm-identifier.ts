@@ -1,4 +1,4 @@
-import { concatenate } from '../crypto/bytes.ts';
+import { concatenate, hexFromBytes } from '../crypto/bytes.ts';
 import { HashAlgorithm } from '../wire/registry.ts';
 import { SCHEMES, type SignatureScheme } from './signature-scheme.ts';
 
@@ -17,12 +17,12 @@ export function encodeScheme(scheme: SignatureScheme): Uint8Array {
 
 /** The scheme that an AlgorithmIdentifier names; undefined for any other bytes. */
 export function decodeScheme(encoding: Uint8Array): SignatureScheme | undefined {
-  return BY_ENCODING.get(hexadecimal(encoding));
+  return BY_ENCODING.get(hexFromBytes(encoding));
 }
 
 /** Whether it is one of the well-known schemes with SHA-1, which deserves a clear word. */
 export function namesSha1(encoding: Uint8Array): boolean {
-  return SHA1_ENCODINGS.has(hexadecimal(encoding));
+  return SHA1_ENCODINGS.has(hexFromBytes(encoding));
 }
 
 interface Row {
@@ -85,10 +85,6 @@ function element(tag: number, content: Uint8Array): Uint8Array {
   return Uint8Array.of(tag, content.length, ...content);
 }
 
-function hexadecimal(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
-}
-
 const NULL = Uint8Array.of(0x05, 0x00);
 const SHA2_SUFFIX: Partial<Record<HashAlgorithm, number>> = {
   [HashAlgorithm.SHA2_256]: 1,
@@ -109,7 +105,7 @@ const ROWS: readonly Row[] = [
   edwards(SCHEMES.ed448, 0x71),
 ];
 const BY_ENCODING: ReadonlyMap<string, SignatureScheme> = new Map(
-  ROWS.flatMap(({ scheme, encodings }) => encodings.map((encoding) => [hexadecimal(encoding), scheme] as const)),
+  ROWS.flatMap(({ scheme, encodings }) => encodings.map((encoding) => [hexFromBytes(encoding), scheme] as const)),
 );
 /** RFC 7427 A.1.1, A.3.1 and A.4.1, A.4.2 (whose defaults are SHA-1). */
 const SHA1_ENCODINGS: ReadonlySet<string> = new Set(
@@ -117,5 +113,5 @@ const SHA1_ENCODINGS: ReadonlySet<string> = new Set(
     sequence(oid(0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05), NULL),
     sequence(oid(0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x01)),
     sequence(oid(0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a), sequence()),
-  ].map(hexadecimal),
+  ].map(hexFromBytes),
 );

@@ -18,6 +18,7 @@ import { systemRandom } from './random-system.ts';
 import { environmentFailure, type StartFailure } from './start-failure.ts';
 import { StatusServer } from './status/status-server.ts';
 import { IKE_PORTS, type TransportObserver } from './transport-udp.ts';
+import { CertificateVerifier } from './verifier.ts';
 import { VERSION } from './version.ts';
 
 /** What a running agent depends on. */
@@ -86,7 +87,7 @@ async function start(options: RunOptions, config: AgentConfig): Promise<Result<A
     dataplane: dataplane.value,
     clock: systemClock,
     timers: systemTimers,
-    verifier: undefined,
+    verifier: new CertificateVerifier(systemClock),
     verificationTimeoutMs: DEFAULT_LIMITS.verificationTimeoutMs,
     observers: [new LogObserver(log, systemClock), drops],
     drops,

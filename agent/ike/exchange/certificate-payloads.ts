@@ -1,4 +1,4 @@
-import { bytesFromHex, concatenate } from '../../crypto/bytes.ts';
+import { bytesFromHex, concatenate, hexFromBytes } from '../../crypto/bytes.ts';
 import type { Credential, KeyHash } from '../../pki/credential.ts';
 import { ACCEPTED_HASHES } from '../../pki/signature-scheme.ts';
 import { decodeNotifyData, notifyOf } from '../../wire/notify-data.ts';
@@ -39,7 +39,7 @@ export function requestedAuthorities(requests: readonly CertReqPayload[], limits
   for (const { encoding, data } of requests) {
     if (encoding !== CertEncoding.X509_SIGNATURE) continue;
     for (let offset = 0; offset < data.length && hashes.length < limits.requestedAuthorities; offset += HASH_BYTES) {
-      hashes.push(hexadecimal(data.subarray(offset, offset + HASH_BYTES)));
+      hashes.push(hexFromBytes(data.subarray(offset, offset + HASH_BYTES)));
     }
   }
   return hashes;
@@ -66,10 +66,6 @@ export function peerHashes(notifies: readonly NotifyPayload[]): readonly number[
   const announced = notifies.find(({ notifyType }) => notifyType === NotifyType.SIGNATURE_HASH_ALGORITHMS);
   const data = announced && decodeNotifyData(announced);
   return data?.ok === true && data.value.kind === 'signatureHashAlgorithms' ? data.value.algorithms : undefined;
-}
-
-function hexadecimal(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /** SHA-1. */

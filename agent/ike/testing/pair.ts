@@ -6,7 +6,7 @@ import { refuseCommand } from '../../dataplane/execute.ts';
 import type { EspPacket, Packet, PlainPacket } from '../../dataplane/memory/packet.ts';
 import { MemoryDataplane } from '../../dataplane/memory.ts';
 import type { DataplaneCommand, InstalledPolicy, InstalledSa } from '../../dataplane/types.ts';
-import { err } from '../../result.ts';
+import { err, type Result } from '../../result.ts';
 import { bypassPolicies, isBypass } from '../../runtime/bypass.ts';
 import { type IpAddress, parseIpAddress } from '../../wire/ip-address.ts';
 import { IdType } from '../../wire/registry.ts';
@@ -26,6 +26,7 @@ import type {
   Path,
   ProposalConfig,
   VerificationJob,
+  VerificationRefusal,
 } from '../types.ts';
 
 /** A datagram under way between two sides. */
@@ -47,6 +48,8 @@ export interface Side {
   readonly jobs: VerificationJob[];
   /** NAT keepalives that it sent. */
   readonly keepalives: { readonly at: number; readonly path: Path }[];
+  /** Answers what the endpoint asks to be verified; where there is none, the test does. */
+  verify: ((job: VerificationJob) => Result<void, VerificationRefusal>) | undefined;
   /** Decides whether the kernel refuses a command; the text is its message. */
   refuse: (command: DataplaneCommand) => string | undefined;
 }
@@ -208,6 +211,10 @@ export class Pair {
       this.handle(on, { ...failure, dropped: actions.slice(index + 1) });
       return;
     }
+    for (const action of actions) {
+      if (action.kind !== 'verify' || on.verify === undefined) continue;
+      this.handle(on, { kind: 'verified', job: action.job.id, outcome: on.verify(action.job) });
+    }
   }
 
   /** Delivers the oldest datagram. */
@@ -341,6 +348,7 @@ export class Pair {
       facts: [],
       jobs: [],
       keepalives: [],
+      verify: undefined,
       refuse: () => undefined,
     };
     for (const policy of bypassPolicies({ ike: 500, natTraversal: 4500 })) {
