@@ -34,7 +34,7 @@ export function authorityFault(certificate: Certificate, nowMs: number): string 
 }
 
 /** Why a certificate does not count at this time; undefined where it does. */
-export function validityFault({ notBeforeMs, notAfterMs }: Certificate, nowMs: number): string | undefined {
+function validityFault({ notBeforeMs, notAfterMs }: Certificate, nowMs: number): string | undefined {
   if (nowMs < notBeforeMs)
     return `is not valid before ${timeText(notBeforeMs)}; this host's clock says ${timeText(nowMs)}`;
   if (nowMs > notAfterMs) return `has expired at ${timeText(notAfterMs)}; this host's clock says ${timeText(nowMs)}`;

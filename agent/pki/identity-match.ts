@@ -24,7 +24,7 @@ export function matchIdentity(certificate: Certificate, identity: Identity): Res
 }
 
 /** The names that a certificate is for, as far as there is room for them in a log line. */
-export function namesText(certificate: Certificate): string {
+function namesText(certificate: Certificate): string {
   const names = certificate.names.map(generalNameText);
   if (certificate.subject.parts.length > 0) names.push(`DN ${certificate.subject.text}`);
   const shown = names.slice(0, SHOWN_NAMES).join(', ');

@@ -9,7 +9,7 @@ export function sequence(...parts: readonly Uint8Array[]): Uint8Array {
   return element(0x30, ...parts);
 }
 
-export function set(...parts: readonly Uint8Array[]): Uint8Array {
+function set(...parts: readonly Uint8Array[]): Uint8Array {
   return element(0x31, ...parts);
 }
 
@@ -55,7 +55,7 @@ export function namedBits(...numbers: readonly number[]): Uint8Array {
   return element(0x03, Uint8Array.of(highest < 0 ? 0 : 7 - (highest & 7)), bytes);
 }
 
-export function utf8(text: string): Uint8Array {
+function utf8(text: string): Uint8Array {
   return element(0x0c, new TextEncoder().encode(text));
 }
 

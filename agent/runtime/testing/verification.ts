@@ -59,7 +59,7 @@ export function signedWith(key: KeyObject, { algorithm, hash }: SignatureScheme,
 }
 
 /** A scheme that a key can sign by. */
-export function schemeOf(key: KeyObject): SignatureScheme {
+function schemeOf(key: KeyObject): SignatureScheme {
   switch (key.asymmetricKeyType) {
     case 'rsa':
       return SCHEMES.rsaPssSha256;
