@@ -1,4 +1,5 @@
 import { type Malformed, malformed } from './malformed.ts';
+import { uint32At } from './uint32.ts';
 
 /**
  * A cursor over a part of one datagram that cannot leave its part.
@@ -10,14 +11,12 @@ import { type Malformed, malformed } from './malformed.ts';
  */
 export class Reader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   readonly #outcome: Outcome;
   readonly #end: number;
   #offset: number;
 
-  private constructor(bytes: Uint8Array, view: DataView, outcome: Outcome, offset: number, end: number) {
+  private constructor(bytes: Uint8Array, outcome: Outcome, offset: number, end: number) {
     this.#bytes = bytes;
-    this.#view = view;
     this.#outcome = outcome;
     this.#offset = offset;
     this.#end = end;
@@ -28,8 +27,7 @@ export class Reader {
     // Subclasses override slice() with other semantics: Node's Buffer would give a view where a copy is needed.
     const plain =
       bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const view = new DataView(plain.buffer, plain.byteOffset, plain.byteLength);
-    return new Reader(plain, view, { failure: undefined }, 0, plain.byteLength);
+    return new Reader(plain, { failure: undefined }, 0, plain.byteLength);
   }
 
   /** Position in the datagram, in bytes. */
@@ -61,22 +59,22 @@ export class Reader {
 
   u8(field: string): number {
     const at = this.#take(1, field);
-    return at < 0 ? 0 : this.#view.getUint8(at);
+    return at < 0 ? 0 : this.#u8(at);
   }
 
   u16(field: string): number {
     const at = this.#take(2, field);
-    return at < 0 ? 0 : this.#view.getUint16(at);
+    return at < 0 ? 0 : this.#u16(at);
   }
 
   u24(field: string): number {
     const at = this.#take(3, field);
-    return at < 0 ? 0 : (this.#view.getUint8(at) << 16) | this.#view.getUint16(at + 1);
+    return at < 0 ? 0 : (this.#u8(at) << 16) | this.#u16(at + 1);
   }
 
   u32(field: string): number {
     const at = this.#take(4, field);
-    return at < 0 ? 0 : this.#view.getUint32(at);
+    return at < 0 ? 0 : uint32At(this.#bytes, at);
   }
 
   /** Passes over reserved octets, which are ignored on receipt. */
@@ -104,7 +102,15 @@ export class Reader {
   part(count: number, field: string): Reader {
     const at = this.#take(count, field);
     const start = at < 0 ? this.#end : at;
-    return new Reader(this.#bytes, this.#view, this.#outcome, start, at < 0 ? start : at + count);
+    return new Reader(this.#bytes, this.#outcome, start, at < 0 ? start : at + count);
+  }
+
+  #u8(at: number): number {
+    return this.#bytes[at] ?? 0;
+  }
+
+  #u16(at: number): number {
+    return (this.#u8(at) << 8) | this.#u8(at + 1);
   }
 
   #take(count: number, field: string): number {
