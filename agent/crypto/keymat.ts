@@ -152,6 +152,7 @@ export class IkeKeys {
 
   #view(offset: number, length: number): Uint8Array {
     if (this.#bytes === undefined) throw new Error('IKE keys used after they were wiped');
+    if (length === 0) return NOTHING;
     return this.#bytes.subarray(offset, offset + length);
   }
 }

@@ -1,8 +1,8 @@
 import type { ChildKeys } from '../crypto/keymat.ts';
-import type { IpsecMode, SaLifetime, SaSpec, Selector, UdpEncapsulation } from '../dataplane/types.ts';
+import type { IpsecMode, SaLifetime, SaSpec, UdpEncapsulation } from '../dataplane/types.ts';
 import type { IpAddress } from '../wire/ip-address.ts';
-import type { TrafficSelector } from '../wire/payloads/ts.ts';
 import type { Suite } from './suite.ts';
+import type { Traffic } from './traffic.ts';
 import type { ChildConfig, Instant, Path } from './types.ts';
 
 /** A pair of ESP SAs, one for each direction, that were negotiated together (RFC 7296 §2.9, RFC 4301 §4.1). */
@@ -16,10 +16,7 @@ export interface ChildSa {
   readonly localAddress: IpAddress;
   readonly remoteAddress: IpAddress;
   readonly udpEncapsulation: boolean;
-  readonly localSelectors: readonly TrafficSelector[];
-  readonly remoteSelectors: readonly TrafficSelector[];
-  /** The same for the kernel: of packets that leave. */
-  readonly outbound: readonly Selector[];
+  readonly traffic: Traffic;
   readonly installedAt: Instant;
   /** Its limits in the kernel: those of the configuration, the soft ones changed by chance. */
   readonly lifetime: SaLifetime;
@@ -49,10 +46,7 @@ export interface ChildAgreement {
   readonly mode: IpsecMode;
   readonly inboundSpi: number;
   readonly outboundSpi: number;
-  readonly localSelectors: readonly TrafficSelector[];
-  readonly remoteSelectors: readonly TrafficSelector[];
-  /** The same for the kernel: of packets that leave. */
-  readonly outbound: readonly Selector[];
+  readonly traffic: Traffic;
   /** Whether this side initiated the exchange that makes the Child SA. */
   readonly weInitiated: boolean;
 }
@@ -70,9 +64,7 @@ export function childSa(at: Instant, agreement: ChildAgreement, path: Path, choi
     outboundSpi: agreement.outboundSpi,
     localAddress: path.localAddress,
     remoteAddress: path.remoteAddress,
-    localSelectors: agreement.localSelectors,
-    remoteSelectors: agreement.remoteSelectors,
-    outbound: agreement.outbound,
+    traffic: agreement.traffic,
     installedAt: at,
     weInitiated: agreement.weInitiated,
     settled: false,

@@ -9,7 +9,6 @@ import type { NewPair } from './outcome.ts';
 import { policyCommands } from './policies.ts';
 import { shortenedLimits } from './rekey-time.ts';
 import { hasSettled, orphanPins, retire, retireOrphans } from './retirement.ts';
-import { selectorText } from './selector.ts';
 import type { IkeSa, QueuedRequest } from './state.ts';
 import type { Instant, Path } from './types.ts';
 
@@ -67,8 +66,7 @@ export function installChild(
     outboundSpi: child.outboundSpi,
     reqid: child.config.reqid,
     suite: child.suite.text,
-    localSelectors: child.localSelectors.map(selectorText),
-    remoteSelectors: child.remoteSelectors.map(selectorText),
+    traffic: child.traffic,
   });
 }
 

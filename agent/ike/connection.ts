@@ -87,8 +87,14 @@ export function initiationOf({ initiation, children }: ConnectionConfig): Connec
 }
 
 /** All Child SAs of a connection, the oldest IKE SA's first. */
-export function childrenOf(connection: Connection): readonly ChildSa[] {
-  return connection.ikeSas.flatMap((sa) => (sa.state.kind === 'established' ? sa.state.children : []));
+export function childrenOf({ ikeSas }: Connection): readonly ChildSa[] {
+  const [only] = ikeSas;
+  if (only !== undefined && ikeSas.length === 1) return childrenOfIkeSa(only);
+  return ikeSas.flatMap(childrenOfIkeSa);
+}
+
+function childrenOfIkeSa({ state }: IkeSa): readonly ChildSa[] {
+  return state.kind === 'established' ? state.children : NO_CHILDREN;
 }
 
 /** Whether an IKE SA of ours is being set up. */
@@ -107,4 +113,5 @@ export function connectionDeadline(connection: Connection): Instant | undefined 
   return earliest;
 }
 
+const NO_CHILDREN: readonly ChildSa[] = [];
 const CONNECTING: ReadonlySet<string> = new Set(['initRequested', 'authRequested', 'verifying']);

@@ -120,9 +120,10 @@ export class Core {
 
   /** The connections that a stranger on `path` may turn out to be: those of its address first, then those of any. */
   candidates(path: Path): readonly Connection[] {
-    const known = this.#byAddress.get(path.remoteAddress) ?? [];
-    const any = this.#byAddress.get('any') ?? [];
-    return [...known, ...any].filter((connection) => connection.config.localAddress === path.localAddress);
+    const known = this.#byAddress.get(path.remoteAddress) ?? NOBODY;
+    const any = this.#byAddress.get('any') ?? NOBODY;
+    const all = any.length === 0 ? known : [...known, ...any];
+    return all.filter((connection) => connection.config.localAddress === path.localAddress);
   }
 
   /** Makes sure that the connection is called when its deadline comes. */
@@ -195,6 +196,7 @@ function halfOpenKey(path: Path, remoteSpi: IkeSpi): string {
   return `${path.remoteAddress} ${path.remotePort} ${remoteSpi}`;
 }
 
+const NOBODY: readonly Connection[] = [];
 /** SPIs 1 to 255 are reserved (RFC 4303 §2.1). */
 const FIRST_ESP_SPI = 256;
 /** At least half the key size of the PRF (RFC 7296 §2.10): enough for HMAC-SHA2-512. */

@@ -1,5 +1,6 @@
 import type { DataplaneError } from '../dataplane/types.ts';
 import type { Decision, OwnOperation, PeerRequest } from './collision.ts';
+import type { Traffic } from './traffic.ts';
 import type { Path, SuiteText } from './types.ts';
 
 /** Why a datagram was dropped without changing any state. */
@@ -83,8 +84,7 @@ export type Fact =
       readonly outboundSpi: number;
       readonly reqid: number;
       readonly suite: SuiteText;
-      readonly localSelectors: readonly string[];
-      readonly remoteSelectors: readonly string[];
+      readonly traffic: Traffic;
     }
   | {
       readonly kind: 'childSaClosed';

@@ -5,8 +5,8 @@ import type { DataplaneCommand, PolicySpec } from '../dataplane/types.ts';
 import type { ChildSa } from './child-sa.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import { type OrderedPolicies, policyCommands } from './policies.ts';
-import { outboundSelectors, trafficSelectors } from './selector.ts';
 import { address, childConfig, connectionConfig } from './testing/pair.ts';
+import { configuredTraffic } from './traffic.ts';
 import type { ChildConfig, ConnectionConfig, SelectorConfig } from './types.ts';
 
 const LEFT = { name: 'left', address: address('192.0.2.1') };
@@ -26,8 +26,6 @@ function tunnel(changes: Partial<ChildConfig> = {}): ChildConfig {
 }
 
 function installed(config: ChildConfig, changes: Partial<ChildSa> = {}): ChildSa {
-  const localSelectors = changes.localSelectors ?? trafficSelectors(config.local, LEFT.address);
-  const remoteSelectors = changes.remoteSelectors ?? trafficSelectors(config.remote, RIGHT.address);
   return {
     config,
     suite: { encryption: 20, keyBits: 256, integrity: 0, prf: 0, keyExchange: 0, esn: true, text: '' },
@@ -37,9 +35,7 @@ function installed(config: ChildConfig, changes: Partial<ChildSa> = {}): ChildSa
     localAddress: LEFT.address,
     remoteAddress: RIGHT.address,
     udpEncapsulation: false,
-    localSelectors,
-    remoteSelectors,
-    outbound: outboundSelectors(localSelectors, remoteSelectors, DEFAULT_LIMITS) ?? [],
+    traffic: configuredTraffic(config, LEFT.address, RIGHT.address, DEFAULT_LIMITS),
     installedAt: 0,
     lifetime: config.lifetime,
     usage: 'current',
@@ -160,7 +156,9 @@ describe('the policies of a connection', () => {
   it('for narrower selectors come before the wide one gives way, and go after it is back', () => {
     const kernel = new Kernel();
     const config = connection(tunnel());
-    const narrowed = installed(tunnel(), { remoteSelectors: trafficSelectors([net('10.2.0.0', 28)], RIGHT.address) });
+    const narrower = tunnel({ remote: [net('10.2.0.0', 28)] });
+    const traffic = configuredTraffic(narrower, LEFT.address, RIGHT.address, DEFAULT_LIMITS);
+    const narrowed = installed(tunnel(), { traffic });
     kernel.order(config);
     expect(kernel.order(config, [narrowed]).map(brief)).toEqual([
       'put out required 8192',

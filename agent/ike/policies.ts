@@ -2,10 +2,10 @@ import { ownIndex } from '../dataplane/ownership.ts';
 import { policyKeyText } from '../dataplane/texts.ts';
 import type { DataplaneCommand, PolicyDirection, PolicySpec, PolicyTemplate, Selector } from '../dataplane/types.ts';
 import type { IpAddress } from '../wire/ip-address.ts';
-import type { TrafficSelector } from '../wire/payloads/ts.ts';
 import type { ChildSa } from './child-sa.ts';
 import type { Limits } from './limits.ts';
-import { isWithin, outboundSelectors, reversed, trafficSelectors } from './selector.ts';
+import { reversed } from './selector.ts';
+import { configuredTraffic, liesWithin, type Traffic } from './traffic.ts';
 import type { ChildConfig, ConnectionConfig } from './types.ts';
 
 /** The policies of one connection as they were last ordered, by their key in the kernel. */
@@ -74,26 +74,26 @@ function neededPolicies(
   const needed = new Map<string, Draft>();
   const current = children.filter((child) => child.usage === 'current');
   for (const child of current) {
-    const { config, mode, localAddress, remoteAddress, outbound, outboundSpi } = child;
-    addPolicies(needed, outbound, mode === 'tunnel', templates(config, mode, localAddress, remoteAddress, outboundSpi));
+    const { config, mode, localAddress, remoteAddress, traffic, outboundSpi } = child;
+    const wanted = templates(config, mode, localAddress, remoteAddress, outboundSpi);
+    addPolicies(needed, traffic.outbound, mode === 'tunnel', wanted);
   }
   if (connection.remoteAddress === 'any') return needed;
   for (const config of connection.children) {
     const { localAddress, remoteAddress } = connection;
-    const local = trafficSelectors(config.local, localAddress);
-    const remote = trafficSelectors(config.remote, remoteAddress);
+    const wholly = configuredTraffic(config, localAddress, remoteAddress, limits);
     const child = current.find((each) => each.config.name === config.name);
-    if (child !== undefined && coversAll(child, local, remote)) continue;
+    if (child !== undefined && isGranted(wholly, child.traffic)) continue;
     const pin = pins.get(config.reqid) ?? 0;
     const wanted = child ? withoutSa(config) : templates(config, config.mode, localAddress, remoteAddress, pin);
-    addPolicies(needed, outboundSelectors(local, remote, limits) ?? [], config.mode === 'tunnel', wanted);
+    addPolicies(needed, wholly.outbound, config.mode === 'tunnel', wanted);
   }
   return needed;
 }
 
 /** Whether a peer has granted what was asked for, narrowed in nothing. */
-function coversAll(child: ChildSa, local: readonly TrafficSelector[], remote: readonly TrafficSelector[]): boolean {
-  return isWithin(local, child.localSelectors) && isWithin(remote, child.remoteSelectors);
+function isGranted(asked: Traffic, agreed: Traffic): boolean {
+  return asked === agreed || liesWithin(asked, agreed.localSelectors, agreed.remoteSelectors);
 }
 
 /** What is demanded of packets on the way out, and of those that come in or are forwarded. */

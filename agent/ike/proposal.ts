@@ -143,12 +143,15 @@ function isAlgorithm(transform: Transform, algorithm: Algorithm): boolean {
   return keyBits === algorithm.keyBits;
 }
 
-function transformOf(algorithm: Algorithm): Transform {
-  return {
-    type: algorithm.type,
-    id: algorithm.id,
-    attributes: algorithm.keyBits === 0 ? [] : [{ type: KEY_LENGTH, value: algorithm.keyBits }],
-  };
+/** One object for all messages: there are as many as the table of algorithms has rows. */
+function transformOf({ type, id, keyBits }: Algorithm): Transform {
+  // Each of the three fits in 16 bits.
+  const key = (type * 2 ** 16 + id) * 2 ** 16 + keyBits;
+  const known = transforms.get(key);
+  if (known !== undefined) return known;
+  const transform = { type, id, attributes: keyBits === 0 ? [] : [{ type: KEY_LENGTH, value: keyBits }] };
+  transforms.set(key, transform);
+  return transform;
 }
 
 const PROTOCOL = { ike: Protocol.IKE, esp: Protocol.ESP } as const;
@@ -160,3 +163,4 @@ const NEEDED = {
 const NO_INTEGRITY: Algorithm = { type: transformTypes.integrity, id: noIntegrity, keyBits: 0 };
 /** Attribute type of the key length in bits (RFC 7296 §3.3.5). */
 const KEY_LENGTH = 14;
+const transforms = new Map<number, Transform>();

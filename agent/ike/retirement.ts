@@ -82,8 +82,9 @@ export function removeOrphans(core: Core, connection: Connection): void {
 }
 
 /** The SPI that the out policies of a Child without a current pair are pinned to, by reqid. */
-export function orphanPins(connection: Connection): ReadonlyMap<number, number> {
-  return new Map(connection.orphans.filter(({ pinned }) => pinned).map(({ id, reqid }) => [reqid, id.spi]));
+export function orphanPins({ orphans }: Connection): ReadonlyMap<number, number> {
+  if (orphans.length === 0) return NO_PINS;
+  return new Map(orphans.filter(({ pinned }) => pinned).map(({ id, reqid }) => [reqid, id.spi]));
 }
 
 /** The kernel has ended an SA by itself: if it was one of these it is forgotten. True if policies were pinned to it. */
@@ -104,3 +105,5 @@ export function hasSettled(connection: Connection, reqid: number, madeAt: Instan
     return child.config.reqid === reqid && child.settled && child.installedAt > madeAt;
   });
 }
+
+const NO_PINS: ReadonlyMap<number, number> = new Map();

@@ -3,13 +3,13 @@ import type { EphemeralKey } from '../crypto/types.ts';
 import type { KeyHash } from '../pki/credential.ts';
 import type { IkeAuthRequest, IkeAuthResponse } from '../wire/grammar.ts';
 import type { IkeSpi } from '../wire/header.ts';
-import type { TrafficSelector } from '../wire/payloads/ts.ts';
 import type { ChildSa } from './child-sa.ts';
 import type { Connection } from './connection.ts';
 import type { CloseReason } from './fact.ts';
 import type { Reassembly } from './fragment.ts';
 import type { NatSituation } from './natd.ts';
 import type { IkeCryptography } from './suite.ts';
+import type { Traffic } from './traffic.ts';
 import type { ChildConfig, Instant, Path } from './types.ts';
 import type { Window } from './window.ts';
 
@@ -39,8 +39,7 @@ export interface Negotiated {
 export interface ChildOffer {
   readonly config: ChildConfig;
   readonly inboundSpi: number;
-  readonly localSelectors: readonly TrafficSelector[];
-  readonly remoteSelectors: readonly TrafficSelector[];
+  readonly traffic: Traffic;
 }
 
 /** Initiator: HDR, SAi1, KEi, Ni --> sent; nothing of the peer is believed yet. */

@@ -161,6 +161,7 @@ export interface VerificationJob {
 
 /** What happens to an endpoint. */
 export type IkeEvent =
+  /** `bytes` stay as they are from here on: what has to be kept of them is kept without a copy. */
   | { readonly kind: 'datagram'; readonly path: Path; readonly bytes: Uint8Array }
   /** A deadline may have passed. */
   | { readonly kind: 'deadline' }

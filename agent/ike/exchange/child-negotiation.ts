@@ -13,9 +13,10 @@ import type { Core } from '../core.ts';
 import { hasNotify, notify } from '../notify.ts';
 import type { NegotiationFailure } from '../outcome.ts';
 import { choose, chosenSuite, offer } from '../proposal.ts';
-import { isWithin, narrow, outboundSelectors, selectorText, trafficSelectors } from '../selector.ts';
+import { isWithin, selectorText } from '../selector.ts';
 import type { ChildOffer } from '../state.ts';
 import { espKeyBytes } from '../suite.ts';
+import { configuredTraffic, grantedPart, liesWithin, offeredPart } from '../traffic.ts';
 import type { ChildConfig, Path } from '../types.ts';
 
 /**
@@ -45,15 +46,14 @@ export function offerChild(
   withKeyExchange: boolean,
 ): { readonly offer: ChildOffer; readonly payloads: readonly Payload[] } {
   const inboundSpi = core.drawEspSpi();
-  const localSelectors = trafficSelectors(config.local, path.localAddress);
-  const remoteSelectors = trafficSelectors(config.remote, path.remoteAddress);
+  const traffic = configuredTraffic(config, path.localAddress, path.remoteAddress, core.context.limits);
   const payloads: Payload[] = [
     { kind: 'sa', proposals: offer('esp', config.proposals, spiToBytes(inboundSpi), withKeyExchange) },
-    { kind: 'tsi', selectors: localSelectors, others: [] },
-    { kind: 'tsr', selectors: remoteSelectors, others: [] },
+    { kind: 'tsi', selectors: traffic.localSelectors, others: [] },
+    { kind: 'tsr', selectors: traffic.remoteSelectors, others: [] },
   ];
   if (config.mode === 'transport') payloads.unshift(notify(NotifyType.USE_TRANSPORT_MODE));
-  return { offer: { config, inboundSpi, localSelectors, remoteSelectors }, payloads };
+  return { offer: { config, inboundSpi, traffic }, payloads };
 }
 
 /**
@@ -110,18 +110,15 @@ function grantConfigured(
 ): Result<GrantedChild, RefusedChild> {
   const { limits } = core.context;
   const peer = connection.config.name;
-  const allowedLocal = trafficSelectors(config.local, path.localAddress);
-  const allowedRemote = trafficSelectors(config.remote, path.remoteAddress);
-  const localSelectors = narrow(request.tsr.selectors, allowedLocal, limits);
-  const remoteSelectors = narrow(request.tsi.selectors, allowedRemote, limits);
-  const outbound = outboundSelectors(localSelectors, remoteSelectors, limits);
-  if (outbound === undefined) {
+  const allowed = configuredTraffic(config, path.localAddress, path.remoteAddress, limits);
+  const agreed = offeredPart(allowed, request.tsr.selectors, request.tsi.selectors, limits);
+  if (agreed.outbound.length === 0) {
     const offered = `${texts(request.tsr.selectors)} to ${texts(request.tsi.selectors)}`;
-    const ours = `${texts(allowedLocal)} to ${texts(allowedRemote)}`;
+    const ours = `${texts(allowed.localSelectors)} to ${texts(allowed.remoteSelectors)}`;
     const text = `no common traffic selectors with ${peer}: it offers ${offered}, configured is ${ours}`;
     return refused(NotifyType.TS_UNACCEPTABLE, 'trafficSelectorsUnacceptable', text);
   }
-  if (rekeyed !== undefined && !covers(localSelectors, remoteSelectors, rekeyed)) {
+  if (rekeyed !== undefined && !liesWithin(rekeyed.traffic, agreed.localSelectors, agreed.remoteSelectors)) {
     const text = `${peer} wants to rekey Child ${config.name} with less traffic than it has: compare the selectors of both sides`;
     return refused(NotifyType.TS_UNACCEPTABLE, 'trafficSelectorsUnacceptable', text);
   }
@@ -142,8 +139,8 @@ function grantConfigured(
   const { mode } = config;
   const payloads: Payload[] = [
     { kind: 'sa', proposals: [answer] },
-    { kind: 'tsi', selectors: remoteSelectors, others: [] },
-    { kind: 'tsr', selectors: localSelectors, others: [] },
+    { kind: 'tsi', selectors: agreed.remoteSelectors, others: [] },
+    { kind: 'tsr', selectors: agreed.localSelectors, others: [] },
   ];
   if (mode === 'transport') payloads.unshift(notify(NotifyType.USE_TRANSPORT_MODE));
   const agreement: ChildAgreement = {
@@ -152,9 +149,7 @@ function grantConfigured(
     mode,
     inboundSpi,
     outboundSpi,
-    localSelectors,
-    remoteSelectors,
-    outbound,
+    traffic: agreed,
     weInitiated: false,
   };
   return ok({ agreement, payloads });
@@ -178,16 +173,17 @@ export function acceptChild(
   if (outboundSpi === undefined) return violation('chose a reserved ESP SPI');
   const localSelectors = answer.tsi.selectors;
   const remoteSelectors = answer.tsr.selectors;
-  if (!isWithin(localSelectors, asked.localSelectors) || !isWithin(remoteSelectors, asked.remoteSelectors)) {
+  const { traffic } = asked;
+  if (!isWithin(localSelectors, traffic.localSelectors) || !isWithin(remoteSelectors, traffic.remoteSelectors)) {
     return violation(
       `widened the traffic selectors of Child ${config.name} to ${texts(localSelectors)} and ${texts(remoteSelectors)}`,
     );
   }
-  if (rekeyed !== undefined && !covers(localSelectors, remoteSelectors, rekeyed)) {
+  if (rekeyed !== undefined && !liesWithin(rekeyed.traffic, localSelectors, remoteSelectors)) {
     return violation(`rekeyed Child ${config.name} with less traffic than it had`);
   }
-  const outbound = outboundSelectors(localSelectors, remoteSelectors, core.context.limits);
-  if (outbound === undefined) {
+  const agreed = grantedPart(traffic, localSelectors, remoteSelectors, core.context.limits);
+  if (agreed.outbound.length === 0) {
     return violation(
       `narrowed Child ${config.name} to ${texts(localSelectors)} and ${texts(remoteSelectors)}, which the kernel cannot express`,
     );
@@ -203,16 +199,9 @@ export function acceptChild(
     mode: config.mode,
     inboundSpi,
     outboundSpi,
-    localSelectors,
-    remoteSelectors,
-    outbound,
+    traffic: agreed,
     weInitiated: true,
   });
-}
-
-/** Whether selectors leave out nothing that a pair has: a rekey must not narrow them (RFC 7296 §2.9.2). */
-function covers(local: readonly TrafficSelector[], remote: readonly TrafficSelector[], pair: ChildSa): boolean {
-  return isWithin(pair.localSelectors, local) && isWithin(pair.remoteSelectors, remote);
 }
 
 /** The keys of a Child SA made in CREATE_CHILD_SA: from its own nonces and key exchange (RFC 7296 §2.17). */

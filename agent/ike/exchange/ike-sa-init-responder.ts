@@ -87,7 +87,7 @@ export function answerInit(
     kind: 'initAnswered',
     handshake: {
       cryptography,
-      request: bytes.slice(),
+      request: bytes,
       response,
       initiatorNonce: request.nonce.data,
       responderNonce: nonce,

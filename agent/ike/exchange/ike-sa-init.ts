@@ -170,7 +170,7 @@ function accept(
   const handshake: Handshake = {
     cryptography,
     request: state.request,
-    response: bytes.slice(),
+    response: bytes,
     initiatorNonce: state.nonce,
     responderNonce: response.nonce.data,
     peerIsAgent: isAgent(response.vendorIds),

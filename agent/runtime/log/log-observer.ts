@@ -1,4 +1,5 @@
 import type { CloseReason, Fact } from '../../ike/fact.ts';
+import { selectorText } from '../../ike/selector.ts';
 import type { Path } from '../../ike/types.ts';
 import type { Clock, Observer } from '../../ports.ts';
 import { assertNever } from '../../result.ts';
@@ -97,8 +98,9 @@ export class LogObserver implements Observer {
       this.#log.info({ ...pairs, reason: fact.reason }, 'Child SA closed');
       return;
     }
-    const { suite, reqid, localSelectors, remoteSelectors } = fact;
-    const traffic = `${localSelectors.join(' ')} to ${remoteSelectors.join(' ')}`;
+    const { suite, reqid } = fact;
+    const [local, remote] = [fact.traffic.localSelectors, fact.traffic.remoteSelectors];
+    const traffic = `${local.map(selectorText).join(' ')} to ${remote.map(selectorText).join(' ')}`;
     this.#log.info({ ...pairs, suite, reqid, traffic }, 'Child SA established');
   }
 

@@ -1,5 +1,7 @@
 import type { TableState } from '../../dataplane/memory/state-table.ts';
 import type { Fact } from '../../ike/fact.ts';
+import { selectorText } from '../../ike/selector.ts';
+import type { TrafficSelector } from '../../wire/payloads/ts.ts';
 import type { Host } from '../host.ts';
 import { saText } from '../selection.ts';
 import type { Check, World } from '../world.ts';
@@ -33,8 +35,9 @@ export class AgreementCheck implements Check {
     this.#established.set(`${fact.inboundSpi} ${fact.outboundSpi}`, { host, fact });
     const other = this.#established.get(`${fact.outboundSpi} ${fact.inboundSpi}`);
     if (other === undefined) return;
-    const mine = JSON.stringify([fact.suite, fact.localSelectors, fact.remoteSelectors]);
-    const theirs = JSON.stringify([other.fact.suite, other.fact.remoteSelectors, other.fact.localSelectors]);
+    const [local, remote] = [fact.traffic, other.fact.traffic];
+    const mine = agreementText(fact.suite, local.localSelectors, local.remoteSelectors);
+    const theirs = agreementText(other.fact.suite, remote.remoteSelectors, remote.localSelectors);
     if (mine === theirs) return;
     this.#world.violate('agreement', `${host.name} has ${mine} for a Child SA, ${other.host.name} has ${theirs}`);
   }
@@ -51,4 +54,8 @@ export class AgreementCheck implements Check {
     const what = differing.join(', ');
     this.#world.violate('agreement', `${host.name} and ${peer.name} differ about SA ${saText(mine.id)}: ${what}`);
   }
+}
+
+function agreementText(suite: string, ...sides: readonly (readonly TrafficSelector[])[]): string {
+  return JSON.stringify([suite, ...sides.map((selectors) => selectors.map(selectorText))]);
 }
