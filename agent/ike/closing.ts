@@ -24,7 +24,7 @@ export function closeIkeSa(core: Core, at: Instant, sa: IkeSa, reason: CloseReas
   sa.window.close();
   sa.queue.length = 0;
   forgetReassemblies(sa);
-  core.leaveHalfOpen(sa);
+  core.halfOpen.leave(sa);
   const expiresAt = at + core.context.limits.deleteTimeoutMs;
   sa.state = { kind: 'closed', expiresAt };
   core.touch(sa);

@@ -104,7 +104,7 @@ function adoptConnection(sa: IkeSa, connection: NonNullable<IkeSa['connection']>
 }
 
 function reportEstablished(core: Core, at: Instant, sa: IkeSa): void {
-  core.leaveHalfOpen(sa);
+  core.halfOpen.leave(sa);
   postponeKeepalive(core, at, sa);
   const initiator = sa.role === 'initiator';
   core.report({

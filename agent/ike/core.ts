@@ -1,16 +1,21 @@
 import type { DataplaneCommand } from '../dataplane/types.ts';
 import { type IkeSpi, spiFromBytes, ZERO_SPI } from '../wire/header.ts';
+import type { IpAddress } from '../wire/ip-address.ts';
 import type { Payload } from '../wire/payloads/payload.ts';
+import { PrfId } from '../wire/registry.ts';
 import { uint32At } from '../wire/uint32.ts';
 import { type Connection, connectionDeadline } from './connection.ts';
+import { Cookies } from './cookie.ts';
+import { ErrorReplies } from './error-replies.ts';
 import type { DropReason, Fact } from './fact.ts';
 import { ReassemblyRoom } from './fragment.ts';
+import { HalfOpen } from './half-open.ts';
 import type { HandledRequest } from './outcome.ts';
 import type { PolicyIndexes } from './policies.ts';
 import type { RefusedCommands } from './refused-commands.ts';
 import type { IkeSa } from './state.ts';
 import { Timers } from './timers.ts';
-import type { EndpointContext, IkeAction, Instant, Path } from './types.ts';
+import type { EndpointContext, IkeAction, Path } from './types.ts';
 
 /** The response that grants a Child SA, and what to say in its place if it has not left. */
 interface Fallback {
@@ -26,8 +31,11 @@ export class Core {
   readonly connections = new Map<string, Connection>();
   /** By our own SPI. */
   readonly ikeSas = new Map<IkeSpi, IkeSa>();
-  /** Responder's IKE SAs that have not authenticated, by where their first message came from. */
-  readonly halfOpen = new Map<string, IkeSa>();
+  readonly halfOpen: HalfOpen;
+  readonly cookies: Cookies;
+  /** Whether cookies were demanded when it was last looked at. */
+  demandsCookies = false;
+  readonly errorReplies: ErrorReplies;
   /** Messages in fragments of peers that have not authenticated, and of those that have. */
   readonly strangersRoom: ReassemblyRoom;
   readonly peersRoom: ReassemblyRoom;
@@ -50,12 +58,17 @@ export class Core {
   #actions: IkeAction[] = [];
   #touched: IkeSa[] = [];
   #lastNumber = 0;
-  #errorReplies = { tokens: 0, at: 0 };
 
   constructor(context: EndpointContext) {
     this.context = context;
-    this.strangersRoom = new ReassemblyRoom(context.limits.strangersFragments);
-    this.peersRoom = new ReassemblyRoom(context.limits.peersFragments);
+    const { crypto, random, limits } = context;
+    const prf = crypto.prf(COOKIE_PRF);
+    if (prf === undefined) throw new Error('a crypto provider without HMAC-SHA2-256');
+    this.cookies = new Cookies(prf, random.keys, limits.cookieSecretMs);
+    this.halfOpen = new HalfOpen(limits);
+    this.errorReplies = new ErrorReplies(limits);
+    this.strangersRoom = new ReassemblyRoom(limits.strangersFragments);
+    this.peersRoom = new ReassemblyRoom(limits.peersFragments);
     this.policyIndexes = { next: context.firstPolicySequence ?? 0 };
   }
 
@@ -118,6 +131,11 @@ export class Core {
     connection.timerAt = undefined;
   }
 
+  /** Whether a peer is configured for just this address. */
+  isConfigured(remoteAddress: IpAddress): boolean {
+    return this.#byAddress.has(remoteAddress);
+  }
+
   /** The connections that a stranger on `path` may turn out to be: those of its address first, then those of any. */
   candidates(path: Path): readonly Connection[] {
     const known = this.#byAddress.get(path.remoteAddress) ?? NOBODY;
@@ -129,23 +147,6 @@ export class Core {
   /** Makes sure that the connection is called when its deadline comes. */
   schedule(connection: Connection): void {
     this.connectionTimers.set(connection, connectionDeadline(connection));
-  }
-
-  /** Counts a responder's new IKE SA among those that have not authenticated, by where its first message came from. */
-  enterHalfOpen(sa: IkeSa): void {
-    sa.halfOpenKey = halfOpenKey(sa.path, sa.remoteSpi);
-    this.halfOpen.set(sa.halfOpenKey, sa);
-  }
-
-  /** The half-open IKE SA whose first message came on `path` with that SPI. */
-  halfOpenOf(path: Path, remoteSpi: IkeSpi): IkeSa | undefined {
-    return this.halfOpen.get(halfOpenKey(path, remoteSpi));
-  }
-
-  /** Takes an IKE SA that has authenticated, or is gone, out of the half-open ones. */
-  leaveHalfOpen(sa: IkeSa): void {
-    if (sa.halfOpenKey !== undefined) this.halfOpen.delete(sa.halfOpenKey);
-    sa.halfOpenKey = undefined;
   }
 
   nextNumber(): number {
@@ -175,29 +176,16 @@ export class Core {
     }
   }
 
-  drawNonce(): Uint8Array {
-    const nonce = new Uint8Array(NONCE_BYTES);
+  drawNonce(bytes = NONCE_BYTES): Uint8Array {
+    const nonce = new Uint8Array(bytes);
     this.context.random.nonces.fill(nonce);
     return nonce;
   }
-
-  /** Whether one more unprotected error reply may be sent: a token bucket over all sources. */
-  mayAnswerStranger(at: Instant): boolean {
-    const rate = this.context.limits.errorRepliesPerSecond;
-    const earned = ((at - this.#errorReplies.at) / 1000) * rate;
-    const tokens = Math.min(rate, this.#errorReplies.tokens + earned);
-    this.#errorReplies = { tokens: tokens >= 1 ? tokens - 1 : tokens, at };
-    return tokens >= 1;
-  }
-}
-
-/** Not the path of the IKE SA, which moves to port 4500 while it is half open. */
-function halfOpenKey(path: Path, remoteSpi: IkeSpi): string {
-  return `${path.remoteAddress} ${path.remotePort} ${remoteSpi}`;
 }
 
 const NOBODY: readonly Connection[] = [];
 /** SPIs 1 to 255 are reserved (RFC 4303 §2.1). */
 const FIRST_ESP_SPI = 256;
 /** At least half the key size of the PRF (RFC 7296 §2.10): enough for HMAC-SHA2-512. */
-const NONCE_BYTES = 32;
+export const NONCE_BYTES = 32;
+const COOKIE_PRF = PrfId.PRF_HMAC_SHA2_256;

@@ -16,6 +16,11 @@ export type DropReason =
   | 'differentRetransmission'
   | 'unauthenticatedNotify'
   | 'halfOpenLimit'
+  /** IKE_SA_INIT from an address that has to be proved first (RFC 7296 §2.6). */
+  | 'cookieRequired'
+  | 'cookieInvalid'
+  /** A repeated request from an address that the peer has not shown to have, whose answer is longer than it. */
+  | 'unprovedAddress'
   | 'reflected'
   /** SKF of a peer with which fragmentation was not agreed on. */
   | 'unexpectedFragment'
@@ -135,6 +140,8 @@ export type Fact =
   | { readonly kind: 'retransmitted'; readonly connection: string; readonly path: Path; readonly attempt: number }
   | { readonly kind: 'livenessChecked'; readonly connection: string; readonly path: Path }
   | { readonly kind: 'datagramDropped'; readonly reason: DropReason; readonly path: Path; readonly text: string }
+  /** Whether strangers have to prove their address by a COOKIE from now on. */
+  | { readonly kind: 'cookiesDemanded'; readonly demanded: boolean; readonly halfOpen: number }
   | { readonly kind: 'responseReplayed'; readonly connection: string; readonly path: Path }
   | { readonly kind: 'natDetected'; readonly connection: string; readonly local: boolean; readonly remote: boolean }
   /** Behind its NAT a peer has got another address or port; IKE and ESP in UDP go there from here on. */

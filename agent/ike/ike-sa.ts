@@ -49,8 +49,7 @@ function receiveRequest(core: Core, at: Instant, sa: IkeSa, received: Received):
   const position = sa.window.position(messageId, bytes);
   switch (position.kind) {
     case 'repeated':
-      core.report({ kind: 'responseReplayed', connection: nameOfPeer(sa), path });
-      core.transmit(path, position.datagrams);
+      replay(core, sa, received, position.datagrams);
       return;
     case 'differentRetransmission':
       receiveRetransmission(core, at, sa, received, position.datagrams);
@@ -100,9 +99,22 @@ function receiveRetransmission(
   } else if (frame.fragmentNumber !== 1) {
     core.drop(path, 'repeatedFragment', `message ${messageId} has been answered`);
   } else if (isAuthentic(core, at, sa, received, frame)) {
-    core.report({ kind: 'responseReplayed', connection: nameOfPeer(sa), path });
-    core.transmit(path, datagrams);
+    replay(core, sa, received, datagrams);
   }
+}
+
+/**
+ * Answers a repeated request with the stored response. Somebody who has recorded the request can send it from any
+ * address: one that the peer is not known to have gets no more bytes than came from it.
+ */
+function replay(core: Core, sa: IkeSa, { bytes, path }: Received, datagrams: readonly Uint8Array[]): void {
+  const length = datagrams.reduce((sum, datagram) => sum + datagram.length, 0);
+  if (path.remoteAddress !== sa.path.remoteAddress && length > bytes.length) {
+    core.drop(path, 'unprovedAddress', `${length} bytes would answer a repeated request of ${bytes.length}`);
+    return;
+  }
+  core.report({ kind: 'responseReplayed', connection: nameOfPeer(sa), path });
+  core.transmit(path, datagrams);
 }
 
 /** Which requests a state listens to; anything else may be late, or an attack on the order of exchanges. */

@@ -30,6 +30,14 @@ export interface Limits {
   readonly halfOpenTimeoutMs: number;
   /** Unauthenticated IKE SAs as responder; a new request beyond is dropped. */
   readonly halfOpenTotal: number;
+  /** The same for one source address; of IPv6 for one /64, unless a peer is configured for the very address. */
+  readonly halfOpenPerSource: number;
+  /** From so many on, of all sources or of one, a COOKIE is demanded (RFC 7296 §2.6), and so long after there are fewer. */
+  readonly cookieThreshold: number;
+  readonly cookieThresholdPerSource: number;
+  readonly cookieCalmMs: number;
+  /** How long one secret makes cookies; they are accepted for as long again. */
+  readonly cookieSecretMs: number;
   /**
    * Messages with a wrong ICV that an unauthenticated IKE SA survives (each costs us a key derivation at most once).
    */
@@ -65,6 +73,9 @@ export interface Limits {
   readonly verificationTimeoutMs: number;
   /** Unprotected error replies per second over all sources, so that we are no reflector. */
   readonly errorRepliesPerSecond: number;
+  /** The least time between two to one address, and how many addresses are remembered for it. */
+  readonly errorReplyIntervalMs: number;
+  readonly errorReplyAddresses: number;
   /** Wait before the first new attempt after a failure, and the longest. */
   readonly reconnectFirstMs: number;
   readonly reconnectCeilingMs: number;
@@ -116,6 +127,15 @@ export const DEFAULT_LIMITS: Limits = {
   halfOpenTimeoutMs: 30_000,
   // 2,000 honest peers may start at once; each costs about 3 kB until it has proved itself.
   halfOpenTotal: 4_000,
+  // A node has one at a time; many nodes behind one NAT begin within seconds of one another.
+  halfOpenPerSource: 64,
+  // Far less than a second of public-key operations; a mesh that starts goes on with one round trip more.
+  cookieThreshold: 256,
+  cookieThresholdPerSource: 8,
+  // As charon. Copies of requests from before do not take longer to arrive.
+  cookieCalmMs: 10_000,
+  // An honest initiator answers at once; RFC 7296 §2.6 wants secrets to change often under attack.
+  cookieSecretMs: 60_000,
   integrityFailuresHalfOpen: 8,
   // COOKIE, then INVALID_KE_PAYLOAD, then a renewed COOKIE is the longest honest sequence; one to spare.
   initRetries: 4,
@@ -142,7 +162,9 @@ export const DEFAULT_LIMITS: Limits = {
   // The public authorities that a host trusts by default are some 150.
   requestedAuthorities: 256,
   verificationTimeoutMs: 20_000,
-  errorRepliesPerSecond: 10,
+  errorRepliesPerSecond: 100,
+  errorReplyIntervalMs: 1_000,
+  errorReplyAddresses: 1_024,
   reconnectFirstMs: 1_000,
   reconnectCeilingMs: 60_000,
   takeoverMs: 10_000,

@@ -3,10 +3,11 @@ import type { IkeSaInitRequest } from '../../wire/grammar.ts';
 import { type IkeSpi, spiBytes, ZERO_SPI } from '../../wire/header.ts';
 import { encodeMessage } from '../../wire/message.ts';
 import type { NotifyPayload } from '../../wire/payloads/notify.ts';
+import type { Payload } from '../../wire/payloads/payload.ts';
 import type { Proposal, Transform } from '../../wire/payloads/sa.ts';
 import { NotifyType } from '../../wire/registry.ts';
 import type { Connection } from '../connection.ts';
-import type { Core } from '../core.ts';
+import { type Core, NONCE_BYTES } from '../core.ts';
 import { identityText } from '../identity.ts';
 import type { NatSituation } from '../natd.ts';
 import { hasNotify, notify } from '../notify.ts';
@@ -29,6 +30,8 @@ export type InitAnswer =
       readonly fragmentation: boolean;
       readonly response: Uint8Array;
     }
+  /** The answer would be longer than it may be. */
+  | { readonly kind: 'tooLong' }
   | { readonly kind: 'error'; readonly notify: NotifyPayload; readonly text: string };
 
 /** An IKE_SA_INIT request, as it is on the wire and taken apart. */
@@ -39,13 +42,17 @@ interface ReceivedInitRequest {
   readonly path: Path;
 }
 
-/** Answers a stranger's IKE_SA_INIT request. */
+/**
+ * Answers a stranger's IKE_SA_INIT request, with at most `mostBytes`: whoever has not proved its address gets no more
+ * than came from there.
+ */
 export function answerInit(
   core: Core,
   at: Instant,
   candidates: readonly Connection[],
   localSpi: IkeSpi,
   received: ReceivedInitRequest,
+  mostBytes: number | undefined,
 ): InitAnswer {
   const { initiatorSpi, request, bytes, path } = received;
   const { random, limits } = core.context;
@@ -67,22 +74,29 @@ export function answerInit(
     const text = `${path.remoteAddress} sent ${request.ke.data.length} bytes as a public value of group ${group}`;
     return { kind: 'error', notify: notify(NotifyType.INVALID_SYNTAX), text };
   }
-  const ephemeral = cryptography.keyExchange.generate(random.keys);
-  const nonce = core.drawNonce();
   const hashes = peerHashes(request.notifies);
   const configs = picked.candidates.map(({ config }) => config);
   const fragmentation = hasNotify(request.notifies, NotifyType.IKEV2_FRAGMENTATION_SUPPORTED);
-  const response = encodeMessage(initHeader(initiatorSpi, localSpi, false), [
-    { kind: 'sa', proposals: [picked.answer] },
-    { kind: 'ke', group, data: ephemeral.publicValue },
-    { kind: 'nonce', data: nonce },
+  const others: readonly Payload[] = [
     ...natNotifies(core, connection.config.natTraversal, { initiatorSpi, responderSpi: localSpi }, path),
     ...certificateRequest(configs),
     // Whoever does not say what it accepts would not understand what we do (RFC 7427 §4).
     ...(hashes === undefined ? [] : signatureHashes(configs)),
     ...(fragmentation ? [notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED)] : []),
     VENDOR_ID,
-  ]);
+  ];
+  const responseWith = (publicValue: Uint8Array, nonce: Uint8Array): Uint8Array =>
+    encodeMessage(initHeader(initiatorSpi, localSpi, false), [
+      { kind: 'sa', proposals: [picked.answer] },
+      { kind: 'ke', group, data: publicValue },
+      { kind: 'nonce', data: nonce },
+      ...others,
+    ]);
+  const placeholders = [new Uint8Array(request.ke.data.length), new Uint8Array(NONCE_BYTES)] as const;
+  if (mostBytes !== undefined && responseWith(...placeholders).length > mostBytes) return { kind: 'tooLong' };
+  const ephemeral = cryptography.keyExchange.generate(random.keys);
+  const nonce = core.drawNonce();
+  const response = responseWith(ephemeral.publicValue, nonce);
   const state: InitAnswered = {
     kind: 'initAnswered',
     handshake: {

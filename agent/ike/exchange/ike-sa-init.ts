@@ -4,12 +4,13 @@ import { transformTypes } from '../../crypto/suites.ts';
 import { err, ok, type Result } from '../../result.ts';
 import type { IkeSaInitResponse } from '../../wire/grammar.ts';
 import { type HeaderFields, type IkeSpi, spiBytes, ZERO_SPI } from '../../wire/header.ts';
+import { MAX_NONCE_BYTES } from '../../wire/limits.ts';
 import { encodeMessage } from '../../wire/message.ts';
 import { nameOf } from '../../wire/name-of.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
 import { ExchangeType, NotifyType } from '../../wire/registry.ts';
 import type { Connection } from '../connection.ts';
-import type { Core } from '../core.ts';
+import { type Core, NONCE_BYTES } from '../core.ts';
 import { hasNotify, notify } from '../notify.ts';
 import type { Outcome, Refusal } from '../outcome.ts';
 import { chosenSuite, offer } from '../proposal.ts';
@@ -17,7 +18,7 @@ import type { Handshake, IkeSa, InitRequested } from '../state.ts';
 import { algorithmText, ikeCryptography } from '../suite.ts';
 import type { ConnectionConfig, Path } from '../types.ts';
 import { isAgent, VENDOR_ID } from '../vendor-id.ts';
-import { peerHashes, requestedAuthorities, signatureHashes } from './certificate-payloads.ts';
+import { certificateRequest, peerHashes, requestedAuthorities, signatureHashes } from './certificate-payloads.ts';
 import { authRequest } from './ike-auth.ts';
 import { natNotifies, readNat } from './nat-payloads.ts';
 
@@ -39,12 +40,23 @@ export function firstInitRequest(
   const [group] = offeredGroups(core, connection.config);
   if (group === undefined) return undefined;
   return initRequest(core, connection, localSpi, path, {
-    nonce: core.drawNonce(),
+    nonce: core.drawNonce(nonceBytes(connection.config)),
     group,
     cookie: undefined,
     retries: 0,
     previous: undefined,
   });
+}
+
+/**
+ * Bytes of our nonce (RFC 7296 §2.10): more by what the responder's CERTREQ will add, if it trusts as many as we do, so
+ * that its answer is not longer than the request. Else it would have to ask for a COOKIE first, lest it serve to flood
+ * somebody whose address we had made up.
+ */
+function nonceBytes(config: ConnectionConfig): number {
+  const [request] = certificateRequest([config]);
+  if (request?.kind !== 'certreq') return NONCE_BYTES;
+  return Math.min(MAX_NONCE_BYTES, NONCE_BYTES + CERTREQ_HEADER_BYTES + request.data.length);
 }
 
 /** What is the same in every request of an attempt, and what the last answer asked for. */
@@ -218,6 +230,9 @@ function offeredGroups(core: Core, config: ConnectionConfig): readonly number[] 
   );
   return groups.filter((group) => core.context.crypto.keyExchange(group) !== undefined);
 }
+
+/** The generic header and Cert Encoding (RFC 7296 §3.7). */
+const CERTREQ_HEADER_BYTES = 5;
 
 function drop(text: string): Result<Outcome, Refusal> {
   return err({ kind: 'drop', reason: 'unexpectedResponse', text });

@@ -57,7 +57,7 @@ export class ScriptedPeer {
     this.pair = pair;
     this.options = options;
     const random = seededRandom(77);
-    this.nonce = new Uint8Array(options.nonceBytes ?? 32);
+    this.nonce = new Uint8Array(options.nonceBytes ?? LONG_NONCE_BYTES);
     random.fill(this.nonce);
     const { algorithms } = this.#proposal;
     this.#cryptography = present(ikeCryptography(toyProvider, present(suiteOf('ike', algorithms))));
@@ -378,4 +378,6 @@ export function notifyTypes(payloads: readonly Payload[]): readonly number[] {
   return payloads.flatMap((payload) => (payload.kind === 'notify' ? [payload.notifyType] : []));
 }
 
+/** Long, so that no answer to IKE_SA_INIT is longer than the request, whose sender has not proved its address. */
+const LONG_NONCE_BYTES = 200;
 const DEFAULT_ESP: readonly Transform[] = [transform(1, 20, 256), transform(5, 1)];

@@ -39,6 +39,17 @@ function bench(level: LogLevel = 'info', format: LogFormat = 'json') {
 }
 
 describe('the log', () => {
+  it('says that there is a flood when it begins and when it ends, not for each datagram', () => {
+    const { observer, parsed } = bench();
+    observer.note({ kind: 'cookiesDemanded', demanded: true, halfOpen: 256 });
+    for (let count = 0; count < 100; count += 1) observer.note({ ...dropped, reason: 'cookieRequired' });
+    observer.note({ kind: 'cookiesDemanded', demanded: false, halfOpen: 3 });
+    expect(parsed()).toMatchObject([
+      { level: 'warn', msg: 'peers have to prove their addresses first', halfOpen: 256 },
+      { level: 'info', msg: 'peers need not prove their addresses any more', halfOpen: 3 },
+    ]);
+  });
+
   it('has a constant message and the case in pairs', () => {
     const { observer, parsed } = bench();
     observer.note({

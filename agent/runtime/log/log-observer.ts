@@ -47,6 +47,9 @@ export class LogObserver implements Observer {
           text: fact.error.message,
         });
         return;
+      case 'cookiesDemanded':
+        this.#noteCookies(fact);
+        return;
       case 'natDetected':
         this.#log.info({ peer: fact.connection, behindNat: behindNat(fact) }, 'NAT detected');
         return;
@@ -110,6 +113,15 @@ export class LogObserver implements Observer {
     else this.#log.warn({ ...pairs, text: 'it was not replaced in time; look for failures before this' }, 'SA expired');
   }
 
+  #noteCookies({ demanded, halfOpen }: Extract<Fact, { kind: 'cookiesDemanded' }>): void {
+    if (!demanded) {
+      this.#log.info({ halfOpen }, 'peers need not prove their addresses any more');
+      return;
+    }
+    const text = 'many begin and do not go on: a flood, or many peers that start at once; known ones still get through';
+    this.#warn('cookies', 'peers have to prove their addresses first', { halfOpen, text });
+  }
+
   #debug(fact: Fact): void {
     if (!this.#log.isLevelEnabled('debug')) return;
     switch (fact.kind) {
@@ -145,6 +157,7 @@ export class LogObserver implements Observer {
       case 'childSaClosed':
       case 'negotiationFailed':
       case 'dataplaneFailed':
+      case 'cookiesDemanded':
       case 'natDetected':
       case 'peerMoved':
       case 'saExpired':
