@@ -83,7 +83,7 @@ export interface SaSpec {
 /** What a policy demands of a packet that it matches. */
 export interface PolicyTemplate {
   readonly mode: IpsecMode;
-  /** Outer addresses; tunnel mode only. */
+  /** Outer addresses; tunnel mode only. Inbound an absent one lets pass any. */
   readonly source?: IpAddress;
   readonly destination?: IpAddress;
   readonly reqid: number;

@@ -142,7 +142,8 @@ function handleRequest(
     const request = parseIkeAuthRequest(payloads);
     if (!request.ok) return syntaxError(sa, request.error);
     const { datagram, messageId, path } = handled;
-    const received = { request: request.value, datagram, messageId, path, ikePath: sa.path };
+    const way = { path: sa.path, nat: sa.nat };
+    const received = { request: request.value, datagram, messageId, path, way };
     // A peer may have been taken out of the configuration, or got another one, since its first message.
     const candidates = state.candidates.filter((each) => core.connections.get(each.config.name) === each);
     return onAuthRequest(core, at, candidates, { handshake: state.handshake, keys: state.keys }, received);

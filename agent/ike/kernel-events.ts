@@ -107,7 +107,7 @@ export function onDataplaneFailed(core: Core, at: Instant, failure: DataplaneFai
   }
   if (connection === undefined) return;
   const sa = connection.ikeSas.find((each) => each.number === owner.ikeSa);
-  if (command.kind === 'updateEncapsulation' && sa !== undefined) onEncapsulationRefused(core, at, connection, sa);
+  if (command.kind === 'updateEncapsulation' && sa !== undefined) onEncapsulationRefused(core, at, sa, owner.childSpi);
   const child = sa && childOf(sa, owner.childSpi);
   if (!fatal || sa === undefined || child === undefined) {
     const text = `${error.object}: ${error.message}`;

@@ -10,6 +10,12 @@ export interface NatSituation {
   readonly remote: boolean;
 }
 
+/** A path and the NATs on it. */
+export interface NattedPath {
+  readonly path: Path;
+  readonly nat: NatSituation;
+}
+
 /** The data of one message's NAT_DETECTION_SOURCE_IP and NAT_DETECTION_DESTINATION_IP. */
 export interface NatDetection {
   readonly source: Uint8Array;

@@ -123,10 +123,33 @@ describe('a peer whose NAT maps it anew', () => {
 
   it('gets new SAs where the kernel does not take the new ports', () => {
     pair.right.refuse = ({ kind }) => (kind === 'updateEncapsulation' ? 'no' : undefined);
+    const before = pair.outbound(pair.right).map(({ id }) => id.spi);
     remap(30_000);
     packetFromInside();
-    expect(rightPort()).toBe(34_500);
-    expect(pair.right.facts.some(({ kind }) => kind === 'dataplaneFailed')).toBe(true);
+    expect(pair.outbound(pair.right).map(({ id }) => id.spi)).not.toEqual(expect.arrayContaining(before));
+    expect(pair.encrypts(INSIDE)).toBe(true);
+    expect(ports()).toContainEqual({ sourcePort: 4500, destinationPort: 34_500 });
+  });
+
+  it('gets new keys at once where the address is another one: no key is ever used in two SAs', () => {
+    const before = pair.outbound(pair.right).map(({ id }) => id.spi);
+    remap(30_000, address('203.0.113.77'));
+    packetFromInside();
+    const [outbound] = pair.outbound(pair.right);
+    expect(pair.outbound(pair.right)).toHaveLength(1);
+    expect(outbound?.id.destination).toBe('203.0.113.77');
+    expect(before).not.toContain(outbound?.id.spi);
+    expect(pair.encrypts(INSIDE)).toBe(true);
+    expect(pair.right.commands.some(({ kind }) => kind === 'updateEncapsulation')).toBe(false);
+  });
+
+  it('loses no packet that was on the way on the old SAs when the new ones came', () => {
+    const late = pair.left.kernel.outbound({ ...UDP, ...INSIDE });
+    if (late.kind !== 'esp') throw new Error('not encrypted');
+    remap(30_000, address('203.0.113.77'));
+    packetFromInside();
+    const seen = { ...late.packet, source: PUBLIC, udp: { sourcePort: 24_500, destinationPort: 4500 } };
+    expect(pair.right.kernel.inbound(seen).kind).toBe('accepted');
   });
 });
 

@@ -1,8 +1,8 @@
 import type { DataplaneEvent, UdpEncapsulation } from '../dataplane/types.ts';
 import { type ChildSa, encapsulationPorts } from './child-sa.ts';
-import { reauthenticate } from './connecting.ts';
 import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
+import { rekeySoon } from './rekeying.ts';
 import type { IkeSa } from './state.ts';
 import type { Instant, Path } from './types.ts';
 
@@ -33,9 +33,10 @@ export function onMapping(
   movePeer(core, at, sa, { ...sa.path, remoteAddress: newAddress, remotePort: newPort });
 }
 
-/** The kernel could not be told of the new ports: new SAs will have them from the beginning. */
-export function onEncapsulationRefused(core: Core, at: Instant, connection: Connection, sa: IkeSa): void {
-  reauthenticate(core, at, connection, sa);
+/** The kernel could not be told of the new ports: a successor will have them from the beginning. */
+export function onEncapsulationRefused(core: Core, at: Instant, sa: IkeSa, inboundSpi: number): void {
+  const children = sa.state.kind === 'established' ? sa.state.children : [];
+  for (const child of children.filter((each) => each.inboundSpi === inboundSpi)) rekeySoon(core, at, sa, child);
 }
 
 function movePeer(core: Core, at: Instant, sa: IkeSa, path: Path): void {
@@ -48,11 +49,10 @@ function movePeer(core: Core, at: Instant, sa: IkeSa, path: Path): void {
   const encapsulated = state.children.filter((child) => child.udpEncapsulation);
   for (const child of encapsulated) {
     if (child.remoteAddress === path.remoteAddress) updatePorts(core, connection, sa, child);
+    // An address is part of the SA's name in the kernel. A second SA with the same key would have to count on where the
+    // first one stops, to the packet, or an AEAD nonce occurs twice; new keys cost one exchange and no such risk.
+    else rekeySoon(core, at, sa, child);
   }
-  // An address is part of the SA's name in the kernel. A second SA with the same key would have to count on where the
-  // first one stops, to the packet, or an AEAD nonce occurs twice; new keys cost one exchange and no such risk.
-  if (encapsulated.some((child) => child.remoteAddress !== path.remoteAddress))
-    reauthenticate(core, at, connection, sa);
 }
 
 function updatePorts(core: Core, connection: Connection, sa: IkeSa, child: ChildSa): void {

@@ -100,8 +100,9 @@ describe('the policies of a connection', () => {
     ]);
     expect(kernel.policies.map(({ template }) => [template?.source, template?.destination])).toEqual([
       ['192.0.2.1', '192.0.2.2'],
-      ['192.0.2.2', '192.0.2.1'],
-      ['192.0.2.2', '192.0.2.1'],
+      // From wherever the peer's NAT may put it.
+      [undefined, '192.0.2.1'],
+      [undefined, '192.0.2.1'],
     ]);
   });
 

@@ -114,7 +114,8 @@ function templates(
 ): Demands {
   const tunnel = mode === 'tunnel';
   const level = config.enforcement === 'Required' ? 'required' : 'optional';
-  const back = template(config, mode, tunnel ? { source: remote, destination: local } : undefined, 0, level);
+  // A NAT may give the peer another address while its packets are under way: whose an SA is tells the reqid.
+  const back = template(config, mode, tunnel ? { destination: local } : undefined, 0, level);
   const demands = { back: { action: 'allow', template: back } } as const;
   // Kernels from 6.4 on refuse an optional tunnel on the way out: it is required while there is an SA, else not asked for.
   if (tunnel && level === 'optional' && outboundSpi === 0) return { ...demands, out: { action: 'allow' } };
@@ -151,7 +152,7 @@ function addPolicies(
 function template(
   config: ChildConfig,
   mode: ChildConfig['mode'],
-  endpoints: { readonly source: IpAddress; readonly destination: IpAddress } | undefined,
+  endpoints: Pick<PolicyTemplate, 'source' | 'destination'> | undefined,
   spi: number,
   level: PolicyTemplate['level'],
 ): PolicyTemplate {

@@ -148,7 +148,7 @@ function sendCreateChild(
   wanted: Wanted,
   timeoutMs: number,
 ): void {
-  const { asked, payloads } = createChildRequest(core, config, sa.path, wanted);
+  const { asked, payloads } = createChildRequest(core, config, sa, wanted);
   sa.state = { ...state, asked };
   sendRequest(core, at, sa, state, { exchangeType: ExchangeType.CREATE_CHILD_SA, payloads, timeoutMs });
 }

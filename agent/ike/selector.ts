@@ -93,6 +93,17 @@ export function reversed(selector: Selector): Selector {
   };
 }
 
+/** Whether a packet can be meant by both of two selectors although neither is the narrower one by its addresses. */
+export function collides(left: Selector, right: Selector): boolean {
+  return (
+    isSamePrefix(left.source, right.source) &&
+    isSamePrefix(left.destination, right.destination) &&
+    commonProtocol(left.protocol, right.protocol) !== undefined &&
+    portsMeet(left.sourcePort, right.sourcePort) &&
+    portsMeet(left.destinationPort, right.destinationPort)
+  );
+}
+
 /** `10.1.0.0/16[tcp/443]`, `10.0.0.1-10.0.0.9`. */
 export function selectorText(selector: TrafficSelector): string {
   const first = ipAddressFromBytes(selector.start);
@@ -136,6 +147,14 @@ function intersection(left: TrafficSelector, right: TrafficSelector): TrafficSel
   const endPort = Math.min(left.endPort, right.endPort);
   if (protocol === undefined || compareBytes(start, end) > 0 || startPort > endPort) return undefined;
   return { tsType: left.tsType, protocol, startPort, endPort, start, end };
+}
+
+function isSamePrefix(left: Prefix, right: Prefix): boolean {
+  return left.address === right.address && left.length === right.length;
+}
+
+function portsMeet(left: PortMatch, right: PortMatch): boolean {
+  return ((left.value ^ right.value) & left.mask & right.mask) === 0;
 }
 
 function commonProtocol(left: number, right: number): number | undefined {

@@ -7,7 +7,7 @@ import type { ChildSa } from './child-sa.ts';
 import type { Connection } from './connection.ts';
 import type { CloseReason } from './fact.ts';
 import type { Reassembly } from './fragment.ts';
-import type { NatSituation } from './natd.ts';
+import type { NatSituation, NattedPath } from './natd.ts';
 import type { IkeCryptography } from './suite.ts';
 import type { Traffic } from './traffic.ts';
 import type { ChildConfig, Instant, Path } from './types.ts';
@@ -35,8 +35,8 @@ export interface Negotiated {
   readonly keys: IkeKeys;
 }
 
-/** The Child SA that an initiator asked for in IKE_AUTH. */
-export interface ChildOffer {
+/** A Child SA that we have asked for, and on which way. */
+export interface ChildOffer extends NattedPath {
   readonly config: ChildConfig;
   readonly inboundSpi: number;
   readonly traffic: Traffic;
@@ -92,7 +92,7 @@ export type SuspendedMessage =
       readonly datagram: Uint8Array;
       readonly messageId: number;
       readonly path: Path;
-      readonly ikePath: Path;
+      readonly way: NattedPath;
     }
   | {
       readonly kind: 'response';

@@ -1,3 +1,4 @@
+import { type IpAddress, ipAddressBytes } from '../../wire/ip-address.ts';
 import { type Attribute, decodeAttributes, encodeWithAttributes } from '../netlink/attributes.ts';
 import { hostView } from '../netlink/host-order.ts';
 import { directionNumber, isOurIndex } from '../ownership.ts';
@@ -72,16 +73,22 @@ export function decodeTemplate(value: Uint8Array | undefined): PolicyTemplate | 
   const mode = modeOf(value[48]);
   if (mode === undefined) return undefined;
   const family = view.getUint16(24);
-  const destination = addressAt(value, 0, family);
-  const source = addressAt(value, 28, family);
-  const tunnel = mode === 'tunnel' && destination !== undefined && source !== undefined;
+  const destination = outerAddress(value, 0, family);
+  const source = outerAddress(value, 28, family);
   return {
     mode,
-    ...(tunnel ? { source, destination } : {}),
+    ...(mode === 'tunnel' && source !== undefined ? { source } : {}),
+    ...(mode === 'tunnel' && destination !== undefined ? { destination } : {}),
     reqid: view.getUint32(44),
     spi: spiAt(value, 16),
     level: value[50] === 0 ? 'required' : 'optional',
   };
+}
+
+/** An outer address of a tunnel; undefined for the unspecified one, which any is good for. */
+function outerAddress(value: Uint8Array, offset: number, family: number): IpAddress | undefined {
+  const address = addressAt(value, offset, family);
+  return address !== undefined && ipAddressBytes(address).some((byte) => byte !== 0) ? address : undefined;
 }
 
 /**

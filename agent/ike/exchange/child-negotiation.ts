@@ -1,5 +1,6 @@
 import type { IkeKeys } from '../../crypto/keymat.ts';
 import type { SecretBytes } from '../../crypto/secret.ts';
+import type { Selector } from '../../dataplane/types.ts';
 import { err, ok, type Result } from '../../result.ts';
 import type { ChildPayloads } from '../../wire/grammar.ts';
 import type { NotifyPayload } from '../../wire/payloads/notify.ts';
@@ -10,14 +11,16 @@ import { setUint32, uint32At } from '../../wire/uint32.ts';
 import type { ChildAgreement, ChildSa } from '../child-sa.ts';
 import type { Connection } from '../connection.ts';
 import type { Core } from '../core.ts';
+import type { NattedPath } from '../natd.ts';
 import { hasNotify, notify } from '../notify.ts';
 import type { NegotiationFailure } from '../outcome.ts';
 import { choose, chosenSuite, offer } from '../proposal.ts';
-import { isWithin, selectorText } from '../selector.ts';
+import { collides, isWithin, selectorText } from '../selector.ts';
 import type { ChildOffer } from '../state.ts';
 import { espKeyBytes } from '../suite.ts';
 import { configuredTraffic, grantedPart, liesWithin, offeredPart } from '../traffic.ts';
 import type { ChildConfig, Path } from '../types.ts';
+import { selectorsHere, withAddress } from './nat-selectors.ts';
 
 /**
  * The three payloads of a Child SA and the notifies beside them, whichever exchange they stand in (RFC 7296 §1.3.1).
@@ -42,7 +45,7 @@ export interface RefusedChild {
 export function offerChild(
   core: Core,
   config: ChildConfig,
-  path: Path,
+  { path, nat }: NattedPath,
   withKeyExchange: boolean,
 ): { readonly offer: ChildOffer; readonly payloads: readonly Payload[] } {
   const inboundSpi = core.drawEspSpi();
@@ -53,7 +56,7 @@ export function offerChild(
     { kind: 'tsr', selectors: traffic.remoteSelectors, others: [] },
   ];
   if (config.mode === 'transport') payloads.unshift(notify(NotifyType.USE_TRANSPORT_MODE));
-  return { offer: { config, inboundSpi, traffic }, payloads };
+  return { offer: { config, inboundSpi, traffic, path, nat }, payloads };
 }
 
 /**
@@ -73,7 +76,7 @@ export function grantChild(
   core: Core,
   connection: Connection,
   request: ChildRequest,
-  path: Path,
+  way: NattedPath,
   exchange: ChildExchange,
 ): Result<GrantedChild, RefusedChild> {
   const wantsTransport = hasNotify(request.notifies, NotifyType.USE_TRANSPORT_MODE);
@@ -83,7 +86,7 @@ export function grantChild(
   for (const config of configured) {
     // The initiator alone may propose transport mode (RFC 7296 §1.3.1): a Child configured for it cannot be tunnel.
     if (config.mode === 'transport' && !wantsTransport) continue;
-    const granted = grantConfigured(core, connection, config, request, path, exchange);
+    const granted = grantConfigured(core, connection, config, request, way, exchange);
     if (granted.ok) return granted;
     if (refusal === undefined || granted.error.notifyType === NotifyType.NO_PROPOSAL_CHOSEN) refusal = granted.error;
   }
@@ -105,23 +108,27 @@ function grantConfigured(
   connection: Connection,
   config: ChildConfig,
   request: ChildRequest,
-  path: Path,
+  way: NattedPath,
   { withKeyExchange, rekeyed }: ChildExchange,
 ): Result<GrantedChild, RefusedChild> {
   const { limits } = core.context;
+  const { path } = way;
   const peer = connection.config.name;
   const allowed = configuredTraffic(config, path.localAddress, path.remoteAddress, limits);
-  const agreed = offeredPart(allowed, request.tsr.selectors, request.tsi.selectors, limits);
+  const offered = selectorsHere(config.mode, way, { local: request.tsr.selectors, remote: request.tsi.selectors });
+  const agreed = offeredPart(allowed, offered.local, offered.remote, limits);
   if (agreed.outbound.length === 0) {
-    const offered = `${texts(request.tsr.selectors)} to ${texts(request.tsi.selectors)}`;
+    const theirs = `${texts(offered.local)} to ${texts(offered.remote)}`;
     const ours = `${texts(allowed.localSelectors)} to ${texts(allowed.remoteSelectors)}`;
-    const text = `no common traffic selectors with ${peer}: it offers ${offered}, configured is ${ours}`;
+    const text = `no common traffic selectors with ${peer}: it offers ${theirs}, configured is ${ours}`;
     return refused(NotifyType.TS_UNACCEPTABLE, 'trafficSelectorsUnacceptable', text);
   }
-  if (rekeyed !== undefined && !liesWithin(rekeyed.traffic, agreed.localSelectors, agreed.remoteSelectors)) {
+  if (rekeyed !== undefined && !covers(path, agreed.localSelectors, agreed.remoteSelectors, rekeyed)) {
     const text = `${peer} wants to rekey Child ${config.name} with less traffic than it has: compare the selectors of both sides`;
     return refused(NotifyType.TS_UNACCEPTABLE, 'trafficSelectorsUnacceptable', text);
   }
+  const rival = rivalOf(core, connection, path, agreed.outbound);
+  if (rival !== undefined) return refused(NotifyType.TS_UNACCEPTABLE, 'trafficSelectorsUnacceptable', rival);
   const inboundSpi = core.drawEspSpi();
   const spi = spiToBytes(inboundSpi);
   const choice = choose('esp', request.sa.proposals, config.proposals, spi, withKeyExchange, limits);
@@ -171,15 +178,15 @@ export function acceptChild(
   if (chosen === undefined) return violation(`chose ESP algorithms for Child ${config.name} that we did not offer`);
   const outboundSpi = spiFromProposal(chosen.peerSpi);
   if (outboundSpi === undefined) return violation('chose a reserved ESP SPI');
-  const localSelectors = answer.tsi.selectors;
-  const remoteSelectors = answer.tsr.selectors;
+  const granted = selectorsHere(config.mode, asked, { local: answer.tsi.selectors, remote: answer.tsr.selectors });
+  const { local: localSelectors, remote: remoteSelectors } = granted;
   const { traffic } = asked;
   if (!isWithin(localSelectors, traffic.localSelectors) || !isWithin(remoteSelectors, traffic.remoteSelectors)) {
     return violation(
       `widened the traffic selectors of Child ${config.name} to ${texts(localSelectors)} and ${texts(remoteSelectors)}`,
     );
   }
-  if (rekeyed !== undefined && !liesWithin(rekeyed.traffic, localSelectors, remoteSelectors)) {
+  if (rekeyed !== undefined && !covers(asked.path, localSelectors, remoteSelectors, rekeyed)) {
     return violation(`rekeyed Child ${config.name} with less traffic than it had`);
   }
   const agreed = grantedPart(traffic, localSelectors, remoteSelectors, core.context.limits);
@@ -202,6 +209,37 @@ export function acceptChild(
     traffic: agreed,
     weInitiated: true,
   });
+}
+
+/**
+ * Whether selectors leave out nothing that a pair has: a rekey must not narrow them (RFC 7296 §2.9.2). In transport mode
+ * a peer that its NAT has given another address is meant by that.
+ */
+function covers(
+  { remoteAddress }: Path,
+  local: readonly TrafficSelector[],
+  remote: readonly TrafficSelector[],
+  pair: ChildSa,
+): boolean {
+  const moved = pair.mode === 'transport' && pair.remoteAddress !== remoteAddress;
+  const { traffic } = pair;
+  const remoteSelectors = moved ? withAddress(traffic.remoteSelectors, remoteAddress) : traffic.remoteSelectors;
+  return liesWithin({ ...traffic, remoteSelectors }, local, remote);
+}
+
+/**
+ * Why traffic cannot be this peer's: a packet between the same addresses and ports is another one's already, and there
+ * is no telling them apart. So it is with two hosts behind one NAT in transport mode (RFC 7296 §2.23.1).
+ */
+function rivalOf(core: Core, connection: Connection, path: Path, outbound: readonly Selector[]): string | undefined {
+  for (const other of core.candidates(path)) {
+    if (other === connection) continue;
+    const taken = [...other.policies.values()].filter(({ direction }) => direction === 'out');
+    if (!taken.some(({ selector }) => outbound.some((wanted) => collides(wanted, selector)))) continue;
+    const peers = `${connection.config.name} and ${other.config.name}`;
+    return `${peers} cannot be told apart: packets of both have the addresses ${path.localAddress} and ${path.remoteAddress}, and the same ports; behind one NAT use tunnel mode, or selectors with different ports`;
+  }
+  return undefined;
 }
 
 /** The keys of a Child SA made in CREATE_CHILD_SA: from its own nonces and key exchange (RFC 7296 §2.17). */

@@ -40,7 +40,7 @@ function onFurtherRequest(
   if (state.children.length >= core.context.limits.childrenPerIkeSa) {
     return answer(NotifyType.NO_ADDITIONAL_SAS, 'the number of Child SAs is bounded');
   }
-  const granted = grantChild(core, connection, request, sa.path, { withKeyExchange: true, rekeyed: undefined });
+  const granted = grantChild(core, connection, request, sa, { withKeyExchange: true, rekeyed: undefined });
   if (!granted.ok) {
     const { notifyType, failure } = granted.error;
     return ok({ next: state, reply: [notify(notifyType)], failure });
@@ -80,7 +80,7 @@ function onRekeyRequest(
   if (state.children.length >= MOST_TIMES * core.context.limits.childrenPerIkeSa) {
     return answer(NotifyType.NO_ADDITIONAL_SAS, 'the number of Child SAs is bounded');
   }
-  const granted = grantChild(core, connection, request, sa.path, { withKeyExchange: true, rekeyed: old });
+  const granted = grantChild(core, connection, request, sa, { withKeyExchange: true, rekeyed: old });
   if (!granted.ok) {
     const { notifyType, failure } = granted.error;
     return ok({ next: state, reply: [notify(notifyType)], failure, facts });

@@ -10,11 +10,12 @@ import { react } from '../collision.ts';
 import type { Connection } from '../connection.ts';
 import type { Core } from '../core.ts';
 import type { Fact } from '../fact.ts';
+import type { NattedPath } from '../natd.ts';
 import { notify } from '../notify.ts';
 import type { NegotiationFailure, Outcome, Refusal } from '../outcome.ts';
 import { timeToRetry } from '../rekey-time.ts';
 import type { AskedChild, Established } from '../state.ts';
-import type { ChildConfig, Instant, Path } from '../types.ts';
+import type { ChildConfig, Instant } from '../types.ts';
 import { isReplaced } from '../under-way.ts';
 import { acceptChild, createdChildKeys, offerChild, spiToBytes } from './child-negotiation.ts';
 import { groupsOf, ownKey } from './key-exchange.ts';
@@ -39,11 +40,11 @@ export interface Wanted {
 export function createChildRequest(
   core: Core,
   config: ChildConfig,
-  path: Path,
+  { path, nat }: NattedPath,
   { rekeyed, group }: Wanted,
 ): { readonly asked: AskedChild; readonly payloads: readonly Payload[] } {
   const key = ownKey(core, group ?? likelyGroup(core, config, rekeyed));
-  const { offer, payloads } = offerChild(core, config, path, key !== undefined);
+  const { offer, payloads } = offerChild(core, config, { path, nat }, key !== undefined);
   const nonce = core.drawNonce();
   const inner: Payload[] = [...payloads, { kind: 'nonce', data: nonce }];
   if (key !== undefined) inner.push({ kind: 'ke', group: key.group, data: key.ephemeral.publicValue });

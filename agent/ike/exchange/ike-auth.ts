@@ -9,6 +9,7 @@ import type { Connection } from '../connection.ts';
 import type { Core } from '../core.ts';
 import type { Fact } from '../fact.ts';
 import { identityText, sameIdentity } from '../identity.ts';
+import type { NattedPath } from '../natd.ts';
 import { hasNotify, notify } from '../notify.ts';
 import type { NegotiationFailure, NewPair, Outcome, Refusal } from '../outcome.ts';
 import { shortened } from '../rekey-time.ts';
@@ -33,7 +34,7 @@ export function authRequest(
   core: Core,
   connection: Connection,
   negotiated: Negotiated,
-  path: Path,
+  way: NattedPath,
 ): Result<Outcome, Refusal> {
   const { config } = connection;
   const child = config.children[0];
@@ -44,7 +45,7 @@ export function authRequest(
     between: [...certificateRequest([config]), idPayload('idr', config.remoteIdentity)],
   });
   if (!proof.ok) return err(unprovable(connection, proof.error));
-  const { offer, payloads } = offerChild(core, child, path, false);
+  const { offer, payloads } = offerChild(core, child, way, false);
   const inner: Payload[] = [
     ...proof.value,
     ...(saysInitialContact(connection, negotiated) ? [notify(NotifyType.INITIAL_CONTACT)] : []),
@@ -62,8 +63,8 @@ export interface ReceivedAuthRequest {
   readonly datagram: Uint8Array;
   readonly messageId: number;
   readonly path: Path;
-  /** Path of the IKE SA, which the Child SA shares: a copy of the message that comes from elsewhere changes nothing. */
-  readonly ikePath: Path;
+  /** That of the IKE SA, which the Child SA shares: a copy of the message that comes from elsewhere changes nothing. */
+  readonly way: NattedPath;
 }
 
 /** The responder's step: who is it, is it true, and what Child SA may it have. */
@@ -114,7 +115,7 @@ export function answerAuthRequest(
   negotiated: Negotiated,
   received: ReceivedAuthRequest,
 ): Result<Outcome, Refusal> {
-  const { request, ikePath } = received;
+  const { request, way } = received;
   const own = ownProof(connection, negotiated, {
     role: 'responder',
     requested: requestedAuthorities(request.certRequests, core.context.limits),
@@ -130,7 +131,7 @@ export function answerAuthRequest(
     facts: unknownNotifies(connection, request.notifies),
   };
   if (request.child === undefined) return ok({ ...base, reply: proof });
-  const granted = grantChild(core, connection, { ...request.child, notifies: request.notifies }, ikePath, FIRST_CHILD);
+  const granted = grantChild(core, connection, { ...request.child, notifies: request.notifies }, way, FIRST_CHILD);
   if (!granted.ok) {
     const { notifyType, failure } = granted.error;
     return ok({ ...base, reply: [...proof, notify(notifyType)], failure });

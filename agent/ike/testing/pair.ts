@@ -304,7 +304,7 @@ export class Pair {
     const plain: PlainPacket = {
       kind: 'plain',
       source: from.address,
-      destination: to.address,
+      destination: this.nat?.inside === to ? this.nat.publicAddress : to.address,
       protocol: 17,
       sourcePort: 4000,
       destinationPort: 5000,
@@ -407,15 +407,21 @@ export class Pair {
   #translated(from: Side, packet: EspPacket): EspPacket {
     const { nat } = this;
     if (nat === undefined) return packet;
-    const { udp } = packet;
+    const { udp, inner, mode } = packet;
     if (udp === undefined) throw new Error('a NAT does not let bare ESP pass');
-    if (from === nat.inside) {
-      return { ...packet, source: nat.publicAddress, udp: { ...udp, sourcePort: udp.sourcePort + nat.portShift } };
-    }
+    const [source, destination] =
+      from === nat.inside
+        ? [nat.publicAddress, packet.destination]
+        : [packet.source, packet.destination === nat.publicAddress ? nat.inside.address : packet.destination];
+    const shift = from === nat.inside ? { sourcePort: udp.sourcePort + nat.portShift } : {};
+    const back = from === nat.inside ? {} : { destinationPort: udp.destinationPort - nat.portShift };
     return {
       ...packet,
-      destination: nat.inside.address,
-      udp: { ...udp, destinationPort: udp.destinationPort - nat.portShift },
+      source,
+      destination,
+      udp: { ...udp, ...shift, ...back },
+      // In transport mode the outer header becomes that of the packet.
+      inner: mode === 'transport' ? { ...inner, source, destination } : inner,
     };
   }
 
