@@ -2,6 +2,7 @@ import { Argument, Command } from 'commander';
 
 import { type Bench, verdict } from './bench.ts';
 import { codecBench } from './codec.ts';
+import { cookieBench } from './cookie.ts';
 import { handshakeBench } from './handshake.ts';
 import { thisMachine } from './machine.ts';
 import { memoryBench } from './memory.ts';
@@ -13,7 +14,7 @@ interface Flags {
   readonly check?: boolean;
 }
 
-const benches: readonly Bench[] = [handshakeBench, memoryBench, codecBench];
+const benches: readonly Bench[] = [handshakeBench, memoryBench, codecBench, cookieBench];
 
 const summaries = benches.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`);
 

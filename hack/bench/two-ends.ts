@@ -1,8 +1,9 @@
 import type { CryptoProvider } from '../../agent/crypto/types.ts';
 import type { DataplaneCommand, DataplaneError } from '../../agent/dataplane/types.ts';
 import { createEndpoint } from '../../agent/ike/endpoint.ts';
+import type { Fact } from '../../agent/ike/fact.ts';
 import { DEFAULT_LIMITS } from '../../agent/ike/limits.ts';
-import type { Endpoint, IkeAction, IkeEvent, Path } from '../../agent/ike/types.ts';
+import type { ConnectionConfig, Endpoint, EndpointStatus, IkeAction, IkeEvent, Path } from '../../agent/ike/types.ts';
 import type { Result } from '../../agent/result.ts';
 import { systemRandom } from '../../agent/runtime/random-system.ts';
 import { connectionPair, leftConnectionName } from './connections.ts';
@@ -17,12 +18,14 @@ export interface TwoEndsParts {
   readonly kernel: () => Execute;
   /** Sees each datagram before it is delivered. */
   readonly onDatagram?: (bytes: Uint8Array) => void;
+  /** Sees what either end reports. */
+  readonly onFact?: (fact: Fact) => void;
 }
 
 /**
  * Two IKE endpoints in this process that negotiate with one another as two agents do: the real core and codec, the
- * host's random numbers; datagrams are handed over at once instead of passing through sockets. Time stands still, so
- * that nothing but what is asked for happens.
+ * host's random numbers; datagrams are handed over at once instead of passing through sockets. Time stands still unless
+ * it is moved on, so that nothing but what is asked for happens.
  */
 export class TwoEnds {
   readonly #left: Endpoint;
@@ -30,7 +33,9 @@ export class TwoEnds {
   readonly #executeLeft: Execute;
   readonly #executeRight: Execute;
   readonly #onDatagram: ((bytes: Uint8Array) => void) | undefined;
+  readonly #onFact: ((fact: Fact) => void) | undefined;
   readonly #wire: { readonly to: Endpoint; readonly event: IkeEvent }[] = [];
+  #at = START;
   #childSas = 0;
 
   constructor(parts: TwoEndsParts) {
@@ -40,6 +45,7 @@ export class TwoEnds {
     this.#executeLeft = kernel();
     this.#executeRight = kernel();
     this.#onDatagram = parts.onDatagram;
+    this.#onFact = parts.onFact;
   }
 
   /** Child SAs that were established, counted at each end. */
@@ -56,18 +62,53 @@ export class TwoEnds {
     }
   }
 
+  /** Gives the right end one more connection. */
+  configureRight(connection: ConnectionConfig): void {
+    this.#handle(this.#right, { kind: 'command', command: { kind: 'addConnection', connection } });
+  }
+
   /** Begins the IKE SA of one configured pair at the left end; throws unless both ends have a Child SA afterwards. */
   establish(number: number): void {
     const before = this.#childSas;
     this.#handle(this.#left, { kind: 'command', command: { kind: 'initiate', name: leftConnectionName(number) } });
-    for (let next = this.#wire.shift(); next !== undefined; next = this.#wire.shift()) {
-      this.#handle(next.to, next.event);
-    }
+    this.#deliver();
     if (this.#childSas !== before + 2) throw new Error(`pair ${number} did not establish a Child SA at both ends`);
   }
 
+  /** Hands the right end a datagram that neither of the two has sent; gives what it answers. */
+  offer(path: Path, bytes: Uint8Array): readonly Uint8Array[] {
+    const actions = this.#right.handle(this.#at, { kind: 'datagram', path, bytes });
+    this.#right.nextDeadline();
+    return actions.flatMap((action) => (action.kind === 'transmit' ? [action.bytes] : []));
+  }
+
+  /** Moves the clock on: what falls due at either end happens, and what they say to one another arrives at once. */
+  advance(ms: number): void {
+    const until = this.#at + ms;
+    for (;;) {
+      const [left, right] = [this.#left.nextDeadline() ?? Infinity, this.#right.nextDeadline() ?? Infinity];
+      const next = Math.min(left, right);
+      if (next > until) break;
+      this.#at = Math.max(this.#at, next);
+      this.#handle(left <= right ? this.#left : this.#right, { kind: 'deadline' });
+      this.#deliver();
+    }
+    this.#at = until;
+  }
+
+  /** What the right end says of itself. */
+  rightStatus(): EndpointStatus {
+    return this.#right.status(this.#at);
+  }
+
+  #deliver(): void {
+    for (let next = this.#wire.shift(); next !== undefined; next = this.#wire.shift()) {
+      this.#handle(next.to, next.event);
+    }
+  }
+
   #handle(end: Endpoint, event: IkeEvent): void {
-    for (const action of end.handle(NOW, event)) this.#carryOut(end, action);
+    for (const action of end.handle(this.#at, event)) this.#carryOut(end, action);
     // The agent arms its timer after each event; finding out for when is part of the work.
     end.nextDeadline();
   }
@@ -88,6 +129,7 @@ export class TwoEnds {
         return;
       }
       case 'report':
+        this.#onFact?.(action.fact);
         if (action.fact.kind === 'childSaEstablished') this.#childSas += 1;
         return;
       case 'keepalive':
@@ -112,4 +154,4 @@ function seenFromTheOtherEnd(path: Path): Path {
   };
 }
 
-const NOW = 1_000;
+const START = 1_000;
