@@ -101,52 +101,49 @@ export function onCounters(core: Core, at: Instant, id: SaId, packets: number): 
   if (packets === 0) return;
   for (const connection of core.connections.values()) {
     if (connection.switchCheckAt === undefined) continue;
-    for (const sa of connection.ikeSas) {
-      settleChildren(core, at, sa, connection, (child) => {
-        return child.inboundSpi === id.spi && child.localAddress === id.destination;
-      });
-    }
+    settleChildren(core, at, connection, (child) => {
+      return child.inboundSpi === id.spi && child.localAddress === id.destination;
+    });
   }
 }
 
 /** A further request of the peer shows that it has the pairs that earlier ones were granted. */
-export function settleGranted(
-  core: Core,
-  at: Instant,
-  sa: IkeSa,
-  connection: Connection,
-  earlier: readonly ChildSa[],
-): void {
-  settleChildren(core, at, sa, connection, ({ weInitiated, inboundSpi }) => {
+export function settleGranted(core: Core, at: Instant, connection: Connection, earlier: readonly ChildSa[]): void {
+  settleChildren(core, at, connection, ({ weInitiated, inboundSpi }) => {
     return !weInitiated && earlier.some((child) => child.inboundSpi === inboundSpi);
   });
 }
 
 /** The peer's answer to a request that followed a new pair shows that it has the pair. */
 export function settleAnswered(core: Core, at: Instant, sa: IkeSa, connection: Connection, messageId: number): void {
-  settleChildren(core, at, sa, connection, ({ settledBy }) => settledBy !== undefined && settledBy <= messageId);
+  settleChildren(core, at, connection, ({ settledBy }, owner) => {
+    return owner === sa && settledBy !== undefined && settledBy <= messageId;
+  });
 }
 
 /** The peer sends on these pairs: they can be sent on, and nothing older is needed any more. */
 function settleChildren(
   core: Core,
   at: Instant,
-  sa: IkeSa,
   connection: Connection,
-  which: (child: ChildSa) => boolean,
+  which: (child: ChildSa, owner: IkeSa) => boolean,
 ): void {
-  if (sa.state.kind !== 'established') return;
-  for (const child of sa.state.children) {
-    if (child.settled || !which(child)) continue;
-    setChildren(sa, (children) => children.map((each) => (each === child ? { ...child, settled: true } : each)));
-    // One that had been superseded takes the place of an orphan all the same.
-    const waits = child.usage === 'deferred' || !hasCurrent(connection, child.config.name);
-    // A kernel that refuses to move the policies now is asked again: the peer counts on the pair.
-    if (waits) makeCurrent(core, at, sa, connection, child, 0);
-    followUpLater(core, at, sa, [], false);
-    retireOrphans(core, at, connection, child.config.reqid, child.installedAt);
-    hastenForgotten(core, at, connection);
+  for (const sa of connection.ikeSas) {
+    if (sa.state.kind !== 'established') continue;
+    for (const child of sa.state.children)
+      if (!child.settled && which(child, sa)) settleChild(core, at, connection, sa, child);
   }
+}
+
+function settleChild(core: Core, at: Instant, connection: Connection, sa: IkeSa, child: ChildSa): void {
+  setChildren(sa, (children) => children.map((each) => (each === child ? { ...child, settled: true } : each)));
+  // One that had been superseded takes the place of an orphan all the same.
+  const waits = child.usage === 'deferred' || !hasCurrent(connection, child.config.name);
+  // A kernel that refuses to move the policies now is asked again: the peer counts on the pair.
+  if (waits) makeCurrent(core, at, sa, connection, child, 0);
+  followUpLater(core, at, sa, [], false);
+  retireOrphans(core, at, connection, child.config.reqid, child.installedAt);
+  hastenForgotten(core, at, connection);
 }
 
 /** What the peer has forgotten may have been kept only because its successors were not known to be in use. */

@@ -8,6 +8,7 @@ import type { NegotiationFailure } from './outcome.ts';
 import { forgetAsked } from './requests.ts';
 import { hastenRetirement } from './retirement.ts';
 import type { IkeSa } from './state.ts';
+import { inherit } from './succession.ts';
 import type { Instant } from './types.ts';
 
 /**
@@ -18,7 +19,9 @@ import type { Instant } from './types.ts';
 export function closeIkeSa(core: Core, at: Instant, sa: IkeSa, reason: CloseReason, silent = false): void {
   const { connection, state } = sa;
   if (state.kind === 'closed') return;
-  const wasEstablished = state.kind === 'established' || (state.kind === 'deleting' && state.established);
+  const hasStood = state.kind === 'established' || state.kind === 'rekeyed';
+  const wasEstablished = hasStood || (state.kind === 'deleting' && state.established);
+  if (connection !== undefined) inherit(core, at, connection, sa);
   if (connection !== undefined) removeAllChildren(core, at, sa, connection, reason);
   forgetSecrets(core, sa);
   sa.window.close();
@@ -85,6 +88,7 @@ function forgetSecrets(core: Core, sa: IkeSa): void {
       return;
     case 'authRequested':
     case 'established':
+    case 'rekeyed':
     case 'deleting':
       state.keys.wipe();
       return;

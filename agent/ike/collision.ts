@@ -80,7 +80,7 @@ const DECISIONS: Readonly<Record<PeerRequest, Readonly<Record<OwnOperation, Cell
     rekeyChild: DELETE,
     deleteChild: { ...DELETE, same: 'acknowledge' },
     rekeyIkeSa: DELETE,
-    deleteIkeSa: 'acknowledge',
+    deleteIkeSa: DELETE,
     rekeyedIkeSa: 'acknowledge',
   },
   rekeyIkeSa: {

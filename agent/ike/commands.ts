@@ -4,15 +4,17 @@ import { sameAuthentication, wipeSecrets } from './authentication.ts';
 import { orderPolicies } from './children.ts';
 import { closeIkeSa } from './closing.ts';
 import { attempt, isSatisfied, reauthenticate, scheduleAttempt } from './connecting.ts';
-import { type Connection, initiationOf, newConnection } from './connection.ts';
+import { type Connection, initiationOf, newConnection, standingIkeSa } from './connection.ts';
 import type { Core } from './core.ts';
 import type { CloseReason } from './fact.ts';
 import { sameIdentity } from './identity.ts';
 import { inherit, removeUnwanted } from './kernel-snapshot.ts';
 import { shortened } from './rekey-time.ts';
+import { rekeyIkeSa, rekeySoon } from './rekeying.ts';
 import { enqueue } from './requests.ts';
 import { removeOrphans, retiringAnyway } from './retirement.ts';
 import type { Established } from './state.ts';
+import { deleteRekeyed } from './succession.ts';
 import type { ChildConfig, Command, ConnectionConfig, Instant } from './types.ts';
 
 /** Carries out an order of the runtime. An unknown name is no failure: the connection is gone as it was to be. */
@@ -32,6 +34,12 @@ export function onCommand(core: Core, at: Instant, command: Command): void {
       return;
     case 'reauthenticate':
       withConnection(core, command.name, (connection) => reauthenticateNow(core, at, connection));
+      return;
+    case 'rekey':
+      withConnection(core, command.name, (connection) => rekeyStanding(core, at, connection));
+      return;
+    case 'rekeyChild':
+      withConnection(core, command.name, (connection) => rekeyChild(core, at, connection, command.child));
       return;
     case 'terminate':
       withConnection(core, command.name, (connection) => terminate(core, at, connection));
@@ -162,8 +170,20 @@ function remove(core: Core, at: Instant, connection: Connection): void {
 
 /** Where there is no IKE SA, whatever is begun brings new proofs anyway. */
 function reauthenticateNow(core: Core, at: Instant, connection: Connection): void {
-  const standing = connection.ikeSas.findLast((sa) => sa.state.kind === 'established');
+  const standing = standingIkeSa(connection);
   if (standing !== undefined) reauthenticate(core, at, connection, standing);
+}
+
+function rekeyStanding(core: Core, at: Instant, connection: Connection): void {
+  const standing = standingIkeSa(connection);
+  if (standing !== undefined) rekeyIkeSa(core, at, connection, standing);
+}
+
+function rekeyChild(core: Core, at: Instant, connection: Connection, name: string): void {
+  for (const sa of connection.ikeSas) {
+    if (sa.state.kind !== 'established') continue;
+    for (const child of sa.state.children) if (child.config.name === name) rekeySoon(core, at, sa, child);
+  }
 }
 
 /** A connection that is to be up by itself comes up again. */
@@ -175,6 +195,7 @@ function terminate(core: Core, at: Instant, connection: Connection): void {
 function endAll(core: Core, at: Instant, connection: Connection, reason: CloseReason): void {
   for (const sa of [...connection.ikeSas]) {
     if (sa.state.kind === 'established') enqueue(core, at, sa, { kind: 'deleteIkeSa', reason });
+    else if (sa.state.kind === 'rekeyed') deleteRekeyed(core, at, sa, sa.state, reason);
     else if (sa.state.kind !== 'deleting') closeIkeSa(core, at, sa, reason);
   }
   connection.nextAttemptAt = undefined;

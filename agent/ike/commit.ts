@@ -10,6 +10,7 @@ import { securedBy, sendRequest, storeResponse } from './protected-message.ts';
 import { enqueue, sendQueued } from './requests.ts';
 import { settleNew } from './settle.ts';
 import type { IkeSa } from './state.ts';
+import { succeed } from './succession.ts';
 import type { Instant } from './types.ts';
 
 /** Makes an outcome true: state, response, kernel, follow-up requests, in the order that no packet is lost by. */
@@ -46,6 +47,9 @@ export function commit(
     settleLater(core, sa, at);
   }
   for (const fact of outcome.facts ?? []) core.report(fact);
+  if (outcome.succession !== undefined && connection !== undefined) {
+    succeed(core, at, sa, connection, outcome.succession);
+  }
   if (outcome.failure !== undefined) noteFailure(core, at, sa, connection, outcome.failure);
   if (outcome.remove !== undefined && connection !== undefined) {
     removeChildren(core, at, sa, connection, outcome.remove.inboundSpis, outcome.remove.reason);

@@ -1,6 +1,6 @@
 import { ZERO_SPI } from '../wire/header.ts';
 import { ExchangeType } from '../wire/registry.ts';
-import { type Connection, childrenOf, initiationOf, isConnecting } from './connection.ts';
+import { type Connection, childrenOf, initiationOf, isConnecting, standingIkeSa } from './connection.ts';
 import type { Core } from './core.ts';
 import { firstInitRequest } from './exchange/ike-sa-init.ts';
 import { NO_REASSEMBLIES } from './fragment.ts';
@@ -15,7 +15,7 @@ export function attempt(core: Core, at: Instant, connection: Connection): void {
   const { remoteAddress, localAddress, remotePort, name } = connection.config;
   if (remoteAddress === 'any' || core.connections.get(name) !== connection) return;
   if (isConnecting(connection) || isSatisfied(connection)) return;
-  const standing = connection.ikeSas.findLast((sa) => sa.state.kind === 'established');
+  const standing = standingIkeSa(connection);
   if (standing !== undefined && connection.replacing === 0) {
     askForMissing(core, at, connection, standing);
     return;

@@ -97,6 +97,11 @@ function childrenOfIkeSa({ state }: IkeSa): readonly ChildSa[] {
   return state.kind === 'established' ? state.children : NO_CHILDREN;
 }
 
+/** The newest IKE SA that has its place; undefined where there is none. */
+export function standingIkeSa(connection: Connection): IkeSa | undefined {
+  return connection.ikeSas.findLast(({ state }) => state.kind === 'established' && state.rivalOf === undefined);
+}
+
 /** Whether an IKE SA of ours is being set up. */
 export function isConnecting(connection: Connection): boolean {
   return connection.ikeSas.some((sa) => sa.role === 'initiator' && CONNECTING.has(sa.state.kind));

@@ -10,11 +10,12 @@ import { keepaliveAt, postponeKeepalive, sendKeepalive } from './keepalive.ts';
 import type { Limits } from './limits.ts';
 import type { NegotiationFailure } from './outcome.ts';
 import { repetition } from './protected-message.ts';
-import { childDeadline, tendChildren } from './rekeying.ts';
+import { childDeadline, rekeyIkeSa, tendChildren } from './rekeying.ts';
 import { enqueue, sendQueued } from './requests.ts';
 import { keepUnanswered, removeRetired } from './retirement.ts';
 import { followUp, settle } from './settle.ts';
 import type { Established, IkeSa } from './state.ts';
+import { endRekeyed } from './succession.ts';
 import type { Instant } from './types.ts';
 
 /** When something is to be done for an IKE SA; undefined when only the peer can go on. */
@@ -41,6 +42,9 @@ export function ikeSaDeadline(sa: IkeSa, limits: Limits): Instant | undefined {
       consider(state.endsAt);
       consider(keepaliveAt(sa));
       for (const child of state.children) consider(childDeadline(child));
+      break;
+    case 'rekeyed':
+      consider(state.deleteAt);
       break;
     case 'initRequested':
     case 'authRequested':
@@ -72,6 +76,9 @@ export function onIkeSaDeadline(core: Core, at: Instant, sa: IkeSa): void {
     return;
   }
   if (pending !== undefined && pending.repeatAt <= at) repeat(core, at, sa);
+  if (state.kind === 'rekeyed' && connection !== undefined && state.deleteAt <= at) {
+    endRekeyed(core, at, connection, sa, state);
+  }
   if (state.kind === 'established' && connection !== undefined) whileEstablished(core, at, sa, state, connection);
 }
 
@@ -104,10 +111,8 @@ function whileEstablished(core: Core, at: Instant, sa: IkeSa, state: Established
   if (state.settleAt !== undefined && state.settleAt <= at) settle(core, at, connection, sa);
   tendChildren(core, at, connection, sa);
   if (sa.state.kind !== 'established') return;
-  if (state.rekeyAt <= at || sa.window.exhausted) {
-    sa.state = { ...sa.state, rekeyAt: at + core.context.limits.rekeyRetryMs };
-    reauthenticate(core, at, connection, sa);
-  }
+  if (sa.state.rekeyAt <= at || sa.window.exhausted) rekeyIkeSa(core, at, connection, sa);
+  if (sa.state.kind !== 'established') return;
   if (state.reauthenticateAt !== undefined && state.reauthenticateAt <= at) {
     sa.state = { ...sa.state, reauthenticateAt: at + core.context.limits.rekeyRetryMs };
     reauthenticate(core, at, connection, sa);
@@ -146,6 +151,11 @@ function expire(core: Core, at: Instant, sa: IkeSa, connection: Connection | und
 
 function giveUp(core: Core, at: Instant, sa: IkeSa): void {
   const { state, connection } = sa;
+  // Whether the peer is alive is asked on the successor.
+  if (state.kind === 'rekeyed') {
+    sa.window.close();
+    return;
+  }
   if (state.kind === 'established' || state.kind === 'deleting') {
     if (state.kind === 'established' && isHeard(at, sa)) return;
     const keeps = state.peerIsAgent && connection !== undefined && isConfigured(core, connection);

@@ -38,6 +38,7 @@ export type CloseReason =
   | 'deletedLocally'
   | 'peerDead'
   | 'replaced'
+  | 'rekeyed'
   | 'duplicate'
   | 'negotiationFailed'
   | 'protocolViolation'
@@ -108,6 +109,18 @@ export type Fact =
       readonly by: 'us' | 'peer';
       readonly replacedInboundSpi: number;
       readonly inboundSpi: number;
+    }
+  /** An IKE SA has taken the place of another one by a rekey, in which the initiator is the side that asked. */
+  | {
+      readonly kind: 'ikeSaRekeyed';
+      readonly connection: string;
+      readonly ikeSa: number;
+      readonly replaced: number;
+      readonly role: 'initiator' | 'responder';
+      readonly path: Path;
+      readonly initiatorSpi: string;
+      readonly responderSpi: string;
+      readonly suite: SuiteText;
     }
   /** A rekey came to nothing on the IKE SA that stands; a new one is negotiated. `child` is empty for the IKE SA itself. */
   | {

@@ -73,6 +73,33 @@ describe('an endpoint whose connections are gone', () => {
     expect(alive.size).toBe(0);
   });
 
+  it.each(['rekey', 'rekeyChild'] as const)(
+    'remembers nothing of peers that fall silent at any message of a %s, by one end or by both at once',
+    (kind) => {
+      const children = [childConfig({ proposals: [proposal('aes256gcm16', 'x25519', 'esn')] })];
+      for (let messages = 0; messages < 16; messages += 1) {
+        const { crypto, alive } = counting();
+        const pair = new Pair({ crypto }).configure({ children }, { children }).settle().advance(10_000);
+        const begun = messages % 2 === 0 ? [pair.left] : [pair.left, pair.right];
+        for (const side of begun) pair.command(side, { kind, name: pair.other(side).name, child: 'hosts' });
+        for (let message = 0; message < messages / 2; message += 1) {
+          pair.fire();
+          if (pair.wire.length > 0) pair.deliver();
+        }
+        pair.advanceLosing(20_000);
+        pair.command(pair.left, { kind: 'removeConnection', name: 'right' });
+        pair.command(pair.right, { kind: 'removeConnection', name: 'left' });
+        pair.advanceLosing(300_000);
+        for (const side of [pair.left, pair.right]) {
+          expect(tables(pair, side), `${messages} messages`).toEqual({ ...NOTHING, halfOpen: 0 });
+          expect([pair.sas(side), pair.policies(side)]).toEqual([[], []]);
+          expect(side.endpoint.nextDeadline()).toBeUndefined();
+        }
+        expect(alive.size, `${messages} messages`).toBe(0);
+      }
+    },
+  );
+
   it('remembers nothing of peers that fall silent at any message, or of kernels that refuse', () => {
     for (let messages = 0; messages < 6; messages += 1) {
       const { crypto, alive } = counting();

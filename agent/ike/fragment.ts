@@ -161,7 +161,7 @@ function keep(core: Core, sa: IkeSa, reassembly: Reassembly, fragment: Fragment)
 
 /** A peer that has not said who it is, or has not proved it. */
 function isStranger(sa: IkeSa): boolean {
-  return sa.state.kind !== 'established' && sa.state.kind !== 'deleting';
+  return sa.state.kind !== 'established' && sa.state.kind !== 'rekeyed' && sa.state.kind !== 'deleting';
 }
 
 function begunOf(sa: IkeSa, response: boolean, messageId: number): Reassembly | undefined {

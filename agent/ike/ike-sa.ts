@@ -1,4 +1,4 @@
-import { err, ok, type Result } from '../result.ts';
+import { ok, type Result } from '../result.ts';
 import {
   parseCreateChildRequest,
   parseCreateChildResponse,
@@ -6,11 +6,14 @@ import {
   parseIkeAuthResponse,
   parseIkeSaInitResponse,
   parseInformational,
+  parseRekeyIkeResponse,
 } from '../wire/grammar.ts';
 import type { Payload } from '../wire/payloads/payload.ts';
-import { ExchangeType, NotifyType } from '../wire/registry.ts';
+import { ExchangeType, NotifyType, Protocol } from '../wire/registry.ts';
 import { settleAnswered, settleGranted } from './children.ts';
+import { decide } from './collision.ts';
 import { commit } from './commit.ts';
+import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
 import { isAboutToEnd, isDelete } from './ending.ts';
 import { onCreateChildResponse } from './exchange/create-child-sa.ts';
@@ -18,6 +21,8 @@ import { onCreateChildRequest } from './exchange/create-child-sa-responder.ts';
 import { onAuthRequest, onAuthResponse } from './exchange/ike-auth.ts';
 import { onInitResponse } from './exchange/ike-sa-init.ts';
 import { onInformationalRequest, onInformationalResponse } from './exchange/informational.ts';
+import { onRekeyIkeRequest, onRekeyIkeResponse } from './exchange/rekey-ike-sa.ts';
+import type { Fact } from './fact.ts';
 import { notify } from './notify.ts';
 import { isAuthentic, open, type Received } from './opening.ts';
 import type { HandledRequest, Outcome, Refusal } from './outcome.ts';
@@ -25,8 +30,10 @@ import { noteProofOfLife } from './path.ts';
 import { refuseRequest, refuseResponse, syntaxError } from './refusing.ts';
 import { forgetAsked } from './requests.ts';
 import { hastenRetirement } from './retirement.ts';
-import type { IkeSa } from './state.ts';
+import type { AskedChild, AskedIkeSa, Deleting, Established, IkeSa, Rekeyed } from './state.ts';
+import { acceptRival } from './succession.ts';
 import type { Instant } from './types.ts';
+import { ownOperation } from './under-way.ts';
 
 /**
  * One message for an IKE SA: authenticate, then message ID, then form, then the exchange, then commit. Whatever fails
@@ -77,7 +84,7 @@ function receiveRequest(core: Core, at: Instant, sa: IkeSa, received: Received):
   const result = payloads.ok ? handleRequest(core, at, sa, payloads.value, handled) : syntaxError(sa, payloads.error);
   if (result.ok) commit(core, at, sa, result.value, handled);
   else refuseRequest(core, at, sa, result.error, handled);
-  if (sa.connection !== undefined) settleGranted(core, at, sa, sa.connection, granted);
+  if (sa.connection !== undefined) settleGranted(core, at, sa.connection, granted);
 }
 
 /**
@@ -123,6 +130,7 @@ function isExpectedRequest(sa: IkeSa, exchangeType: number): boolean {
     case 'initAnswered':
       return exchangeType === ExchangeType.IKE_AUTH;
     case 'established':
+    case 'rekeyed':
     case 'deleting':
       return exchangeType === ExchangeType.INFORMATIONAL || exchangeType === ExchangeType.CREATE_CHILD_SA;
     default:
@@ -148,23 +156,43 @@ function handleRequest(
     const candidates = state.candidates.filter((each) => core.connections.get(each.config.name) === each);
     return onAuthRequest(core, at, candidates, { handshake: state.handshake, keys: state.keys }, received);
   }
-  if ((state.kind !== 'established' && state.kind !== 'deleting') || connection === undefined) {
-    throw new Error(`a ${state.kind} IKE SA handles no request`);
-  }
-  if (handled.exchangeType === ExchangeType.CREATE_CHILD_SA) {
-    const request = parseCreateChildRequest(payloads);
-    if (!request.ok) return syntaxError(sa, request.error);
-    if (state.kind === 'deleting' || isAboutToEnd(sa)) {
-      return err({ kind: 'answer', notify: notify(NotifyType.TEMPORARY_FAILURE), text: 'the IKE SA is being deleted' });
-    }
-    if (request.value.kind === 'rekeyIke') {
-      const text = 'IKE SAs are replaced, not rekeyed';
-      return err({ kind: 'answer', notify: notify(NotifyType.NO_ADDITIONAL_SAS), text });
-    }
-    return onCreateChildRequest(core, sa, state, connection, request.value);
-  }
+  if (connection === undefined) throw new Error(`a ${state.kind} IKE SA handles no request`);
+  if (handled.exchangeType === ExchangeType.CREATE_CHILD_SA)
+    return handleCreateChild(core, at, sa, connection, payloads);
   const request = parseInformational(payloads);
-  return request.ok ? onInformationalRequest(state, connection, request.value) : syntaxError(sa, request.error);
+  if (!request.ok) return syntaxError(sa, request.error);
+  if (request.value.deletes.some(({ protocol }) => protocol !== Protocol.IKE)) acceptRival(core, at, connection, sa);
+  return onInformationalRequest(sa, standing(sa), connection, request.value);
+}
+
+/** Something of ours that is under way may be in the way of whatever the peer wants (`collision.ts`). */
+function handleCreateChild(
+  core: Core,
+  at: Instant,
+  sa: IkeSa,
+  connection: Connection,
+  payloads: readonly Payload[],
+): Result<Outcome, Refusal> {
+  const parsed = parseCreateChildRequest(payloads);
+  if (!parsed.ok) return syntaxError(sa, parsed.error);
+  acceptRival(core, at, connection, sa);
+  const request = parsed.value;
+  const state = standing(sa);
+  const wanted = request.kind === 'rekeyIke' ? 'rekeyIkeSa' : request.kind;
+  const own = ownOperation(sa, state);
+  const decision = decide(wanted, own, 'other');
+  if (state.kind !== 'established' || decision === 'temporaryFailure') {
+    const { name } = connection.config;
+    const fact: Fact = { kind: 'collision', connection: name, child: '', request: wanted, own, decision };
+    return ok({ next: state, reply: [notify(NotifyType.TEMPORARY_FAILURE)], facts: [fact] });
+  }
+  if (request.kind === 'rekeyIke') return onRekeyIkeRequest(core, sa, state, connection, request);
+  return onCreateChildRequest(core, sa, state, connection, request);
+}
+
+function standing({ state }: IkeSa): Established | Rekeyed | Deleting {
+  if (state.kind === 'established' || state.kind === 'rekeyed' || state.kind === 'deleting') return state;
+  throw new Error(`a ${state.kind} IKE SA handles no request`);
 }
 
 function receiveResponse(core: Core, at: Instant, sa: IkeSa, received: Received): void {
@@ -237,20 +265,37 @@ function handleResponse(core: Core, at: Instant, sa: IkeSa, payloads: readonly P
     if (!response.ok) return syntaxError(sa, response.error);
     return onAuthResponse(core, at, state, connection, response.value);
   }
-  const asked = state.kind === 'established' ? state.asked : undefined;
-  if (state.kind === 'established' && connection !== undefined && asked !== undefined && asked.kind !== 'deleteChild') {
-    const response = parseCreateChildResponse(payloads);
-    if (!response.ok) return syntaxError(sa, response.error);
-    if (isAboutToEnd(sa)) {
-      forgetAsked(core, state);
-      return ok({ next: { ...state, asked: undefined } });
-    }
-    return onCreateChildResponse(core, at, state, connection, asked, response.value);
+  if (state.kind === 'established' && connection !== undefined && state.asked !== undefined) {
+    const { asked } = state;
+    if (asked.kind !== 'deleteChild') return handleCreated(core, at, sa, state, connection, asked, payloads);
   }
   const response = parseInformational(payloads);
   if (!response.ok) return syntaxError(sa, response.error);
   if (state.kind === 'deleting') return { ok: true, value: { next: state, close: state.reason } };
   return { ok: true, value: onInformationalResponse(state, connection, response.value) };
+}
+
+function handleCreated(
+  core: Core,
+  at: Instant,
+  sa: IkeSa,
+  state: Established,
+  connection: Connection,
+  asked: AskedChild | AskedIkeSa,
+  payloads: readonly Payload[],
+): Result<Outcome, Refusal> {
+  if (asked.kind === 'rekeyIkeSa') {
+    const response = parseRekeyIkeResponse(payloads);
+    if (!response.ok) return syntaxError(sa, response.error);
+    return onRekeyIkeResponse(core, at, state, connection, asked, response.value);
+  }
+  const response = parseCreateChildResponse(payloads);
+  if (!response.ok) return syntaxError(sa, response.error);
+  if (isAboutToEnd(sa)) {
+    forgetAsked(core, state);
+    return ok({ next: { ...state, asked: undefined } });
+  }
+  return onCreateChildResponse(core, at, state, connection, asked, response.value);
 }
 
 function nameOfPeer(sa: IkeSa): string {

@@ -96,6 +96,8 @@ export interface Limits {
   readonly rekeyPatienceMs: number;
   /** How long the peer has to delete what its rekey has replaced, before we do. */
   readonly rekeyedGraceMs: number;
+  /** IKE SAs of one peer that have been rekeyed and wait for their Delete. */
+  readonly rekeyedIkeSas: number;
   /** How often a responder looks whether the initiator sends on a new pair, which is when it does so too. */
   readonly switchCheckMs: number;
   /** Longest silence towards a peer that a NAT stands in front of us for. */
@@ -178,6 +180,8 @@ export const DEFAULT_LIMITS: Limits = {
   rekeyPatienceMs: 180_000,
   // A Delete is repeated for ten seconds.
   rekeyedGraceMs: 15_000,
+  // Two of a crossing, and one of the rekey before.
+  rekeyedIkeSas: 3,
   switchCheckMs: 500,
   // The default of RFC 3948 §4; NATs forget UDP after 30 s at the earliest.
   keepaliveMs: 20_000,

@@ -1,4 +1,5 @@
-import type { ChildKeys } from '../crypto/keymat.ts';
+import type { ChildKeys, IkeKeys, IkeRole } from '../crypto/keymat.ts';
+import type { IkeSpi } from '../wire/header.ts';
 import type { NotifyPayload } from '../wire/payloads/notify.ts';
 import type { Payload } from '../wire/payloads/payload.ts';
 import type { ChildAgreement, ChildSa } from './child-sa.ts';
@@ -6,6 +7,7 @@ import type { Connection } from './connection.ts';
 import type { CloseReason, DropReason, Fact, FailureReason } from './fact.ts';
 import type { NatSituation } from './natd.ts';
 import type { IkeSaState, QueuedRequest } from './state.ts';
+import type { IkeCryptography } from './suite.ts';
 import type { Path, VerificationJob } from './types.ts';
 
 /** What an exchange handler decided. Nothing of it has happened until `ike-sa.ts` commits it. */
@@ -20,6 +22,11 @@ export interface Outcome {
   /** Requests for when the window is free. */
   readonly enqueue?: readonly QueuedRequest[];
   readonly install?: NewPair;
+  /**
+   * The IKE SA is rekeyed: by what was agreed on, or, where our request came to nothing, by `rival`, which the peer has
+   * made meanwhile.
+   */
+  readonly succession?: { readonly agreed: AgreedIkeSa | undefined; readonly rival: number | undefined };
   /** Inbound SPIs of Child SAs that end. */
   readonly remove?: { readonly inboundSpis: readonly number[]; readonly reason: CloseReason };
   /** What was asked for is not to be had on this IKE SA: a new one is to take its place. */
@@ -36,6 +43,18 @@ export interface Outcome {
   readonly verify?: VerificationJob;
   readonly failure?: NegotiationFailure;
   readonly facts?: readonly Fact[];
+}
+
+/** An IKE SA that a rekey has agreed on. */
+export interface AgreedIkeSa {
+  /** Ours in it: whoever has asked is the initiator. */
+  readonly role: IkeRole;
+  readonly localSpi: IkeSpi;
+  readonly remoteSpi: IkeSpi;
+  readonly keys: IkeKeys;
+  readonly cryptography: IkeCryptography;
+  /** min(Ni, Nr) of the exchange. */
+  readonly lowestNonce: Uint8Array;
 }
 
 /** A Child SA that was agreed on. */

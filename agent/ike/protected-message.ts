@@ -23,6 +23,7 @@ export interface Secured {
 export function securedBy(state: IkeSaState): Secured | undefined {
   switch (state.kind) {
     case 'established':
+    case 'rekeyed':
     case 'deleting':
       return { keys: state.keys, cryptography: state.cryptography };
     case 'authRequested':

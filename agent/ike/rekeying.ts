@@ -14,11 +14,32 @@ import { isReplaced } from './under-way.ts';
  * while what is there stays in use.
  */
 
-/** A Child SA has reached a soft limit. */
+/** A Child SA has reached a soft limit, or is to be rekeyed by order. */
 export function rekeySoon(core: Core, at: Instant, sa: IkeSa, child: ChildSa): void {
   if (child.rekey !== undefined) return;
   change(sa, child, { rekey: { at, since: at } });
   core.touch(sa);
+}
+
+/** The lifetime of an IKE SA is over, or it is to be rekeyed by order. */
+export function rekeyIkeSa(core: Core, at: Instant, connection: Connection, sa: IkeSa): void {
+  const { state, queue } = sa;
+  if (state.kind !== 'established') return;
+  const { rekeyRetryMs, rekeyPatienceMs } = core.context.limits;
+  const rekeyAt = at + rekeyRetryMs;
+  if (connection.replacing !== 0 || state.endsAt !== undefined || state.rivalOf !== undefined) {
+    sa.state = { ...state, rekeyAt, rekeyingSince: undefined };
+    return;
+  }
+  const since = state.rekeyingSince ?? at;
+  if (at - since < rekeyPatienceMs) {
+    sa.state = { ...state, rekeyAt, rekeyingSince: since };
+    const isAsked = state.asked?.kind === 'rekeyIkeSa' || queue.some(({ kind }) => kind === 'rekeyIkeSa');
+    if (!isAsked) enqueue(core, at, sa, { kind: 'rekeyIkeSa', group: undefined });
+    return;
+  }
+  sa.state = { ...state, rekeyAt, rekeyingSince: undefined };
+  giveUpOnRekey(core, at, connection, sa, '');
 }
 
 /** When something is to be done for a Child SA by itself. */
@@ -52,8 +73,13 @@ function rekeyDue(core: Core, at: Instant, connection: Connection, sa: IkeSa, ch
     return;
   }
   change(sa, child, { rekey: { at: again, since: at } });
-  const name = connection.config.name;
-  core.report({ kind: 'rekeyFailed', connection: name, child: child.config.name, reason: 'timeout', by: 'peer' });
+  giveUpOnRekey(core, at, connection, sa, child.config.name);
+}
+
+/** The peer has never had time: a new IKE SA brings what was asked for. */
+function giveUpOnRekey(core: Core, at: Instant, connection: Connection, sa: IkeSa, child: string): void {
+  const { name } = connection.config;
+  core.report({ kind: 'rekeyFailed', connection: name, child, reason: 'timeout', by: 'peer' });
   reauthenticate(core, at, connection, sa);
 }
 

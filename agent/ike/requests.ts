@@ -5,6 +5,7 @@ import type { Core } from './core.ts';
 import { type EndingRequest, isAboutToEnd, isEnding, isOfUseUntilSent, isToBeDeleted } from './ending.ts';
 import { createChildRequest, type Wanted } from './exchange/create-child-sa.ts';
 import { type InformationalRequest, informationalRequest } from './exchange/informational.ts';
+import { rekeyIkeRequest } from './exchange/rekey-ike-sa.ts';
 import type { CloseReason } from './fact.ts';
 import { settleLater } from './follow-up.ts';
 import { type Secured, sendRequest } from './protected-message.ts';
@@ -59,6 +60,9 @@ export function sendQueued(core: Core, at: Instant, sa: IkeSa): void {
     case 'createChild':
       askForChild(core, at, sa, state, connection, request);
       return;
+    case 'rekeyIkeSa':
+      askForIkeSa(core, at, sa, state, connection, request.group);
+      return;
     case 'rekeyChild':
       askForSuccessor(core, at, sa, state, connection, request);
       return;
@@ -79,8 +83,8 @@ export function endWith(core: Core, at: Instant, sa: IkeSa, secured: Secured, re
   inform(core, at, sa, secured, request, deleteTimeoutMs);
   forgetAsked(core, state);
   const { keys, cryptography } = secured;
-  const established = state.kind === 'established';
-  const peerIsAgent = established && state.peerIsAgent;
+  const established = state.kind === 'established' || state.kind === 'rekeyed';
+  const peerIsAgent = state.kind === 'established' && state.peerIsAgent;
   sa.state = { kind: 'deleting', reason, established, peerIsAgent, keys, cryptography };
 }
 
@@ -95,7 +99,7 @@ export function forgetAsked(core: Core, state: IkeSaState): void {
       return;
     case 'established':
       if (state.asked === undefined || state.asked.kind === 'deleteChild') return;
-      core.espSpis.delete(state.asked.offer.inboundSpi);
+      if (state.asked.kind !== 'rekeyIkeSa') core.espSpis.delete(state.asked.offer.inboundSpi);
       state.asked.key?.ephemeral.wipe();
       return;
     default:
@@ -137,6 +141,27 @@ function askForSuccessor(
     return;
   }
   sendCreateChild(core, at, sa, state, rekeyed.config, { rekeyed, group }, connection.config.liveness.timeoutMs);
+}
+
+/** Not where the peer has forgotten the IKE SA, or has just rekeyed another one by it. */
+function askForIkeSa(
+  core: Core,
+  at: Instant,
+  sa: IkeSa,
+  state: Established,
+  connection: Connection,
+  group: number | undefined,
+): void {
+  const wanted = state.endsAt === undefined && state.rivalOf === undefined;
+  const request = wanted ? rekeyIkeRequest(core, connection, state, group) : undefined;
+  if (request === undefined) {
+    sendQueued(core, at, sa);
+    return;
+  }
+  const { asked, payloads } = request;
+  const { timeoutMs } = connection.config.liveness;
+  sa.state = { ...state, asked };
+  sendRequest(core, at, sa, state, { exchangeType: ExchangeType.CREATE_CHILD_SA, payloads, timeoutMs });
 }
 
 function sendCreateChild(

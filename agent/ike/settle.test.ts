@@ -200,7 +200,7 @@ describe('a peer that has lost its memory', () => {
   });
 
   it('an INITIAL_CONTACT is said once, not at every new IKE SA', () => {
-    const pair = new Pair().configure({ ikeLifetimeMs: 100_000 }).settle();
+    const pair = new Pair().configure({ reauthenticationMs: 100_000 }).settle();
     pair.advance(101_000);
     expect(pair.left.facts.filter((fact) => fact.kind === 'ikeSaEstablished')).toHaveLength(2);
     expect(pair.right.facts.filter((fact) => fact.kind === 'ikeSaClosed')).toMatchObject([{ reason: 'deletedByPeer' }]);

@@ -33,7 +33,7 @@ export function settleNew(core: Core, at: Instant, connection: Connection, sa: I
   let settleAt = at;
   for (const other of connection.ikeSas) {
     if (other === sa || other.state.kind !== 'established') continue;
-    if (initialContact && other.state.establishedAt <= sa.startedAt) {
+    if (initialContact && other.state.authenticatedAt <= sa.startedAt) {
       // Its SAs stay until the new ones are in use: a restarted peer's kernel still has them.
       other.state = { ...other.state, endsAt: at + limits.forgottenGraceMs };
       core.touch(other);
@@ -76,8 +76,9 @@ export function settle(core: Core, at: Instant, connection: Connection, sa: IkeS
 function settleBetween(core: Core, at: Instant, connection: Connection, sa: IkeSa, other: IkeSa): void {
   if (sa.state.kind !== 'established' || other.state.kind !== 'established') return;
   if (other.state.endsAt !== undefined || sa.state.endsAt !== undefined) return;
+  if (other.state.rivalOf !== undefined || sa.state.rivalOf !== undefined) return;
   const { duplicateDelayMs, duplicateGraceMs } = core.context.limits;
-  const bothSince = Math.max(sa.state.establishedAt, other.state.establishedAt);
+  const bothSince = Math.max(sa.state.authenticatedAt, other.state.authenticatedAt);
   const overdueAt = bothSince + duplicateDelayMs + duplicateGraceMs;
   const { loser, winner, judge } = decide(sa, sa.state, other, other.state);
   if (isSilent(winner)) {
@@ -107,8 +108,8 @@ function decide(
   right: IkeSa,
   rightState: Established,
 ): { readonly loser: IkeSa; readonly winner: IkeSa; readonly judge: IkeSa } {
-  const leftIsNewer = left.replaces === right.number || left.startedAt >= rightState.establishedAt;
-  const rightIsNewer = right.replaces === left.number || right.startedAt >= leftState.establishedAt;
+  const leftIsNewer = left.replaces === right.number || left.startedAt >= rightState.authenticatedAt;
+  const rightIsNewer = right.replaces === left.number || right.startedAt >= leftState.authenticatedAt;
   if (leftIsNewer !== rightIsNewer) {
     const [winner, loser] = leftIsNewer ? [left, right] : [right, left];
     return { loser, winner, judge: winner };

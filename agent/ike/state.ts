@@ -115,14 +115,32 @@ export interface Established {
   /** What our open request asks for, where requests of the peer may collide with it. */
   readonly asked: Asked | undefined;
   readonly followUp: FollowUp | undefined;
-  /** When to rekey the IKE SA. */
+  /** When to rekey the IKE SA, and since when that has been tried. */
   readonly rekeyAt: Instant;
+  readonly rekeyingSince: Instant | undefined;
   /** When to replace it by one with new proofs of identity; undefined for never. */
   readonly reauthenticateAt: Instant | undefined;
   /** When to end what this IKE SA or a newer pair in it has taken the place of; undefined where there is nothing. */
   readonly settleAt: Instant | undefined;
   /** When it ends without a Delete, because the peer has forgotten it (INITIAL_CONTACT); else undefined. */
   readonly endsAt: Instant | undefined;
+  /**
+   * Of one by which the peer has rekeyed another one while a rekey of ours is open: which of the two stays is known when
+   * ours is answered, by min(Ni, Nr) of both exchanges (RFC 7296 §2.8.2).
+   */
+  readonly rivalOf: { readonly ikeSa: number; readonly lowestNonce: Uint8Array } | undefined;
+}
+
+/** Another IKE SA has taken its place by a rekey, and its Child SAs: only its Delete is awaited, which is the peer's. */
+export interface Rekeyed {
+  readonly kind: 'rekeyed';
+  readonly reason: CloseReason;
+  /** The other one, by number. */
+  readonly successor: number;
+  /** When we delete it all the same. */
+  readonly deleteAt: Instant;
+  readonly keys: IkeKeys;
+  readonly cryptography: IkeCryptography;
 }
 
 /** Our Delete for the IKE SA is out; only its answer is awaited. */
@@ -142,7 +160,15 @@ export interface Closed {
   readonly expiresAt: Instant;
 }
 
-export type IkeSaState = InitRequested | InitAnswered | AuthRequested | Verifying | Established | Deleting | Closed;
+export type IkeSaState =
+  | InitRequested
+  | InitAnswered
+  | AuthRequested
+  | Verifying
+  | Established
+  | Rekeyed
+  | Deleting
+  | Closed;
 
 /**
  * Requests that wait until the kernel has had its say about what was just installed: a further request tells the peer
@@ -157,7 +183,7 @@ export interface FollowUp {
 }
 
 /** What our open request asks for. */
-export type Asked = AskedChild | AskedDelete;
+export type Asked = AskedChild | AskedIkeSa | AskedDelete;
 
 /** The Child SA that our open CREATE_CHILD_SA asks for. */
 export type AskedChild = AskedFurtherChild | AskedSuccessor;
@@ -185,6 +211,18 @@ interface AskedPair {
   readonly deleted: readonly number[];
 }
 
+/** The IKE SA that our open CREATE_CHILD_SA asks for, to take the place of this one. */
+export interface AskedIkeSa {
+  readonly kind: 'rekeyIkeSa';
+  readonly localSpi: IkeSpi;
+  readonly nonce: Uint8Array;
+  readonly key: { readonly group: number; readonly ephemeral: EphemeralKey };
+  /** Whether the peer has asked for another group once. */
+  readonly retried: boolean;
+  /** The IKE SA by which the peer has rekeyed this one meanwhile, by number. */
+  readonly rival: number | undefined;
+}
+
 /** A pair that is out of use, which the peer has been told and has not answered yet. */
 interface AskedDelete {
   readonly kind: 'deleteChild';
@@ -199,6 +237,7 @@ export type QueuedRequest =
   /** By the name of its configuration; `group` where the peer asked for another one. */
   | { readonly kind: 'createChild'; readonly child: string; readonly group: number | undefined }
   | { readonly kind: 'rekeyChild'; readonly inboundSpi: number; readonly group: number | undefined }
+  | { readonly kind: 'rekeyIkeSa'; readonly group: number | undefined }
   /** Tells the peer why its proof was refused, and deletes (RFC 7296 §2.21.2). */
   | { readonly kind: 'authenticationFailed' };
 
@@ -235,7 +274,7 @@ export interface IkeSa {
   /** Last authenticated message of the peer. */
   lastHeardAt: Instant;
   /** The IKE SA that this one is to replace, by number; 0 for none. */
-  readonly replaces: number;
+  replaces: number;
   /** Counter of IVs that must not repeat under a key (RFC 5282 §3.1). */
   nextIv: number;
   /** Position of the earliest timer that was set for it; see `timers.ts`. */

@@ -42,7 +42,7 @@ function ikeSaStatus(sa: IkeSa): IkeSaStatus {
   const established = state.kind === 'established';
   return {
     number: sa.number,
-    state: established || state.kind === 'deleting' ? state.kind : 'connecting',
+    state: established || state.kind === 'deleting' || state.kind === 'rekeyed' ? state.kind : 'connecting',
     role: sa.role,
     path: sa.path,
     initiatorSpi: initiator ? sa.localSpi : sa.remoteSpi,

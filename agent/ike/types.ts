@@ -130,6 +130,10 @@ export type Command =
   | { readonly kind: 'initiate'; readonly name: string }
   /** Makes a new IKE SA, with new proofs of who both sides are; the old one is in use until then. */
   | { readonly kind: 'reauthenticate'; readonly name: string }
+  /** Rekeys the IKE SA now. */
+  | { readonly kind: 'rekey'; readonly name: string }
+  /** Rekeys one Child SA now. */
+  | { readonly kind: 'rekeyChild'; readonly name: string; readonly child: string }
   /** Deletes the connection's SAs, telling the peer; its policies stay. */
   | { readonly kind: 'terminate'; readonly name: string }
   /** Deletes one Child SA, telling the peer. */
@@ -242,7 +246,8 @@ export interface ChildSaStatus {
 /** An IKE SA as `agent status` shows it. */
 export interface IkeSaStatus {
   readonly number: number;
-  readonly state: 'connecting' | 'established' | 'deleting';
+  /** `rekeyed`: another one has taken its place, and it waits for its Delete. */
+  readonly state: 'connecting' | 'established' | 'rekeyed' | 'deleting';
   readonly role: 'initiator' | 'responder';
   readonly path: Path;
   readonly initiatorSpi: string;

@@ -1,17 +1,17 @@
 import type { ChildSa } from './child-sa.ts';
 import type { OwnOperation, Target } from './collision.ts';
 import { isAboutToEnd, isToBeDeleted } from './ending.ts';
-import type { Deleting, Established, IkeSa } from './state.ts';
+import type { Deleting, Established, IkeSa, Rekeyed } from './state.ts';
 
 /** What we have under way on an IKE SA, as the table of collisions sees it (`collision.ts`). */
-export function ownOperation(sa: IkeSa, state: Established | Deleting): OwnOperation {
+export function ownOperation(sa: IkeSa, state: Established | Rekeyed | Deleting): OwnOperation {
+  if (state.kind === 'rekeyed') return 'rekeyedIkeSa';
   if (state.kind === 'deleting' || isAboutToEnd(sa)) return 'deleteIkeSa';
   return state.asked?.kind ?? 'none';
 }
 
 /** How the Child SA that the peer sends to with this SPI stands to what we have under way. */
-export function targetOf(sa: IkeSa, state: Established | Deleting, outboundSpi: number): Target {
-  if (state.kind === 'deleting') return 'unknown';
+export function targetOf(sa: IkeSa, state: Established, outboundSpi: number): Target {
   const { asked, children } = state;
   const child = children.find((each) => each.outboundSpi === outboundSpi);
   if (child === undefined)

@@ -136,14 +136,6 @@ describe('CREATE_CHILD_SA of a peer', () => {
     expect(peer.pair.status(peer.subject).ikeSas[0]?.children).toHaveLength(1);
   });
 
-  it('a request to rekey the IKE SA is refused with NO_ADDITIONAL_SAS, and nothing changes (RFC 7296 §4)', () => {
-    const peer = waiting().establish();
-    const before = JSON.stringify(peer.pair.sas(peer.subject));
-    expect(notifyTypes(ask(peer, rekeyIke(peer), NONCE, peer.ke))).toEqual([NotifyType.NO_ADDITIONAL_SAS]);
-    expect(JSON.stringify(peer.pair.sas(peer.subject))).toBe(before);
-    expect(peer.pair.status(peer.subject).ikeSas).toHaveLength(1);
-  });
-
   it.each([
     ['protocol 0', { protocol: 0, spi: new Uint8Array(0) }],
     ['the protocol of IKE', { protocol: 1, spi: new Uint8Array(8) }],
@@ -207,8 +199,3 @@ describe('CREATE_CHILD_SA of a peer', () => {
     expect(texts(peer.subject, 'negotiationFailed')).toHaveLength(1);
   });
 });
-
-function rekeyIke(peer: ScriptedPeer): Payload {
-  const sa = peer.sa as Extract<Payload, { kind: 'sa' }>;
-  return { kind: 'sa', proposals: sa.proposals.map((each) => ({ ...each, spi: new Uint8Array(8).fill(7) })) };
-}

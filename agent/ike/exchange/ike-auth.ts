@@ -252,9 +252,11 @@ function established(core: Core, at: Instant, connection: Connection, negotiated
     asked: undefined,
     followUp: undefined,
     rekeyAt: at + shortened(ikeLifetimeMs, jitter),
+    rekeyingSince: undefined,
     reauthenticateAt: reauthenticationMs && at + shortened(reauthenticationMs, jitter),
     settleAt: undefined,
     endsAt: undefined,
+    rivalOf: undefined,
   };
 }
 

@@ -5,11 +5,13 @@ import type { NotifyPayload } from '../../wire/payloads/notify.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
 import { NotifyType, Protocol } from '../../wire/registry.ts';
 import type { ChildSa } from '../child-sa.ts';
+import { decide } from '../collision.ts';
 import type { Connection } from '../connection.ts';
 import type { Fact } from '../fact.ts';
 import { hasNotify, notify } from '../notify.ts';
 import type { NegotiationFailure, Outcome, Refusal } from '../outcome.ts';
-import type { Deleting, Established, IkeSaState, QueuedRequest } from '../state.ts';
+import type { Deleting, Established, IkeSa, IkeSaState, QueuedRequest, Rekeyed } from '../state.ts';
+import { ownOperation, targetOf } from '../under-way.ts';
 import { spiFromProposal, spiToBytes } from './child-negotiation.ts';
 
 /**
@@ -21,16 +23,18 @@ import { spiFromProposal, spiToBytes } from './child-negotiation.ts';
 
 /** Answers a request of the peer. What follows the Delete of the IKE SA in the same message is not looked at. */
 export function onInformationalRequest(
-  state: Established | Deleting,
+  sa: IkeSa,
+  state: Established | Rekeyed | Deleting,
   connection: Connection,
   request: Informational,
 ): Result<Outcome, Refusal> {
   const failure = fatalNotify(connection, request);
   if (failure !== undefined || request.deletes.some((each) => each.protocol === Protocol.IKE)) {
-    return ok({ next: state, reply: [], close: 'deletedByPeer', ...(failure && { failure }) });
+    const close = state.kind === 'rekeyed' ? state.reason : 'deletedByPeer';
+    return ok({ next: state, reply: [], close, ...(failure && { failure }) });
   }
-  if (state.kind === 'deleting') return ok({ next: state, reply: [] });
-  const ended = deletedChildren(state, request.deletes);
+  if (state.kind !== 'established') return ok({ next: state, reply: [] });
+  const ended = deletedChildren(sa, state, request.deletes);
   const facts = unknownNotifies(connection, request.notifies);
   const next = rememberUnknown(state, request.deletes);
   if (ended.length === 0) return ok({ next, reply: [], facts });
@@ -56,7 +60,7 @@ export function onInformationalResponse(
 }
 
 /** A request of ours that this exchange carries. */
-export type InformationalRequest = Exclude<QueuedRequest, { kind: 'createChild' | 'rekeyChild' }>;
+export type InformationalRequest = Exclude<QueuedRequest, { kind: 'createChild' | 'rekeyChild' | 'rekeyIkeSa' }>;
 
 /** The payloads of a request of ours. */
 export function informationalRequest(request: InformationalRequest): readonly Payload[] {
@@ -74,15 +78,17 @@ export function informationalRequest(request: InformationalRequest): readonly Pa
 
 /**
  * The Child SAs that a Delete means: it lists what its sender receives on, which is what we send on (RFC 7296 §3.11).
+ * What we are deleting ourselves is not named again (§1.4.1).
  */
-function deletedChildren(state: Established, deletes: readonly DeletePayload[]): readonly ChildSa[] {
-  const spis = new Set(deletedSpis(deletes));
-  return state.children.filter((child) => spis.has(child.outboundSpi));
+function deletedChildren(sa: IkeSa, state: Established, deletes: readonly DeletePayload[]): readonly ChildSa[] {
+  const own = ownOperation(sa, state);
+  const spis = deletedSpis(deletes).filter((spi) => decide('deleteChild', own, targetOf(sa, state, spi)) === 'grant');
+  return state.children.filter((child) => spis.includes(child.outboundSpi));
 }
 
 /** The answer to our CREATE_CHILD_SA may be overtaken by the Delete of what it grants. */
 function rememberUnknown(state: Established, deletes: readonly DeletePayload[]): Established {
-  if (state.asked === undefined || state.asked.kind === 'deleteChild') return state;
+  if (state.asked?.kind !== 'createChild' && state.asked?.kind !== 'rekeyChild') return state;
   const unknown = deletedSpis(deletes).filter((spi) => !state.children.some((child) => child.outboundSpi === spi));
   const deleted = [...state.asked.deleted, ...unknown].slice(-MOST_REMEMBERED);
   return { ...state, asked: { ...state.asked, deleted } };

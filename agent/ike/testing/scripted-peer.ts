@@ -185,6 +185,32 @@ export class ScriptedPeer {
     ];
   }
 
+  /** Payloads that ask for, or grant, an IKE SA in the place of this one (RFC 7296 §1.3.2). */
+  ikeSa(localSpi: IkeSpi): Payload[] {
+    const proposals = offer('ike', [this.#proposal], spiBytes(localSpi), true);
+    return [{ kind: 'sa', proposals }, this.ni, this.ke];
+  }
+
+  /** This peer on the IKE SA that payloads of its own, by `ikeSa`, and of the subject have made: `theirs`. */
+  successor(role: IkeRole, localSpi: IkeSpi, theirs: readonly Payload[]): ScriptedPeer {
+    const sa = present(theirs.find((payload) => payload.kind === 'sa'));
+    const remoteSpi = spiFromBytes(present(sa.proposals[0]).spi);
+    const { data: remoteNonce } = present(theirs.find((payload) => payload.kind === 'nonce'));
+    const secret = this.#ephemeral.derive(present(theirs.find((payload) => payload.kind === 'ke')).data);
+    if (!secret.ok) throw new Error(secret.error.reason);
+    const next = new ScriptedPeer(this.pair, this.options);
+    const initiator = role === 'initiator';
+    const [initiatorNonce, responderNonce] = initiator ? [this.nonce, remoteNonce] : [remoteNonce, this.nonce];
+    const [initiatorSpi, responderSpi] = initiator ? [localSpi, remoteSpi] : [remoteSpi, localSpi];
+    const inputs = { initiatorSpi: spiBytes(initiatorSpi), responderSpi: spiBytes(responderSpi) };
+    const keys = present(this.keys).rekeyed(this.#cryptography, secret.value, {
+      initiatorNonce,
+      responderNonce,
+      ...inputs,
+    });
+    return Object.assign(next, { role, localSpi, remoteSpi, keys, espSpi: this.espSpi });
+  }
+
   unprotected(exchangeType: number, messageId: number, response: boolean, payloads: readonly Payload[]): Uint8Array {
     return encodeMessage(this.#header(exchangeType, messageId, response), payloads);
   }

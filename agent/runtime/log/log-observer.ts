@@ -65,6 +65,12 @@ export class LogObserver implements Observer {
         this.#log.info(pairs, 'Child SA rekeyed');
         return;
       }
+      case 'ikeSaRekeyed': {
+        const { connection: peer, ikeSa, replaced, role, suite, initiatorSpi, responderSpi } = fact;
+        const pairs = { peer, ikeSa, replaced, ...ends(fact.path), role, suite, initiatorSpi, responderSpi };
+        this.#log.info(pairs, 'IKE SA rekeyed');
+        return;
+      }
       case 'rekeyFailed': {
         const { connection: peer, child, reason, by } = fact;
         const text = 'a new IKE SA is negotiated; what is there stays in use';
@@ -163,6 +169,7 @@ export class LogObserver implements Observer {
       case 'saExpired':
       case 'orphanRemoved':
       case 'childSaRekeyed':
+      case 'ikeSaRekeyed':
       case 'rekeyFailed':
         return;
       default:
