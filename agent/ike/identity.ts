@@ -1,10 +1,16 @@
+import { readDistinguishedName, sameName } from '../pki/distinguished-name.ts';
 import { ipAddressFromBytes } from '../wire/ip-address.ts';
 import { IdType } from '../wire/registry.ts';
 import type { Identity } from './types.ts';
 
-/** Whether two identities are of one type and equal byte for byte; FQDNs and e-mail domains without regard to case. */
+/**
+ * Whether two identities are of one type and equal byte for byte; FQDNs and e-mail domains without regard to case,
+ * distinguished names as RFC 5280 §7.1 compares them.
+ */
 export function sameIdentity(left: Identity, right: Identity): boolean {
-  if (left.idType !== right.idType || left.data.length !== right.data.length) return false;
+  if (left.idType !== right.idType) return false;
+  if (left.idType === IdType.ID_DER_ASN1_DN) return sameDistinguishedName(left.data, right.data);
+  if (left.data.length !== right.data.length) return false;
   const folded = CASELESS.has(left.idType);
   return left.data.every((byte, index) => {
     const other = right.data[index] ?? 0;
@@ -37,11 +43,18 @@ export function identityText(identity: Identity): string {
       return identity.data.length === 4 || identity.data.length === 16
         ? ipAddressFromBytes(identity.data)
         : hexadecimal(identity.data);
+    case IdType.ID_DER_ASN1_DN:
+      return readDistinguishedName(identity.data)?.text ?? hexadecimal(identity.data);
     case IdType.ID_KEY_ID:
       return `keyid:${hexadecimal(identity.data)}`;
     default:
       return `id${identity.idType}:${hexadecimal(identity.data)}`;
   }
+}
+
+function sameDistinguishedName(left: Uint8Array, right: Uint8Array): boolean {
+  const [leftName, rightName] = [readDistinguishedName(left), readDistinguishedName(right)];
+  return leftName !== undefined && rightName !== undefined && sameName(leftName, rightName);
 }
 
 function printable(bytes: Uint8Array): string {

@@ -13,7 +13,11 @@ export type KeyDescription =
   | { readonly kind: 'unsupported'; readonly type: string };
 
 /** Why an end entity's certificate is not fit for IKE now (RFC 4945 §5.1.3); undefined where it is. */
-export function endEntityFault(certificate: Certificate, nowMs: number, trust: Trust): string | undefined {
+export function endEntityFault(
+  certificate: Certificate,
+  nowMs: number,
+  trust: Pick<Trust, 'extendedKeyUsages'>,
+): string | undefined {
   if (certificate.authority) return 'is that of an authority, not of a peer';
   const { keyUsage, extendedKeyUsages } = certificate;
   if (keyUsage !== undefined && (keyUsage & (KeyUsage.digitalSignature | KeyUsage.nonRepudiation)) === 0) {
@@ -34,7 +38,7 @@ export function authorityFault(certificate: Certificate, nowMs: number): string 
 }
 
 /** Why a certificate does not count at this time; undefined where it does. */
-function validityFault({ notBeforeMs, notAfterMs }: Certificate, nowMs: number): string | undefined {
+export function validityFault({ notBeforeMs, notAfterMs }: Certificate, nowMs: number): string | undefined {
   if (nowMs < notBeforeMs)
     return `is not valid before ${timeText(notBeforeMs)}; this host's clock says ${timeText(nowMs)}`;
   if (nowMs > notAfterMs) return `has expired at ${timeText(notAfterMs)}; this host's clock says ${timeText(nowMs)}`;

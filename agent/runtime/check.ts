@@ -3,6 +3,7 @@ import type { KernelSnapshot } from '../dataplane/types.ts';
 import { wipeSecrets } from '../ike/authentication.ts';
 import { err, ok, type Result } from '../result.ts';
 import { bypassPolicies } from './bypass.ts';
+import { systemClock } from './clock-system.ts';
 import { assignReqids } from './config/assign-reqids.ts';
 import { formatFaults } from './config/fault.ts';
 import { loadConfig } from './config/load-config.ts';
@@ -22,15 +23,16 @@ export async function checkConfig(
   provider: CryptoProvider,
   dumpKernel: () => Result<KernelSnapshot, string>,
 ): Promise<Result<CheckReport, readonly string[]>> {
-  const loaded = await loadConfig(file, { provider, resolveHost });
+  const loaded = await loadConfig(file, { provider, resolveHost, clock: systemClock });
   if (!loaded.ok) return err(formatFaults(file, loaded.error));
-  const { nodeName, addresses, connections, warnings } = loaded.value;
+  const { nodeName, addresses, connections, warnings, credentials } = loaded.value;
   const dumped = dumpKernel();
   const plan = planText({
     nodeName,
     addresses,
     connections: assignReqids(connections, [], dumped.ok ? dumped.value : { sas: [], policies: [] }),
     bypasses: bypassPolicies(IKE_PORTS),
+    watched: credentials.watched,
     kernel: dumped.ok ? dumped.value : dumped.error,
   });
   for (const connection of connections) wipeSecrets(connection);

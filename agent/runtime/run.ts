@@ -44,7 +44,7 @@ interface Signals {
 /** Starts the agent and returns when it has ended because a signal asked for it; or why it could not start. */
 export async function run(options: RunOptions): Promise<Result<void, StartFailure>> {
   const { config: file, provider, log } = options;
-  const loaded = await loadConfig(file, { provider, resolveHost });
+  const loaded = await loadConfig(file, { provider, resolveHost, clock: systemClock });
   if (!loaded.ok) {
     return err({ kind: 'startFailure', exitCode: 2, text: formatFaults(file, loaded.error).join('\n') });
   }
@@ -162,7 +162,7 @@ class Reloads {
 
   async #once(): Promise<void> {
     const { config: file, provider, log } = this.#options;
-    const loaded = await loadConfig(file, { provider, resolveHost });
+    const loaded = await loadConfig(file, { provider, resolveHost, clock: systemClock });
     if (!loaded.ok) {
       for (const text of formatFaults(file, loaded.error)) log.error({ text }, 'fault in the configuration');
       log.error({ faults: loaded.error.length }, 'configuration not applied; the agent goes on with the one it has');

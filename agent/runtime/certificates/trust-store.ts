@@ -56,7 +56,7 @@ export class TrustStore {
 }
 
 /** Whether an authority has signed a list, and may. */
-function hasSigned(issuer: ParsedCertificate, list: RevocationList): boolean {
+export function hasSigned(issuer: ParsedCertificate, list: RevocationList): boolean {
   const { keyUsage } = issuer.certificate;
   if (keyUsage !== undefined && (keyUsage & KeyUsage.crlSign) === 0) return false;
   const scheme = decodeScheme(list.algorithm);

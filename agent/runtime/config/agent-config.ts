@@ -1,6 +1,9 @@
 import type { ChildConfig, ConnectionConfig } from '../../ike/types.ts';
+import type { Result } from '../../result.ts';
 import type { IpAddress } from '../../wire/ip-address.ts';
+import type { CredentialSources } from './credential-sources.ts';
 import type { ConfigFault } from './fault.ts';
+import type { WatchedCertificate } from './watched-certificate.ts';
 
 /** A Child SA as the file asks for it; its reqid depends on what the kernel and the running agent have. */
 export type PlannedChild = Omit<ChildConfig, 'reqid'>;
@@ -8,12 +11,27 @@ export type PlannedChild = Omit<ChildConfig, 'reqid'>;
 /** A connection as the file asks for it. */
 export type PlannedConnection = Omit<ConnectionConfig, 'children'> & { readonly children: readonly PlannedChild[] };
 
+/** Keys, certificates and bundles of a configuration, and the files that they come from. */
+export interface CredentialsInUse {
+  readonly sources: CredentialSources;
+  /** Absolute paths, to look whether their content has changed. */
+  readonly files: readonly string[];
+  readonly watched: readonly WatchedCertificate[];
+}
+
 /** What a configuration file says, checked and with everything it refers to. */
 export interface AgentConfig {
   readonly nodeName: string;
   /** The addresses to listen at. */
   readonly addresses: readonly IpAddress[];
   readonly connections: readonly PlannedConnection[];
+  /** The text of the file, and what its host names stood for: what is read again is read with these. */
+  readonly text: string;
+  readonly resolved: ReadonlyMap<string, Result<readonly IpAddress[], string>>;
   /** What does not prevent a start, but should be changed. */
   readonly warnings: readonly ConfigFault[];
+  /** Faults of files with keys and certificates in whose place what was read before stays in use. */
+  readonly heldBack: readonly ConfigFault[];
+  /** What all this was made of besides the configuration file itself. */
+  readonly credentials: CredentialsInUse;
 }

@@ -1,4 +1,5 @@
 import type { Identity } from '../../ike/types.ts';
+import { encodeDistinguishedName } from '../../pki/distinguished-name-text.ts';
 import { err, ok, type Result } from '../../result.ts';
 import { ipAddressBytes, parseIpAddress } from '../../wire/ip-address.ts';
 import { IdType } from '../../wire/registry.ts';
@@ -9,6 +10,8 @@ export interface IdentityFields {
   readonly fqdn?: string | undefined;
   readonly email?: string | undefined;
   readonly ip?: string | undefined;
+  /** `CN=node-a, O=Mesh`, the most specific part first. */
+  readonly dn?: string | undefined;
   /** Text, or bytes as `0x` and hex digits. */
   readonly keyId?: string | undefined;
 }
@@ -18,11 +21,12 @@ export function identityOf(fields: IdentityFields): Result<Identity, string> {
   const given = Object.entries(fields).filter(([, value]) => value !== undefined);
   if (given.length !== 1) {
     const found = given.length === 0 ? 'none' : given.map(([kind]) => kind).join(' and ');
-    return err(`needs exactly one of fqdn, email, ip and keyId; it has ${found}`);
+    return err(`needs exactly one of fqdn, email, ip, dn and keyId; it has ${found}`);
   }
   if (fields.fqdn !== undefined) return fqdnIdentity(fields.fqdn);
   if (fields.email !== undefined) return emailIdentity(fields.email);
   if (fields.ip !== undefined) return ipIdentity(fields.ip);
+  if (fields.dn !== undefined) return dnIdentity(fields.dn);
   return keyIdentity(fields.keyId ?? '');
 }
 
@@ -43,6 +47,12 @@ function ipIdentity(ip: string): Result<Identity, string> {
   if (address === undefined) return err(`ip ${quoted(ip)} is not an IP address`);
   const data = ipAddressBytes(address);
   return ok({ idType: data.length === 4 ? IdType.ID_IPV4_ADDR : IdType.ID_IPV6_ADDR, data });
+}
+
+function dnIdentity(dn: string): Result<Identity, string> {
+  const encoded = encodeDistinguishedName(dn);
+  if (!encoded.ok) return err(`dn ${quoted(dn)} ${encoded.error}`);
+  return ok({ idType: IdType.ID_DER_ASN1_DN, data: encoded.value });
 }
 
 function keyIdentity(keyId: string): Result<Identity, string> {

@@ -31,6 +31,24 @@ export const MAX_SECRET_BYTES = 4_096;
 /** Below this a key can be guessed offline from one recorded handshake with an active attacker: 128 bits of text. */
 export const WEAK_SECRET_BYTES = 16;
 
+/** Own certificates to choose from for one peer: one for each authority that peers ask for. */
+export const MAX_CREDENTIALS = 8;
+
+/** Trust bundles and revocation lists of one peer, and authorities in all its bundles. */
+export const MAX_BUNDLES = 16;
+export const MAX_REVOCATION_LISTS = 64;
+export const MAX_ANCHORS = 200;
+
+/** Extended key usages that are accepted; there are some forty in all. */
+export const MAX_EXTENDED_KEY_USAGES = 32;
+
+/** A chain of eight certificates in PEM has less; the bundle of all public authorities has a fifth of this. */
+export const MAX_CERTIFICATE_FILE_BYTES = 128 * 1024;
+export const MAX_BUNDLE_FILE_BYTES = 1024 * 1024;
+
+/** As many entries as are read (200,000), and some. */
+export const MAX_CRL_FILE_BYTES = 16 * 1024 * 1024;
+
 /** Faults that are printed; after that only their number. */
 export const MAX_FAULTS_SHOWN = 100;
 

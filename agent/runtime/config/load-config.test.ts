@@ -31,6 +31,7 @@ function secret(name: string, content: string): void {
 }
 
 const services: ConfigServices = {
+  clock: { wallMs: () => 0 },
   provider: opensslProvider,
   resolveHost: async (host) =>
     host === 'peer.example.com' ? ok(['2001:db8::9', '192.0.2.9'] as IpAddress[]) : err(`${host} does not resolve`),
@@ -205,6 +206,7 @@ ${peer('node-b', '10.78.0.2', '  liveness: {timeout: 40s}\n  enforcement: Requir
     ['email: a@b', 3, '614062'],
     ['ip: 192.0.2.7', 1, 'c0000207'],
     ['ip: "2001:db8::1"', 5, '20010db8000000000000000000000001'],
+    ['dn: "CN=b, C=DE"', 9, '3019310b3009060355040613024445310a300806035504030c0162'],
     ['keyId: tunnel-1', 11, '74756e6e656c2d31'],
     ['keyId: "0x00ff"', 11, '00ff'],
   ])('encodes the identity %s as IKE has it', async (identity, type, bytes) => {
@@ -262,7 +264,7 @@ peers:
       'f:2:9: node.name: "node a" is no name: use 1 to 63 letters, digits, ".", "_" and "-", a letter or digit first and last',
       'f:6:3: peers[0].address: is missing',
       'f:7:11: peers[0].adress: unknown field; did you mean address?',
-      'f:8:13: peers[0].identity: needs exactly one of fqdn, email, ip and keyId; it has none',
+      'f:8:13: peers[0].identity: needs exactly one of fqdn, email, ip, dn and keyId; it has none',
       'f:14:20: peers[1].lifetimes.ike: "1d" is not a duration: write hours, minutes and seconds, such as 4h, 1h30m or 30s',
     ]);
   });
@@ -342,7 +344,7 @@ peers:
     [
       'two kinds of identity',
       NODE.replace('{fqdn: node-a.mesh.test}', '{fqdn: a.test, ip: 192.0.2.1}'),
-      ['f:3:13: node.identity: needs exactly one of fqdn, email, ip and keyId; it has fqdn and ip'],
+      ['f:3:13: node.identity: needs exactly one of fqdn, email, ip, dn and keyId; it has fqdn and ip'],
     ],
     [
       'a number as identity',
@@ -397,7 +399,11 @@ peers:
       withPeer().replace('"fd00:78::1"', '10.79.0.1'),
       ['f:6:3: peers[0].localAddress: is missing: choose one of 10.78.0.1, 10.79.0.1'],
     ],
-    ['no secret', withPeer().replace(/ {2}authentication.*\n/, ''), ['f:6:3: peers[0].authentication: is missing']],
+    [
+      'no secret',
+      withPeer().replace(/ {2}authentication.*\n/, ''),
+      ['f:6:3: peers[0].authentication: is missing: write preSharedKey or certificate, here or for all in defaults'],
+    ],
     [
       'a secret that does not exist',
       withPeer().replace('secrets/psk', 'secrets/nowhere'),

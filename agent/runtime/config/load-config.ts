@@ -1,11 +1,11 @@
 import { readFile, stat } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
 
-import type { SecretBytes } from '../../crypto/secret.ts';
 import type { CryptoProvider } from '../../crypto/types.ts';
+import type { Clock } from '../../ports.ts';
 import { err, ok, type Result } from '../../result.ts';
 import type { AgentConfig } from './agent-config.ts';
 import { checkFields } from './check-fields.ts';
+import { type Authentication, CredentialReading, type CredentialSources, NO_SOURCES } from './credential-sources.ts';
 import type { ConfigFault, FieldPath } from './fault.ts';
 import { MAX_FILE_BYTES } from './limits.ts';
 import { indistinguishablePeers, overlappingTraffic } from './overlap.ts';
@@ -21,27 +21,42 @@ import {
   peerSchema,
   type SettingFields,
 } from './schema.ts';
-import { describeFileError, readSecretFile } from './secret-file.ts';
+import { describeFileError } from './secret-file.ts';
 import { readYaml, type YamlDocument } from './yaml-document.ts';
 
 /** What a configuration depends on besides the file. */
 export interface ConfigServices {
   readonly provider: CryptoProvider;
   readonly resolveHost: HostResolver;
+  readonly clock: Pick<Clock, 'wallMs'>;
 }
 
 /** Reads and checks a configuration file with the secrets and names it refers to; on failure, everything that is wrong. */
 export async function loadConfig(
   file: string,
   services: ConfigServices,
+  previous: CredentialSources = NO_SOURCES,
 ): Promise<Result<AgentConfig, readonly ConfigFault[]>> {
   const text = await readText(file);
   if (!text.ok) return err([{ path: [], text: text.error }]);
-  const document = readYaml(text.value);
+  return readConfig(file, text.value, services, previous);
+}
+
+/** Reads the text of the configuration file `file` with the files it refers to, as `loadConfig` does. */
+async function readConfig(
+  file: string,
+  text: string,
+  services: ConfigServices,
+  previous: CredentialSources,
+): Promise<Result<AgentConfig, readonly ConfigFault[]>> {
+  const document = readYaml(text);
   if (!document.ok) return document;
-  const reading = new Reading(file, document.value, services);
+  const reading = new Reading(file, text, document.value, services, previous);
   return reading.finish(await reading.config());
 }
+
+/** What the file itself says. */
+type ReadConfig = Omit<AgentConfig, 'warnings' | 'heldBack' | 'credentials'>;
 
 interface PeerEntry {
   readonly fields: PeerFields;
@@ -50,20 +65,26 @@ interface PeerEntry {
 
 /** One pass over a file, which goes on after a fault so that all of them are told at once. */
 class Reading {
-  readonly #file: string;
+  readonly #text: string;
   readonly #document: YamlDocument;
   readonly #services: ConfigServices;
+  readonly #credentials: CredentialReading;
   readonly #faults: ConfigFault[] = [];
-  readonly #warnings: ConfigFault[] = [];
-  readonly #secrets: SecretBytes[] = [];
 
-  constructor(file: string, document: YamlDocument, services: ConfigServices) {
-    this.#file = file;
+  constructor(
+    file: string,
+    text: string,
+    document: YamlDocument,
+    services: ConfigServices,
+    previous: CredentialSources,
+  ) {
+    this.#text = text;
     this.#document = document;
     this.#services = services;
+    this.#credentials = new CredentialReading(file, previous, services.clock.wallMs());
   }
 
-  async config(): Promise<Omit<AgentConfig, 'warnings'> | undefined> {
+  async config(): Promise<ReadConfig | undefined> {
     const { value } = this.#document;
     if (value === null || value === undefined) {
       this.#faults.push({ path: [], text: 'is empty: write node and peers' });
@@ -84,29 +105,38 @@ class Reading {
     });
     this.#checkNames(entries);
     if (node !== undefined) this.#checkAddresses(node);
-    const secrets: (SecretBytes | undefined)[] = [];
-    for (const entry of entries) secrets.push(await this.#secret(entry));
+    const proofs: (Authentication | undefined)[] = [];
+    for (const entry of entries) proofs.push(await this.#authentication(entry, defaults, node));
     const hosts = entries.flatMap(({ fields }) => (fields.address.kind === 'host' ? [fields.address.host] : []));
     const resolved = await resolveHosts(hosts, this.#services.resolveHost);
     if (node === undefined || defaults === undefined) return undefined;
     const peers = entries.flatMap(({ fields, path }, index): readonly ResolvedPeer[] => {
-      const secret = secrets[index];
-      if (secret === undefined) return [];
+      const authentication = proofs[index];
+      if (authentication === undefined) return [];
       const host = fields.address.kind === 'host' ? resolved.get(fields.address.host) : undefined;
-      const around = { node, defaults, provider: this.#services.provider, secret, resolved: host };
+      const around = { node, defaults, provider: this.#services.provider, authentication, resolved: host };
       const peer = resolvePeer(fields, path, around, this.#faults);
       return peer === undefined ? [] : [peer];
     });
     this.#faults.push(...indistinguishablePeers(peers), ...overlappingTraffic(peers));
-    return { nodeName: node.name, addresses: node.addresses, connections: peers.map((peer) => peer.connection) };
+    const connections = peers.map((peer) => peer.connection);
+    return { nodeName: node.name, addresses: node.addresses, connections, text: this.#text, resolved };
   }
 
-  finish(config: Omit<AgentConfig, 'warnings'> | undefined): Result<AgentConfig, readonly ConfigFault[]> {
-    if (config !== undefined && this.#faults.length === 0) {
-      return ok({ ...config, warnings: this.#warnings.map((fault) => this.#placed(fault)) });
+  finish(config: ReadConfig | undefined): Result<AgentConfig, readonly ConfigFault[]> {
+    const { secrets, credentials, trusts, files, faults, warnings, heldBack } = this.#credentials;
+    const placed = (all: readonly ConfigFault[]) => all.map((fault) => this.#placed(fault));
+    if (config === undefined || this.#faults.length > 0 || faults.length > 0) {
+      this.#credentials.wipe();
+      return err(placed([...this.#faults, ...faults]));
     }
-    for (const secret of this.#secrets) secret.wipe();
-    return err(this.#faults.map((fault) => this.#placed(fault)));
+    const sources: CredentialSources = { secrets, credentials, trusts };
+    return ok({
+      ...config,
+      warnings: placed(warnings),
+      heldBack: placed(heldBack),
+      credentials: { sources, files: [...files], watched: this.#credentials.watched() },
+    });
   }
 
   #check<T>(schema: Parameters<typeof checkFields<T>>[0], value: unknown, path: FieldPath): T | undefined {
@@ -143,16 +173,20 @@ class Reading {
     }
   }
 
-  async #secret({ fields, path }: PeerEntry): Promise<SecretBytes | undefined> {
-    const place = [...path, 'authentication', 'preSharedKey', 'file'];
-    const read = await readSecretFile(resolve(dirname(this.#file), fields.authentication.preSharedKey.file));
-    if (!read.ok) {
-      this.#faults.push({ path: place, text: read.error });
-      return undefined;
+  async #authentication(
+    { fields, path }: PeerEntry,
+    defaults: SettingFields | undefined,
+    node: NodeFields | undefined,
+  ): Promise<Authentication | undefined> {
+    const given = fields.authentication ?? defaults?.authentication;
+    const place = [...(fields.authentication === undefined ? ['defaults'] : path), 'authentication'];
+    if (given !== undefined) return this.#credentials.authentication(fields.name, given, node?.identity, place);
+    // Whatever is wrong with `defaults` may be why.
+    if (defaults !== undefined) {
+      const text = 'is missing: write preSharedKey or certificate, here or for all in defaults';
+      this.#faults.push({ path: [...path, 'authentication'], text });
     }
-    this.#warnings.push(...read.value.warnings.map((text) => ({ path: place, text })));
-    this.#secrets.push(read.value.secret);
-    return read.value.secret;
+    return undefined;
   }
 
   #placed(fault: ConfigFault): ConfigFault {

@@ -4,18 +4,26 @@ import { opensslProvider } from '../../crypto/openssl/openssl-provider.ts';
 import { ownIndex, ownReqid } from '../../dataplane/ownership.ts';
 import { ip, policy, selector, template } from '../../dataplane/testing/builders.ts';
 import type { InstalledPolicy, InstalledSa, KernelSnapshot } from '../../dataplane/types.ts';
+import { pretendedCredential, showing, TRUSTING } from '../../ike/testing/certificates.ts';
 import { bypassPolicies } from '../bypass.ts';
 import { testConfig } from '../testing/agents.ts';
+import type { PlannedConnection } from './agent-config.ts';
 import { assignReqids } from './assign-reqids.ts';
 import { planText } from './plan-text.ts';
+import type { WatchedCertificate } from './watched-certificate.ts';
 
-function plan(kernel: KernelSnapshot | string): readonly string[] {
-  const { connections } = testConfig(opensslProvider, 'node-a', '10.78.0.1', { 'node-b': '10.78.0.2' });
+function plan(
+  kernel: KernelSnapshot | string,
+  more: Partial<PlannedConnection> = {},
+  watched: readonly WatchedCertificate[] = [],
+): readonly string[] {
+  const { connections } = testConfig(opensslProvider, 'node-a', '10.78.0.1', { 'node-b': '10.78.0.2' }, more);
   return planText({
     nodeName: 'node-a',
     addresses: [ip('10.78.0.1')],
     connections: assignReqids(connections, [], typeof kernel === 'string' ? { sas: [], policies: [] } : kernel),
     bypasses: bypassPolicies({ ike: 500, natTraversal: 4500 }).slice(0, 1),
+    watched,
     kernel,
   }).split('\n');
 }
@@ -42,6 +50,27 @@ describe('what --check prints', () => {
       ]),
     );
     expect(lines.join()).not.toContain('sesame');
+  });
+
+  it('tells who proves what by which certificate, and when each ends', () => {
+    const own = { kind: 'own', file: 'tls.crt', name: 'node-a', fingerprint: '', notBeforeMs: 0 } as const;
+    const lines = plan(
+      'no',
+      { localAuthentication: showing(pretendedCredential('node-a')), remoteAuthentication: TRUSTING },
+      [
+        { ...own, notAfterMs: Date.UTC(2026, 11, 1) },
+        { ...own, kind: 'authority', name: 'CN=Root', file: 'ca.crt', notAfterMs: Date.UTC(2036, 11, 1) },
+        { ...own, kind: 'revocationList', name: 'CN=Root', file: 'ca.crl', notAfterMs: Date.UTC(2026, 10, 28) },
+      ],
+    );
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        '  we are node-a, the peer is node-b; we prove it by our certificate, the peer by a certificate of 0 authorities',
+        'our certificate for node-a, valid until 2026-12-01 00:00:00Z (tls.crt)',
+        'authority CN=Root, valid until 2036-12-01 00:00:00Z (ca.crt)',
+        'revocation list of CN=Root, to be renewed by 2026-11-28 00:00:00Z (ca.crl)',
+      ]),
+    );
   });
 
   it('compares with the kernel: what is there, what is new, what goes, and what is in the way', () => {

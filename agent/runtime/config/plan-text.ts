@@ -5,10 +5,12 @@ import { DEFAULT_LIMITS } from '../../ike/limits.ts';
 import { policyCommands } from '../../ike/policies.ts';
 import { algorithmText } from '../../ike/suite.ts';
 import type { ChildConfig, ConnectionConfig, ProposalConfig, SelectorConfig } from '../../ike/types.ts';
+import { timeText } from '../../pki/utc-time.ts';
 import type { IpAddress } from '../../wire/ip-address.ts';
 import { isBypass } from '../bypass.ts';
 import { sideText } from './resolve-child.ts';
 import { durationText } from './scalars.ts';
+import type { WatchedCertificate } from './watched-certificate.ts';
 
 /** What an agent would do with a configuration. */
 export interface Plan {
@@ -16,6 +18,8 @@ export interface Plan {
   readonly addresses: readonly IpAddress[];
   readonly connections: readonly ConnectionConfig[];
   readonly bypasses: readonly PolicySpec[];
+  /** Certificates and revocation lists that are used, each once. */
+  readonly watched: readonly WatchedCertificate[];
   /** What the kernel has, or why it would not say. */
   readonly kernel: KernelSnapshot | string;
 }
@@ -26,6 +30,7 @@ export function planText(plan: Plan): string {
   const lines = [
     `node ${plan.nodeName} listens at ${plan.addresses.join(', ')}, UDP 500 and 4500`,
     ...plan.connections.flatMap((connection) => ['', ...connectionLines(connection)]),
+    ...(plan.watched.length === 0 ? [] : ['', ...plan.watched.map(watchedLine)]),
     '',
     ...kernelLines(plan, policies),
   ];
@@ -38,7 +43,7 @@ function connectionLines(connection: ConnectionConfig): readonly string[] {
     reauthenticationMs === undefined ? '' : `, identities proven anew every ${durationText(reauthenticationMs)}`;
   return [
     `peer ${connection.name}: ${localAddress} to ${remoteAddress}`,
-    `  we are ${identityText(localIdentity)}, the peer is ${identityText(remoteIdentity)}; both prove it by a pre-shared key`,
+    `  we are ${identityText(localIdentity)}, the peer is ${identityText(remoteIdentity)}; ${proofText(connection)}`,
     `  ${INITIATION[connection.initiation]}`,
     ...proposalLines('  IKE', connection.proposals),
     `  IKE SA rekeyed every ${durationText(connection.ikeLifetimeMs)}${proofs}; a silent peer is asked after ` +
@@ -46,6 +51,28 @@ function connectionLines(connection: ConnectionConfig): readonly string[] {
       `NAT traversal: ${connection.natTraversal}`,
     ...connection.children.flatMap((child) => childLines(child, connection)),
   ];
+}
+
+function proofText({ localAuthentication, remoteAuthentication }: ConnectionConfig): string {
+  if (localAuthentication.kind === 'preSharedKey' && remoteAuthentication.kind === 'preSharedKey') {
+    return 'both prove it by a pre-shared key';
+  }
+  const ours =
+    localAuthentication.kind === 'preSharedKey'
+      ? 'a pre-shared key'
+      : localAuthentication.credentials.length === 1
+        ? 'our certificate'
+        : `the one of our ${localAuthentication.credentials.length} certificates that it asks for`;
+  if (remoteAuthentication.kind === 'preSharedKey') return `we prove it by ${ours}, the peer by a pre-shared key`;
+  const { anchors, revocationLists } = remoteAuthentication.trust;
+  const lists = revocationLists.length === 0 ? '' : ` and ${count(revocationLists.length, 'revocation list')}`;
+  return `we prove it by ${ours}, the peer by a certificate of ${count(anchors.length, 'authority', 'authorities')}${lists}`;
+}
+
+function watchedLine({ kind, file, name, notAfterMs }: WatchedCertificate): string {
+  const what = { own: 'our certificate for', authority: 'authority', revocationList: 'revocation list of' }[kind];
+  const end = kind === 'revocationList' ? 'to be renewed by' : 'valid until';
+  return `${what} ${name}, ${end} ${timeText(notAfterMs)} (${file})`;
 }
 
 function childLines(child: ChildConfig, connection: ConnectionConfig): readonly string[] {

@@ -1,12 +1,11 @@
-import type { SecretBytes } from '../../crypto/secret.ts';
 import type { CryptoProvider } from '../../crypto/types.ts';
 import type { SaLifetime } from '../../dataplane/types.ts';
-import { byPreSharedKey } from '../../ike/authentication.ts';
 import { compareIdentities, sameIdentity } from '../../ike/identity.ts';
 import type { ConnectionConfig, ProposalConfig } from '../../ike/types.ts';
 import type { Result } from '../../result.ts';
 import { type IpAddress, ipFamily } from '../../wire/ip-address.ts';
 import type { PlannedConnection } from './agent-config.ts';
+import type { Authentication } from './credential-sources.ts';
 import type { ConfigFault, FieldPath } from './fault.ts';
 
 import { defaultProposals, usableProposal } from './proposals.ts';
@@ -18,7 +17,7 @@ export interface PeerSurroundings {
   readonly node: NodeFields;
   readonly defaults: SettingFields;
   readonly provider: CryptoProvider;
-  readonly secret: SecretBytes;
+  readonly authentication: Authentication;
   /** Of the peer's host name, where it has one. */
   readonly resolved: Result<readonly IpAddress[], string> | undefined;
 }
@@ -62,7 +61,7 @@ export function resolvePeer(
     remotePort: IKE_PORT,
     localIdentity: around.node.identity,
     remoteIdentity: fields.identity,
-    ...byPreSharedKey(around.secret),
+    ...around.authentication,
     proposals: ikeProposals,
     children: children.map(({ child }) => child),
     initiation: initiationOf(fields, around),

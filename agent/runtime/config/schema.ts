@@ -4,6 +4,7 @@ import { parseProposal } from '../../ike/proposal-syntax.ts';
 import type { ProposalConfig } from '../../ike/types.ts';
 import { err, ok, type Result } from '../../result.ts';
 import { type IpAddress, parseIpAddress } from '../../wire/ip-address.ts';
+import { authenticationSchema, defaultAuthenticationSchema } from './authentication-schema.ts';
 import { identityOf } from './identity.ts';
 import {
   MAX_ADDRESSES,
@@ -50,6 +51,7 @@ const identity = z
     fqdn: z.string().optional(),
     email: z.string().optional(),
     ip: z.string().optional(),
+    dn: z.string().optional(),
     keyId: z.string().optional(),
   })
   .transform((fields, context) => transformed(identityOf(fields), context));
@@ -119,7 +121,7 @@ export const nodeSchema = z.strictObject({
 });
 
 /** `defaults`: what a peer that leaves it out gets. */
-export const defaultsSchema = z.strictObject(settings);
+export const defaultsSchema = z.strictObject({ ...settings, authentication: defaultAuthenticationSchema.optional() });
 
 /** One of `peers`. */
 export const peerSchema = z.strictObject({
@@ -127,7 +129,7 @@ export const peerSchema = z.strictObject({
   address: text(parsePeerAddress),
   localAddress: address.optional(),
   identity,
-  authentication: z.strictObject({ preSharedKey: z.strictObject({ file: z.string().min(1) }) }),
+  authentication: authenticationSchema.optional(),
   children: z.array(child).min(1).max(MAX_CHILDREN).optional(),
   ...settings,
 });

@@ -61,4 +61,5 @@ function lengthWithoutNewline(content: Uint8Array): number {
 
 const NEWLINE = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
-const READABLE_BY_OTHERS = 0o004;
+/** The bit of a file's mode by which every user may read it. */
+export const READABLE_BY_OTHERS = 0o004;

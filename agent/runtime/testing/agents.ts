@@ -12,6 +12,7 @@ import { err, ok, type Result } from '../../result.ts';
 import type { IpAddress } from '../../wire/ip-address.ts';
 import { Agent, type IkeTransport } from '../agent.ts';
 import type { AgentConfig, PlannedConnection } from '../config/agent-config.ts';
+import { NO_SOURCES } from '../config/credential-sources.ts';
 import { defaultProposals } from '../config/proposals.ts';
 import { DropCounters } from '../counters.ts';
 import { LogObserver } from '../log/log-observer.ts';
@@ -198,7 +199,16 @@ export function testConfig(
       ...more,
     };
   });
-  return { nodeName: node, addresses: [ip(address)], connections, warnings: [] };
+  return {
+    nodeName: node,
+    addresses: [ip(address)],
+    connections,
+    text: '',
+    resolved: new Map(),
+    warnings: [],
+    heldBack: [],
+    credentials: { sources: NO_SOURCES, files: [], watched: [] },
+  };
 }
 
 /** The pre-shared key of all test connections, to look for where it must not be. */

@@ -1,0 +1,12 @@
+/** Something in a file that ends at a known time: people have to hear of it before. */
+export interface WatchedCertificate {
+  /** Our own certificate, that of an authority we trust, or a revocation list. */
+  readonly kind: 'own' | 'authority' | 'revocationList';
+  readonly file: string;
+  /** Whom it is for, or who has issued it. */
+  readonly name: string;
+  /** SHA-256, in hexadecimal. */
+  readonly fingerprint: string;
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+}
