@@ -1,6 +1,6 @@
 import type { SaId } from '../dataplane/types.ts';
 import { type ChildSa, childSa, saSpecs } from './child-sa.ts';
-import { type Connection, childrenOf, type OrphanSa } from './connection.ts';
+import { type Connection, childrenOf, mayReceive, type OrphanSa } from './connection.ts';
 import type { Core } from './core.ts';
 import { isAboutToEnd, isToBeDeleted } from './ending.ts';
 import type { CloseReason } from './fact.ts';
@@ -350,8 +350,11 @@ export function setChildren(sa: IkeSa, change: (children: readonly ChildSa[]) =>
   if (sa.state.kind === 'established') sa.state = { ...sa.state, children: change(sa.state.children) };
 }
 
+/** Whether there is a pair that is sent on and may arrive. */
 function hasCurrent(connection: Connection, name: string): boolean {
-  return childrenOf(connection).some((child) => isSameChild(child, name) && child.usage === 'current');
+  return childrenOf(connection).some((child) => {
+    return isSameChild(child, name) && child.usage === 'current' && mayReceive(connection, child);
+  });
 }
 
 function isSameChild(child: ChildSa, name: string): boolean {

@@ -8,7 +8,7 @@ import { postponeKeepalive } from './keepalive.ts';
 import type { HandledRequest, Outcome } from './outcome.ts';
 import { securedBy, sendRequest, storeResponse } from './protected-message.ts';
 import { enqueue, sendQueued } from './requests.ts';
-import { settleNew } from './settle.ts';
+import { notePast, settleNew } from './settle.ts';
 import type { IkeSa } from './state.ts';
 import { succeed } from './succession.ts';
 import type { Instant } from './types.ts';
@@ -36,6 +36,7 @@ export function commit(
   const { connection } = sa;
   const established = outcome.next.kind === 'established' && before !== 'established';
   if (established && connection !== undefined) reportEstablished(core, at, sa);
+  const forgotten = connection && outcome.past ? notePast(connection, sa, outcome.past) : 'nothing';
   const { install } = outcome;
   const installs = install !== undefined && connection !== undefined;
   if (installs) {
@@ -62,7 +63,7 @@ export function commit(
   for (const queued of outcome.enqueue ?? []) enqueue(core, at, sa, queued);
   if (connection === undefined) return;
   if (established && outcome.next.kind === 'established') {
-    settleNew(core, at, connection, sa, outcome.initialContact ?? false);
+    settleNew(core, at, connection, sa, forgotten);
     if (outcome.failure === undefined) connection.lastFailure = undefined;
     else settleLater(core, sa, at + backoffMs(core, connection));
   }
@@ -77,6 +78,9 @@ export function commit(
   if (weInstalled) {
     const missing = established ? missingChildren(connection, sa) : [];
     followUpLater(core, at, sa, missing, shows && isAfterRestart(connection, sa, established));
+  } else if (installs && established && connection.orphans.length > 0) {
+    // Its answer shows that the initiator has the pair: until then we send on what an earlier run has left.
+    followUpLater(core, at, sa, [], true);
   }
 }
 

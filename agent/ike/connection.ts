@@ -2,7 +2,7 @@ import type { SaId } from '../dataplane/types.ts';
 import type { ChildSa } from './child-sa.ts';
 import type { OrderedPolicies } from './policies.ts';
 import type { IkeSa } from './state.ts';
-import type { ConnectionConfig, Instant } from './types.ts';
+import type { AgentInstance, ConnectionConfig, Instant } from './types.ts';
 
 /** An SA without a Child SA of an IKE SA. */
 export interface LoneSa {
@@ -50,8 +50,12 @@ export interface Connection {
   /** The next IKE SA we begin is to replace this one, by number; 0 for none. */
   replacing: number;
   lastFailure: { readonly at: Instant; readonly text: string } | undefined;
-  /** Whether an IKE SA was established since this endpoint began: before that, INITIAL_CONTACT is true. */
+  /** Whether an IKE SA was established since this endpoint began. */
   contacted: boolean;
+  /** Which run of the peer has authenticated last, where it is an agent. */
+  peerInstance: AgentInstance | undefined;
+  /** The peer's kernel has none of the SAs that were installed before. */
+  peerEmptyAt: Instant;
   /** Number of the IKE SA that was established first; 0 before. */
   firstIkeSa: number;
   timerAt: Instant | undefined;
@@ -72,6 +76,8 @@ export function newConnection(config: ConnectionConfig): Connection {
     replacing: 0,
     lastFailure: undefined,
     contacted: false,
+    peerInstance: undefined,
+    peerEmptyAt: Number.NEGATIVE_INFINITY,
     firstIkeSa: 0,
     timerAt: undefined,
   };
@@ -100,6 +106,11 @@ function childrenOfIkeSa({ state }: IkeSa): readonly ChildSa[] {
 /** The newest IKE SA that has its place; undefined where there is none. */
 export function standingIkeSa(connection: Connection): IkeSa | undefined {
   return connection.ikeSas.findLast(({ state }) => state.kind === 'established' && state.rivalOf === undefined);
+}
+
+/** Whether the peer's kernel may have its half of a pair; one that has lost it drops whatever is sent on it. */
+export function mayReceive(connection: Connection, child: ChildSa): boolean {
+  return child.installedAt >= connection.peerEmptyAt;
 }
 
 /** Whether an IKE SA of ours is being set up. */

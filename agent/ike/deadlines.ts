@@ -2,7 +2,7 @@ import { NotifyType } from '../wire/registry.ts';
 import { askForCounters } from './children.ts';
 import { closeIkeSa, noteFailure } from './closing.ts';
 import { attempt, reauthenticate } from './connecting.ts';
-import { type Connection, childrenOf } from './connection.ts';
+import { type Connection, childrenOf, mayReceive } from './connection.ts';
 import type { Core } from './core.ts';
 import { unprotectedErrorText } from './exchange/ike-sa-init.ts';
 import { expireReassemblies } from './fragment.ts';
@@ -89,7 +89,10 @@ export function onConnectionDeadline(core: Core, at: Instant, connection: Connec
   if (connection.nextAttemptAt !== undefined && connection.nextAttemptAt <= at) attempt(core, at, connection);
 }
 
-/** The peer has forgotten the IKE SA. Its SAs in the kernel may be in use until the peer sends on their successors. */
+/**
+ * The peer has forgotten the IKE SA. Its SAs in the kernel may be in use until the peer sends on their successors, but
+ * not where its kernel has lost them.
+ */
 function endForgotten(
   core: Core,
   at: Instant,
@@ -98,9 +101,11 @@ function endForgotten(
   connection: Connection | undefined,
 ): void {
   const successors = connection === undefined ? [] : childrenOf(connection).filter(({ settled }) => settled);
-  const replaced = state.children.every(({ config, inboundSpi }) =>
-    successors.some((child) => child.config.name === config.name && child.inboundSpi !== inboundSpi),
-  );
+  const replaced = state.children.every((old) => {
+    if (connection === undefined || !mayReceive(connection, old)) return true;
+    const { config, inboundSpi } = old;
+    return successors.some((child) => child.config.name === config.name && child.inboundSpi !== inboundSpi);
+  });
   if (replaced) closeIkeSa(core, at, sa, 'replaced', true);
   else sa.state = { ...state, endsAt: at + core.context.limits.forgottenGraceMs };
 }

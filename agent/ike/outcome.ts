@@ -5,6 +5,7 @@ import type { Payload } from '../wire/payloads/payload.ts';
 import type { ChildAgreement, ChildSa } from './child-sa.ts';
 import type { Connection } from './connection.ts';
 import type { CloseReason, DropReason, Fact, FailureReason } from './fact.ts';
+import type { PeerPast } from './instance.ts';
 import type { NatSituation } from './natd.ts';
 import type { IkeSaState, QueuedRequest } from './state.ts';
 import type { IkeCryptography } from './suite.ts';
@@ -38,8 +39,8 @@ export interface Outcome {
   readonly nat?: NatSituation;
   /** Both sides take messages in fragments (RFC 7383 §2.3). */
   readonly fragmentation?: boolean;
-  /** The peer says that it has no older SA with us (RFC 7296 §2.4). */
-  readonly initialContact?: boolean;
+  /** What the peer says of what was before. */
+  readonly past?: PeerPast;
   readonly verify?: VerificationJob;
   readonly failure?: NegotiationFailure;
   readonly facts?: readonly Fact[];

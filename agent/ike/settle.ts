@@ -1,12 +1,14 @@
 import { compareBytes } from './byte-order.ts';
 import type { ChildSa } from './child-sa.ts';
+import { orderPolicies } from './children.ts';
 import { closeIkeSa } from './closing.ts';
 import { askForMissing, backoffMs, isSatisfied, lacksChildren, scheduleAttempt } from './connecting.ts';
 import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
 import { followUpLater, settleLater } from './follow-up.ts';
+import { type Forgotten, forgottenBy, type PeerPast, supersededBy } from './instance.ts';
 import { enqueue, sendQueued } from './requests.ts';
-import { removePinned } from './retirement.ts';
+import { removeOrphans, removePinned } from './retirement.ts';
 import type { Established, FollowUp, IkeSa } from './state.ts';
 import type { Instant } from './types.ts';
 import { rivalOf } from './under-way.ts';
@@ -14,7 +16,7 @@ import { rivalOf } from './under-way.ts';
 /*
  * Which of several IKE SAs of one pair stays. RFC 7296 §2.8 settles crossing rekeys only; crossing initial exchanges
  * are ours to settle, and both ends must come to the same answer:
- * - a peer that says INITIAL_CONTACT has nothing older with us: what was established before this exchange began ends;
+ * - what a peer has forgotten (`instance.ts`) and was established before this exchange began ends;
  * - of two that did not overlap the newer one stays, and whoever began it deletes the older;
  * - of two whose initial exchanges overlapped the one with the lower nonce stays, and whoever began the other deletes it.
  * If the side whose turn it is does not, the other one does after a grace.
@@ -23,8 +25,23 @@ import { rivalOf } from './under-way.ts';
  * successor, what was there before is still there.
  */
 
+/**
+ * Notes what the peer of a new IKE SA says of its past, before anything is installed: what its kernel has lost keeps
+ * nobody from sending on the new pair. Returns what it has forgotten.
+ */
+export function notePast(connection: Connection, sa: IkeSa, past: PeerPast): Forgotten {
+  const forgotten = forgottenBy(connection.peerInstance, past);
+  connection.peerInstance = past.instance ?? connection.peerInstance;
+  if (sa.role === 'responder') sa.replaces = supersededBy(connection, past)?.number ?? 0;
+  if (forgotten === 'everything') {
+    connection.peerEmptyAt = sa.startedAt;
+    connection.orphans = connection.orphans.map((orphan) => ({ ...orphan, pinned: false }));
+  }
+  return forgotten;
+}
+
 /** What follows from an IKE SA having been established. */
-export function settleNew(core: Core, at: Instant, connection: Connection, sa: IkeSa, initialContact: boolean): void {
+export function settleNew(core: Core, at: Instant, connection: Connection, sa: IkeSa, forgotten: Forgotten): void {
   const { limits } = core.context;
   if (!connection.contacted) connection.firstIkeSa = sa.number;
   connection.contacted = true;
@@ -33,15 +50,20 @@ export function settleNew(core: Core, at: Instant, connection: Connection, sa: I
   let settleAt = at;
   for (const other of connection.ikeSas) {
     if (other === sa || other.state.kind !== 'established') continue;
-    if (initialContact && other.state.authenticatedAt <= sa.startedAt) {
-      // Its SAs stay until the new ones are in use: a restarted peer's kernel still has them.
-      other.state = { ...other.state, endsAt: at + limits.forgottenGraceMs };
+    if (forgotten !== 'nothing' && other.state.authenticatedAt <= sa.startedAt) {
+      // A restarted peer's kernel still has its SAs: they stay until the new ones are in use.
+      const graceMs = forgotten === 'ikeSas' ? limits.forgottenGraceMs : 0;
+      other.state = { ...other.state, endsAt: at + graceMs };
       core.touch(other);
       // Its answer, or its request, shows when they are.
       followUpLater(core, at, sa, [], true);
     } else if (other.number !== sa.replaces) settleAt = at + limits.duplicateDelayMs;
   }
   if (connection.replacing === sa.replaces) connection.replacing = 0;
+  if (forgotten === 'everything') {
+    orderPolicies(core, connection, sa.number, 0);
+    removeOrphans(core, connection);
+  }
   settleLater(core, sa, settleAt);
 }
 

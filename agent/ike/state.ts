@@ -122,7 +122,7 @@ export interface Established {
   readonly reauthenticateAt: Instant | undefined;
   /** When to end what this IKE SA or a newer pair in it has taken the place of; undefined where there is nothing. */
   readonly settleAt: Instant | undefined;
-  /** When it ends without a Delete, because the peer has forgotten it (INITIAL_CONTACT); else undefined. */
+  /** When it ends without a Delete, because the peer has forgotten it; else undefined. */
   readonly endsAt: Instant | undefined;
   /**
    * Of one by which the peer has rekeyed another one while a rekey of ours is open: which of the two stays is known when
@@ -273,7 +273,7 @@ export interface IkeSa {
   halfOpenKey: string | undefined;
   /** Last authenticated message of the peer. */
   lastHeardAt: Instant;
-  /** The IKE SA that this one is to replace, by number; 0 for none. */
+  /** The IKE SA that this one is to replace, by number; 0 for none. Of a responder's the peer says it. */
   replaces: number;
   /** Counter of IVs that must not repeat under a key (RFC 5282 §3.1). */
   nextIv: number;

@@ -199,12 +199,22 @@ export type IkeAction =
   | { readonly kind: 'verify'; readonly job: VerificationJob }
   | { readonly kind: 'report'; readonly fact: Fact };
 
+/** Names of an agent's run, for peers that are agents too. */
+export interface AgentInstance {
+  /** 16 bytes that change when the machine boots, and so when its kernel has lost all SAs. */
+  readonly bootId: Uint8Array;
+  /** 8 bytes that change when the agent starts. */
+  readonly instance: Uint8Array;
+}
+
 /** Everything an endpoint is given. Same values, same events: same bytes (with a provider that draws from `random`). */
 export interface EndpointContext {
   readonly crypto: CryptoProvider;
   /** Separate streams, so that one more draw of one kind does not shift the others. */
   readonly random: { readonly keys: Random; readonly nonces: Random; readonly spis: Random; readonly jitter: Random };
   readonly limits: Limits;
+  /** What is said of this run; nothing where it is unknown whether the kernel has forgotten. */
+  readonly instance?: AgentInstance | undefined;
   /** The first policy index to hand out, as a sequence of our range: above those that the kernel has already. */
   readonly firstPolicySequence?: number;
 }

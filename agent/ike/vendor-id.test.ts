@@ -55,9 +55,19 @@ describe('a peer', () => {
     expect(peer.pair.sas(peer.subject)).toHaveLength(2);
   });
 
-  it('that is no agent hears no INITIAL_CONTACT while SAs of an earlier run are in use: it would remove its own at once', () => {
-    expect(notifyTypes(establish(waiting(), []))).toContain(NotifyType.INITIAL_CONTACT);
-    expect(notifyTypes(afterRestart([]))).not.toContain(NotifyType.INITIAL_CONTACT);
-    expect(notifyTypes(afterRestart([VENDOR_ID]))).toContain(NotifyType.INITIAL_CONTACT);
+  it.each([
+    ['that is no agent', []],
+    ['that is an agent', [VENDOR_ID]],
+  ] as const)(
+    '%s hears no INITIAL_CONTACT while SAs of an earlier run are in use: it would remove its own at once',
+    (_, more) => {
+      expect(notifyTypes(establish(waiting(), more))).toContain(NotifyType.INITIAL_CONTACT);
+      expect(notifyTypes(afterRestart(more))).not.toContain(NotifyType.INITIAL_CONTACT);
+    },
+  );
+
+  it('hears of our run and our boot if it is an agent, and nobody else does', () => {
+    expect(notifyTypes(establish(waiting(), [VENDOR_ID]))).toContain(NotifyType.AGENT_INSTANCE);
+    expect(notifyTypes(establish(waiting(), []))).not.toContain(NotifyType.AGENT_INSTANCE);
   });
 });

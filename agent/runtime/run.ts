@@ -12,6 +12,7 @@ import { type ConfigFault, formatFaults } from './config/fault.ts';
 import { loadConfig } from './config/load-config.ts';
 import { resolveHost } from './config/resolve-host.ts';
 import { DropCounters } from './counters.ts';
+import { agentInstance } from './instance.ts';
 import { LogObserver } from './log/log-observer.ts';
 import type { Log } from './log/logger.ts';
 import { systemRandom } from './random-system.ts';
@@ -81,6 +82,7 @@ async function start(options: RunOptions, config: AgentConfig): Promise<Result<A
         crypto: provider,
         random: { keys: systemRandom, nonces: systemRandom, spis: systemRandom, jitter: systemRandom },
         limits: DEFAULT_LIMITS,
+        instance: agentInstance(systemRandom),
         firstPolicySequence,
       }),
     transport,

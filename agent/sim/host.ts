@@ -68,6 +68,7 @@ export class Host {
   #receive: (path: Path, bytes: Uint8Array) => void = () => {};
   #deliverEvent: (event: DataplaneEvent) => void = () => {};
   #installed = new Set<string>();
+  #boots = 0;
   #obeysAll = false;
   #kernelTimer: { readonly at: number; readonly callOff: () => void } | undefined;
 
@@ -109,6 +110,7 @@ export class Host {
       crypto: toyProvider,
       random: { keys: stream('keys'), nonces: stream('nonces'), spis: stream('spis'), jitter: stream('jitter') },
       limits: DEFAULT_LIMITS,
+      instance: { bootId: this.#bootId(), instance: drawn(stream('instance'), 8) },
       firstPolicySequence: firstFreeSequence(snapshot),
     });
     this.#endpoint = this.#watched(sabotage?.endpoint?.(endpoint) ?? endpoint);
@@ -201,7 +203,13 @@ export class Host {
     return fate;
   }
 
+  /** The same for as long as the kernel keeps its SAs. */
+  #bootId(): Uint8Array {
+    return drawn(new RandomStream(this.#parts.seed, `${this.name} boot ${this.#boots}`), 16);
+  }
+
   #boot(): MemoryDataplane {
+    this.#boots += 1;
     const { clock, refuses, isLocal } = this.#parts;
     return new MemoryDataplane({
       clock,
@@ -298,6 +306,12 @@ export class Host {
     }
     if (gone.length > 0) this.#parts.observer.expired(this, gone);
   }
+}
+
+function drawn(random: RandomStream, count: number): Uint8Array {
+  const bytes = new Uint8Array(count);
+  random.fill(bytes);
+  return bytes;
 }
 
 function firstFreeSequence(snapshot: KernelSnapshot): number {

@@ -353,6 +353,9 @@ export const NotifyType = {
   SA_RESOURCE_INFO: 16444,
   USE_PPK_INT: 16445,
   PPK_IDENTITY_KEY: 16446,
+
+  /** Private use (40960 to 65535): ours, behind our Vendor ID alone. */
+  AGENT_INSTANCE: 45_541,
 } as const;
 export type NotifyType = (typeof NotifyType)[keyof typeof NotifyType];
 

@@ -9,8 +9,9 @@ import type { Connection } from '../connection.ts';
 import type { Core } from '../core.ts';
 import type { Fact } from '../fact.ts';
 import { identityText, sameIdentity } from '../identity.ts';
+import { pastNotifies, readPast } from '../instance.ts';
 import type { NattedPath } from '../natd.ts';
-import { hasNotify, notify } from '../notify.ts';
+import { notify } from '../notify.ts';
 import type { NegotiationFailure, NewPair, Outcome, Refusal } from '../outcome.ts';
 import { shortened } from '../rekey-time.ts';
 import type { AuthRequested, ChildOffer, Established, Negotiated, SuspendedMessage } from '../state.ts';
@@ -35,6 +36,7 @@ export function authRequest(
   connection: Connection,
   negotiated: Negotiated,
   way: NattedPath,
+  replaces: number,
 ): Result<Outcome, Refusal> {
   const { config } = connection;
   const child = config.children[0];
@@ -46,11 +48,9 @@ export function authRequest(
   });
   if (!proof.ok) return err(unprovable(connection, proof.error));
   const { offer, payloads } = offerChild(core, child, way, false);
-  const inner: Payload[] = [
-    ...proof.value,
-    ...(saysInitialContact(connection, negotiated) ? [notify(NotifyType.INITIAL_CONTACT)] : []),
-    ...payloads,
-  ];
+  const replaced = connection.ikeSas.find(({ number }) => number === replaces);
+  const past = pastNotifies(core, connection, negotiated.handshake.peerIsAgent, replaced);
+  const inner: Payload[] = [...proof.value, ...past, ...payloads];
   return ok({
     next: { kind: 'authRequested', ...negotiated, offer },
     request: { exchangeType: ExchangeType.IKE_AUTH, payloads: inner },
@@ -122,12 +122,12 @@ export function answerAuthRequest(
     between: [],
   });
   if (!own.ok) return err(authenticationFailed(connection, 'us', own.error));
-  const proof: Payload[] = [...own.value];
-  if (saysInitialContact(connection, negotiated)) proof.push(notify(NotifyType.INITIAL_CONTACT));
+  const { peerIsAgent } = negotiated.handshake;
+  const proof: Payload[] = [...own.value, ...pastNotifies(core, connection, peerIsAgent, undefined)];
   const base: Outcome = {
     next: established(core, at, connection, negotiated),
     connection,
-    initialContact: hasNotify(request.notifies, NotifyType.INITIAL_CONTACT),
+    past: readPast(request.notifies, peerIsAgent),
     facts: unknownNotifies(connection, request.notifies),
   };
   if (request.child === undefined) return ok({ ...base, reply: proof });
@@ -184,7 +184,7 @@ export function finishAuth(
 ): Result<Outcome, Refusal> {
   const base: Outcome = {
     next: established(core, at, connection, negotiated),
-    initialContact: hasNotify(response.notifies, NotifyType.INITIAL_CONTACT),
+    past: readPast(response.notifies, negotiated.handshake.peerIsAgent),
     facts: unknownNotifies(connection, response.notifies),
   };
   if (response.child.kind !== 'accepted') {
@@ -225,14 +225,6 @@ function childKeys({ keys, handshake }: Negotiated, agreement: ChildAgreement) {
     encryptionKeyBytes: encryption,
     integrityKeyBytes: integrity,
   });
-}
-
-/**
- * Whether the peer is told that we have nothing older with it. After a restart we may have its SAs still in use: an agent
- * keeps them until their successors are, anybody else would remove them at once.
- */
-function saysInitialContact(connection: Connection, { handshake }: Negotiated): boolean {
-  return !connection.contacted && (handshake.peerIsAgent || connection.orphans.length === 0);
 }
 
 function established(core: Core, at: Instant, connection: Connection, negotiated: Negotiated): Established {
@@ -345,5 +337,9 @@ function unknownNotifies(connection: Connection, notifies: IkeAuthRequest['notif
     .map((each) => ({ kind: 'notifyIgnored', connection: connection.config.name, notifyType: each.notifyType }));
 }
 
-const UNDERSTOOD: ReadonlySet<number> = new Set([NotifyType.INITIAL_CONTACT, NotifyType.USE_TRANSPORT_MODE]);
+const UNDERSTOOD: ReadonlySet<number> = new Set([
+  NotifyType.INITIAL_CONTACT,
+  NotifyType.AGENT_INSTANCE,
+  NotifyType.USE_TRANSPORT_MODE,
+]);
 const FIRST_CHILD = { withKeyExchange: false, rekeyed: undefined } as const;

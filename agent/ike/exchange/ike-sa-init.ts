@@ -192,7 +192,7 @@ function accept(
   const spis = { initiatorSpi: sa.localSpi, responderSpi };
   const nat = readNat(core, connection.config.natTraversal, spis, path, response.notifies);
   const fragmentation = hasNotify(response.notifies, NotifyType.IKEV2_FRAGMENTATION_SUPPORTED);
-  const requested = authRequest(core, connection, { handshake, keys }, { path, nat });
+  const requested = authRequest(core, connection, { handshake, keys }, { path, nat }, sa.replaces);
   if (requested.ok) return ok({ ...requested.value, nat, fragmentation });
   keys.wipe();
   return requested;

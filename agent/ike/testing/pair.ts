@@ -164,6 +164,8 @@ export class Pair {
   /** Every datagram that was ever sent, in order. */
   readonly sent: Datagram[] = [];
   readonly #options: PairOptions;
+  #boots = 1;
+  #runs = 1;
 
   constructor(options: PairOptions = {}) {
     this.#options = options;
@@ -190,8 +192,16 @@ export class Pair {
 
   /** The side with nothing left of its memory; its kernel keeps what it has. */
   restarted(on: Side, seed: number): void {
+    this.#runs += 1;
     const { endpoint } = this.#side(on.name, on.address, seed);
     Object.assign(on, { endpoint });
+  }
+
+  /** The side as after a reboot: neither agent nor kernel know anything. */
+  rebooted(on: Side, seed: number): void {
+    this.#boots += 1;
+    this.#runs += 1;
+    Object.assign(on, this.#side(on.name, on.address, seed));
   }
 
   other(side: Side): Side {
@@ -338,11 +348,12 @@ export class Pair {
     const limits = { ...DEFAULT_LIMITS, ...this.#options.limits };
     const { crypto: leftCrypto = toyProvider, rightCrypto = leftCrypto } = this.#options;
     const crypto = name === 'right' ? rightCrypto : leftCrypto;
+    const instance = { bootId: new Uint8Array(16).fill(this.#boots), instance: new Uint8Array(8).fill(this.#runs) };
     const clock = { monotonicMs: () => this.at, wallMs: () => 1_800_000_000_000 + this.at };
     const side: Side = {
       name,
       address: address(ip),
-      endpoint: createEndpoint({ crypto, random, limits }),
+      endpoint: createEndpoint({ crypto, random, limits, instance }),
       kernel: new MemoryDataplane({ clock }),
       commands: [],
       facts: [],
