@@ -267,10 +267,9 @@ function orphansOf(connection: Connection, child: ChildSa): readonly OrphanSa[] 
 }
 
 /**
- * Where the pair that was sent on is gone, another takes its place: one that waited for it to end, else the newest of
- * those that it had superseded, which happens where two crossing exchanges are settled; but none that the peer has
- * forgotten, and one that is to be deleted only for want of any other. The policies follow when all are in place: none
- * may lose its pin on the way.
+ * Where the pair that was sent on is gone, another takes its place, one that waited for it to end or that it had superseded;
+ * but none that the peer has forgotten, and one that is to be deleted only for want of any other. The policies follow
+ * when all are in place: none may lose its pin on the way.
  */
 export function ensureCurrent(core: Core, at: Instant, connection: Connection, ended: readonly ChildSa[] = []): void {
   const pins = orphanPins(connection);
@@ -311,6 +310,15 @@ function ownerOf(connection: Connection, child: ChildSa): IkeSa | undefined {
   return connection.ikeSas.find(({ state }) => state.kind === 'established' && state.children.includes(child));
 }
 
+/** What was sent on in an IKE SA that is to end goes on in the one that stays, whose pairs the peer is known to have. */
+export function sendOn(core: Core, at: Instant, connection: Connection, winner: IkeSa, loser: IkeSa): void {
+  if (winner.state.kind !== 'established' || loser.state.kind !== 'established') return;
+  for (const ending of loser.state.children) {
+    const successor = winner.state.children.find((child) => isSameChild(child, ending.config.name));
+    if (ending.usage === 'current' && successor !== undefined) makeCurrent(core, at, winner, connection, successor, 0);
+  }
+}
+
 /** Pairs that are to be deleted are received on, but not sent on where there is any other. */
 export function sendOnOthers(core: Core, at: Instant, sa: IkeSa, connection: Connection): void {
   ensureCurrent(core, at, connection);
@@ -337,7 +345,8 @@ function markCurrent(core: Core, at: Instant, connection: Connection, child: Chi
       children.map((each) => {
         if (each.inboundSpi === child.inboundSpi) return { ...each, usage: 'current', deleteAt: undefined };
         const isSuccessor = each.rekeys?.inboundSpi === child.inboundSpi;
-        const superseded = isSameChild(each, child.config.name) && each.usage !== 'superseded' && !isSuccessor;
+        const stillWaits = isSuccessor || (each.usage === 'deferred' && each.installedAt > child.installedAt);
+        const superseded = isSameChild(each, child.config.name) && each.usage !== 'superseded' && !stillWaits;
         return superseded ? { ...each, usage: 'superseded', deleteAt } : each;
       }),
     );

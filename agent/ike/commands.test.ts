@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { SecretBytes } from '../crypto/secret.ts';
 import { byPreSharedKey } from './authentication.ts';
 import { address, childConfig, connectionConfig, fqdn, Pair, present, proposal, type Side } from './testing/pair.ts';
-import { ScriptedPeer, waiting } from './testing/scripted-peer.ts';
+import { calling, ScriptedPeer, waiting } from './testing/scripted-peer.ts';
 import type { ConnectionConfig, SelectorConfig } from './types.ts';
 
 function update(pair: Pair, side: Side, changes: Partial<ConnectionConfig>): void {
@@ -248,6 +248,61 @@ describe('beginning and ending', () => {
     pair.configureRight();
     pair.command(pair.left, { kind: 'terminate', name: 'right' });
     expect(pair.advance(60_000).encrypts()).toBe(true);
+  });
+
+  it('a Child that is ended is not sent on any more, though its Delete waits behind an open question', () => {
+    const pair = new Pair().configure().settle().advance(10_000);
+    pair.command(pair.left, { kind: 'checkLiveness', name: 'right' });
+    pair.wire.length = 0;
+    pair.command(pair.left, { kind: 'terminateChild', name: 'right', child: 'hosts' });
+    expect(pair.packet(pair.left)).toBe('blocked');
+    expect(pair.packet(pair.right)).toBe('encrypted');
+  });
+
+  it.each(['terminate', 'terminateChild'] as const)(
+    '%s also ends sending on what a peer that fell silent left',
+    (kind) => {
+      const liveness = { intervalMs: 5_000, timeoutMs: 10_000 };
+      const pair = new Pair().configure({ liveness }, { liveness }).settle().advance(6_000);
+      pair.advanceLosing(30_000);
+      expect(pair.status(pair.left).ikeSas.map(({ state }) => state)).not.toContain('established');
+      expect(pair.packet(pair.left)).toBe('encrypted');
+      pair.command(pair.left, kind === 'terminate' ? { kind, name: 'right' } : { kind, name: 'right', child: 'hosts' });
+      expect(pair.packet(pair.left)).toBe('blocked');
+    },
+  );
+
+  it('removed in the middle of a replacement, nothing is sent for a moment on a pair that the peer may not have yet', () => {
+    const pair = new Pair().configure().settle().advance(60_000);
+    pair.command(pair.left, { kind: 'reauthenticate', name: 'right' });
+    pair.fire();
+    for (let message = 0; message < 4; message += 1) pair.deliver();
+    const commands = pair.right.commands.length;
+    pair.command(pair.right, { kind: 'removeConnection', name: 'left' });
+    const pins = pair.right.commands
+      .slice(commands)
+      .map((each) => each.kind === 'putPolicy' && each.policy.template?.spi);
+    expect(new Set(pins)).toEqual(new Set([0, false]));
+  });
+
+  it('terminated while what had been replaced waits to be deleted, nothing is sent on that any more', () => {
+    const peer = calling();
+    peer.send(peer.respond(peer.accept(), [...peer.proof(), ...peer.child()]));
+    const { pair, subject } = peer;
+    pair.advanceLosing(5_000);
+    pair.command(subject, { kind: 'checkLiveness', name: 'right' });
+    pair.wire.length = 0;
+    pair.command(subject, { kind: 'reauthenticate', name: 'right' });
+    pair.fire();
+    const successor = new ScriptedPeer(pair);
+    successor.localSpi = '2222222222222222' as never;
+    successor.espSpi = 0x0f0f0f0f;
+    successor.send(successor.respond(successor.accept(), [...successor.proof(), ...successor.child()]));
+    pair.fire();
+    successor.send(successor.respond(successor.take(), []));
+    pair.advanceLosing(2_000);
+    pair.command(subject, { kind: 'terminate', name: 'right' });
+    expect(pair.packet(subject)).toBe('blocked');
   });
 
   it('what an earlier run left is kept until its successor is in use; what nobody wants goes at once', () => {

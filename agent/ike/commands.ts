@@ -6,14 +6,15 @@ import { closeIkeSa } from './closing.ts';
 import { attempt, isSatisfied, reauthenticate, scheduleAttempt } from './connecting.ts';
 import { type Connection, initiationOf, newConnection, standingIkeSa } from './connection.ts';
 import type { Core } from './core.ts';
+import { deletionOf } from './ending.ts';
 import type { CloseReason } from './fact.ts';
 import { sameIdentity } from './identity.ts';
 import { inherit, removeUnwanted } from './kernel-snapshot.ts';
 import { shortened } from './rekey-time.ts';
 import { rekeyIkeSa, rekeySoon } from './rekeying.ts';
 import { enqueue } from './requests.ts';
-import { removeOrphans, retiringAnyway } from './retirement.ts';
-import type { Established } from './state.ts';
+import { removeOrphans, retiringAnyway, takePinned } from './retirement.ts';
+import type { Established, IkeSa } from './state.ts';
 import { deleteRekeyed } from './succession.ts';
 import type { ChildConfig, Command, ConnectionConfig, Instant } from './types.ts';
 
@@ -189,11 +190,22 @@ function rekeyChild(core: Core, at: Instant, connection: Connection, name: strin
 /** A connection that is to be up by itself comes up again. */
 function terminate(core: Core, at: Instant, connection: Connection): void {
   endAll(core, at, connection, 'deletedLocally');
+  leaveOrphans(core, connection, connection.config.children);
   scheduleAttempt(core, at, connection);
 }
 
+/** What is to end is not sent on in an orphan either, which is received on until a successor is in use. */
+function leaveOrphans(core: Core, connection: Connection, children: readonly ChildConfig[]): void {
+  const left = takePinned(connection, new Set(children.map(({ reqid }) => reqid)));
+  if (left.length === 0) return;
+  orderPolicies(core, connection, 0, 0);
+  for (const { id } of left) core.command({ kind: 'deleteSa', id }, connection, 0, 0);
+}
+
 function endAll(core: Core, at: Instant, connection: Connection, reason: CloseReason): void {
-  for (const sa of [...connection.ikeSas]) {
+  // What is sent on goes last, so that nothing is sent for a moment on what had been superseded.
+  const inUseLast = connection.ikeSas.toSorted((left, right) => Number(isSentOn(left)) - Number(isSentOn(right)));
+  for (const sa of inUseLast) {
     if (sa.state.kind === 'established') enqueue(core, at, sa, { kind: 'deleteIkeSa', reason });
     else if (sa.state.kind === 'rekeyed') deleteRekeyed(core, at, sa, sa.state, reason);
     else if (sa.state.kind !== 'deleting') closeIkeSa(core, at, sa, reason);
@@ -202,14 +214,20 @@ function endAll(core: Core, at: Instant, connection: Connection, reason: CloseRe
   connection.replacing = 0;
 }
 
+function isSentOn({ state }: IkeSa): boolean {
+  return state.kind === 'established' && state.children.some(({ usage }) => usage === 'current');
+}
+
 function endChild(core: Core, at: Instant, connection: Connection, name: string): void {
+  const configured = connection.config.children.filter((child) => child.name === name);
   for (const sa of connection.ikeSas) {
     if (sa.state.kind !== 'established') continue;
     for (const child of sa.state.children) {
       if (child.config.name !== name) continue;
-      enqueue(core, at, sa, { kind: 'deleteChild', inboundSpi: child.inboundSpi, reason: 'deletedLocally' });
+      enqueue(core, at, sa, deletionOf(child, 'deletedLocally'));
     }
   }
+  leaveOrphans(core, connection, configured);
 }
 
 function withConnection(core: Core, name: string, action: (connection: Connection) => void): void {

@@ -77,7 +77,7 @@ export function commit(
   else if (!established) scheduleAttempt(core, at, connection);
   if (weInstalled) {
     const missing = established ? missingChildren(connection, sa) : [];
-    followUpLater(core, at, sa, missing, shows && isAfterRestart(connection, sa, established));
+    followUpLater(core, at, sa, missing, shows && isToBeShown(connection, sa, established));
   } else if (installs && established && connection.orphans.length > 0) {
     // Its answer shows that the initiator has the pair: until then we send on what an earlier run has left.
     followUpLater(core, at, sa, [], true);
@@ -85,11 +85,12 @@ export function commit(
 }
 
 /**
- * A responder switches to a new pair when it knows that we have it. After a restart no Delete of an older IKE SA tells
- * it so, and the older pair that it goes on sending on may be one that our kernel has no more.
+ * A responder switches to a new pair when it knows that we have it; only then can the older one end. After a restart the
+ * older pair that it goes on sending on may even be one that our kernel has no more.
  */
-function isAfterRestart(connection: Connection, sa: IkeSa, first: boolean): boolean {
-  return connection.orphans.length > 0 || (!first && sa.number === connection.firstIkeSa);
+function isToBeShown(connection: Connection, sa: IkeSa, first: boolean): boolean {
+  const replaces = connection.ikeSas.some((other) => other !== sa && other.state.kind === 'established');
+  return replaces || connection.orphans.length > 0 || (!first && sa.number === connection.firstIkeSa);
 }
 
 /** An initiator that finds a NAT goes on from port 4500 (RFC 7296 §2.23). */

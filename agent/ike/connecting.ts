@@ -76,12 +76,17 @@ export function missingChildren(connection: Connection, sa: IkeSa): readonly str
   return connection.config.children.map(({ name }) => name).filter((name) => !hasChild(sa, name));
 }
 
-/**
- * Whether a configured Child SA that `loser` has cannot be sent on in `winner` yet, because it is not there or the peer
- * is not known to have it: until then `loser` cannot be done without.
- */
+/** Whether `winner` has not all configured Child SAs yet that `loser` has: until then `loser` cannot be done without. */
 export function lacksChildren(connection: Connection, winner: IkeSa, loser: IkeSa): boolean {
-  return connection.config.children.some(({ name }) => hasChild(loser, name) && !mayBeSentOn(winner, name));
+  return connection.config.children.some(({ name }) => hasChild(loser, name) && !hasChild(winner, name));
+}
+
+/**
+ * Whether the peer is not known yet to be in the possession of one of the Child SAs of `winner` that `loser` has too. A
+ * peer that has been granted several may take any for the one that stays; so nothing ends before that is clear.
+ */
+export function awaitsProof(connection: Connection, winner: IkeSa, loser: IkeSa): boolean {
+  return connection.config.children.some(({ name }) => hasChild(loser, name) && !isSettled(winner, name));
 }
 
 /** How long to wait before what has failed is tried again: soon first, then ever later, never in step with others. */
@@ -132,9 +137,9 @@ function isInUse(connection: Connection, name: string): boolean {
   return childrenOf(connection).some((child) => child.config.name === name && child.usage !== 'superseded');
 }
 
-function mayBeSentOn(sa: IkeSa, name: string): boolean {
+function isSettled(sa: IkeSa, name: string): boolean {
   if (sa.state.kind !== 'established') return false;
-  return sa.state.children.some((child) => child.config.name === name && (child.weInitiated || child.settled));
+  return sa.state.children.some((child) => child.config.name === name && child.settled);
 }
 
 function hasChild(sa: IkeSa, name: string): boolean {

@@ -162,7 +162,7 @@ function giveUp(core: Core, at: Instant, sa: IkeSa): void {
     return;
   }
   if (state.kind === 'established' || state.kind === 'deleting') {
-    if (state.kind === 'established' && isHeard(at, sa)) return;
+    if (state.kind === 'established' && isHeard(at, sa, core.context.limits)) return;
     const keeps = state.peerIsAgent && connection !== undefined && isConfigured(core, connection);
     if (keeps) keepUnanswered(core, at, connection, sa.number);
     closeIkeSa(core, at, sa, state.kind === 'deleting' ? state.reason : 'peerDead', true);
@@ -176,13 +176,21 @@ function giveUp(core: Core, at: Instant, sa: IkeSa): void {
  * A peer that still talks is not dead, though our request or its answer gets lost again and again: the request is
  * repeated on, but not for ever, for nothing else can be asked meanwhile.
  */
-function isHeard(at: Instant, sa: IkeSa): boolean {
+function isHeard(at: Instant, sa: IkeSa, limits: Limits): boolean {
   const { pending } = sa.window;
-  const timeoutMs = sa.connection?.config.liveness.timeoutMs ?? 0;
+  const timeoutMs = patienceMs(sa, limits);
   if (pending === undefined || at >= pending.openedAt + MOST_TIMEOUTS * timeoutMs) return false;
   if (sa.lastHeardAt + timeoutMs <= at) return false;
   sa.window.extend(sa.lastHeardAt + timeoutMs);
   return true;
+}
+
+/** An initiator that has not had our answer to its IKE_AUTH yet answers nothing, but goes on asking for that. */
+function patienceMs(sa: IkeSa, limits: Limits): number {
+  const timeoutMs = sa.connection?.config.liveness.timeoutMs ?? 0;
+  const unheard =
+    sa.role === 'responder' && sa.state.kind === 'established' && sa.lastHeardAt <= sa.state.establishedAt;
+  return unheard ? Math.max(timeoutMs, limits.handshakeTimeoutMs) : timeoutMs;
 }
 
 function isConfigured(core: Core, connection: Connection): boolean {

@@ -1,3 +1,4 @@
+import type { ChildSa } from './child-sa.ts';
 import type { CloseReason } from './fact.ts';
 import type { IkeSa, QueuedRequest } from './state.ts';
 
@@ -6,6 +7,11 @@ export type EndingRequest = Extract<QueuedRequest, { kind: 'deleteIkeSa' | 'auth
 
 /** A request that ends something, Child SAs or the IKE SA with all of them. */
 type DeletingRequest = EndingRequest | Extract<QueuedRequest, { kind: 'deleteChild' }>;
+
+/** The request that ends a Child SA. */
+export function deletionOf({ inboundSpi, outboundSpi }: ChildSa, reason: CloseReason): QueuedRequest {
+  return { kind: 'deleteChild', inboundSpi, outboundSpi, reason };
+}
 
 /** Whether the IKE SA ends as soon as an open request has been answered: it takes on nothing new. */
 export function isAboutToEnd(sa: IkeSa): boolean {
@@ -33,8 +39,6 @@ export function isToBeDeleted(sa: IkeSa, inboundSpi: number): boolean {
  * Whether a request ends what something else has taken the place of. Until it can be sent that may have gone itself, and
  * what was to end is all that is left.
  */
-export function isOfUseUntilSent(
-  request: QueuedRequest,
-): request is DeletingRequest & { readonly reason: CloseReason } {
+export function isOfUseUntilSent(request: QueuedRequest): boolean {
   return 'reason' in request && (request.reason === 'replaced' || request.reason === 'duplicate');
 }

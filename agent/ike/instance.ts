@@ -72,9 +72,16 @@ export function supersededBy(connection: Connection, { supersedes }: PeerPast): 
   });
 }
 
-/** Said only where it is certain: neither we nor our kernel have anything older with the peer. */
-function saysInitialContact({ contacted, orphans }: Connection): boolean {
-  return !contacted && orphans.length === 0;
+/**
+ * Said only where it is certain: neither we nor our kernel have anything older with the peer, nor has it granted anything
+ * that we have asked for and shall hear of yet.
+ */
+function saysInitialContact({ contacted, orphans, ikeSas }: Connection): boolean {
+  return !contacted && orphans.length === 0 && !ikeSas.some(awaitsGrant);
+}
+
+function awaitsGrant({ role, state }: IkeSa): boolean {
+  return role === 'initiator' && (state.kind === 'authRequested' || state.kind === 'verifying');
 }
 
 function spiPairOf({ role, localSpi, remoteSpi }: IkeSa): IkeSpiPair {

@@ -5,6 +5,7 @@ import { noteFailure } from './closing.ts';
 import { attempt, backoffMs, isSatisfied, scheduleAttempt } from './connecting.ts';
 import { type Connection, initiationOf } from './connection.ts';
 import type { Core } from './core.ts';
+import { deletionOf } from './ending.ts';
 import { settleLater } from './follow-up.ts';
 import { reconcile } from './kernel-snapshot.ts';
 import { onEncapsulationRefused, onMapping } from './path.ts';
@@ -57,7 +58,7 @@ function onExpire(core: Core, at: Instant, event: Extract<DataplaneEvent, { kind
     return;
   }
   removeChildren(core, at, sa, connection, [child.inboundSpi], 'expired');
-  enqueue(core, at, sa, { kind: 'deleteChild', inboundSpi: child.inboundSpi, reason: 'expired' });
+  enqueue(core, at, sa, deletionOf(child, 'expired'));
   scheduleAttempt(core, at, connection);
 }
 
@@ -141,7 +142,7 @@ function abandonChild(
     const { request, payloads } = fallback;
     core.transmit(request.path, storeResponse(core, sa, secured, request, payloads));
   } else {
-    sa.queue.unshift({ kind: 'deleteChild', inboundSpi: child.inboundSpi, reason: 'dataplaneFailed' });
+    sa.queue.unshift(deletionOf(child, 'dataplaneFailed'));
     sendQueued(core, at, sa);
   }
   scheduleAttempt(core, at, connection);

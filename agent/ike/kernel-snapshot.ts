@@ -7,6 +7,7 @@ import { removeChildren } from './children.ts';
 import { scheduleAttempt } from './connecting.ts';
 import { type Connection, childrenOf } from './connection.ts';
 import type { Core } from './core.ts';
+import { deletionOf } from './ending.ts';
 import { configuredPolicyKeys } from './policies.ts';
 import { enqueue } from './requests.ts';
 import type { Instant } from './types.ts';
@@ -66,7 +67,7 @@ function removeLost(core: Core, at: Instant, connection: Connection, installed: 
       if (saIds(child).every((id) => installed.has(saIdText(id)))) continue;
       core.report({ kind: 'saExpired', connection: connection.config.name, child: child.config.name, hard: true });
       removeChildren(core, at, sa, connection, [child.inboundSpi], 'expired');
-      enqueue(core, at, sa, { kind: 'deleteChild', inboundSpi: child.inboundSpi, reason: 'expired' });
+      enqueue(core, at, sa, deletionOf(child, 'expired'));
     }
   }
   scheduleAttempt(core, at, connection);

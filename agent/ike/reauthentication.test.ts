@@ -31,13 +31,15 @@ describe('reauthentication', () => {
       'add in',
       'add out',
       'pin out new',
+      // Shows the peer that the new pair is in.
+      'request 37',
       'delete out',
       'request 37',
       'delete in',
     ]);
   });
 
-  it('the responder answers when its inbound SA is in, and sends on the new pair only from the Delete on', () => {
+  it('the responder answers when its inbound SA is in, and sends on the new pair only when it knows that the initiator has it', () => {
     const { pair, replace } = standing();
     const words: string[] = [];
     recordActions(pair, pair.right, words);
@@ -48,6 +50,7 @@ describe('reauthentication', () => {
       'add in',
       'response 35',
       'add out',
+      'response 37',
       'pin out new',
       'delete out',
       // From here on the peer may be without the old inbound SA.
@@ -86,6 +89,23 @@ describe('reauthentication', () => {
       expect(pair.status(pair.left).ikeSas, `datagram ${lost} lost`).toHaveLength(1);
       expect(pair.status(pair.right).ikeSas).toHaveLength(1);
     }
+  });
+
+  it('ends nothing before the responder is known to have learnt that the new pair is in', () => {
+    const { pair, replace } = standing();
+    replace();
+    pair.fire();
+    for (let message = 0; message < 4; message += 1) pair.deliver();
+    for (let second = 0; second < 10; second += 1) {
+      pair.at += 1_000;
+      pair.fire();
+      pair.wire.length = 0;
+      expect(pair.encrypts(), `after ${second} s`).toBe(true);
+    }
+    expect(pair.status(pair.left).ikeSas.map(({ state }) => state)).toEqual(['established', 'established']);
+    pair.advance(10_000);
+    expect(pair.status(pair.left).ikeSas).toHaveLength(1);
+    expect(pair.encrypts()).toBe(true);
   });
 
   it('a responder also moves when the initiator sends on the new pair and forgets to delete the old one', () => {
@@ -222,6 +242,8 @@ describe('reauthentication', () => {
     expect(pair.outbound(subject)).toHaveLength(1);
     const nonce = { kind: 'nonce', data: new Uint8Array(32).fill(1) } as const;
     successor.send(successor.respond(again, [...successor.child(), nonce]));
+    pair.fire();
+    successor.send(successor.respond(successor.take(), []));
     pair.advanceLosing(10_000);
     expect(pair.status(subject).ikeSas.filter(({ state }) => state === 'established')).toMatchObject([
       { number: old.number + 1, children: [{ outboundSpi: 0x0f0f0f0f }] },

@@ -3,6 +3,7 @@ import { setChildren } from './children.ts';
 import { reauthenticate } from './connecting.ts';
 import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
+import { deletionOf } from './ending.ts';
 import { enqueue } from './requests.ts';
 import type { Established, IkeSa } from './state.ts';
 import type { Instant } from './types.ts';
@@ -96,7 +97,7 @@ function endOverdue(core: Core, at: Instant, sa: IkeSa, child: ChildSa): void {
   const replaced = sa.state.children.some(({ config, usage }) => {
     return config.name === child.config.name && usage === 'current';
   });
-  if (replaced) enqueue(core, at, sa, { kind: 'deleteChild', inboundSpi: child.inboundSpi, reason: 'replaced' });
+  if (replaced) enqueue(core, at, sa, deletionOf(child, 'replaced'));
 }
 
 function change(sa: IkeSa, child: ChildSa, changes: Partial<ChildSa>): void {

@@ -2,7 +2,8 @@ import { ExchangeType } from '../wire/registry.ts';
 import { isNeeded, removeAllChildren, removeChildren, sendOnOthers } from './children.ts';
 import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
-import { type EndingRequest, isAboutToEnd, isEnding, isOfUseUntilSent, isToBeDeleted } from './ending.ts';
+
+import { type EndingRequest, isAboutToEnd, isDelete, isEnding, isOfUseUntilSent, isToBeDeleted } from './ending.ts';
 import { createChildRequest, type Wanted } from './exchange/create-child-sa.ts';
 import { type InformationalRequest, informationalRequest } from './exchange/informational.ts';
 import { rekeyIkeRequest } from './exchange/rekey-ike-sa.ts';
@@ -19,16 +20,21 @@ import { isReplaced } from './under-way.ts';
 export function enqueue(core: Core, at: Instant, sa: IkeSa, request: QueuedRequest): void {
   if (sa.state.kind !== 'established') return;
   if (sa.queue.length >= core.context.limits.queuedRequests) return;
-  if (isAboutToEnd(sa)) return;
+  const endsForGood = isEnding(request) && !isOfUseUntilSent(request);
+  if (isAboutToEnd(sa) && !endsForGood) return;
   if (isEnding(request)) sa.queue.length = 0;
   sa.queue.push(request);
   const { connection } = sa;
-  // What has been replaced goes when the peer is told; for anything else the kernel need not wait until then.
-  if (connection !== undefined && isOfUseUntilSent(request)) sendOnOthers(core, at, sa, connection);
-  else if (connection !== undefined && isEnding(request)) {
-    removeAllChildren(core, at, sa, connection, endReason(request));
-  }
+  if (connection !== undefined) stopSending(core, at, sa, connection, request);
   sendQueued(core, at, sa);
+}
+
+/** What has been replaced goes when the peer is told; for anything else that ends the kernel need not wait until then. */
+function stopSending(core: Core, at: Instant, sa: IkeSa, connection: Connection, request: QueuedRequest): void {
+  if (!isDelete(request)) return;
+  if (isOfUseUntilSent(request)) sendOnOthers(core, at, sa, connection);
+  else if (isEnding(request)) removeAllChildren(core, at, sa, connection, endReason(request));
+  else removeChildren(core, at, sa, connection, [request.inboundSpi], request.reason);
 }
 
 /** Sends the next request in line if none is open. */
@@ -50,7 +56,9 @@ export function sendQueued(core: Core, at: Instant, sa: IkeSa): void {
       return;
     case 'deleteChild':
       inform(core, at, sa, state, request, liveness.timeoutMs);
-      noteDeleting(sa, state, request.inboundSpi);
+      if (request.outboundSpi !== undefined) {
+        sa.state = { ...state, asked: { kind: 'deleteChild', outboundSpi: request.outboundSpi } };
+      }
       removeChildren(core, at, sa, connection, [request.inboundSpi], request.reason);
       return;
     case 'liveness':
@@ -67,11 +75,6 @@ export function sendQueued(core: Core, at: Instant, sa: IkeSa): void {
       askForSuccessor(core, at, sa, state, connection, request);
       return;
   }
-}
-
-function noteDeleting(sa: IkeSa, state: Established, inboundSpi: number): void {
-  const child = state.children.find((each) => each.inboundSpi === inboundSpi);
-  if (child !== undefined) sa.state = { ...state, asked: { kind: 'deleteChild', outboundSpi: child.outboundSpi } };
 }
 
 /** Tells the peer that the IKE SA ends, takes its Child SAs out of the kernel and waits for nothing but the answer. */

@@ -67,9 +67,17 @@ export function retireOrphans(core: Core, at: Instant, connection: Connection, r
 
 /** A pair of that Child is sent on, as the kernel has confirmed: what was sent on for want of one goes. */
 export function removePinned(core: Core, connection: Connection, reqid: number): void {
-  const isPinned = (orphan: OrphanSa): boolean => orphan.pinned && orphan.reqid === reqid;
-  for (const { id } of connection.orphans.filter(isPinned)) core.command({ kind: 'deleteSa', id }, connection, 0, 0);
-  connection.orphans = connection.orphans.filter((orphan) => !isPinned(orphan));
+  for (const { id } of takePinned(connection, new Set([reqid]))) {
+    core.command({ kind: 'deleteSa', id }, connection, 0, 0);
+  }
+}
+
+/** Takes the orphans that are sent on out of the list; policies must change before they are deleted. */
+export function takePinned(connection: Connection, reqids: ReadonlySet<number>): readonly OrphanSa[] {
+  const isTaken = (orphan: OrphanSa): boolean => orphan.pinned && reqids.has(orphan.reqid);
+  const taken = connection.orphans.filter(isTaken);
+  connection.orphans = connection.orphans.filter((orphan) => !isTaken(orphan));
+  return taken;
 }
 
 /** Takes all orphans out of the kernel at once; policies that are pinned to them must have changed before. */

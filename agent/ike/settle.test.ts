@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 
-import { ExchangeType } from '../wire/registry.ts';
+import { ExchangeType, NotifyType } from '../wire/registry.ts';
 import { connectionConfig, Pair, present, type Side } from './testing/pair.ts';
-import { headline, parsed } from './testing/scripted-peer.ts';
+import { calling, headline, notifyTypes, parsed, ScriptedPeer } from './testing/scripted-peer.ts';
 
 /** SPIs of the established IKE SAs of a side, in the order of their numbers. */
 function established(pair: Pair, side: Side): readonly string[] {
@@ -204,6 +204,17 @@ describe('a peer that has lost its memory', () => {
     pair.advance(101_000);
     expect(pair.left.facts.filter((fact) => fact.kind === 'ikeSaEstablished')).toHaveLength(2);
     expect(pair.right.facts.filter((fact) => fact.kind === 'ikeSaClosed')).toMatchObject([{ reason: 'deletedByPeer' }]);
+  });
+
+  it('does not hear INITIAL_CONTACT while it may have granted what we asked for: it would drop that, and we would use it', () => {
+    const peer = calling();
+    const request = peer.accept();
+    const other = new ScriptedPeer(peer.pair);
+    other.localSpi = '2222222222222222' as never;
+    other.espSpi = 0x2222;
+    expect(notifyTypes(other.authenticate())).not.toContain(NotifyType.INITIAL_CONTACT);
+    peer.send(peer.respond(request, [...peer.proof(), ...peer.child()]));
+    expect(established(peer.pair, peer.subject)).toHaveLength(2);
   });
 
   it('a rebooted peer, whose kernel is empty too, is back as soon as it calls', () => {

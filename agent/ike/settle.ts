@@ -1,10 +1,12 @@
 import { compareBytes } from './byte-order.ts';
+
 import type { ChildSa } from './child-sa.ts';
-import { orderPolicies } from './children.ts';
+import { orderPolicies, sendOn } from './children.ts';
 import { closeIkeSa } from './closing.ts';
-import { askForMissing, backoffMs, isSatisfied, lacksChildren, scheduleAttempt } from './connecting.ts';
+import { askForMissing, awaitsProof, backoffMs, isSatisfied, lacksChildren, scheduleAttempt } from './connecting.ts';
 import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
+import { deletionOf } from './ending.ts';
 import { followUpLater, settleLater } from './follow-up.ts';
 import { type Forgotten, forgottenBy, type PeerPast, supersededBy } from './instance.ts';
 import { enqueue, sendQueued } from './requests.ts';
@@ -76,8 +78,7 @@ export function followUp(core: Core, at: Instant, connection: Connection, sa: Ik
   sa.state = { ...sa.state, followUp: undefined };
   sendQueued(core, at, sa);
   for (const child of due.missing) enqueue(core, at, sa, { kind: 'createChild', child, group: undefined });
-  const idle = sa.window.pending === undefined && sa.queue.length === 0;
-  if (due.show && idle) enqueue(core, at, sa, { kind: 'liveness' });
+  if (due.show && isIdle(sa)) enqueue(core, at, sa, { kind: 'liveness' });
 }
 
 /** Ends what this IKE SA, or a newer pair in it, has taken the place of, as far as it is our turn. */
@@ -88,7 +89,7 @@ export function settle(core: Core, at: Instant, connection: Connection, sa: IkeS
   else scheduleAttempt(core, at, connection);
   for (const child of sa.state.children) {
     if (child.usage !== 'superseded' || !isOursToDelete(sa.state, child)) continue;
-    enqueue(core, at, sa, { kind: 'deleteChild', inboundSpi: child.inboundSpi, reason: 'replaced' });
+    enqueue(core, at, sa, deletionOf(child, 'replaced'));
   }
   for (const other of connection.ikeSas) {
     if (other !== sa && sa.state.kind === 'established') settleBetween(core, at, connection, sa, other);
@@ -99,7 +100,7 @@ function settleBetween(core: Core, at: Instant, connection: Connection, sa: IkeS
   if (sa.state.kind !== 'established' || other.state.kind !== 'established') return;
   if (other.state.endsAt !== undefined || sa.state.endsAt !== undefined) return;
   if (other.state.rivalOf !== undefined || sa.state.rivalOf !== undefined) return;
-  const { duplicateDelayMs, duplicateGraceMs } = core.context.limits;
+  const { duplicateDelayMs, duplicateGraceMs, retransmitFirstMs } = core.context.limits;
   const bothSince = Math.max(sa.state.authenticatedAt, other.state.authenticatedAt);
   const overdueAt = bothSince + duplicateDelayMs + duplicateGraceMs;
   const { loser, winner, judge } = decide(sa, sa.state, other, other.state);
@@ -112,8 +113,12 @@ function settleBetween(core: Core, at: Instant, connection: Connection, sa: IkeS
   } else if (lacksChildren(connection, winner, loser)) {
     if (winner.role === 'initiator') askForMissing(core, at, connection, winner);
     settleLater(core, sa, at + backoffMs(core, connection));
+  } else if (awaitsProof(connection, winner, loser)) {
+    if (isIdle(winner) && couldProve(winner)) enqueue(core, at, winner, { kind: 'liveness' });
+    settleLater(core, sa, at + retransmitFirstMs);
   } else {
     const reason = winner.replaces === loser.number ? 'replaced' : 'duplicate';
+    sendOn(core, at, connection, winner, loser);
     enqueue(core, at, loser, { kind: 'deleteIkeSa', reason });
   }
 }
@@ -123,6 +128,17 @@ function isSilent({ window }: IkeSa): boolean {
   return window.pending !== undefined && window.pending.attempt > 0;
 }
 
+function isIdle({ window, queue }: IkeSa): boolean {
+  return window.pending === undefined && queue.length === 0;
+}
+
+/** Whether the answer to a question would show that the peer has a Child SA. */
+function couldProve({ state }: IkeSa): boolean {
+  return (
+    state.kind === 'established' && state.children.some((child) => !child.settled && child.settledBy !== undefined)
+  );
+}
+
 /** The IKE SA that ends, the one that stays, and the one whose initiator has to see to it. */
 function decide(
   left: IkeSa,
@@ -130,8 +146,8 @@ function decide(
   right: IkeSa,
   rightState: Established,
 ): { readonly loser: IkeSa; readonly winner: IkeSa; readonly judge: IkeSa } {
-  const leftIsNewer = left.replaces === right.number || left.startedAt >= rightState.authenticatedAt;
-  const rightIsNewer = right.replaces === left.number || right.startedAt >= leftState.authenticatedAt;
+  const leftIsNewer = isNewer(left, right, rightState);
+  const rightIsNewer = isNewer(right, left, leftState);
   if (leftIsNewer !== rightIsNewer) {
     const [winner, loser] = leftIsNewer ? [left, right] : [right, left];
     return { loser, winner, judge: winner };
@@ -139,6 +155,10 @@ function decide(
   const leftStays = compareBytes(leftState.lowestNonce, rightState.lowestNonce) < 0;
   const [winner, loser] = leftStays ? [left, right] : [right, left];
   return { loser, winner, judge: loser };
+}
+
+function isNewer(sa: IkeSa, other: IkeSa, { authenticatedAt }: Established): boolean {
+  return sa.replaces === other.number || (other.replaces !== sa.number && sa.startedAt >= authenticatedAt);
 }
 
 /** The peer was faster: what we have only asked for so far is of no use any more. */

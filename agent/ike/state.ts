@@ -233,7 +233,13 @@ interface AskedDelete {
 export type QueuedRequest =
   | { readonly kind: 'liveness' }
   | { readonly kind: 'deleteIkeSa'; readonly reason: CloseReason }
-  | { readonly kind: 'deleteChild'; readonly inboundSpi: number; readonly reason: CloseReason }
+  | {
+      readonly kind: 'deleteChild';
+      readonly inboundSpi: number;
+      /** By this the peer calls it; undefined where there is none yet. */
+      readonly outboundSpi: number | undefined;
+      readonly reason: CloseReason;
+    }
   /** By the name of its configuration; `group` where the peer asked for another one. */
   | { readonly kind: 'createChild'; readonly child: string; readonly group: number | undefined }
   | { readonly kind: 'rekeyChild'; readonly inboundSpi: number; readonly group: number | undefined }

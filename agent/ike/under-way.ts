@@ -1,7 +1,7 @@
 import type { ChildSa } from './child-sa.ts';
 import type { OwnOperation, Target } from './collision.ts';
 import { isAboutToEnd, isToBeDeleted } from './ending.ts';
-import type { Deleting, Established, IkeSa, Rekeyed } from './state.ts';
+import type { Deleting, Established, IkeSa, QueuedRequest, Rekeyed } from './state.ts';
 
 /** What we have under way on an IKE SA, as the table of collisions sees it (`collision.ts`). */
 export function ownOperation(sa: IkeSa, state: Established | Rekeyed | Deleting): OwnOperation {
@@ -14,10 +14,15 @@ export function ownOperation(sa: IkeSa, state: Established | Rekeyed | Deleting)
 export function targetOf(sa: IkeSa, state: Established, outboundSpi: number): Target {
   const { asked, children } = state;
   const child = children.find((each) => each.outboundSpi === outboundSpi);
-  if (child === undefined)
-    return asked?.kind === 'deleteChild' && asked.outboundSpi === outboundSpi ? 'same' : 'unknown';
+  if (child === undefined && asked?.kind === 'deleteChild' && asked.outboundSpi === outboundSpi) return 'same';
+  if (child === undefined) return sa.queue.some((request) => deletes(request, outboundSpi)) ? 'leaving' : 'unknown';
   if (isReplaced(children, child) || isToBeDeleted(sa, child.inboundSpi)) return 'leaving';
   return asked?.kind === 'rekeyChild' && asked.rekeyed.inboundSpi === child.inboundSpi ? 'same' : 'other';
+}
+
+/** One that the peer is still to be told of may be gone here already. */
+function deletes(request: QueuedRequest, outboundSpi: number): boolean {
+  return request.kind === 'deleteChild' && request.outboundSpi === outboundSpi;
 }
 
 /** Whether another pair has taken the place of this one, or is about to. */

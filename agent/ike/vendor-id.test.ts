@@ -42,7 +42,7 @@ describe('a peer', () => {
     const peer = waiting({ liveness: LIVENESS });
     establish(peer, [{ kind: 'vendor', data: new Uint8Array(16) }]);
     expect(peer.pair.sas(peer.subject)).toHaveLength(2);
-    peer.pair.advance(20_000);
+    peer.pair.advance(75_000);
     expect(peer.pair.sas(peer.subject)).toEqual([]);
     expect(peer.pair.packet(peer.subject)).toBe('blocked');
   });
@@ -50,7 +50,7 @@ describe('a peer', () => {
   it('that is an agent and stops answering may have left its SAs in its kernel: they stay', () => {
     const peer = waiting({ liveness: LIVENESS });
     establish(peer, [VENDOR_ID]);
-    peer.pair.advance(20_000);
+    peer.pair.advance(75_000);
     expect(peer.pair.status(peer.subject).ikeSas).toEqual([]);
     expect(peer.pair.sas(peer.subject)).toHaveLength(2);
   });

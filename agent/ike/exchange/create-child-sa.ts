@@ -169,7 +169,7 @@ function onAccepted(
     const text = `${connection.config.name} answered the key exchange of Child ${config.name} with a value of another kind`;
     core.espSpis.delete(inboundSpi);
     const failure = accepted.ok ? ({ reason: 'peerViolation', by: 'us', text } as const) : accepted.error;
-    const enqueue = [{ kind: 'deleteChild', inboundSpi, reason: 'negotiationFailed' }] as const;
+    const enqueue = [{ kind: 'deleteChild', inboundSpi, outboundSpi: undefined, reason: 'negotiationFailed' }] as const;
     return ok({ next, failure, enqueue, reauthenticate, facts: rekeyFailed(connection, old, failure) });
   }
   if (asked.deleted.includes(accepted.value.outboundSpi)) {

@@ -203,7 +203,7 @@ export function finishAuth(
     core.espSpis.delete(offer.inboundSpi);
     // The peer has installed it: it is told to delete it again.
     const { inboundSpi } = offer;
-    const enqueue = [{ kind: 'deleteChild', inboundSpi, reason: 'negotiationFailed' }] as const;
+    const enqueue = [{ kind: 'deleteChild', inboundSpi, outboundSpi: undefined, reason: 'negotiationFailed' }] as const;
     return ok({ ...base, failure: accepted.error, enqueue });
   }
   return ok({
