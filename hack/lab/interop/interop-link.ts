@@ -6,32 +6,34 @@ import type { Capture } from '../capture/capture.ts';
 import { type CaptureReport, expectOnlyEspAndIke } from '../capture/report.ts';
 import type { Lab } from '../runner/scenario.ts';
 import { waitUntil } from '../runner/wait-until.ts';
-import type { Charon } from '../strongswan/charon.ts';
+import { Charon } from '../strongswan/charon.ts';
 import type { LabNode } from '../topology/lab-node.ts';
 import { expectPing, ping } from '../traffic/counted-pings.ts';
 import type { CountedStream } from '../traffic/counted-stream.ts';
 import { dumpPolicies, dumpStates, type StateDump } from '../xfrm/xfrm-dump.ts';
 import { expectNoXfrmDrops, readXfrmStat, type XfrmStat } from '../xfrm/xfrm-stat.ts';
+import { startPluto } from './libreswan-peer.ts';
 import {
   addresses,
-  childNames,
-  connectionName,
+  childrenOf,
   type LinkSettings,
   ourConfiguration,
-  ourSecret,
-  peerName,
   type Role,
   type Sides,
-  theirConfiguration,
+  secretOf,
 } from './link-settings.ts';
 import { type Machines, twoMachines, twoNetworks } from './machines.ts';
+import type { PeerDaemon, PeerIkeSa, PeerKind } from './peer-daemon.ts';
+import { startCharon } from './strongswan-peer.ts';
 
 /**
- * Our agent at one end of a captured wire, a charon at the other. The wire is captured from before either starts, our
+ * Our agent at one end of a captured wire, an IKE daemon of others at the other. The wire is captured from before either starts, our
  * kernel holds a foreign SA and policy from the beginning, and `close` checks that they, and the wire, are as promised.
  */
 export class InteropLink {
   readonly lab: Lab;
+  /** Who is at the other end; also its name in our configuration file. */
+  readonly kind: PeerKind;
   readonly role: Role;
   readonly settings: LinkSettings;
   readonly machines: Machines;
@@ -39,10 +41,11 @@ export class InteropLink {
   readonly #foreign: KernelText;
   readonly #drops: Sides<XfrmStat>;
   #agent: AgentProcess | undefined;
-  #charon: Charon | undefined;
+  #daemon: PeerDaemon | undefined;
 
   private constructor(
     lab: Lab,
+    kind: PeerKind,
     role: Role,
     settings: LinkSettings,
     machines: Machines,
@@ -51,6 +54,7 @@ export class InteropLink {
     drops: Sides<XfrmStat>,
   ) {
     this.lab = lab;
+    this.kind = kind;
     this.role = role;
     this.settings = settings;
     this.machines = machines;
@@ -60,13 +64,13 @@ export class InteropLink {
   }
 
   /** Makes machines and wire, and captures; nothing speaks IKE yet. */
-  static async create(lab: Lab, role: Role, settings: LinkSettings): Promise<InteropLink> {
+  static async create(lab: Lab, kind: PeerKind, role: Role, settings: LinkSettings): Promise<InteropLink> {
     const machines = settings.networks === true ? await twoNetworks(lab) : await twoMachines(lab);
     const capture = await lab.capture(machines.wire);
     const { ours, theirs } = machines.gateways;
     await ours.ip(...foreignObjects);
     const drops = { ours: await readXfrmStat(ours), theirs: await readXfrmStat(theirs) };
-    return new InteropLink(lab, role, settings, machines, capture, await kernelText(ours), drops);
+    return new InteropLink(lab, kind, role, settings, machines, capture, await kernelText(ours), drops);
   }
 
   get agent(): AgentProcess {
@@ -74,25 +78,30 @@ export class InteropLink {
     return this.#agent;
   }
 
-  get charon(): Charon {
-    assert.ok(this.#charon, 'charon has not been started');
-    return this.#charon;
+  /** The other end. */
+  get daemon(): PeerDaemon {
+    assert.ok(this.#daemon, 'the other end has not been started');
+    return this.#daemon;
   }
 
-  /** Starts charon; it does nothing by itself unless its configuration says so. */
-  async startCharon(): Promise<void> {
-    this.lab.step('charon starts');
-    const { charon = {} } = this.settings;
-    const swanctl = theirConfiguration(this.settings);
-    this.#charon = await this.lab.charon(this.machines.gateways.theirs, { swanctl, charon });
+  /** The other end where it is strongSwan, with everything that only that can. */
+  get charon(): Charon {
+    assert.ok(this.daemon instanceof Charon, 'the other end is not strongSwan');
+    return this.daemon;
+  }
+
+  /** Starts the other end; it does nothing by itself unless its configuration says so. */
+  async startDaemon(): Promise<void> {
+    this.lab.step(`${this.kind} starts`);
+    this.#daemon = await daemons[this.kind](this.lab, this.machines.gateways.theirs, this.settings);
   }
 
   /** Starts our agent, which begins at once where it is the initiator. */
   async startAgent(): Promise<void> {
     this.lab.step('our agent starts');
-    const configuration = ourConfiguration(this.settings, this.role === 'initiator', secretFile);
+    const configuration = ourConfiguration(this.kind, this.settings, this.role === 'initiator', secretFile);
     this.#agent = await this.lab.agent(this.machines.gateways.ours, configuration, {
-      files: { [secretFile]: ourSecret(this.settings) },
+      files: { [secretFile]: secretOf(this.settings, 'ours'), ...this.settings.ours?.files },
       arguments: ['--log-level', 'debug', '--flush-on-exit'],
     });
     await this.#agent.ready();
@@ -100,33 +109,41 @@ export class InteropLink {
 
   /** Starts both sides; whoever has to begins; every configured Child SA is in both kernels afterwards. */
   async connect(): Promise<void> {
-    await this.startCharon();
+    await this.startDaemon();
     await this.startAgent();
     if (this.role === 'responder') await this.establish();
     await this.encrypting();
   }
 
-  /** Makes charon ask for every Child SA. */
+  /** Makes the other end ask for every Child SA. */
   async establish(): Promise<void> {
-    this.lab.step('charon initiates');
-    for (const child of childNames(this.settings)) await this.charon.establish({ child });
+    this.lab.step(`${this.kind} initiates`);
+    for (const { name } of childrenOf(this.settings)) await this.daemon.establish({ child: name });
   }
 
-  /** Waits until our agent says that all Child SAs encrypt, and charon that it has as many. */
+  /** Waits until our agent says that all Child SAs encrypt, and the other end that it has as many. */
   async encrypting(timeoutMs?: number): Promise<PeerReport> {
-    const wanted = childNames(this.settings).length;
+    const wanted = childrenOf(this.settings).length;
     const peer = await this.peerUntil('every Child SA to encrypt', (each) => each.state === 'encrypting', timeoutMs);
-    await waitUntil(`${wanted} Child SAs of charon`, async () => {
-      const sas = await this.charon.listSas();
+    await waitUntil(`${wanted} Child SAs of ${this.kind}`, async () => {
+      const sas = await this.daemon.listSas();
       return sas.flatMap((sa) => sa.children).filter((child) => child.state === 'INSTALLED').length >= wanted;
     });
     return peer;
   }
 
+  /** The one IKE SA that the other end has with us. */
+  async theirIkeSa(): Promise<PeerIkeSa> {
+    const established = (await this.daemon.listSas()).filter((sa) => sa.state === 'ESTABLISHED');
+    const [sa] = established;
+    assert.ok(sa !== undefined && established.length === 1, `${this.kind} has ${established.length} IKE SAs`);
+    return sa;
+  }
+
   /** What `agent status --json` says of the peer. */
   async peer(): Promise<PeerReport> {
     const { peers } = await this.agent.status();
-    const peer = peers.find((each) => each.name === peerName);
+    const peer = peers.find((each) => each.name === this.kind);
     assert.ok(peer, 'the agent does not know the peer');
     return peer;
   }
@@ -145,25 +162,22 @@ export class InteropLink {
     );
   }
 
-  /** Both sides say that they use these algorithms: our status in strongSwan's proposal syntax, charon in its own words. */
-  async expectSuites(
-    ike: string,
-    esp: string,
-    charonIke: readonly string[],
-    charonEsp: readonly string[],
-  ): Promise<void> {
+  /** Both sides say that they use these algorithms, in strongSwan's proposal syntax. */
+  async expectSuites(ike: string, esp: string): Promise<void> {
     const [ours] = (await this.peer()).ikeSas;
-    assert.deepEqual([ours?.suite, ours?.children[0]?.suite], [ike, esp]);
-    const [theirs] = await this.charon.listSas();
-    assert.ok(theirs, 'charon has no IKE SA');
-    assert.deepEqual([theirs.encryption, theirs.prf, theirs.keyExchange], charonIke);
-    const [child] = theirs.children;
-    assert.deepEqual([child?.encryption, child?.integrity], charonEsp);
+    assert.deepEqual([ours?.suite, ours?.children[0]?.suite], [ike, esp], 'our status');
+    const theirs = await this.theirIkeSa();
+    assert.deepEqual([theirs.suite, theirs.children[0]?.suite], [ike, esp], `what ${this.kind} says`);
+  }
+
+  /** Waits until the other end has logged what it calls something. */
+  async theyLog(words: Readonly<Record<PeerKind, string | RegExp>>): Promise<void> {
+    await this.daemon.logged(words[this.kind]);
   }
 
   /**
    * Pings both ways; everything is answered, and the kernels of both ends have counted these packets on their Child
-   * SAs, so that our status is as true as strongSwan's.
+   * SAs, so that our status is true.
    */
   async exchange(count = 10): Promise<void> {
     this.lab.step('packets in both directions');
@@ -257,9 +271,9 @@ export class InteropLink {
     this.lab.step('our agent ends; nothing of it stays');
     const { code } = await this.agent.stop();
     assert.equal(code, 0, `the agent ended with ${code}:\n${this.agent.log()}`);
-    // What strangers have begun charon keeps for half a minute.
-    const ends = async () => (await this.charon.listSas()).every((sa) => sa.name !== connectionName);
-    await waitUntil('charon to have no SA with us', ends);
+    // What strangers have begun it keeps for half a minute.
+    const ends = async () => (await this.daemon.listSas()).every((sa) => sa.state !== 'ESTABLISHED');
+    await waitUntil(`${this.kind} to have no SA with us`, ends);
     const { ours, theirs } = this.machines.gateways;
     assert.deepEqual(await ownStates(theirs), [], 'SAs left in the kernel of the peer');
     return this.check(ours, checks);
@@ -279,7 +293,7 @@ export class InteropLink {
   /** Packets of all Child SAs: ours in, ours out, theirs in, theirs out. */
   async #packetCounts(): Promise<readonly number[]> {
     const ours = (await this.peer()).ikeSas.flatMap((sa) => sa.children);
-    const theirs = (await this.charon.listSas()).flatMap((sa) => sa.children);
+    const theirs = (await this.daemon.listSas()).flatMap((sa) => sa.children);
     return [
       sum(ours.map((child) => child.inbound.packets ?? 0)),
       sum(ours.map((child) => child.outbound.packets ?? 0)),
@@ -331,4 +345,5 @@ const foreignObjects = [
     'aead rfc4106(gcm(aes)) 0x000102030405060708090a0b0c0d0e0f10111213 128',
   'xfrm policy add src 203.0.113.77/32 dst 203.0.113.78/32 dir out priority 7 tmpl proto esp reqid 77 mode transport',
 ];
-const secretFile = 'strongswan.psk';
+const secretFile = 'peer.psk';
+const daemons = { strongswan: startCharon, libreswan: startPluto };

@@ -1,34 +1,44 @@
 import type { Lab, Scenario } from '../runner/scenario.ts';
 import { InteropLink } from './interop-link.ts';
 import type { LinkSettings, Role } from './link-settings.ts';
+import type { PeerKind } from './peer-daemon.ts';
 
-/** One scenario against strongSwan, for either role. */
+/** One scenario against the IKE daemons of others, for either role. */
 export interface InteropDefinition {
-  /** Without the role, which is added to it. */
+  /** Without the other end's name and the role, which are added to it. */
   readonly name: string;
   /** What is proven, in one line. */
   readonly description: string;
+  /** Who may be at the other end. Default both. */
+  readonly peers?: readonly PeerKind[];
   /** Default both. */
   readonly roles?: readonly Role[];
   readonly timeoutMs?: number;
-  /** How the link differs from a plain one; for either role. */
+  readonly rare?: boolean;
+  /** How the link differs from a plain one. */
   readonly settings?: LinkSettings | ((role: Role) => LinkSettings);
   /** Throws when anything is not as it should be. Default: connect, exchange packets, close. */
   readonly run?: (link: InteropLink) => Promise<void>;
 }
 
-/** A scenario for each role: NAME-initiator and NAME-responder. */
+/** A scenario for each other end and role: PEER-NAME-initiator and PEER-NAME-responder. */
 export function interopScenarios(definition: InteropDefinition): readonly Scenario[] {
-  const { name, description, roles = bothRoles, timeoutMs, settings = {}, run = connectExchangeClose } = definition;
-  return roles.map((role) => ({
-    name: `${name}-${role}`,
-    description: `${description}; we are the ${role}`,
-    usesAgent: true,
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    run: async (lab: Lab) => {
-      await run(await InteropLink.create(lab, role, typeof settings === 'function' ? settings(role) : settings));
-    },
-  }));
+  const { name, description, peers = bothPeers, roles = bothRoles, settings = {} } = definition;
+  const { run = connectExchangeClose, timeoutMs, rare } = definition;
+  return peers.flatMap((kind) =>
+    roles.map((role) => ({
+      name: `${kind}-${name}-${role}`,
+      description: `${description}; we are the ${role}`,
+      usesAgent: true,
+      recipe: kind,
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      ...(rare === undefined ? {} : { rare }),
+      run: async (lab: Lab) => {
+        const chosen = typeof settings === 'function' ? settings(role) : settings;
+        await run(await InteropLink.create(lab, kind, role, chosen));
+      },
+    })),
+  );
 }
 
 /** What every link has to do. */
@@ -38,4 +48,5 @@ async function connectExchangeClose(link: InteropLink): Promise<void> {
   await link.close();
 }
 
+const bothPeers: readonly PeerKind[] = ['strongswan', 'libreswan'];
 const bothRoles: readonly Role[] = ['initiator', 'responder'];

@@ -1,11 +1,16 @@
 import { stringify } from 'yaml';
 
+import type { IpsecOptions } from '../libreswan/ipsec-conf.ts';
 import type { Section } from '../strongswan/settings.ts';
+import type { PeerKind } from './peer-daemon.ts';
 
 /** Which side begins, seen from our agent. */
 export type Role = 'initiator' | 'responder';
 
-/** How a link differs from the plain one: IPv4, one Child SA in transport mode, AES-256-GCM and X25519. */
+/**
+ * How a link differs from the plain one: IPv4, one Child SA in transport mode, AES-256-GCM and X25519. What both
+ * daemons can be asked for is said once, for either; `strongswan` and `libreswan` are for the rest.
+ */
 export interface LinkSettings {
   /** Family of the addresses that IKE uses. Default 4. */
   readonly family?: Family;
@@ -13,29 +18,71 @@ export interface LinkSettings {
   readonly payloadFamily?: Family;
   /** Puts a network with a host in it behind each end, of both families. */
   readonly networks?: boolean;
-  /** IKE proposals; one text is that of both sides. */
+  /** IKE proposals, in strongSwan's syntax; one text is that of both sides. */
   readonly ike?: string | Sides<string>;
   readonly esp?: string | Sides<string>;
   /** Pre-shared keys. */
   readonly secret?: Sides<string>;
   readonly children?: readonly ChildSettings[];
-  /** More fields of the peer in our configuration file. */
-  readonly ourPeer?: Readonly<Record<string, unknown>>;
-  /** More settings of the connection in swanctl.conf. */
-  readonly theirConnection?: Section;
-  /** Charon's policies for what passes beside the connection, as children with `mode: pass`. */
-  readonly theirShunts?: Section;
-  /** More settings of strongswan.conf's section charon. */
-  readonly charon?: Section;
+  readonly ours?: OurSettings;
+  readonly strongswan?: StrongswanSettings;
+  readonly libreswan?: LibreswanSettings;
 }
 
-/** A Child SA as each side is configured for it. */
+/** What is our agent's alone. */
+export interface OurSettings {
+  /** More fields of the node in our configuration file. */
+  readonly node?: Readonly<Record<string, unknown>>;
+  /** More fields of the peer. */
+  readonly peer?: Readonly<Record<string, unknown>>;
+  /** Files beside the configuration file, by name. */
+  readonly files?: Readonly<Record<string, string>>;
+}
+
+/** What is strongSwan's alone. */
+export interface StrongswanSettings {
+  /** More settings of the connection in swanctl.conf. */
+  readonly connection?: Section;
+  /** Policies for what passes beside the connection, as children with `mode: pass`. */
+  readonly shunts?: Section;
+  /** More settings of strongswan.conf's section charon. */
+  readonly charon?: Section;
+  /** Files below the swanctl folder, such as `x509ca/ca.pem`. */
+  readonly files?: Readonly<Record<string, string>>;
+}
+
+/** What is libreswan's alone. */
+export interface LibreswanSettings {
+  /** More options of each connection in ipsec.conf. */
+  readonly connection?: IpsecOptions;
+  /** Options of `config setup`. */
+  readonly setup?: IpsecOptions;
+  /** Brings back what it has initiated and we have deleted. Default no. */
+  readonly revives?: boolean;
+}
+
+/** A Child SA as both sides are configured for it. */
 export interface ChildSettings {
   readonly name: string;
-  /** Fields of the child in our configuration file. */
-  readonly ours: Readonly<Record<string, unknown>>;
-  /** Settings of the child in swanctl.conf. */
-  readonly theirs: Section;
+  /** Default Transport. */
+  readonly mode?: 'Transport' | 'Tunnel';
+  /** What is to be protected; one value is what both sides say. Default everything between the two addresses. */
+  readonly traffic?: Traffic | Sides<Traffic>;
+  /** More fields of the child in our configuration file. */
+  readonly ours?: Readonly<Record<string, unknown>>;
+  /** More settings of the child in swanctl.conf. */
+  readonly strongswan?: Section;
+  /** More options of its connection in ipsec.conf. */
+  readonly libreswan?: IpsecOptions;
+}
+
+/** Packets that a Child SA is for. */
+export interface Traffic {
+  /** Between these networks. Default between the addresses that IKE uses. */
+  readonly networks?: Sides<string>;
+  readonly protocol?: 'UDP' | 'ICMP';
+  /** The UDP port at both ends. */
+  readonly port?: number;
 }
 
 /** A value for either side. */
@@ -62,99 +109,86 @@ export const addresses = {
   },
 } as const;
 
-/** The name of the peer in our configuration file. */
-export const peerName = 'strongswan';
-
 /** Identities; ours is the lower one, so that by default our agent begins. */
-const identities: Sides<string> = { ours: 'agent.lab.test', theirs: 'charon.lab.test' };
-
-/** The one Child SA of a plain link. */
-const transportChild: ChildSettings = { name: 'data', ours: {}, theirs: { mode: 'transport' } };
+export function identities(kind: PeerKind): Sides<string> {
+  return { ours: 'agent.lab.test', theirs: `${kind}.lab.test` };
+}
 
 /** A Child SA in tunnel mode between the networks of a family behind both ends. */
 export function tunnelChild(family: Family): ChildSettings {
-  const { ours, theirs } = addresses[family].network;
-  return {
-    name: 'data',
-    ours: { mode: 'Tunnel', selectors: [{ local: ours, remote: theirs }] },
-    theirs: { mode: 'tunnel', local_ts: theirs, remote_ts: ours },
-  };
+  return { name: 'data', mode: 'Tunnel', traffic: { networks: addresses[family].network } };
 }
 
-/** Our configuration file. */
-export function ourConfiguration(settings: LinkSettings, initiates: boolean, secretFile: string): string {
+/** Our configuration file; the other end is called what it is. */
+export function ourConfiguration(
+  kind: PeerKind,
+  settings: LinkSettings,
+  initiates: boolean,
+  secretFile: string,
+): string {
   const { ours, theirs } = addresses[settings.family ?? 4].wire;
+  const identity = identities(kind);
   return stringify({
     node: {
       name: 'ours',
-      identity: { fqdn: identities.ours },
+      identity: { fqdn: identity.ours },
       addresses: [addresses[4].wire.ours, addresses[6].wire.ours],
+      ...settings.ours?.node,
     },
     peers: [
       {
-        name: peerName,
+        name: kind,
         address: theirs,
         localAddress: ours,
-        identity: { fqdn: identities.theirs },
+        identity: { fqdn: identity.theirs },
         authentication: { preSharedKey: { file: secretFile } },
         initiation: initiates ? 'Always' : 'Never',
-        proposals: {
-          ike: [side(settings.ike ?? ikeProposal, 'ours')],
-          esp: [side(settings.esp ?? espProposal, 'ours')],
-        },
-        children: childrenOf(settings).map((child) => ({ name: child.name, ...child.ours })),
-        ...settings.ourPeer,
+        proposals: { ike: [proposals(settings, 'ours').ike], esp: [proposals(settings, 'ours').esp] },
+        children: childrenOf(settings).map(ourChild),
+        ...settings.ours?.peer,
       },
     ],
   });
 }
 
-/** The other side's swanctl.conf. */
-export function theirConfiguration(settings: LinkSettings): Section {
-  const { ours, theirs } = addresses[settings.family ?? 4].wire;
-  const esp = side(settings.esp ?? espProposal, 'theirs');
-  const children = childrenOf(settings).map(
-    ({ name, theirs: child }) => [name, { esp_proposals: esp, ...child }] as const,
-  );
+function ourChild(child: ChildSettings): Readonly<Record<string, unknown>> {
+  const { networks, protocol, port } = traffic(child, 'ours');
+  const ports = port === undefined ? undefined : [{ from: port }];
+  const selector = {
+    ...(networks === undefined ? {} : { local: networks.ours, remote: networks.theirs }),
+    ...(protocol === undefined ? {} : { protocol }),
+    ...(ports === undefined ? {} : { ports, localPorts: ports }),
+  };
   return {
-    connections: {
-      [connectionName]: {
-        version: 2,
-        local_addrs: theirs,
-        remote_addrs: ours,
-        proposals: side(settings.ike ?? ikeProposal, 'theirs'),
-        local: { auth: 'psk', id: identities.theirs },
-        remote: { auth: 'psk', id: identities.ours },
-        children: Object.fromEntries(children),
-        ...settings.theirConnection,
-      },
-      ...(settings.theirShunts === undefined ? {} : { shunts: { children: settings.theirShunts } }),
-    },
-    secrets: {
-      'ike-ours': {
-        'id-1': identities.theirs,
-        'id-2': identities.ours,
-        secret: side(settings.secret ?? secret, 'theirs'),
-      },
-    },
+    name: child.name,
+    ...(child.mode === undefined ? {} : { mode: child.mode }),
+    ...(Object.keys(selector).length === 0 ? {} : { selectors: [selector] }),
+    ...child.ours,
   };
 }
 
-/** The text of our pre-shared key's file. */
-export function ourSecret(settings: LinkSettings): string {
-  return side(settings.secret ?? secret, 'ours');
+/** One side's pre-shared key. */
+export function secretOf(settings: LinkSettings, which: keyof Sides<string>): string {
+  return side(settings.secret ?? secret, which);
 }
 
-/** Names of all Child SAs. */
-export function childNames(settings: LinkSettings): readonly string[] {
-  return childrenOf(settings).map((child) => child.name);
+/** One side's proposals in strongSwan's syntax. */
+export function proposals(
+  settings: LinkSettings,
+  which: keyof Sides<string>,
+): { readonly ike: string; readonly esp: string } {
+  return { ike: side(settings.ike ?? ikeProposal, which), esp: side(settings.esp ?? espProposal, which) };
 }
 
-/** The connection's name in swanctl.conf. */
-export const connectionName = 'ours';
+/** All Child SAs. */
+export function childrenOf(settings: LinkSettings): readonly ChildSettings[] {
+  return settings.children ?? [{ name: 'data' }];
+}
 
-function childrenOf(settings: LinkSettings): readonly ChildSettings[] {
-  return settings.children ?? [transportChild];
+/** What one side wants a Child SA to protect. */
+export function traffic(child: ChildSettings, which: keyof Sides<string>): Traffic {
+  const { traffic: wanted = {} } = child;
+  return 'ours' in wanted ? wanted[which] : wanted;
 }
 
 function side(value: string | Sides<string>, which: keyof Sides<string>): string {

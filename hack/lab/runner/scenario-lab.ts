@@ -2,6 +2,7 @@ import { join } from 'node:path';
 
 import { AgentProcess } from '../agent/agent-process.ts';
 import { onLink, startCapture } from '../capture/capture.ts';
+import { Pluto } from '../libreswan/pluto.ts';
 import { Charon } from '../strongswan/charon.ts';
 import type { Daemon } from '../topology/daemon.ts';
 import { createTopology } from '../topology/topology.ts';
@@ -49,6 +50,7 @@ export function scenarioLab(folder: string, programs: LabPrograms): ScenarioLab 
     stream: (options) => startCountedStream({ ...options, program: programs.udpPeer }),
     sendDatagrams: (node, to, datagrams) => sendDatagrams(programs.datagrams, node, to, datagrams),
     charon: (node, options) => Charon.start(node, options),
+    pluto: (node, configuration) => Pluto.start(node, configuration),
     agent: async (node, configuration, options = {}) => {
       if (programs.agent === undefined) throw new Error('the scenario must say usesAgent');
       return AgentProcess.start(node, { ...options, program: programs.agent, configuration, folder });

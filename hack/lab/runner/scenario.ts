@@ -1,6 +1,8 @@
 import type { AgentProcess } from '../agent/agent-process.ts';
 import type { Capture } from '../capture/capture.ts';
 import type { RecipeName } from '../host/recipe.ts';
+import type { IpsecConfiguration } from '../libreswan/ipsec-conf.ts';
+import type { Pluto } from '../libreswan/pluto.ts';
 import type { Charon, CharonOptions } from '../strongswan/charon.ts';
 import type { TopologyDescription } from '../topology/description.ts';
 import type { LabNode } from '../topology/lab-node.ts';
@@ -47,6 +49,8 @@ export interface Lab {
   sendDatagrams(node: LabNode, to: UdpEndpoint, datagrams: readonly Uint8Array[]): Promise<readonly Uint8Array[]>;
   /** Starts a strongSwan daemon in a node. */
   charon(node: LabNode, options?: CharonOptions): Promise<Charon>;
+  /** Starts a libreswan daemon in a node; the scenario's recipe must be libreswan. */
+  pluto(node: LabNode, configuration: IpsecConfiguration): Promise<Pluto>;
   /** Starts our agent in a node with the text of its configuration file; `ready()` of the process waits for it. */
   agent(node: LabNode, configuration: string, options?: AgentOptions): Promise<AgentProcess>;
 }

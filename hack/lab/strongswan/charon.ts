@@ -117,8 +117,9 @@ export class Charon {
   }
 
   /** Waits until charon has logged the text. */
-  async logged(text: string, timeoutMs = 20_000): Promise<void> {
-    await waitUntil(`charon on ${this.node.name} to log '${text}'`, () => this.log().includes(text), { timeoutMs });
+  async logged(text: string | RegExp, timeoutMs = 20_000): Promise<void> {
+    const found = () => (typeof text === 'string' ? this.log().includes(text) : text.test(this.log()));
+    await waitUntil(`charon on ${this.node.name} to log '${text}'`, found, { timeoutMs });
   }
 
   /** Ends charon in order: it deletes its SAs, at the peer too. */

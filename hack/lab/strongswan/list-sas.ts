@@ -18,6 +18,8 @@ export interface CharonChildSa {
   readonly encryption: string;
   readonly integrity: string;
   readonly esn: boolean;
+  /** In the syntax of proposals. */
+  readonly suite: string;
   readonly localSelectors: readonly string[];
   readonly remoteSelectors: readonly string[];
   readonly packetsIn: number;
@@ -48,6 +50,8 @@ export interface CharonIkeSa {
   readonly integrity: string;
   readonly prf: string;
   readonly keyExchange: string;
+  /** In the syntax of proposals. */
+  readonly suite: string;
   readonly children: readonly CharonChildSa[];
   readonly fields: ViciSection;
 }
@@ -80,6 +84,12 @@ function ikeSa(name: string, fields: ViciSection): CharonIkeSa {
     integrity: algorithm(fields, 'integ'),
     prf: word(fields, 'prf-alg'),
     keyExchange: word(fields, 'dh-group'),
+    suite: suite(
+      algorithm(fields, 'encr'),
+      algorithm(fields, 'integ'),
+      word(fields, 'prf-alg'),
+      word(fields, 'dh-group'),
+    ),
     children: entries.filter(isSection).map(childSa),
     fields,
   };
@@ -99,6 +109,7 @@ function childSa(fields: ViciSection): CharonChildSa {
     encryption: algorithm(fields, 'encr'),
     integrity: algorithm(fields, 'integ'),
     esn: word(fields, 'esn') === '1',
+    suite: suite(algorithm(fields, 'encr'), algorithm(fields, 'integ'), word(fields, 'esn') === '1' ? 'ESN' : ''),
     localSelectors: words(fields, 'local-ts'),
     remoteSelectors: words(fields, 'remote-ts'),
     packetsIn: Number(word(fields, 'packets-in')),
@@ -113,6 +124,24 @@ function childSa(fields: ViciSection): CharonChildSa {
 function algorithm(fields: ViciSection, prefix: string): string {
   const size = word(fields, `${prefix}-keysize`);
   return `${word(fields, `${prefix}-alg`)}${size === '' ? '' : `-${size}`}`;
+}
+
+/** Charon's names of algorithms as words of a proposal, in their order. */
+function suite(...names: readonly string[]): string {
+  const words = names.map((name) =>
+    name
+      .replace(/^AES_GCM_(\d+)-(\d+)$/, 'aes$2gcm$1')
+      .replace(/^AES_CBC-(\d+)$/, 'aes$1')
+      .replace(/^CHACHA20_POLY1305.*$/, 'chacha20poly1305')
+      .replace(/^(PRF_)?HMAC_SHA2_(\d+)(_\d+)?$/, '$1sha$2')
+      .replace(/^(PRF_)?HMAC_SHA1(_\d+)?$/, '$1sha1')
+      .replace(/^CURVE_(25519|448)$/, 'x$1')
+      .replace(/^(ECP|MODP)_(\d+)$/, '$1$2'),
+  );
+  return words
+    .filter((each) => each !== '')
+    .map((each) => each.replace('PRF_', 'prf').toLowerCase())
+    .join('-');
 }
 
 function word(fields: ViciSection, name: string): string {

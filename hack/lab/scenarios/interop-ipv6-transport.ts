@@ -4,17 +4,19 @@ import { interopScenarios } from '../interop/interop-scenario.ts';
 const neighbourDiscovery = { solicitation: 135, advertisement: 136 } as const;
 
 export default interopScenarios({
-  name: 'strongswan-ipv6-transport',
+  name: 'ipv6-transport',
   description: 'transport mode, IPv6, neighbours found anew while everything else is encrypted',
   settings: {
     family: 6,
     // Without, charon encrypts its answers to neighbour solicitations and drops the peer's, which are not encrypted.
-    theirShunts: Object.fromEntries(
-      Object.values(neighbourDiscovery).map((type) => {
-        const selector = `2001:db8::/64[ipv6-icmp/${type << 8}]`;
-        return [`nd-${type}`, { mode: 'pass', local_ts: selector, remote_ts: selector, start_action: 'trap' }];
-      }),
-    ),
+    strongswan: {
+      shunts: Object.fromEntries(
+        Object.values(neighbourDiscovery).map((type) => {
+          const selector = `2001:db8::/64[ipv6-icmp/${type << 8}]`;
+          return [`nd-${type}`, { mode: 'pass', local_ts: selector, remote_ts: selector, start_action: 'trap' }];
+        }),
+      ),
+    },
   },
   run: async (link) => {
     await link.connect();

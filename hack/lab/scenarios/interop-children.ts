@@ -1,31 +1,16 @@
 import assert from 'node:assert/strict';
 
 import { interopScenarios } from '../interop/interop-scenario.ts';
-import type { ChildSettings } from '../interop/link-settings.ts';
 import { expectNothingLost } from '../traffic/counted-stream.ts';
 
-/** UDP with the same port on both sides. */
-function udpChild(name: string, port: number): ChildSettings {
-  const ports = [{ from: port }];
-  return {
-    name,
-    ours: { selectors: [{ protocol: 'UDP', ports, localPorts: ports }] },
-    theirs: { mode: 'transport', local_ts: `dynamic[udp/${port}]`, remote_ts: `dynamic[udp/${port}]` },
-  };
-}
-
 export default interopScenarios({
-  name: 'strongswan-children',
+  name: 'children',
   description: 'three Child SAs on one IKE SA (CREATE_CHILD_SA), each for traffic of its own',
   settings: {
     children: [
-      udpChild('first', 7101),
-      udpChild('second', 7102),
-      {
-        name: 'pings',
-        ours: { selectors: [{ protocol: 'ICMP' }] },
-        theirs: { mode: 'transport', local_ts: 'dynamic[icmp]', remote_ts: 'dynamic[icmp]' },
-      },
+      { name: 'first', traffic: { protocol: 'UDP', port: 7101 } },
+      { name: 'second', traffic: { protocol: 'UDP', port: 7102 } },
+      { name: 'pings', traffic: { protocol: 'ICMP' } },
     ],
   },
   run: async (link) => {

@@ -1,6 +1,6 @@
 import { interopScenarios } from '../interop/interop-scenario.ts';
 
 export default interopScenarios({
-  name: 'strongswan-psk-transport',
+  name: 'psk-transport',
   description: 'pre-shared key, transport mode, IPv4',
 });

@@ -2,7 +2,7 @@ import { interopScenarios } from '../interop/interop-scenario.ts';
 import { tunnelChild } from '../interop/link-settings.ts';
 
 export default interopScenarios({
-  name: 'strongswan-ipv6-tunnel',
+  name: 'ipv6-tunnel',
   description: 'tunnel mode, IPv6 in IPv6 between networks behind both ends',
   settings: { family: 6, networks: true, children: [tunnelChild(6)] },
 });
