@@ -1,6 +1,7 @@
 import type { TableState } from '../dataplane/memory/state-table.ts';
 import type { Host } from './host.ts';
-import type { Ledger } from './ledger.ts';
+import type { Flow } from './topology.ts';
+import type { World } from './world.ts';
 
 /**
  * When an SA that a sender selects may be missing at the receiver, or a packet be refused there. Nothing else excuses a
@@ -16,8 +17,8 @@ export const RECEPTION_EXCUSES = {
     'A hard limit ends an SA whether the peer knows or not. Successors are negotiated at the soft limit, which in ' +
     'production is an hour earlier; here some are made to end at once.',
   kernelRefused:
-    'A kernel that refuses to move a policy leaves it pinned where it was, and one that refuses to delete keeps what is ' +
-    'there: until the order is given again, and obeyed, both ends may differ.',
+    'A kernel that refuses to move a policy leaves it pinned where it was, one that refuses to add an SA does not have ' +
+    'it, and one that refuses to delete it may send on it: until that very order is given again, and obeyed.',
   onlyOne:
     'A responder that has no other SA sends on the one that it has just granted, but the initiator can receive only ' +
     'when the answer has come. Without it there is nothing to send on at all; and waiting for a packet of the initiator ' +
@@ -28,32 +29,33 @@ export const RECEPTION_EXCUSES = {
 
 export type ReceptionExcuse = keyof typeof RECEPTION_EXCUSES;
 
-/** What excuses that `receiver` lacks the SA; undefined where nothing does. */
+/** What excuses that the receiver of a flow lacks the SA; undefined where nothing does. */
 export function receptionExcuse(
-  ledger: Ledger,
-  nowMs: number,
-  sender: Host,
-  receiver: Host,
+  world: World,
+  flow: Flow,
   sa: TableState,
   onlyOne: boolean,
 ): ReceptionExcuse | undefined {
+  const { ledger } = world;
+  const { sender, receiver } = flow;
   const gone = ledger.gone(sa.id);
-  if (gone?.cause === 'reboot' || (ledger.rebootedAt(receiver.node) ?? -1) >= sa.addedAtMs) return 'receiverRebooted';
-  if ((ledger.takenOutAt(receiver.node, sender.node) ?? -1) >= sa.addedAtMs) return 'takenOut';
+  if (gone?.cause === 'reboot' || (ledger.rebootedAt(receiver) ?? -1) >= sa.addedAtMs) return 'receiverRebooted';
+  if ((ledger.takenOutAt(receiver, sender) ?? -1) >= sa.addedAtMs) return 'takenOut';
   if (gone?.cause === 'hardLimit') return 'hardLimit';
-  if (suffersRefusal(ledger, nowMs, sender) || suffersRefusal(ledger, nowMs, receiver)) return 'kernelRefused';
-  if (gone === undefined && sender.granted.has(sa.id.spi) && onlyOne) return 'onlyOne';
+  if (isRefused(world, flow, sa)) return 'kernelRefused';
+  if (gone === undefined && world.hostOf(sender).granted.has(sa.id.spi) && onlyOne) return 'onlyOne';
   return undefined;
 }
 
-/** Whether a refusal may not have been made good yet; without an agent nobody gives the order again. */
-function suffersRefusal(ledger: Ledger, nowMs: number, host: Host): boolean {
-  const refusedAtMs = ledger.refusedAt(host.node);
-  if (refusedAtMs === undefined) return false;
-  const { stoppedAtMs = -1, running, startedAtMs } = host;
-  const stoppedSoon = stoppedAtMs >= refusedAtMs && stoppedAtMs <= refusedAtMs + REFUSAL_MS;
-  const since = !stoppedSoon ? refusedAtMs : running ? startedAtMs : nowMs;
-  return nowMs - since <= REFUSAL_MS;
+/** What was under way when a refusal was made good may still arrive. */
+function isRefused(world: World, { sender, receiver, compiled }: Flow, { id }: TableState): boolean {
+  const sinceMs = world.clock.monotonicMs() - world.scenario.network.maxDelayMs;
+  const refusals = world.ledger.refusalsOf(sender);
+  return (
+    refusals.ofPolicy('out', compiled, sinceMs) !== undefined ||
+    refusals.concernsSa('deleteSa', id, sinceMs) ||
+    world.ledger.refusalsOf(receiver).concernsSa('addSa', id, sinceMs)
+  );
 }
 
 /** Whether there is no other SA that the sender could send on in the place of this one, and the receiver has. */
@@ -64,6 +66,3 @@ export function isOnlyOne(sender: Host, receiver: Host, sa: TableState): boolean
     return receiver.kernel.kernel.states.find(other.id) === undefined;
   });
 }
-
-/** How long after a refusal its consequences may last: several attempts and the grace of an SA. */
-const REFUSAL_MS = 15_000;

@@ -15,6 +15,12 @@ import { RandomStream } from './random-stream.ts';
 import { nodeName } from './topology.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
+/** An SA that a kernel has ended by itself. */
+export interface ExpiredSa {
+  readonly id: SaId;
+  readonly reqid: number;
+}
+
 /** Receives everything that happens on a host. */
 export interface HostObserver {
   transmitted(host: Host, path: Path, bytes: Uint8Array): void;
@@ -23,7 +29,7 @@ export interface HostObserver {
   kernelTold(host: Host, event: DataplaneEvent): void;
   noted(host: Host, fact: Fact): void;
   /** SAs that the kernel ended by itself. */
-  expired(host: Host, ids: readonly SaId[]): void;
+  expired(host: Host, sas: readonly ExpiredSa[]): void;
   /** The core threw. */
   defect(host: Host, error: unknown): void;
 }
@@ -67,7 +73,8 @@ export class Host {
   #loop: Loop | undefined;
   #receive: (path: Path, bytes: Uint8Array) => void = () => {};
   #deliverEvent: (event: DataplaneEvent) => void = () => {};
-  #installed = new Set<string>();
+  /** SAs that the agent has installed and not deleted. */
+  #installed = new Map<string, ExpiredSa>();
   #boots = 0;
   #obeysAll = false;
   #kernelTimer: { readonly at: number; readonly callOff: () => void } | undefined;
@@ -225,7 +232,7 @@ export class Host {
     return {
       execute: (command) => {
         const outcome = kernel.execute(command);
-        if (outcome.ok && command.kind === 'addSa') this.#installed.add(idText(command.sa.id));
+        if (outcome.ok && command.kind === 'addSa') this.#installed.set(idText(command.sa.id), command.sa);
         if (outcome.ok && command.kind === 'deleteSa') this.#installed.delete(idText(command.id));
         observer.commanded(this, command, outcome.ok ? '' : outcome.error.message);
         return outcome;
@@ -295,14 +302,11 @@ export class Host {
   }
 
   #noticeExpired(): void {
-    const gone: SaId[] = [];
-    const present = new Set<string>();
-    for (const state of this.#kernel.kernel.states.all()) present.add(idText(state.id));
-    for (const text of this.#installed) {
-      if (present.has(text)) continue;
+    const gone: ExpiredSa[] = [];
+    for (const [text, sa] of this.#installed) {
+      if (this.#kernel.kernel.states.find(sa.id) !== undefined) continue;
       this.#installed.delete(text);
-      const [spi, destination] = text.split(' ');
-      gone.push({ spi: Number(spi), destination: destination as IpAddress });
+      gone.push(sa);
     }
     if (gone.length > 0) this.#parts.observer.expired(this, gone);
   }

@@ -1,4 +1,5 @@
 import type { SaId } from '../dataplane/types.ts';
+import { Refusals } from './refusals.ts';
 
 /** Why SAs of a pair may end without a successor. */
 export type Cause =
@@ -7,10 +8,12 @@ export type Cause =
   | 'reboot'
   /** The kernel ended an SA at its hard limit. */
   | 'hardLimit'
-  /** A kernel refused a command. */
+  /** A kernel refused an SA or policy of the pair. */
   | 'refusal'
   /** Liveness failed at one end. */
-  | 'peerDead';
+  | 'peerDead'
+  /** Somebody changed a message of IKE_SA_INIT, which the proofs of IKE_AUTH bring to light. */
+  | 'tampering';
 
 /** How an SA went at the host that receives on it. */
 export interface Departure {
@@ -22,8 +25,8 @@ export interface Departure {
 export class Ledger {
   readonly #causes = new Map<number, Map<Cause, number>>();
   readonly #departures = new Map<string, Departure>();
-  readonly #policyRefusals = new Map<number, number>();
-  readonly #refusals = new Map<number, number>();
+  readonly #refusals = new Map<number, Refusals>();
+  readonly #tampered = new Map<string, number>();
   readonly #takenOut = new Map<string, number>();
   readonly #reboots = new Map<number, number>();
 
@@ -59,6 +62,7 @@ export class Ledger {
 
   noteReboot(node: number, atMs: number): void {
     this.#reboots.set(node, atMs);
+    this.#refusals.delete(node);
   }
 
   /** When a node last lost its kernel's state; undefined if it never did. */
@@ -66,21 +70,23 @@ export class Ledger {
     return this.#reboots.get(node);
   }
 
-  noteRefused(node: number, atMs: number): void {
-    this.#refusals.set(node, atMs);
+  /** What a node's kernel has refused. */
+  refusalsOf(node: number): Refusals {
+    const known = this.#refusals.get(node);
+    if (known !== undefined) return known;
+    const refusals = new Refusals();
+    this.#refusals.set(node, refusals);
+    return refusals;
   }
 
-  /** When a node's kernel last refused a command; undefined if it never did. */
-  refusedAt(node: number): number | undefined {
-    return this.#refusals.get(node);
+  /** Notes that a node got a message of IKE_SA_INIT from a peer that the peer has not sent so. */
+  noteTampered(node: number, peer: number, atMs: number): void {
+    this.#tampered.set(`${node} ${peer}`, atMs);
   }
 
-  notePolicyRefused(node: number, atMs: number): void {
-    this.#policyRefusals.set(node, atMs);
-  }
-
-  /** When a node's kernel last refused a policy; undefined if it never did. */
-  policyRefusedAt(node: number): number | undefined {
-    return this.#policyRefusals.get(node);
+  /** When that happened last to either of them; undefined if it never did. */
+  tamperedAt(node: number, peer: number): number | undefined {
+    const times = [this.#tampered.get(`${node} ${peer}`), this.#tampered.get(`${peer} ${node}`)];
+    return times.reduce((last, atMs) => (last === undefined || (atMs ?? 0) > last ? atMs : last));
   }
 }

@@ -29,8 +29,12 @@ export function selectionOf(sender: Host, flow: Flow): Selection {
 
 /** Whether the receiver's policies let a packet of a flow in that came through `state`, or in plaintext without one. */
 export function wouldAccept(receiver: Host, flow: Flow, state: TableState | undefined): boolean {
-  const direction = flow.child.prefixes[0].length === 0 ? 'in' : 'fwd';
-  return policyCheck(receiver.kernel.kernel.policies, direction, flow.packet, state) === undefined;
+  return policyCheck(receiver.kernel.kernel.policies, inward(flow), flow.packet, state) === undefined;
+}
+
+/** Which of the receiver's policies decide about packets of a flow: they are for itself, or for a network behind it. */
+export function inward(flow: Flow): 'in' | 'fwd' {
+  return flow.child.prefixes[0].length === 0 ? 'in' : 'fwd';
 }
 
 /** `c0ffee01 to 192.0.2.1` */

@@ -1,15 +1,17 @@
-import type { DataplaneCommand, DataplaneEvent, SaId } from '../dataplane/types.ts';
+import type { DataplaneCommand, DataplaneEvent } from '../dataplane/types.ts';
 import type { Fact } from '../ike/fact.ts';
 import type { ConnectionConfig, Path } from '../ike/types.ts';
+import { ExchangeType } from '../wire/registry.ts';
 import { AgreementCheck } from './checks/agreement.ts';
+import { AuthenticationCheck } from './checks/authentication.ts';
 import { ContinuityCheck } from './checks/continuity.ts';
 import { ConvergenceCheck } from './checks/convergence.ts';
 import { EnforcementCheck } from './checks/enforcement.ts';
 import { ReceptionCheck } from './checks/reception.ts';
 import { ResidueCheck } from './checks/residue.ts';
 import { type Disturbable, disturb } from './disturbances.ts';
-import { Host, type HostObserver, type Sabotage } from './host.ts';
-import { Ledger } from './ledger.ts';
+import { type ExpiredSa, Host, type HostObserver, type Sabotage } from './host.ts';
+import { type Cause, Ledger } from './ledger.ts';
 import { type Arrival, Network, type NetworkObserver, type Shipment } from './network.ts';
 import { RandomStream } from './random-stream.ts';
 import type { PairPlan, Scenario } from './scenario.ts';
@@ -101,6 +103,7 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
     this.#convergence = new ConvergenceCheck(this);
     this.#checks = [
       new AgreementCheck(this),
+      new AuthenticationCheck(this),
       this.#reception,
       new EnforcementCheck(this),
       new ContinuityCheck(this),
@@ -255,6 +258,7 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
       this.#noteRefusal(host, command);
       return;
     }
+    this.ledger.refusalsOf(host.node).makeGood(command, this.clock.monotonicMs());
     if (command.kind === 'deleteSa' && this.hostAt(command.id.destination) === host) {
       this.ledger.noteGone(command.id, { cause: 'agent', atMs: this.clock.monotonicMs() });
     }
@@ -277,12 +281,12 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
     for (const check of this.#checks) check.noted?.(host, fact);
   }
 
-  expired(host: Host, ids: readonly SaId[]): void {
+  expired(host: Host, sas: readonly ExpiredSa[]): void {
     const nowMs = this.clock.monotonicMs();
-    for (const id of ids) {
+    for (const { id, reqid } of sas) {
+      this.#noteCause(reqid, 'hardLimit');
       if (this.hostAt(id.destination) === host) this.ledger.noteGone(id, { cause: 'hardLimit', atMs: nowMs });
     }
-    this.#forEachConnection(host.node, (pair) => this.ledger.noteCause(pair, 'hardLimit', nowMs));
     this.#kernelChanged(host);
   }
 
@@ -307,6 +311,10 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
     const node = host.name;
     this.trace.add(this.clock.elapsedMs, { kind: 'arrived', node, to: nodeName(shipment.from), bytes });
     const packet = reversedPath(path);
+    const genuine = arrival === 'first' || arrival === 'copy' || arrival === 'replayed';
+    if (!genuine && bytes[EXCHANGE_OFFSET] === ExchangeType.IKE_SA_INIT) {
+      this.ledger.noteTampered(host.node, shipment.from, this.clock.monotonicMs());
+    }
     if (host.running && host.kernel.inbound(udpPacketOf(path, bytes)).kind !== 'accepted') {
       this.violate('ikePasses', `${host.name}'s policies let no IKE in at port ${packet.localPort}`);
     }
@@ -357,10 +365,14 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
   }
 
   #noteRefusal(host: Host, command: DataplaneCommand): void {
-    const nowMs = this.clock.monotonicMs();
-    this.ledger.noteRefused(host.node, nowMs);
-    if (command.kind === 'putPolicy') this.ledger.notePolicyRefused(host.node, nowMs);
-    this.#forEachConnection(host.node, (pair) => this.ledger.noteCause(pair, 'refusal', nowMs));
+    this.ledger.refusalsOf(host.node).note(command, this.clock.monotonicMs());
+    if (command.kind === 'addSa') this.#noteCause(command.sa.reqid, 'refusal');
+    if (command.kind === 'putPolicy') this.#noteCause(command.policy.template?.reqid, 'refusal');
+  }
+
+  #noteCause(reqid: number | undefined, cause: Cause): void {
+    const pair = this.flows.find((flow) => flow.reqid === reqid)?.pair;
+    if (pair !== undefined) this.ledger.noteCause(pair, cause, this.clock.monotonicMs());
   }
 
   #sendPacket(flow: Flow): void {
@@ -419,6 +431,8 @@ function stretch(changes: number): number {
   return 1 + changes / 8;
 }
 
+/** RFC 7296 §3.1. */
+const EXCHANGE_OFFSET = 18;
 const NOTHING_YET: Selection = { kind: 'plain' };
 const LATEST_START_MS = 3_000;
 const TICK_MS = 1_000;

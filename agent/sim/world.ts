@@ -13,6 +13,7 @@ import type { VirtualClock } from './virtual-clock.ts';
 export type Invariant =
   | 'noThrow'
   | 'agreement'
+  | 'authentication'
   | 'reception'
   | 'delivery'
   | 'noSecondDelivery'

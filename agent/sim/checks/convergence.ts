@@ -30,16 +30,18 @@ export class ConvergenceCheck implements Check {
     if (world.phase === 'disturbed') return;
     const statuses = world.hosts.map((host) => host.status());
     const faults = world.scenario.pairs.map((_, pair) => this.#faultsOf(pair, statuses));
-    if (world.phase === 'settling') this.#settle(faults);
-    else this.#watch(faults.flat());
+    if (world.phase === 'settling') this.#settle(faults.map(({ lacks }) => lacks));
+    else this.#watch(faults.flatMap(({ lacks, surplus }) => [...lacks, ...surplus]));
   }
 
+  /** What is there twice may take the time of a replacement, and is watched later. */
   #settle(faults: readonly (readonly string[])[]): void {
     const world = this.#world;
     const calmForMs = world.clock.elapsedMs - world.scenario.calmAtMs;
-    for (const pair of faults.keys()) {
+    for (const [pair, { liveness }] of world.scenario.pairs.entries()) {
       const all = [...(faults[pair] ?? []), this.#brokenFlow(pair)].filter((fault) => fault !== undefined);
-      if (all.length === 0) this.#settled.add(pair);
+      // A question that was lost before the calm may find the peer dead up to then.
+      if (calmForMs > liveness.timeoutMs && all.length === 0) this.#settled.add(pair);
       else if (!this.#settled.has(pair) && calmForMs > SETTLE_MS) {
         world.violate('convergence', `${SETTLE_MS / 1_000} s after the calm ${all[0]}`);
       }
@@ -65,17 +67,18 @@ export class ConvergenceCheck implements Check {
   }
 
   /** What is not as it should be with a pair, each in words that do not change while it lasts. */
-  #faultsOf(pair: number, statuses: readonly (EndpointStatus | undefined)[]): readonly string[] {
+  #faultsOf(pair: number, statuses: readonly (EndpointStatus | undefined)[]): Faults {
     const plan = this.#world.scenario.pairs[pair];
-    if (plan === undefined) return [];
-    return ([0, 1] as const).flatMap((side) => {
-      const node = plan.nodes[side];
-      const peer = nodeName(plan.nodes[otherSide(side)]);
+    const sides = ([0, 1] as const).map((side) => {
+      const node = plan?.nodes[side] ?? 0;
+      const peer = nodeName(plan?.nodes[otherSide(side)] ?? 0);
       const connection = statuses[node]?.connections.find(({ name }) => name === peer);
-      const names = plan.children.map(({ name }) => name);
-      const faults = connection === undefined ? ['no connection'] : connectionFaults(connection, names);
-      return faults.map((fault) => `${nodeName(node)} has ${fault} with ${peer}`);
+      const names = plan?.children.map(({ name }) => name) ?? [];
+      const { lacks, surplus } = connection === undefined ? NO_CONNECTION : connectionFaults(connection, names);
+      const tell = (fault: string): string => `${nodeName(node)} has ${fault} with ${peer}`;
+      return { lacks: lacks.map(tell), surplus: surplus.map(tell) };
     });
+    return { lacks: sides.flatMap(({ lacks }) => lacks), surplus: sides.flatMap(({ surplus }) => surplus) };
   }
 
   /** A flow of the pair that would not be delivered through an SA. */
@@ -94,21 +97,30 @@ export class ConvergenceCheck implements Check {
   }
 }
 
-function connectionFaults({ ikeSas }: ConnectionStatus, names: readonly string[]): readonly string[] {
+/** What a connection lacks, and what it has twice. */
+interface Faults {
+  readonly lacks: readonly string[];
+  readonly surplus: readonly string[];
+}
+
+function connectionFaults({ ikeSas }: ConnectionStatus, names: readonly string[]): Faults {
   const newest = ikeSas.filter((sa) => sa.state === 'established').at(-1);
-  if (newest === undefined) return ['no established IKE SA'];
+  if (newest === undefined) return { lacks: ['no established IKE SA'], surplus: [] };
   const others = ikeSas.filter((sa) => sa !== newest).map((sa) => `IKE SA ${sa.number} beside another one`);
   const missing = names.filter((name) => !newest.children.some((child) => child.name === name));
   const double = newest.children.filter(
     (child, index, all) => all.findLastIndex(({ name }) => name === child.name) !== index,
   );
-  return [
-    ...others,
-    ...missing.map((name) => `no Child SA ${name}`),
-    ...double.map((child) => `Child SA ${child.inboundSpi.toString(16)} beside another ${child.name}`),
-  ];
+  return {
+    lacks: missing.map((name) => `no Child SA ${name}`),
+    surplus: [
+      ...others,
+      ...double.map((child) => `Child SA ${child.inboundSpi.toString(16)} beside another ${child.name}`),
+    ],
+  };
 }
 
+const NO_CONNECTION: Faults = { lacks: ['no connection'], surplus: [] };
 /**
  * Within this time of calm every pair is up. It is the sum of what may be pending at its beginning: a request that is
  * repeated for 60 s to a peer that has forgotten it, and the longest wait before the next attempt, 75 s; liveness and an

@@ -1,6 +1,7 @@
 import type { OutboundFate } from '../../dataplane/memory/packet.ts';
+import type { PolicyDirection } from '../../dataplane/types.ts';
 import type { Host } from '../host.ts';
-import { flowText, selectionOf, wouldAccept } from '../selection.ts';
+import { flowText, inward, selectionOf, wouldAccept } from '../selection.ts';
 import { type Flow, otherSide } from '../topology.ts';
 import type { Check, World } from '../world.ts';
 
@@ -10,8 +11,6 @@ import type { Check, World } from '../world.ts';
  */
 export class EnforcementCheck implements Check {
   readonly #world: World;
-  /** Since when a way is open that a refused policy would have closed, by flow and end. */
-  readonly #openSinceMs = new Map<string, number>();
 
   constructor(world: World) {
     this.#world = world;
@@ -21,39 +20,35 @@ export class EnforcementCheck implements Check {
     const world = this.#world;
     for (const flow of world.flowsFrom(host.node)) {
       if (!isRequired(flow) || !world.isWanted(flow.pair, flow.side)) continue;
-      this.#judge(host, `out of ${host.name}`, flow, selectionOf(host, flow).kind === 'plain');
+      this.#judge(host, 'out', flow, selectionOf(host, flow).kind === 'plain');
     }
     for (const flow of world.flowsTo(host.node)) {
       if (!isRequired(flow) || !world.isWanted(flow.pair, otherSide(flow.side))) continue;
-      this.#judge(host, `into ${host.name}`, flow, wouldAccept(host, flow, undefined));
+      this.#judge(host, inward(flow), flow, wouldAccept(host, flow, undefined));
     }
   }
 
   packetSent(flow: Flow, fate: OutboundFate): void {
     if (fate.kind !== 'plain' || !isRequired(flow) || !this.#world.isWanted(flow.pair, flow.side)) return;
     const host = this.#world.hostOf(flow.sender);
-    this.#judge(host, `out of ${host.name}`, flow, true);
+    this.#judge(host, 'out', flow, true);
   }
 
   tick(): void {
     for (const host of this.#world.hosts) if (host.running) this.kernelChanged(host);
   }
 
-  #judge(host: Host, way: string, flow: Flow, open: boolean): void {
-    const world = this.#world;
-    const key = `${way} ${flowText(flow)}`;
-    if (!open) {
-      this.#openSinceMs.delete(key);
-      return;
-    }
-    const nowMs = world.clock.monotonicMs();
-    const sinceMs = this.#openSinceMs.get(key) ?? nowMs;
-    this.#openSinceMs.set(key, sinceMs);
-    const refusedAtMs = world.ledger.policyRefusedAt(host.node);
+  #judge(host: Host, direction: PolicyDirection, flow: Flow, open: boolean): void {
+    if (!open) return;
+    const { ledger, clock } = this.#world;
+    const nowMs = clock.monotonicMs();
+    const refusal = ledger.refusalsOf(host.node).ofPolicy(direction, flow.compiled, nowMs);
     // Without an agent nobody can try again.
-    if (refusedAtMs !== undefined && !host.running) return;
-    if (refusedAtMs !== undefined && Math.max(refusedAtMs, sinceMs, host.startedAtMs) + RETRY_MS >= nowMs) return;
-    world.violate('enforcement', `plaintext may pass ${way} although it is Required: ${flowText(flow)}`);
+    if (refusal !== undefined && !host.running) return;
+    if (refusal !== undefined && Math.max(refusal.atMs, host.startedAtMs) + RETRY_MS >= nowMs) return;
+    const way = direction === 'out' ? 'out of' : 'into';
+    const text = `plaintext may pass ${way} ${host.name} although it is Required: ${flowText(flow)}`;
+    this.#world.violate('enforcement', text);
   }
 }
 
@@ -61,5 +56,5 @@ function isRequired(flow: Flow): boolean {
   return flow.child.enforcement === 'Required';
 }
 
-/** How long after a kernel refused a policy the agent may take to put it in place. */
-const RETRY_MS = 5_000;
+/** Longest time until an agent gives an order again that its kernel has refused (`kernelRetryCeilingMs`), and a moment. */
+const RETRY_MS = 11_000;

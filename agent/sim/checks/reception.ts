@@ -3,7 +3,7 @@ import type { TableState } from '../../dataplane/memory/state-table.ts';
 import { isOnlyOne, type ReceptionExcuse, receptionExcuse } from '../excuses.ts';
 import type { Host } from '../host.ts';
 import type { Arrival } from '../network.ts';
-import { flowText, type Selection, saText } from '../selection.ts';
+import { flowText, inward, type Selection, saText } from '../selection.ts';
 import { type Flow, otherSide } from '../topology.ts';
 import type { Check, World } from '../world.ts';
 
@@ -74,16 +74,29 @@ export class ReceptionCheck implements Check {
       const used = this.#used.get(flow)?.find((each) => each.state.id.spi === packet.spi);
       if (used !== undefined && this.#excuse(flow, used) !== undefined) return;
     }
-    if (packet.kind === 'esp' && OVERTAKEN.has(statistic) && this.#isOvertaken(packet)) return;
+    if (packet.kind === 'esp' && OVERTAKEN.has(statistic) && this.#isOvertaken(packet, statistic)) return;
+    if (POLICY.has(statistic) && this.#isPolicyRefused(flow)) return;
     const what = packet.kind === 'esp' ? `on SA ${saText(packet)}` : 'in plaintext';
     world.violate('delivery', `a packet from ${flowText(flow)} ${what} was dropped: ${statistic}`);
   }
 
-  #isOvertaken(packet: EspPacket): boolean {
+  #isOvertaken(packet: EspPacket, statistic: string): boolean {
     const state = this.#world.hostAt(packet.destination)?.kernel.kernel.states.find(packet);
-    const overtaken = state !== undefined && state.replay.top - packet.sequence >= state.replayWindow;
+    const overtaken =
+      state !== undefined &&
+      state.esn === (statistic === 'XfrmInStateProtoError') &&
+      state.replay.top - packet.sequence >= state.replayWindow;
     if (overtaken) this.#count('outsideOfWindow');
     return overtaken;
+  }
+
+  /** Whether the receiver's kernel refuses the policy that would let the packet in. */
+  #isPolicyRefused(flow: Flow): boolean {
+    const nowMs = this.#world.clock.monotonicMs();
+    const refusals = this.#world.ledger.refusalsOf(flow.receiver);
+    const refused = refusals.ofPolicy(inward(flow), flow.compiled, nowMs) !== undefined;
+    if (refused) this.#count('kernelRefused');
+    return refused;
   }
 
   #count(excuse: ReceptionExcuse): void {
@@ -128,16 +141,7 @@ export class ReceptionCheck implements Check {
   }
 
   #excuse(flow: Flow, used: Used): ReceptionExcuse | undefined {
-    const world = this.#world;
-    const [sender, receiver] = [world.hostOf(flow.sender), world.hostOf(flow.receiver)];
-    const excuse = receptionExcuse(
-      world.ledger,
-      world.clock.monotonicMs(),
-      sender,
-      receiver,
-      used.state,
-      used.onlyOne ?? false,
-    );
+    const excuse = receptionExcuse(this.#world, flow, used.state, used.onlyOne ?? false);
     if (excuse !== undefined) this.#count(excuse);
     return excuse;
   }
@@ -148,3 +152,5 @@ export class ReceptionCheck implements Check {
  * one of the next 2^32 and finds its authenticator wrong (RFC 4303 appendix A2.2).
  */
 const OVERTAKEN: ReadonlySet<string> = new Set(['XfrmInStateSeqError', 'XfrmInStateProtoError']);
+/** How a packet is dropped that the receiver's policies do not let in. */
+const POLICY: ReadonlySet<string> = new Set(['XfrmInNoPols', 'XfrmInPolBlock', 'XfrmInTmplMismatch']);
