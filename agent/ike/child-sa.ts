@@ -1,6 +1,7 @@
 import type { ChildKeys } from '../crypto/keymat.ts';
 import type { IpsecMode, SaLifetime, SaSpec, UdpEncapsulation } from '../dataplane/types.ts';
 import type { IpAddress } from '../wire/ip-address.ts';
+import { betweenHosts } from './selector.ts';
 import type { Suite } from './suite.ts';
 import type { Traffic } from './traffic.ts';
 import type { ChildConfig, Instant, Path } from './types.ts';
@@ -74,7 +75,11 @@ export function childSa(at: Instant, agreement: ChildAgreement, path: Path, choi
   };
 }
 
-/** The kernel's two SAs of a Child SA. Keys pass into the specs, whose executor wipes them once they are installed. */
+/**
+ * The kernel's two SAs of a Child SA. Keys pass into the specs, whose executor wipes them once they are installed. In
+ * transport mode they are told whose packets they are for: Linux may use one without a selector for packets from another
+ * address of this host (seen where two hashes collide).
+ */
 export function saSpecs(
   child: ChildSa,
   keys: ChildKeys,
@@ -92,6 +97,7 @@ export function saSpecs(
     replayWindow: config.replayWindow,
     lifetime: child.lifetime,
   };
+  const transport = child.mode === 'transport';
   const ports = child.udpEncapsulation ? encapsulationPorts(path) : undefined;
   return {
     inbound: {
@@ -101,6 +107,7 @@ export function saSpecs(
       direction: 'in',
       encryptionKey: inboundKeys.encryption,
       integrityKey: inboundKeys.integrity,
+      ...(transport && { selector: betweenHosts(child.remoteAddress, child.localAddress) }),
       ...(ports && { udpEncapsulation: ports.inbound }),
     },
     outbound: {
@@ -110,6 +117,7 @@ export function saSpecs(
       direction: 'out',
       encryptionKey: outboundKeys.encryption,
       integrityKey: outboundKeys.integrity,
+      ...(transport && { selector: betweenHosts(child.localAddress, child.remoteAddress) }),
       ...(ports && { udpEncapsulation: ports.outbound }),
     },
   };

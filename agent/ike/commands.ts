@@ -4,7 +4,7 @@ import { sameAuthentication, wipeSecrets } from './authentication.ts';
 import { orderPolicies } from './children.ts';
 import { closeIkeSa } from './closing.ts';
 import { attempt, isSatisfied, reauthenticate, scheduleAttempt } from './connecting.ts';
-import { type Connection, initiationOf, newConnection, standingIkeSa } from './connection.ts';
+import { type Connection, initiationOf, newConnection, requireReplayWindows, standingIkeSa } from './connection.ts';
 import type { Core } from './core.ts';
 import { deletionOf } from './ending.ts';
 import type { CloseReason } from './fact.ts';
@@ -99,6 +99,7 @@ function update(core: Core, at: Instant, config: ConnectionConfig): void {
     add(core, at, config);
     return;
   }
+  requireReplayWindows(config);
   const before = connection.config;
   if (needsRestart(before, config)) restart(core, at, connection, config);
   else {

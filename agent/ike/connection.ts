@@ -63,6 +63,7 @@ export interface Connection {
 
 /** A connection that has just been configured. */
 export function newConnection(config: ConnectionConfig): Connection {
+  requireReplayWindows(config);
   return {
     config,
     ikeSas: [],
@@ -81,6 +82,12 @@ export function newConnection(config: ConnectionConfig): Connection {
     firstIkeSa: 0,
     timerAt: undefined,
   };
+}
+
+/** Without a window the kernel lets in what somebody has recorded and sends again: a configuration that asks for that is a fault. */
+export function requireReplayWindows({ name, children }: ConnectionConfig): void {
+  const without = children.find(({ replayWindow }) => replayWindow < 1);
+  if (without !== undefined) throw new Error(`Child ${without.name} of connection ${name} has no replay window`);
 }
 
 /**

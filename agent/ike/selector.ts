@@ -1,5 +1,5 @@
 import type { PortMatch, Prefix, Selector } from '../dataplane/types.ts';
-import { type IpAddress, ipAddressBytes, ipAddressFromBytes } from '../wire/ip-address.ts';
+import { type IpAddress, ipAddressBytes, ipAddressFromBytes, ipFamily } from '../wire/ip-address.ts';
 import type { TrafficSelector } from '../wire/payloads/ts.ts';
 import { TsType } from '../wire/registry.ts';
 import { compareBytes } from './byte-order.ts';
@@ -79,6 +79,18 @@ export function outboundSelectors(
     }
   }
   return selectors.length === 0 ? undefined : selectors;
+}
+
+/** All packets from one host to another. */
+export function betweenHosts(source: IpAddress, destination: IpAddress): Selector {
+  const length = ipFamily(source) === 4 ? 32 : 128;
+  return {
+    source: { address: source, length },
+    destination: { address: destination, length },
+    protocol: 0,
+    sourcePort: ANY_PORT,
+    destinationPort: ANY_PORT,
+  };
 }
 
 /** The selector of the packets that come back. The type and code of an ICMP message are no ports of two sides. */

@@ -66,7 +66,7 @@ export interface ChildConfig {
   readonly reqid: number;
   /** Required: what the selectors match is dropped while there is no SA. Permissive: it passes in plaintext. */
   readonly enforcement: 'Required' | 'Permissive';
-  /** Packets; 0 leaves the choice to the kernel's default. */
+  /** Packets, at least one: without a window a recorded packet could be sent again. */
   readonly replayWindow: number;
   /** Limits of each SA of this Child; the soft ones are when a successor is negotiated. */
   readonly lifetime: SaLifetime;
