@@ -5,7 +5,7 @@ import { MemoryDataplane } from '../../agent/dataplane/memory.ts';
 import { systemClock } from '../../agent/runtime/clock-system.ts';
 import type { Bench, BenchResult, Extent, Target } from './bench.ts';
 import { ESP_PROPOSAL, IKE_PROPOSAL } from './connections.ts';
-import { cpuSeconds, median } from './measure.ts';
+import { age, cpuSeconds, median } from './measure.ts';
 import { primitiveCosts, timePrimitives } from './primitive-sum.ts';
 import { type Primitive, recordingProvider } from './record-primitives.ts';
 import { type Execute, TwoEnds } from './two-ends.ts';
@@ -103,6 +103,7 @@ export class HandshakeRun {
   #timeHandshakes(): number {
     const ends = new TwoEnds({ crypto: this.#provider, kernel });
     ends.configure(0, this.#handshakes);
+    age();
     return cpuSeconds(() => {
       for (let number = 0; number < this.#handshakes; number += 1) ends.establish(number);
     });
