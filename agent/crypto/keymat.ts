@@ -162,10 +162,8 @@ export class IkeKeys {
  * those of `signedOctets`, for one's own AUTH or for the one expected from the peer; compare in constant time.
  */
 export function preSharedKeyAuth(prf: Prf, preSharedKey: SecretBytes, octets: readonly Uint8Array[]): Uint8Array {
-  const padded = preSharedKey.use((secret) => prf.compute(secret, [KEY_PAD]));
-  const auth = prf.compute(padded, octets);
-  padded.fill(0);
-  return auth;
+  const padded = preSharedKey.derived(prf.id, (secret) => prf.compute(secret, [KEY_PAD]));
+  return padded.use((key) => prf.compute(key, octets));
 }
 
 function espKeys(keymat: Uint8Array, at: number, encryptionKeyBytes: number, directionBytes: number): EspKeys {

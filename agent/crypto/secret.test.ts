@@ -41,4 +41,18 @@ describe('SecretBytes', () => {
     secret.wipe();
     expect(() => secret.use((bytes) => bytes)).toThrow('secret used after it was wiped');
   });
+
+  it('keeps what was derived from it last, and wipes it when that is another or when it is wiped itself', () => {
+    const made: Uint8Array[] = [];
+    const secret = make();
+    const derive = (name: number): SecretBytes =>
+      secret.derived(name, (bytes) => {
+        made.push(Uint8Array.from(bytes, (byte) => byte + name));
+        return made.at(-1) ?? bytes;
+      });
+    expect([derive(1), derive(1), derive(2)].map(({ length }) => length)).toEqual([0, 0, SECRET.length]);
+    expect(made.map((bytes) => bytes.some((byte) => byte !== 0))).toEqual([false, true]);
+    secret.wipe();
+    expect(made.map((bytes) => bytes.some((byte) => byte !== 0))).toEqual([false, false]);
+  });
 });

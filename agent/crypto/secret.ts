@@ -8,6 +8,7 @@ const INSPECT = Symbol.for('nodejs.util.inspect.custom');
  */
 export class SecretBytes {
   #bytes: Uint8Array | undefined;
+  #derived: { readonly name: number; readonly secret: SecretBytes } | undefined;
 
   /** Takes ownership of `bytes`: the caller must neither keep nor change them. */
   constructor(bytes: Uint8Array) {
@@ -25,15 +26,29 @@ export class SecretBytes {
     return reader(this.#bytes);
   }
 
+  /**
+   * A secret that follows from this one and `name` alone. The last one is kept, for as long as this one, since the same
+   * is asked for again and again.
+   */
+  derived(name: number, derive: (bytes: Uint8Array) => Uint8Array): SecretBytes {
+    if (this.#derived?.name === name) return this.#derived.secret;
+    this.#derived?.secret.wipe();
+    const secret = new SecretBytes(this.use(derive));
+    this.#derived = { name, secret };
+    return secret;
+  }
+
   /** Whether two secrets are the same, in a time that depends on their lengths only. */
   equals(other: SecretBytes): boolean {
     return this.use((mine) => other.use((theirs) => constantTimeEqual(mine, theirs)));
   }
 
-  /** Overwrites the bytes with zeros and lets go of them. May be called twice. */
+  /** Overwrites the bytes with zeros, and what was derived from them, and lets go of them. May be called twice. */
   wipe(): void {
     this.#bytes?.fill(0);
     this.#bytes = undefined;
+    this.#derived?.secret.wipe();
+    this.#derived = undefined;
   }
 
   toString(): string {

@@ -24,8 +24,8 @@ describe.each([opensslProvider, nobleProvider])('primitives of a handshake with 
     expect(ofKind('hkdf').map(({ hmacs }) => hmacs)).toEqual([schedule, schedule]);
     // KEYMAT: both directions of the Child SA.
     const keymat = Math.ceil((2 * ENCRYPTION_KEY_BYTES) / PRF_BYTES);
-    // prf(SK_p, ID), prf(secret, "Key Pad for IKEv2"), and AUTH of these: one's own and the one expected of the peer.
-    const auth = 2 * 3;
+    // prf(SK_p, ID) and AUTH, one's own and those expected of the peer; prf(secret, "Key Pad for IKEv2") once for both.
+    const auth = 2 * 2 + 1;
     expect(ofKind('hmac')).toHaveLength(2 * (keymat + auth));
   });
 
