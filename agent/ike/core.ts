@@ -157,9 +157,8 @@ export class Core {
   /** A random IKE SPI that is neither zero nor in use. */
   drawIkeSpi(): IkeSpi {
     for (;;) {
-      const bytes = new Uint8Array(8);
-      this.context.random.spis.fill(bytes);
-      const spi = spiFromBytes(bytes);
+      this.context.random.spis.fill(ikeSpiBytes);
+      const spi = spiFromBytes(ikeSpiBytes);
       if (spi !== ZERO_SPI && !this.ikeSas.has(spi)) return spi;
     }
   }
@@ -167,9 +166,8 @@ export class Core {
   /** A random inbound ESP SPI that is not reserved (RFC 4303 §2.1) and not in use; it counts as in use from here on. */
   drawEspSpi(): number {
     for (;;) {
-      const bytes = new Uint8Array(4);
-      this.context.random.spis.fill(bytes);
-      const spi = uint32At(bytes, 0);
+      this.context.random.spis.fill(espSpiBytes);
+      const spi = uint32At(espSpiBytes, 0);
       if (spi < FIRST_ESP_SPI || this.espSpis.has(spi)) continue;
       this.espSpis.add(spi);
       return spi;
@@ -183,6 +181,9 @@ export class Core {
   }
 }
 
+/** What is drawn goes here and is read at once. */
+const ikeSpiBytes = new Uint8Array(8);
+const espSpiBytes = new Uint8Array(4);
 const NOBODY: readonly Connection[] = [];
 /** SPIs 1 to 255 are reserved (RFC 4303 §2.1). */
 const FIRST_ESP_SPI = 256;

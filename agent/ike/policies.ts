@@ -33,10 +33,12 @@ export function policyCommands(
 ): readonly DataplaneCommand[] {
   const needed = neededPolicies(connection, children, pins, limits);
   const commands: DataplaneCommand[] = [];
-  for (const [key, draft] of needed) {
+  for (const [key, { place, demand }] of needed) {
     const present = ordered.get(key);
-    if (present !== undefined && !everything && sameDemand(present, draft)) continue;
-    const policy = { ...draft, index: present?.index ?? ownIndex(indexes.next, draft.direction) };
+    if (present !== undefined && !everything && isMet(demand, place, present)) continue;
+    const { direction, selector, priority } = place;
+    const index = present?.index ?? ownIndex(indexes.next, direction);
+    const policy: PolicySpec = { direction, selector, priority, index, ...demand };
     if (present === undefined) indexes.next += 1;
     ordered.set(key, policy);
     commands.push({ kind: 'putPolicy', policy });
@@ -58,7 +60,16 @@ export function configuredPolicyKeys(connection: ConnectionConfig, limits: Limit
   return new Set(neededPolicies(connection, [], NO_PINS, limits).keys());
 }
 
-type Draft = Omit<PolicySpec, 'index'>;
+/** A policy that is needed. */
+interface Draft {
+  readonly place: Place;
+  readonly demand: Demand;
+}
+
+/** Where a policy stands in the kernel, and by which name. */
+interface Place extends Pick<PolicySpec, 'direction' | 'selector' | 'priority'> {
+  readonly key: string;
+}
 
 /**
  * Policies of current Child SAs, then those of the configuration, for what no Child SA covers. Where there is a Child SA
@@ -76,7 +87,7 @@ function neededPolicies(
   for (const child of current) {
     const { config, mode, localAddress, remoteAddress, traffic, outboundSpi } = child;
     const wanted = templates(config, mode, localAddress, remoteAddress, outboundSpi);
-    addPolicies(needed, traffic.outbound, mode === 'tunnel', wanted);
+    addPolicies(needed, placesOf(traffic, mode), wanted);
   }
   if (connection.remoteAddress === 'any') return needed;
   for (const config of connection.children) {
@@ -86,7 +97,7 @@ function neededPolicies(
     if (child !== undefined && isGranted(wholly, child.traffic)) continue;
     const pin = pins.get(config.reqid) ?? 0;
     const wanted = child ? withoutSa(config) : templates(config, config.mode, localAddress, remoteAddress, pin);
-    addPolicies(needed, wholly.outbound, config.mode === 'tunnel', wanted);
+    addPolicies(needed, placesOf(wholly, config.mode), wanted);
   }
   return needed;
 }
@@ -135,18 +146,29 @@ function withoutSa(config: ChildConfig): Demands {
   return { out: demand, back: demand };
 }
 
-function addPolicies(
-  needed: Map<string, Draft>,
-  selectors: readonly Selector[],
-  tunnel: boolean,
-  wanted: Demands,
-): void {
-  for (const outbound of selectors) {
-    const inbound = reversed(outbound);
-    add(needed, 'out', outbound, wanted.out);
-    add(needed, 'in', inbound, wanted.back);
-    if (tunnel) add(needed, 'fwd', inbound, wanted.back);
+/** The first to ask for a place has it. */
+function addPolicies(needed: Map<string, Draft>, places: readonly Place[], wanted: Demands): void {
+  for (const place of places) {
+    const demand = place.direction === 'out' ? wanted.out : wanted.back;
+    if (!needed.has(place.key)) needed.set(place.key, { place, demand });
   }
+}
+
+/** The places of a Child's policies: kept beside its traffic, since every change of a policy asks for all of them. */
+function placesOf(traffic: Traffic, mode: ChildConfig['mode']): readonly Place[] {
+  const known = places.get(traffic);
+  if (known !== undefined) return known;
+  const made = traffic.outbound.flatMap((outbound) => {
+    const inbound = reversed(outbound);
+    const hosts = [placeOf('out', outbound), placeOf('in', inbound)];
+    return mode === 'tunnel' ? [...hosts, placeOf('fwd', inbound)] : hosts;
+  });
+  places.set(traffic, made);
+  return made;
+}
+
+function placeOf(direction: PolicyDirection, selector: Selector): Place {
+  return { direction, selector, priority: priorityOf(selector), key: policyKeyText({ direction, selector }) };
 }
 
 function template(
@@ -157,12 +179,6 @@ function template(
   level: PolicyTemplate['level'],
 ): PolicyTemplate {
   return { mode, ...endpoints, reqid: config.reqid, spi, level };
-}
-
-/** The first to ask for a key has it. */
-function add(needed: Map<string, Draft>, direction: PolicyDirection, selector: Selector, demand: Demand): void {
-  const key = policyKeyText({ direction, selector });
-  if (!needed.has(key)) needed.set(key, { direction, selector, priority: priorityOf(selector), ...demand });
 }
 
 /** Narrower selectors win: by prefix lengths first, then by protocol and ports. */
@@ -179,12 +195,13 @@ function bitCount(mask: number): number {
   return count;
 }
 
-function sameDemand(present: PolicySpec, draft: Draft): boolean {
+/** Whether the policy that was ordered before does what is asked for. */
+function isMet(demand: Demand, { priority }: Place, present: PolicySpec): boolean {
   const before = present.template;
-  const after = draft.template;
+  const after = demand.template;
   return (
-    present.action === draft.action &&
-    present.priority === draft.priority &&
+    present.action === demand.action &&
+    present.priority === priority &&
     before?.spi === after?.spi &&
     before?.reqid === after?.reqid &&
     before?.mode === after?.mode &&
@@ -194,6 +211,7 @@ function sameDemand(present: PolicySpec, draft: Draft): boolean {
   );
 }
 
+const places = new WeakMap<Traffic, readonly Place[]>();
 const NO_PINS: ReadonlyMap<number, number> = new Map();
 /**
  * Behind the bypasses of IKE itself (priority below 10,000) and before the kernel's usual daemons (strongSwan: 367,000

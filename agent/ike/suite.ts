@@ -82,11 +82,15 @@ function sharedSuite(numbers: Omit<Suite, 'text'>): Suite {
 
 /** Looks up the primitives of an IKE suite; undefined where the provider lacks one. */
 export function ikeCryptography(provider: CryptoProvider, suite: Suite): IkeCryptography | undefined {
+  const known = cryptographies.get(suite);
+  if (known?.provider === provider) return known.cryptography;
   const prf = provider.prf(suite.prf);
   const protection = provider.messageProtection(suite.encryption, suite.keyBits, suite.integrity);
   const keyExchange = provider.keyExchange(suite.keyExchange);
   if (prf === undefined || protection === undefined || keyExchange === undefined) return undefined;
-  return { suite, prf, protection, keyExchange };
+  const cryptography = { suite, prf, protection, keyExchange };
+  cryptographies.set(suite, { provider, cryptography });
+  return cryptography;
 }
 
 /** Lengths of the two keys of one direction of an ESP SA, the AEAD salt included. */
@@ -117,3 +121,8 @@ function suiteText(suite: Omit<Suite, 'text'>): SuiteText {
 /** Transform ID of 64-bit sequence numbers (RFC 7296 §3.3.2, type 5). */
 const EXTENDED = 1;
 const suites: Suite[] = [];
+/** With the provider that was asked last; a process uses one of them. */
+const cryptographies = new WeakMap<
+  Suite,
+  { readonly provider: CryptoProvider; readonly cryptography: IkeCryptography }
+>();

@@ -170,9 +170,8 @@ function waitMs(attempt: number, ceilingMs: number, limits: Limits, jitter: Rand
 
 /** A number in [0, 1) from a stream of random bytes. */
 export function fraction(random: Random): number {
-  const bytes = new Uint8Array(4);
-  random.fill(bytes);
-  return uint32At(bytes, 0) / 0x1_0000_0000;
+  random.fill(drawn);
+  return uint32At(drawn, 0) / 0x1_0000_0000;
 }
 
 /** By what a protected request is known again: its end, which is its ICV or contains it. */
@@ -189,3 +188,5 @@ function endsWith(bytes: Uint8Array, end: Uint8Array): boolean {
 const TAG_BYTES = 16;
 /** Far enough from 2^32 that a successor is there in time, whatever is said until then. */
 const LAST_MESSAGE_ID = 0xffff_0000;
+/** What is drawn goes here and is read at once. */
+const drawn = new Uint8Array(4);

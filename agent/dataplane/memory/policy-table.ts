@@ -9,6 +9,8 @@ export interface TablePolicy {
   readonly spec: PolicySpec;
   readonly index: number;
   readonly selector: CompiledSelector;
+  /** The list that it stands in. */
+  readonly chain: TablePolicy[];
   /** Age among policies of equal priority: the lower is the older. */
   readonly position: number;
 }
@@ -44,13 +46,14 @@ export class PolicyTable {
   put(spec: PolicySpec): TablePolicy {
     const key = policyKeyText(spec);
     const replaced = this.#byKey.get(key);
+    const chain = replaced?.chain ?? this.#chain(spec.direction, spec.selector);
     const policy: TablePolicy = {
       spec,
       index: replaced?.index ?? this.#freeIndex(spec.index, spec.direction),
       selector: replaced?.selector ?? compileSelector(spec.selector),
+      chain,
       position: this.#nextPosition++,
     };
-    const chain = this.#chain(spec.direction, spec.selector);
     const keepsPlace = replaced !== undefined && replaced.spec.priority === spec.priority;
     const place = keepsPlace ? chain.indexOf(replaced) : placeBehindEquals(chain, spec.priority);
     chain.splice(place, keepsPlace ? 1 : 0, policy);
@@ -64,7 +67,7 @@ export class PolicyTable {
   delete(key: PolicyKey): boolean {
     const policy = this.find(key);
     if (policy === undefined) return false;
-    const chain = this.#chain(key.direction, key.selector);
+    const { chain } = policy;
     chain.splice(chain.indexOf(policy), 1);
     if (chain.length === 0) this.#chains.delete(chainName(key.direction, key.selector));
     this.#indexes.delete(policy.index);
