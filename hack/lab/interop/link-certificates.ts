@@ -1,0 +1,108 @@
+import {
+  keyPem,
+  pem,
+  TestAuthority,
+  type TestCertificate,
+  type TestCertificateOptions,
+  type TestKeyKind,
+} from '../../../agent/pki/testing/authority.ts';
+import type { Section } from '../strongswan/settings.ts';
+import { identities, type LinkSettings } from './link-settings.ts';
+
+/** What either side shows, and whom it trusts. A side without a certificate has the pre-shared key. */
+export interface LinkCertificates {
+  readonly ours: LinkSide;
+  readonly theirs: LinkSide;
+  /** More fields of `certificate` in our configuration file. */
+  readonly ourFields?: Readonly<Record<string, unknown>>;
+}
+
+/** One side of a link. */
+export interface LinkSide {
+  readonly shown: TestCertificate | undefined;
+  /** Sent with it. */
+  readonly intermediates?: readonly TestAuthority[];
+  /** Whom this side trusts; nobody where the other one shows a pre-shared key. */
+  readonly trusted: readonly TestAuthority[];
+  /** Revocation lists that it has, in DER. */
+  readonly revocationLists?: readonly Uint8Array[];
+}
+
+const HOUR = 3_600_000;
+
+/** Valid from an hour ago, for a day: the clocks of host and guest may differ a little. */
+export function validNow(): TestCertificateOptions {
+  return { notBeforeMs: Date.now() - HOUR, notAfterMs: Date.now() + 24 * HOUR };
+}
+
+/** A root whose certificate is valid now. */
+export function labRoot(commonName: string, kind: TestKeyKind = 'ecdsaP256'): TestAuthority {
+  return TestAuthority.root(commonName, kind, validNow());
+}
+
+/** Both sides with a certificate of one authority for their identities, and trust in `trusted`. */
+export function certificatesOf(
+  authority: TestAuthority,
+  kind: TestKeyKind,
+  more: { readonly trusted?: TestAuthority; readonly intermediates?: readonly TestAuthority[] } = {},
+): LinkCertificates {
+  const { trusted = authority, intermediates = [] } = more;
+  const side = (name: string): LinkSide => ({
+    shown: authority.node(name, validNow(), kind),
+    intermediates,
+    trusted: [trusted],
+  });
+  const { ours, theirs } = identities('strongswan');
+  return { ours: side(ours), theirs: side(theirs) };
+}
+
+/** What a link with these certificates has in place of pre-shared keys; the other end is a strongSwan. */
+export function withCertificates(certificates: LinkCertificates): LinkSettings {
+  return {
+    ours: { peer: { authentication: ourAuthentication(certificates) }, files: certificateFiles(certificates.ours) },
+    strongswan: { connection: theirConnection(certificates), files: charonFiles(certificates.theirs) },
+  };
+}
+
+/** Files of our side, as the configuration names them. */
+export function certificateFiles({ shown, intermediates = [], trusted, revocationLists = [] }: LinkSide): Readonly<Record<string, string>> {
+  return {
+    ...(shown && { 'tls.crt': certificatesPem([shown, ...intermediates]), 'tls.key': keyPem(shown.key) }),
+    ...(trusted.length === 0 ? {} : { 'ca.crt': certificatesPem(trusted) }),
+    ...(revocationLists.length === 0 ? {} : { 'ca.crl': revocationLists.map((each) => pem('X509 CRL', each)).join('') }),
+  };
+}
+
+/** Files of a charon below its swanctl folder. */
+export function charonFiles({ shown, intermediates = [], trusted, revocationLists = [] }: LinkSide): Readonly<Record<string, string>> {
+  const authorities = [...trusted, ...intermediates].map((each, index) => [`x509ca/ca-${index}.pem`, certificatesPem([each])]);
+  const lists = revocationLists.map((each, index) => [`x509crl/ca-${index}.pem`, pem('X509 CRL', each)]);
+  return {
+    ...(shown && { 'x509/theirs.pem': certificatesPem([shown]), 'private/theirs.pem': keyPem(shown.key) }),
+    ...Object.fromEntries([...authorities, ...lists]),
+  };
+}
+
+function ourAuthentication({ ours, theirs, ourFields = {} }: LinkCertificates): Readonly<Record<string, unknown>> {
+  const crls = ours.revocationLists === undefined ? {} : { crlFiles: ['ca.crl'] };
+  const key = { preSharedKey: { file: 'psk' } };
+  const certificate = { certificateFile: 'tls.crt', keyFile: 'tls.key', ...ourFields };
+  return {
+    local: ours.shown === undefined ? key : { certificate },
+    remote: theirs.shown === undefined ? key : { certificate: { trust: { bundleFiles: ['ca.crt'], ...crls } } },
+  };
+}
+
+function theirConnection({ ours, theirs }: LinkCertificates): Section {
+  const identity = identities('strongswan');
+  const own = theirs.shown === undefined ? { auth: 'psk' } : { auth: 'pubkey', certs: 'theirs.pem' };
+  return {
+    local: { ...own, id: identity.theirs },
+    remote: { auth: ours.shown === undefined ? 'psk' : 'pubkey', id: identity.ours },
+  };
+}
+
+/** Several certificates in one file. */
+export function certificatesPem(all: readonly { readonly der: Uint8Array }[]): string {
+  return all.map(({ der }) => pem('CERTIFICATE', der)).join('');
+}
