@@ -1,6 +1,7 @@
 import type { DataplaneCommand, DataplaneError, DataplaneEvent, KernelSnapshot } from './dataplane/types.ts';
 import type { Fact } from './ike/fact.ts';
 import type { Path, VerificationJob, VerificationRefusal } from './ike/types.ts';
+import type { Trust } from './pki/credential.ts';
 import type { Result } from './result.ts';
 
 export type { Random } from './crypto/types.ts';
@@ -45,6 +46,14 @@ export interface Dataplane {
 export interface Verifier {
   /** Settles once; whoever asks sets the bound on how long it may take. */
   verify(job: VerificationJob): Promise<Result<void, VerificationRefusal>>;
+}
+
+/** Remembers by which certificates peers have proven themselves, to look at them again when revocation lists change. */
+export interface RevocationMemory {
+  /** Why the certificate that the peer of a connection showed last has been revoked, by this trust; it is told once. */
+  revocationFault(connection: string, trust: Trust): string | undefined;
+  /** Forgets the peers of all other connections. */
+  retain(connections: ReadonlySet<string>): void;
 }
 
 /** Receives every fact; logs, metrics and status are folds over them. */

@@ -1,4 +1,6 @@
+import { sameBytes } from '../crypto/bytes.ts';
 import type { SecretBytes } from '../crypto/secret.ts';
+import type { Trust } from '../pki/credential.ts';
 import type { ConnectionConfig } from './types.ts';
 
 type Authentication = Pick<ConnectionConfig, 'localAuthentication' | 'remoteAuthentication'>;
@@ -29,6 +31,26 @@ export function sameAuthentication(left: Authentication, right: Authentication):
   return (
     sameLocal(left.localAuthentication, right.localAuthentication) &&
     sameRemote(left.remoteAuthentication, right.remoteAuthentication)
+  );
+}
+
+/**
+ * Whether the sides have to prove themselves anew: by a new key or certificate, or to somebody who believes others. A new
+ * revocation list is not worth that: whoever it names is found without it.
+ */
+export function needsNewProof(before: Authentication, after: Authentication): boolean {
+  if (!sameLocal(before.localAuthentication, after.localAuthentication)) return true;
+  const [left, right] = [before.remoteAuthentication, after.remoteAuthentication];
+  if (left.kind !== 'certificate' || right.kind !== 'certificate') return !sameRemote(left, right);
+  return left.rsaSha1 !== right.rsaSha1 || !sameBelief(left.trust, right.trust);
+}
+
+function sameBelief(left: Trust, right: Trust): boolean {
+  return (
+    left.revocation === right.revocation &&
+    left.extendedKeyUsages.join() === right.extendedKeyUsages.join() &&
+    left.anchors.length === right.anchors.length &&
+    left.anchors.every((anchor, index) => sameBytes(anchor, right.anchors[index] ?? anchor.subarray(1)))
   );
 }
 

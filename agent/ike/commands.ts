@@ -1,6 +1,6 @@
 import type { KernelSnapshot } from '../dataplane/types.ts';
 import { assertNever } from '../result.ts';
-import { sameAuthentication, wipeSecrets } from './authentication.ts';
+import { needsNewProof, wipeSecrets } from './authentication.ts';
 import { orderPolicies } from './children.ts';
 import { closeIkeSa } from './closing.ts';
 import { attempt, isSatisfied, reauthenticate, scheduleAttempt } from './connecting.ts';
@@ -17,6 +17,7 @@ import { removeOrphans, retiringAnyway, takePinned } from './retirement.ts';
 import type { Established, IkeSa } from './state.ts';
 import { deleteRekeyed } from './succession.ts';
 import type { ChildConfig, Command, ConnectionConfig, Instant } from './types.ts';
+import { fraction } from './window.ts';
 
 /** Carries out an order of the runtime. An unknown name is no failure: the connection is gone as it was to be. */
 export function onCommand(core: Core, at: Instant, command: Command): void {
@@ -104,7 +105,7 @@ function update(core: Core, at: Instant, config: ConnectionConfig): void {
   if (needsRestart(before, config)) restart(core, at, connection, config);
   else {
     adjust(core, at, connection, config);
-    if (!sameAuthentication(before, config)) reauthenticateNow(core, at, connection);
+    if (needsNewProof(before, config)) reauthenticateSoon(core, at, connection);
   }
   wipeSecrets(before, config);
 }
@@ -174,6 +175,14 @@ function remove(core: Core, at: Instant, connection: Connection): void {
 function reauthenticateNow(core: Core, at: Instant, connection: Connection): void {
   const standing = standingIkeSa(connection);
   if (standing !== undefined) reauthenticate(core, at, connection, standing);
+}
+
+/** A new certificate or authority often concerns all peers: they are not called at the same moment. */
+function reauthenticateSoon(core: Core, at: Instant, connection: Connection): void {
+  const { limits, random } = core.context;
+  const { reauthenticationPaceMs, reauthenticationSpreadMs } = limits;
+  const spread = Math.min(core.connections.size * reauthenticationPaceMs, reauthenticationSpreadMs);
+  reauthenticateNow(core, at + spread * fraction(random.jitter), connection);
 }
 
 function rekeyStanding(core: Core, at: Instant, connection: Connection): void {

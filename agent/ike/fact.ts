@@ -60,6 +60,9 @@ export type FailureReason =
   /** An error notify that has no name of its own here; the text tells its number. */
   | 'refusedByPeer';
 
+/** What ends at a known time: our own certificate, that of an authority we trust, a revocation list. */
+export type CredentialKind = 'own' | 'authority' | 'revocationList';
+
 /** What happened. Logs, metrics and status are folds over facts; the core has no logger. */
 export type Fact =
   | {
@@ -164,4 +167,24 @@ export type Fact =
   | { readonly kind: 'acquired'; readonly connection: string; readonly child: string }
   | { readonly kind: 'saExpired'; readonly connection: string; readonly child: string; readonly hard: boolean }
   | { readonly kind: 'orphanRemoved'; readonly connection: string; readonly spi: number }
+  /** A file with a key, certificate, bundle or list cannot be used; what was read before stays in use. */
+  | { readonly kind: 'credentialHeldBack'; readonly text: string }
+  /** A certificate, of our own or of an authority, or a revocation list is in use from here on. */
+  | {
+      readonly kind: 'credentialTaken';
+      readonly what: CredentialKind;
+      readonly name: string;
+      readonly notAfterMs: number;
+    }
+  /** It ends soon and nothing has come in its place; `leftMs` is not positive once it has ended. */
+  | {
+      readonly kind: 'credentialEnding';
+      readonly what: CredentialKind;
+      readonly name: string;
+      readonly file: string;
+      readonly notAfterMs: number;
+      readonly leftMs: number;
+    }
+  /** The peer's certificate has been revoked since it was verified; its SAs end. */
+  | { readonly kind: 'peerRevoked'; readonly connection: string; readonly text: string }
   | { readonly kind: 'dataplaneFailed'; readonly connection: string; readonly error: DataplaneError };

@@ -79,6 +79,11 @@ export interface Limits {
   /** Wait before the first new attempt after a failure, and the longest. */
   readonly reconnectFirstMs: number;
   readonly reconnectCeilingMs: number;
+  /**
+   * Peers to whom a new certificate is shown are called one in so many milliseconds, and all of them within the latter.
+   */
+  readonly reauthenticationPaceMs: number;
+  readonly reauthenticationSpreadMs: number;
   /** How long the side that should not initiate waits for the one that should. */
   readonly takeoverMs: number;
   /**
@@ -169,6 +174,9 @@ export const DEFAULT_LIMITS: Limits = {
   errorReplyAddresses: 1_024,
   reconnectFirstMs: 1_000,
   reconnectCeilingMs: 60_000,
+  // A handshake costs both ends about a millisecond: a twentieth of a core.
+  reauthenticationPaceMs: 20,
+  reauthenticationSpreadMs: 60_000,
   takeoverMs: 10_000,
   duplicateDelayMs: 2_000,
   duplicateGraceMs: 10_000,

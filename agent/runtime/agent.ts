@@ -2,14 +2,16 @@ import { ownIndexSequence } from '../dataplane/ownership.ts';
 import type { KernelSnapshot } from '../dataplane/types.ts';
 import type { Fact } from '../ike/fact.ts';
 import type { ConnectionConfig, Endpoint } from '../ike/types.ts';
-import type { Clock, Dataplane, Observer, Timers, Transport, Verifier } from '../ports.ts';
+import type { Clock, Dataplane, Observer, RevocationMemory, Timers, Transport, Verifier } from '../ports.ts';
 import { err, ok, type Result } from '../result.ts';
 import { type IpAddress, ipFamily } from '../wire/ip-address.ts';
 import { bypassPolicies, isBypass } from './bypass.ts';
 import type { AgentConfig } from './config/agent-config.ts';
 import { assignReqids } from './config/assign-reqids.ts';
 import { configDifference } from './config/difference.ts';
+import { type ConfigFault, formatPath } from './config/fault.ts';
 import type { DropCounters } from './counters.ts';
+import { ExpiryWatch } from './expiry-watch.ts';
 import type { Log } from './log/logger.ts';
 import { Loop } from './loop.ts';
 import { environmentFailure, type StartFailure } from './start-failure.ts';
@@ -34,6 +36,7 @@ export interface AgentParts {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly verifier: Verifier | undefined;
+  readonly revocations?: RevocationMemory;
   readonly verificationTimeoutMs: number;
   readonly observers: readonly Observer[];
   readonly drops: DropCounters;
@@ -49,14 +52,16 @@ export class Agent {
   readonly #loop: Loop;
   readonly #startedAt: number;
   readonly #openIkeSas = new Set<number>();
-  #nodeName: string;
+  readonly #expiry: ExpiryWatch;
+  #config: AgentConfig;
   #connections: readonly ConnectionConfig[];
   #onAllClosed: () => void = () => {};
 
   private constructor(parts: AgentParts, endpoint: Endpoint, connections: readonly ConnectionConfig[]) {
     this.#parts = parts;
     this.#connections = connections;
-    this.#nodeName = parts.config.nodeName;
+    this.#config = parts.config;
+    this.#expiry = new ExpiryWatch({ ...parts, report: (fact) => this.#report(fact) });
     this.#startedAt = parts.clock.monotonicMs();
     this.#loop = new Loop({
       ...parts,
@@ -81,11 +86,15 @@ export class Agent {
     const connections = assignReqids(parts.config.connections, [], dumped.value);
     const agent = new Agent(parts, endpoint, connections);
     agent.#loop.command({ kind: 'start', connections, snapshot: dumped.value });
+    agent.#expiry.watch(parts.config.credentials.watched);
     return ok(agent);
   }
 
-  /** Applies the difference to another configuration; a failure leaves everything as it is. */
-  reload(config: AgentConfig): Result<void, string> {
+  /**
+   * Applies the difference to another configuration, or to the same one with other keys and certificates; a failure
+   * leaves everything as it is.
+   */
+  reload(config: AgentConfig, what: 'file' | 'credentials' = 'file'): Result<void, string> {
     const { dataplane, transport } = this.#parts;
     const dumped = dataplane.dump();
     if (!dumped.ok) return err(`the kernel's SAs cannot be read: ${dumped.error.message}`);
@@ -94,14 +103,13 @@ export class Agent {
     const wanted = assignReqids(config.connections, this.#connections, dumped.value);
     const difference = configDifference(this.#connections, wanted);
     this.#connections = difference.connections;
-    this.#nodeName = config.nodeName;
+    const { heldBack } = this.#config;
+    this.#config = config;
     for (const command of difference.commands) this.#loop.command(command);
     transport.retain(config.addresses);
+    this.#takeCredentials(heldBack.map(faultText));
     const changes = difference.commands.length;
-    this.#parts.log.info(
-      { changes, peers: wanted.length },
-      changes === 0 ? 'nothing has changed' : 'configuration applied',
-    );
+    if (what === 'file' || changes > 0) this.#parts.log.info({ changes, peers: wanted.length }, CHANGED[what](changes));
     return ok(undefined);
   }
 
@@ -110,7 +118,7 @@ export class Agent {
     const { clock, dataplane, drops, version, cryptoProvider } = this.#parts;
     const dumped = dataplane.dump();
     return statusReport({
-      node: this.#nodeName,
+      node: this.#config.nodeName,
       version,
       cryptoProvider,
       startedAt: this.#startedAt,
@@ -118,6 +126,8 @@ export class Agent {
       wallMs: clock.wallMs(),
       endpoint: this.#loop.status(),
       connections: this.#connections,
+      watched: this.#config.credentials.watched,
+      heldBack: this.#config.heldBack.map(faultText),
       snapshot: dumped.ok ? dumped.value : undefined,
       kernelFailure: dumped.ok ? undefined : dumped.error.message,
       dropped: drops.droppedCounts,
@@ -127,6 +137,7 @@ export class Agent {
 
   /** Ends. SAs and policies stay in the kernel and go on protecting traffic, for the next run to take over. */
   stop(): void {
+    this.#expiry.stop();
     this.#loop.stop();
     this.#parts.transport.close();
     this.#parts.dataplane.close();
@@ -141,6 +152,33 @@ export class Agent {
     if (dumped.ok) this.#remove(dumped.value);
     else this.#parts.log.warn({ text: dumped.error.message }, 'SAs and policies were left in the kernel');
     this.stop();
+  }
+
+  /** What follows from keys, certificates and lists that were read again; `told` is what was held back before. */
+  #takeCredentials(told: readonly string[]): void {
+    const { heldBack, credentials } = this.#config;
+    for (const text of heldBack.map(faultText)) {
+      if (!told.includes(text)) this.#report({ kind: 'credentialHeldBack', text });
+    }
+    this.#expiry.watch(credentials.watched);
+    this.#endRevoked();
+  }
+
+  /** Whoever has been revoked is not spoken to any more; everybody else keeps his SAs. */
+  #endRevoked(): void {
+    const { revocations } = this.#parts;
+    revocations?.retain(new Set(this.#connections.map(({ name }) => name)));
+    for (const { name, remoteAuthentication } of this.#connections) {
+      if (remoteAuthentication.kind !== 'certificate') continue;
+      const text = revocations?.revocationFault(name, remoteAuthentication.trust);
+      if (text === undefined) continue;
+      this.#report({ kind: 'peerRevoked', connection: name, text });
+      this.#loop.command({ kind: 'terminate', name });
+    }
+  }
+
+  #report(fact: Fact): void {
+    for (const observer of this.#parts.observers) observer.note(fact);
   }
 
   static #putBypasses({ dataplane, config, ports, log }: AgentParts): Result<void, StartFailure> {
@@ -229,5 +267,13 @@ function describeDefect(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
+function faultText({ path, text }: ConfigFault): string {
+  return `${formatPath(path)}: ${text}`;
+}
+
+const CHANGED = {
+  file: (changes: number) => (changes === 0 ? 'nothing has changed' : 'configuration applied'),
+  credentials: () => 'new keys or certificates are in use',
+} as const;
 /** A peer that is there answers a Delete in milliseconds; whoever stops the agent does not wait for one that is not. */
 const FLUSH_TIMEOUT_MS = 3_000;

@@ -8,14 +8,18 @@ import { err, ok, type Result } from '../result.ts';
 import { Agent, type IkeTransport } from './agent.ts';
 import { systemClock, systemTimers } from './clock-system.ts';
 import type { AgentConfig } from './config/agent-config.ts';
-import { type ConfigFault, formatFaults } from './config/fault.ts';
+import { formatFaults } from './config/fault.ts';
+import { MAX_CRL_FILE_BYTES } from './config/limits.ts';
 import { loadConfig } from './config/load-config.ts';
 import { resolveHost } from './config/resolve-host.ts';
 import { DropCounters } from './counters.ts';
+import { fileDigests } from './file-digest.ts';
+import { FileWatch } from './file-watch.ts';
 import { agentInstance } from './instance.ts';
 import { LogObserver } from './log/log-observer.ts';
 import type { Log } from './log/logger.ts';
 import { systemRandom } from './random-system.ts';
+import { Reloads, warn } from './reloads.ts';
 import { environmentFailure, type StartFailure } from './start-failure.ts';
 import { StatusServer } from './status/status-server.ts';
 import { IKE_PORTS, type TransportObserver } from './transport-udp.ts';
@@ -62,7 +66,7 @@ export async function run(options: RunOptions): Promise<Result<void, StartFailur
   agent = started.value;
   const { nodeName, connections } = loaded.value;
   log.info({ node: nodeName, peers: connections.length, version: VERSION, crypto: provider.name }, 'agent started');
-  await untilTold(options, agent);
+  await untilTold(options, agent, loaded.value);
   server.value.close();
   log.info({ kernel: options.flushOnExit ? 'flushed' : 'left as it is' }, 'agent ended');
   return ok(undefined);
@@ -73,6 +77,7 @@ async function start(options: RunOptions, config: AgentConfig): Promise<Result<A
   const dataplane = options.openDataplane();
   if (!dataplane.ok) return err(environmentFailure(dataplane.error));
   const drops = new DropCounters(log, systemTimers);
+  const verifier = new CertificateVerifier(systemClock);
   const transport = options.createTransport(drops);
   await listenPatiently(transport, config);
   const agent = Agent.start({
@@ -89,7 +94,8 @@ async function start(options: RunOptions, config: AgentConfig): Promise<Result<A
     dataplane: dataplane.value,
     clock: systemClock,
     timers: systemTimers,
-    verifier: new CertificateVerifier(systemClock),
+    verifier,
+    revocations: verifier,
     verificationTimeoutMs: DEFAULT_LIMITS.verificationTimeoutMs,
     observers: [new LogObserver(log, systemClock), drops],
     drops,
@@ -105,6 +111,23 @@ async function start(options: RunOptions, config: AgentConfig): Promise<Result<A
   return agent;
 }
 
+/** Reloads the configuration when it is told to, and keys and certificates when they have changed. */
+function watchFiles(options: RunOptions, agent: Agent, config: AgentConfig): FileWatch {
+  const { config: file, provider, log, signals } = options;
+  const services = { provider, resolveHost, clock: systemClock };
+  const onApplied = ({ credentials }: AgentConfig): void => watch.watch(credentials.files);
+  const reloads = new Reloads({ file, services, agent, log, onApplied }, config);
+  const watch = new FileWatch({
+    timers: systemTimers,
+    intervalMs: WATCH_INTERVAL_MS,
+    digest: fileDigests(MAX_CRL_FILE_BYTES),
+    onChange: () => reloads.requestCredentials(),
+  });
+  watch.watch(config.credentials.files);
+  signals.on('SIGHUP', () => void reloads.request());
+  return watch;
+}
+
 /** An IPv6 address that was just configured is not this host's before duplicate address detection (RFC 4862 §5.4). */
 async function listenPatiently(transport: IkeTransport, config: AgentConfig): Promise<void> {
   for (let attempt = 1; attempt < LISTEN_ATTEMPTS; attempt += 1) {
@@ -114,13 +137,13 @@ async function listenPatiently(transport: IkeTransport, config: AgentConfig): Pr
   }
 }
 
-function untilTold(options: RunOptions, agent: Agent): Promise<void> {
+function untilTold(options: RunOptions, agent: Agent, config: AgentConfig): Promise<void> {
   const { signals, log, flushOnExit } = options;
-  const reloads = new Reloads(options, agent);
-  signals.on('SIGHUP', () => reloads.request());
+  const watch = watchFiles(options, agent, config);
   return new Promise((resolve) => {
     let ending = false;
     const end = (): void => {
+      watch.stop();
       // A second signal means that somebody is tired of waiting for the peers.
       if (ending || !flushOnExit) {
         agent.stop();
@@ -136,51 +159,8 @@ function untilTold(options: RunOptions, agent: Agent): Promise<void> {
   });
 }
 
-/** Reads the file again, one time after the other: requests that come while it is read are one more, not many. */
-class Reloads {
-  readonly #options: RunOptions;
-  readonly #agent: Agent;
-  #busy = false;
-  #again = false;
-
-  constructor(options: RunOptions, agent: Agent) {
-    this.#options = options;
-    this.#agent = agent;
-  }
-
-  request(): void {
-    this.#again = true;
-    if (!this.#busy) void this.#run();
-  }
-
-  async #run(): Promise<void> {
-    this.#busy = true;
-    while (this.#again) {
-      this.#again = false;
-      await this.#once();
-    }
-    this.#busy = false;
-  }
-
-  async #once(): Promise<void> {
-    const { config: file, provider, log } = this.#options;
-    const loaded = await loadConfig(file, { provider, resolveHost, clock: systemClock });
-    if (!loaded.ok) {
-      for (const text of formatFaults(file, loaded.error)) log.error({ text }, 'fault in the configuration');
-      log.error({ faults: loaded.error.length }, 'configuration not applied; the agent goes on with the one it has');
-      return;
-    }
-    warn(log, file, loaded.value.warnings);
-    const applied = this.#agent.reload(loaded.value);
-    if (!applied.ok)
-      log.error({ text: applied.error }, 'configuration not applied; the agent goes on with the one it has');
-  }
-}
-
-function warn(log: Log, file: string, warnings: readonly ConfigFault[]): void {
-  for (const text of formatFaults(file, warnings)) log.warn({ text }, 'questionable configuration');
-}
-
 /** Duplicate address detection takes one second by default. */
 const LISTEN_ATTEMPTS = 7;
 const LISTEN_PAUSE_MS = 500;
+/** A renewed certificate is in use a few seconds later; looking costs one system call a file. */
+const WATCH_INTERVAL_MS = 2_000;

@@ -109,3 +109,45 @@ describe('a revocation list', () => {
     expect(withLists([root.revocationList([], { extensions })], 'Required')).toMatch(/is missing$/);
   });
 });
+
+describe('a peer that was believed', () => {
+  const serial = 0x77n;
+  const trusting = (lists: readonly Uint8Array[]) => trustIn([root], { revocationLists: lists });
+  const believing = (): CertificateVerifier => {
+    const verifier = new CertificateVerifier({ wallMs: () => TEST_TIME });
+    expect(verifier.check(jobFor(root.node(NODE, { serial }), trusting([]))).ok).toBe(true);
+    return verifier;
+  };
+
+  it('is found, once, when a new list revokes its certificate', () => {
+    const verifier = believing();
+    expect(verifier.revocationFault('node-a', trusting([]))).toBeUndefined();
+    expect(verifier.revocationFault('node-a', trusting([root.revocationList([1n])]))).toBeUndefined();
+    expect(verifier.revocationFault('node-b', trusting([root.revocationList([serial])]))).toBeUndefined();
+    const revoked = trusting([root.revocationList([serial])]);
+    expect(verifier.revocationFault('node-a', revoked)).toBe(
+      'the certificate of  has been revoked by CN=Root, O=Mesh (serial number 77)',
+    );
+    expect(verifier.revocationFault('node-a', revoked)).toBeUndefined();
+  });
+
+  it('is found when an authority between it and the root is revoked', () => {
+    const middle = root.intermediate('Middle', { serial: 0x99n });
+    const verifier = new CertificateVerifier({ wallMs: () => TEST_TIME });
+    const job = jobFor(middle.node(NODE), trusting([]), { intermediates: [middle.der] });
+    expect(verifier.check(job).ok).toBe(true);
+    expect(verifier.revocationFault('node-a', trusting([root.revocationList([0x99n])]))).toMatch(
+      /^the certificate of CN=Middle, O=Mesh has been revoked/,
+    );
+  });
+
+  it('is not forgotten for a wrong proof in its name, but with its connection', () => {
+    const verifier = believing();
+    expect(verifier.check(jobFor(root.node('other'), trusting([]))).ok).toBe(false);
+    const revoked = trusting([root.revocationList([serial])]);
+    verifier.retain(new Set(['node-a']));
+    expect(believing().revocationFault('node-a', revoked)).toBeDefined();
+    verifier.retain(new Set(['node-b']));
+    expect(verifier.revocationFault('node-a', revoked)).toBeUndefined();
+  });
+});

@@ -1,10 +1,13 @@
+import { hash } from 'node:crypto';
+
 import type { VerificationJob, VerificationRefusal } from '../ike/types.ts';
+import type { Certificate } from '../pki/certificate.ts';
 import { candidatePaths } from '../pki/certificate-path.ts';
 import { authorityFault, endEntityFault, keyFault, pathFault } from '../pki/certificate-rules.ts';
 import type { Trust } from '../pki/credential.ts';
 import { matchIdentity } from '../pki/identity-match.ts';
 import { MAX_SIGNATURE_CHECKS } from '../pki/limits.ts';
-import type { Clock, Verifier } from '../ports.ts';
+import type { Clock, RevocationMemory, Verifier } from '../ports.ts';
 import { err, ok, type Result } from '../result.ts';
 import { issuanceFault, type ParsedCertificate, parseCertificate } from './certificates/parsed-certificate.ts';
 import { isSignedBy } from './certificates/public-key.ts';
@@ -17,9 +20,13 @@ import { TrustStore } from './certificates/trust-store.ts';
  * signatures of the path from the trusted authority downwards, last the peer's own. So no key is computed with before
  * somebody trusted has vouched for it, and a chain that is made up costs one signature check at most.
  */
-export class CertificateVerifier implements Verifier {
+export class CertificateVerifier implements Verifier, RevocationMemory {
   readonly #clock: Pick<Clock, 'wallMs'>;
   readonly #stores = new WeakMap<Trust, TrustStore>();
+  /** What the peer of each connection was believed for last: its certificate and those above, with their issuers. */
+  readonly #believed = new Map<string, readonly Link[]>();
+  /** Intermediate certificates of believed paths: a mesh has few, and everybody sends them. */
+  readonly #intermediates = new Map<string, ParsedCertificate>();
   /** Pairs of certificate and issuer whose signature was found true, the one that was used last at the end. */
   readonly #issued = new Set<string>();
 
@@ -37,7 +44,32 @@ export class CertificateVerifier implements Verifier {
     return fault === undefined ? ok(undefined) : err({ kind: 'verificationRefusal', reason: fault });
   }
 
-  #fault({ certificates, identity, trust, scheme, signature, signedOctets }: VerificationJob): string | undefined {
+  revocationFault(connection: string, trust: Trust): string | undefined {
+    const store = this.#store(trust);
+    for (const { subject, issuer } of this.#believed.get(connection) ?? []) {
+      const revoked = store.revocationFault(subject, issuer);
+      if (revoked === undefined) continue;
+      this.#believed.delete(connection);
+      return `the certificate of ${subject.subject.text} ${revoked}`;
+    }
+    return undefined;
+  }
+
+  retain(connections: ReadonlySet<string>): void {
+    for (const connection of this.#believed.keys()) {
+      if (!connections.has(connection)) this.#believed.delete(connection);
+    }
+  }
+
+  #fault({
+    connection,
+    certificates,
+    identity,
+    trust,
+    scheme,
+    signature,
+    signedOctets,
+  }: VerificationJob): string | undefined {
     const [first, ...others] = certificates;
     if (first === undefined) return 'it sent no certificate';
     const parsed = parseCertificate(first);
@@ -49,33 +81,36 @@ export class CertificateVerifier implements Verifier {
       endEntityFault(endEntity.certificate, this.#clock.wallMs(), trust) ?? keyFault(endEntity.keyDescription);
     if (unfit !== undefined) return `its certificate ${unfit}`;
     // What cannot be read may not be needed either; a path that needs it is not found.
-    const intermediates = others.map(parseCertificate).flatMap((read) => (read.ok ? [read.value] : []));
-    const untrusted = this.#pathFault(endEntity, intermediates, trust);
-    if (untrusted !== undefined) return untrusted;
+    const intermediates = others.flatMap((der) => this.#intermediate(der) ?? []);
+    const path = this.#path(endEntity, intermediates, trust);
+    if (!path.ok) return path.error;
     if (!scheme.keys.some((kind) => kind === endEntity.keyDescription.kind)) {
       return `it signs by ${scheme.name}, but its certificate has a key for ${endEntity.keyDescription.kind}`;
     }
-    if (isSignedBy(endEntity.publicKey, scheme, signedOctets, signature)) return undefined;
-    return 'its signature is wrong: it does not have the key of the certificate that it sent';
+    if (!isSignedBy(endEntity.publicKey, scheme, signedOctets, signature)) {
+      return 'its signature is wrong: it does not have the key of the certificate that it sent';
+    }
+    this.#remember(connection, path.value);
+    return undefined;
   }
 
-  /** Why no path leads from the certificate to a trusted authority; undefined where one does. */
-  #pathFault(
+  /** The path from the certificate to a trusted authority; or why none leads there. */
+  #path(
     endEntity: ParsedCertificate,
     intermediates: readonly ParsedCertificate[],
     trust: Trust,
-  ): string | undefined {
+  ): Result<readonly ParsedCertificate[], string> {
     const store = this.#store(trust);
     const paths = candidatePaths(endEntity, intermediates, store.anchors);
     const checks = new SignatureChecks(this.#issued);
     let fault: string | undefined;
     for (const path of paths) {
       const found = this.#faultOf(path, store, checks);
-      if (found === undefined) return undefined;
+      if (found === undefined) return ok(path);
       // The path with the fewest intermediates comes first, and its fault is the one to mend.
       fault ??= found;
     }
-    return fault ?? untrustedText(endEntity, intermediates, store.anchors);
+    return err(fault ?? untrustedText(endEntity, intermediates, store.anchors));
   }
 
   #faultOf(path: readonly ParsedCertificate[], store: TrustStore, checks: SignatureChecks): string | undefined {
@@ -90,10 +125,25 @@ export class CertificateVerifier implements Verifier {
       const [issuer, subject] = [path[index], path[index - 1]];
       if (issuer === undefined || subject === undefined) continue;
       const whose = index === 1 ? 'its certificate' : `the certificate of ${subject.certificate.subject.text} above it`;
-      const wrong = checks.fault(issuer, subject) ?? store.revocationFault(subject, issuer, nowMs);
+      const wrong = checks.fault(issuer, subject) ?? store.fault(subject.certificate, issuer, nowMs);
       if (wrong !== undefined) return `${whose} ${wrong}`;
     }
     return undefined;
+  }
+
+  #intermediate(der: Uint8Array): ParsedCertificate | undefined {
+    const known = this.#intermediates.get(hash('sha256', der));
+    if (known !== undefined) return known;
+    const parsed = parseCertificate(der);
+    return parsed.ok ? parsed.value : undefined;
+  }
+
+  #remember(connection: string, path: readonly ParsedCertificate[]): void {
+    for (const intermediate of path.slice(1, -1)) {
+      if (this.#intermediates.size < MAX_INTERMEDIATES) this.#intermediates.set(intermediate.fingerprint, intermediate);
+    }
+    const links = path.slice(1).map((issuer, index) => ({ subject: (path[index] ?? issuer).certificate, issuer }));
+    this.#believed.set(connection, links);
   }
 
   #store(trust: Trust): TrustStore {
@@ -103,6 +153,12 @@ export class CertificateVerifier implements Verifier {
     this.#stores.set(trust, store);
     return store;
   }
+}
+
+/** A certificate and who has issued it. */
+interface Link {
+  readonly subject: Certificate;
+  readonly issuer: ParsedCertificate;
 }
 
 /** The signature checks of one proof, which are counted; what was found true before need not be computed again. */
@@ -159,4 +215,6 @@ function untrustedText(
 
 /** As many peers as the largest clusters in the field have nodes, with two certificates each while they are renewed. */
 const MAX_REMEMBERED = 8_192;
+/** Far more than a PKI has; once there are as many, further ones are read each time. */
+const MAX_INTERMEDIATES = 256;
 const SHOWN_ANCHORS = 4;

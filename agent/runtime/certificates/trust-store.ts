@@ -21,15 +21,17 @@ export class TrustStore {
     this.#policy = trust.revocation;
   }
 
-  /**
-   * Why a certificate that `issuer` has issued does not count any more; undefined where it does. What a list that has
-   * become stale revokes stays revoked.
-   */
-  revocationFault({ certificate }: ParsedCertificate, issuer: ParsedCertificate, nowMs: number): string | undefined {
-    const lists = this.#lists.filter((list) => this.#speaksOf(list, certificate, issuer));
-    if (lists.some(({ serials }) => serials.has(certificate.serial))) {
-      return `has been revoked by ${issuer.certificate.subject.text} (serial number ${certificate.serial})`;
-    }
+  /** Whether `issuer` has revoked a certificate that it has issued; what a list that has become stale says still holds. */
+  revocationFault(certificate: Certificate, issuer: ParsedCertificate): string | undefined {
+    if (!this.#listsOf(certificate, issuer).some(({ serials }) => serials.has(certificate.serial))) return undefined;
+    return `has been revoked by ${issuer.certificate.subject.text} (serial number ${certificate.serial})`;
+  }
+
+  /** Why a certificate that `issuer` has issued does not count, by all lists and the policy; undefined where it does. */
+  fault(certificate: Certificate, issuer: ParsedCertificate, nowMs: number): string | undefined {
+    const revoked = this.revocationFault(certificate, issuer);
+    if (revoked !== undefined) return revoked;
+    const lists = this.#listsOf(certificate, issuer);
     if (this.#policy === 'IfPresent') return undefined;
     const current = lists.some(
       ({ thisUpdateMs, nextUpdateMs }) =>
@@ -39,6 +41,10 @@ export class TrustStore {
     const ended = lists.map(({ nextUpdateMs = 0 }) => nextUpdateMs).sort((a, b) => b - a)[0];
     const state = ended === undefined ? 'is missing' : `was to be renewed by ${timeText(ended)}`;
     return `cannot be shown not to be revoked: the revocation list of ${issuer.certificate.subject.text} ${state}`;
+  }
+
+  #listsOf(certificate: Certificate, issuer: ParsedCertificate): readonly RevocationList[] {
+    return this.#lists.filter((list) => this.#speaksOf(list, certificate, issuer));
   }
 
   #speaksOf(list: RevocationList, certificate: Certificate, issuer: ParsedCertificate): boolean {

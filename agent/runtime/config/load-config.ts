@@ -43,7 +43,7 @@ export async function loadConfig(
 }
 
 /** Reads the text of the configuration file `file` with the files it refers to, as `loadConfig` does. */
-async function readConfig(
+export async function readConfig(
   file: string,
   text: string,
   services: ConfigServices,

@@ -1,7 +1,8 @@
+import type { CredentialKind } from '../../ike/fact.ts';
+
 /** Something in a file that ends at a known time: people have to hear of it before. */
 export interface WatchedCertificate {
-  /** Our own certificate, that of an authority we trust, or a revocation list. */
-  readonly kind: 'own' | 'authority' | 'revocationList';
+  readonly kind: CredentialKind;
   readonly file: string;
   /** Whom it is for, or who has issued it. */
   readonly name: string;

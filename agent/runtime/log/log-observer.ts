@@ -1,8 +1,10 @@
-import type { CloseReason, Fact } from '../../ike/fact.ts';
+import type { CloseReason, CredentialKind, Fact } from '../../ike/fact.ts';
 import { selectorText } from '../../ike/selector.ts';
 import type { Path } from '../../ike/types.ts';
+import { timeText } from '../../pki/utc-time.ts';
 import type { Clock, Observer } from '../../ports.ts';
 import { assertNever } from '../../result.ts';
+import { durationText } from '../config/scalars.ts';
 import type { Log } from './logger.ts';
 
 /**
@@ -58,6 +60,12 @@ export class LogObserver implements Observer {
         return;
       case 'saExpired':
         this.#noteExpiry(fact);
+        return;
+      case 'credentialHeldBack':
+      case 'credentialTaken':
+      case 'credentialEnding':
+      case 'peerRevoked':
+        this.#noteCredential(fact);
         return;
       case 'childSaRekeyed': {
         const { connection: peer, child, by } = fact;
@@ -128,6 +136,32 @@ export class LogObserver implements Observer {
     this.#warn('cookies', 'peers have to prove their addresses first', { halfOpen, text });
   }
 
+  #noteCredential(
+    fact: Extract<Fact, { kind: 'credentialHeldBack' | 'credentialTaken' | 'credentialEnding' | 'peerRevoked' }>,
+  ): void {
+    switch (fact.kind) {
+      case 'credentialHeldBack':
+        this.#log.error({ text: fact.text }, 'a file cannot be used; what was read before stays in use');
+        return;
+      case 'credentialTaken':
+        this.#log.info(
+          { what: CREDENTIALS[fact.what], name: fact.name, until: timeText(fact.notAfterMs) },
+          'taken into use',
+        );
+        return;
+      case 'credentialEnding': {
+        const { what, name, file, notAfterMs, leftMs } = fact;
+        const pairs = { what: CREDENTIALS[what], name, file, until: timeText(notAfterMs) };
+        if (leftMs > 0) this.#log.warn({ ...pairs, left: durationText(leftMs) }, 'ends soon: put its successor there');
+        else this.#log.error(pairs, 'has ended: put its successor there');
+        return;
+      }
+      case 'peerRevoked':
+        this.#log.warn({ peer: fact.connection, text: fact.text }, 'the certificate of the peer has been revoked');
+        return;
+    }
+  }
+
   #debug(fact: Fact): void {
     if (!this.#log.isLevelEnabled('debug')) return;
     switch (fact.kind) {
@@ -167,6 +201,10 @@ export class LogObserver implements Observer {
       case 'natDetected':
       case 'peerMoved':
       case 'saExpired':
+      case 'credentialHeldBack':
+      case 'credentialTaken':
+      case 'credentialEnding':
+      case 'peerRevoked':
       case 'orphanRemoved':
       case 'childSaRekeyed':
       case 'ikeSaRekeyed':
@@ -209,6 +247,11 @@ function behindNat(fact: { readonly local: boolean; readonly remote: boolean }):
   return fact.local ? 'this node' : 'the peer';
 }
 
+const CREDENTIALS: Readonly<Record<CredentialKind, string>> = {
+  own: 'our certificate',
+  authority: 'the certificate of an authority',
+  revocationList: 'a revocation list',
+};
 const TROUBLE: ReadonlySet<CloseReason> = new Set(['peerDead', 'protocolViolation', 'dataplaneFailed', 'expired']);
 const REMEDIES: Partial<Readonly<Record<CloseReason, string>>> = {
   peerDead: 'the peer no longer answers; is it running, and do UDP 500 and 4500 reach it?',

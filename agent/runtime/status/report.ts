@@ -1,4 +1,5 @@
 import type { InstalledSa, KernelSnapshot, SaId } from '../../dataplane/types.ts';
+import type { CredentialKind } from '../../ike/fact.ts';
 import type {
   ChildSaStatus,
   ConnectionConfig,
@@ -8,7 +9,9 @@ import type {
   Instant,
   TableSizes,
 } from '../../ike/types.ts';
+import { timeText } from '../../pki/utc-time.ts';
 import type { IpAddress } from '../../wire/ip-address.ts';
+import type { WatchedCertificate } from '../config/watched-certificate.ts';
 import type { Counts } from '../counters.ts';
 
 /** What `agent status --json` prints. Durations are seconds; SPIs are hexadecimal. */
@@ -20,6 +23,10 @@ export interface StatusReport {
   readonly peers: readonly PeerReport[];
   /** ESP SAs of ours in the kernel that none of the peers' Child SAs accounts for: those of an earlier run. */
   readonly earlierSas: readonly SaReport[];
+  /** Certificates and revocation lists in use, each once, the next to end first. */
+  readonly certificates: readonly CertificateReport[];
+  /** Why files with keys or certificates are not in use in their present form; what was read before is. */
+  readonly heldBack: readonly string[];
   /** IKE SAs that wait for a peer to prove itself. */
   readonly halfOpen: number;
   /** How much the core remembers, by which a leak would show. */
@@ -30,6 +37,17 @@ export interface StatusReport {
   readonly unsent: Counts;
   /** Why the kernel's counters are missing; absent where they are there. */
   readonly kernelFailure?: string;
+}
+
+/** Our own certificate, that of an authority we trust, or a revocation list. */
+export interface CertificateReport {
+  readonly kind: CredentialKind;
+  readonly name: string;
+  readonly file: string;
+  /** `2026-11-27 22:04:05Z` */
+  readonly until: string;
+  /** Negative once it has ended. */
+  readonly secondsLeft: number;
 }
 
 /** A configured peer. */
@@ -110,6 +128,8 @@ export interface ReportInputs {
   readonly wallMs: number;
   readonly endpoint: EndpointStatus;
   readonly connections: readonly ConnectionConfig[];
+  readonly watched: readonly WatchedCertificate[];
+  readonly heldBack: readonly string[];
   /** Undefined where the kernel would not say. */
   readonly snapshot: KernelSnapshot | undefined;
   readonly kernelFailure: string | undefined;
@@ -131,12 +151,23 @@ export function statusReport(inputs: ReportInputs): StatusReport {
     uptimeSeconds: seconds(inputs.now - inputs.startedAt),
     peers,
     earlierSas: sas.unclaimed(),
+    certificates: certificateReports(inputs.watched, inputs.wallMs),
+    heldBack: inputs.heldBack,
     halfOpen: inputs.endpoint.halfOpen,
     remembered: inputs.endpoint.tables,
     dropped: inputs.dropped,
     unsent: inputs.unsent,
     ...(inputs.kernelFailure === undefined ? {} : { kernelFailure: inputs.kernelFailure }),
   };
+}
+
+function certificateReports(watched: readonly WatchedCertificate[], wallMs: number): readonly CertificateReport[] {
+  const each = new Map(watched.map((certificate) => [certificate.fingerprint, certificate])).values();
+  return [...each]
+    .sort((left, right) => left.notAfterMs - right.notAfterMs)
+    .map(({ kind, name, file, notAfterMs }) => {
+      return { kind, name, file, until: timeText(notAfterMs), secondsLeft: seconds(notAfterMs - wallMs) };
+    });
 }
 
 /** The kernel's SAs of ours, each to be claimed by the Child SA that it belongs to. */

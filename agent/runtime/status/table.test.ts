@@ -98,6 +98,8 @@ function inputs(more: Partial<ReportInputs> = {}): ReportInputs {
     wallMs: 2_000_000,
     endpoint: picture([connection]),
     connections: [config],
+    watched: [],
+    heldBack: [],
     snapshot: { sas: [inbound, outbound], policies: [] },
     kernelFailure: undefined,
     dropped: {},
@@ -107,6 +109,47 @@ function inputs(more: Partial<ReportInputs> = {}): ReportInputs {
 }
 
 describe('the status for people', () => {
+  it('shows when certificates end, the next one first, and which files are not in use', () => {
+    const own = { kind: 'own', file: '/certs/tls.crt', name: 'node-a', fingerprint: '1', notBeforeMs: 0 } as const;
+    const text = statusText(
+      statusReport(
+        inputs({
+          wallMs: Date.UTC(2026, 10, 27),
+          watched: [
+            {
+              ...own,
+              kind: 'authority',
+              name: 'CN=Root',
+              file: '/certs/ca.crt',
+              fingerprint: '2',
+              notAfterMs: Date.UTC(2026, 11, 27),
+            },
+            { ...own, notAfterMs: Date.UTC(2026, 10, 27, 8) },
+            { ...own, notAfterMs: Date.UTC(2026, 10, 27, 8), file: '/the/same/again.crt' },
+            {
+              ...own,
+              kind: 'revocationList',
+              name: 'CN=Root',
+              file: '/certs/ca.crl',
+              fingerprint: '3',
+              notAfterMs: Date.UTC(2026, 10, 26),
+            },
+          ],
+          heldBack: ['peers[0].authentication.certificate.keyFile: /certs/tls.key is not the key of the certificate'],
+        }),
+      ),
+    );
+    expect(text).toContain(
+      `
+certificates:
+  revocation list of CN=Root, until 2026-11-26 00:00:00Z, ENDED (/certs/ca.crl)
+  ours, for node-a, until 2026-11-27 08:00:00Z, 8h left (/the/same/again.crt)
+  authority CN=Root, until 2026-12-27 00:00:00Z, 30d left (/certs/ca.crt)
+  NOT IN USE: peers[0].authentication.certificate.keyFile: /certs/tls.key is not the key of the certificate
+`,
+    );
+  });
+
   it('shows each peer with its SAs, their ages and the kernel’s counters', () => {
     expect(
       statusText(statusReport(inputs())),

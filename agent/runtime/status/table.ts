@@ -7,6 +7,7 @@ export function statusText(report: StatusReport): string {
     summaryLine(report),
     ...report.peers.flatMap((peer) => ['', ...peerLines(peer)]),
     ...earlierLines(report.earlierSas),
+    ...certificateLines(report),
     ...countLines('dropped since start', report.dropped),
     ...countLines('not sent since start', report.unsent),
   ];
@@ -85,6 +86,15 @@ function earlierLines(sas: readonly SaReport[]): readonly string[] {
   return ['', `${counted(sas.length, 'ESP SA')} of an earlier run:`, ...lines];
 }
 
+function certificateLines({ certificates, heldBack }: StatusReport): readonly string[] {
+  const lines = certificates.map(({ kind, name, file, until, secondsLeft }) => {
+    const left = secondsLeft > 0 ? `${duration(secondsLeft)} left` : 'ENDED';
+    return `  ${CERTIFICATES[kind]} ${name}, until ${until}, ${left} (${file})`;
+  });
+  const held = heldBack.map((text) => `  NOT IN USE: ${text}`);
+  return lines.length + held.length === 0 ? [] : ['', 'certificates:', ...lines, ...held];
+}
+
 function countLines(title: string, counts: Counts): readonly string[] {
   const entries = Object.entries(counts).sort(([left], [right]) => (left < right ? -1 : 1));
   if (entries.length === 0) return [];
@@ -126,6 +136,7 @@ function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
+const CERTIFICATES = { own: 'ours, for', authority: 'authority', revocationList: 'revocation list of' } as const;
 const UNITS = [
   ['d', 86_400],
   ['h', 3_600],

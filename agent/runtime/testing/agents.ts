@@ -19,6 +19,7 @@ import { LogObserver } from '../log/log-observer.ts';
 import { createLog } from '../log/logger.ts';
 import type { StartFailure } from '../start-failure.ts';
 import type { SocketFailure } from '../transport-udp.ts';
+import { CertificateVerifier } from '../verifier.ts';
 
 /** A network, a clock and the hosts on it; nothing happens by itself, everything by `pass`. */
 export class TestWorld {
@@ -137,6 +138,7 @@ export class TestHost {
     const { clock, timers } = this.#world;
     const log = createLog('json', 'debug', { write: (line) => void this.logLines.push(JSON.parse(line)) }, false);
     const drops = new DropCounters(log, timers);
+    const verifier = new CertificateVerifier(clock);
     const random = seeded(this.logLines.length + config.nodeName.charCodeAt(config.nodeName.length - 1));
     return Agent.start({
       config,
@@ -151,7 +153,8 @@ export class TestHost {
       dataplane: this.kernel,
       clock,
       timers,
-      verifier: undefined,
+      verifier,
+      revocations: verifier,
       verificationTimeoutMs: DEFAULT_LIMITS.verificationTimeoutMs,
       observers: [new LogObserver(log, clock), drops],
       drops,

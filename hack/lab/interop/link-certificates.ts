@@ -57,7 +57,7 @@ export function certificatesOf(
 }
 
 /** What a link with these certificates has in place of pre-shared keys; the other end is a strongSwan. */
-export function withCertificates(certificates: LinkCertificates): LinkSettings {
+export function withCertificates(certificates: LinkCertificates): Required<Pick<LinkSettings, 'ours' | 'strongswan'>> {
   return {
     ours: { peer: { authentication: ourAuthentication(certificates) }, files: certificateFiles(certificates.ours) },
     strongswan: { connection: theirConnection(certificates), files: charonFiles(certificates.theirs) },
@@ -65,17 +65,32 @@ export function withCertificates(certificates: LinkCertificates): LinkSettings {
 }
 
 /** Files of our side, as the configuration names them. */
-export function certificateFiles({ shown, intermediates = [], trusted, revocationLists = [] }: LinkSide): Readonly<Record<string, string>> {
+export function certificateFiles({
+  shown,
+  intermediates = [],
+  trusted,
+  revocationLists = [],
+}: LinkSide): Readonly<Record<string, string>> {
   return {
     ...(shown && { 'tls.crt': certificatesPem([shown, ...intermediates]), 'tls.key': keyPem(shown.key) }),
     ...(trusted.length === 0 ? {} : { 'ca.crt': certificatesPem(trusted) }),
-    ...(revocationLists.length === 0 ? {} : { 'ca.crl': revocationLists.map((each) => pem('X509 CRL', each)).join('') }),
+    ...(revocationLists.length === 0
+      ? {}
+      : { 'ca.crl': revocationLists.map((each) => pem('X509 CRL', each)).join('') }),
   };
 }
 
 /** Files of a charon below its swanctl folder. */
-export function charonFiles({ shown, intermediates = [], trusted, revocationLists = [] }: LinkSide): Readonly<Record<string, string>> {
-  const authorities = [...trusted, ...intermediates].map((each, index) => [`x509ca/ca-${index}.pem`, certificatesPem([each])]);
+export function charonFiles({
+  shown,
+  intermediates = [],
+  trusted,
+  revocationLists = [],
+}: LinkSide): Readonly<Record<string, string>> {
+  const authorities = [...trusted, ...intermediates].map((each, index) => [
+    `x509ca/ca-${index}.pem`,
+    certificatesPem([each]),
+  ]);
   const lists = revocationLists.map((each, index) => [`x509crl/ca-${index}.pem`, pem('X509 CRL', each)]);
   return {
     ...(shown && { 'x509/theirs.pem': certificatesPem([shown]), 'private/theirs.pem': keyPem(shown.key) }),
@@ -103,6 +118,6 @@ function theirConnection({ ours, theirs }: LinkCertificates): Section {
 }
 
 /** Several certificates in one file. */
-export function certificatesPem(all: readonly { readonly der: Uint8Array }[]): string {
+function certificatesPem(all: readonly { readonly der: Uint8Array }[]): string {
   return all.map(({ der }) => pem('CERTIFICATE', der)).join('');
 }

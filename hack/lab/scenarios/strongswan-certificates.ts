@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 
 import type { TestKeyKind } from '../../../agent/pki/testing/authority.ts';
 import { type InteropDefinition, interopScenarios } from '../interop/interop-scenario.ts';
-import { certificatesOf, type LinkCertificates, labRoot, validNow, withCertificates } from '../interop/link-certificates.ts';
+import {
+  certificatesOf,
+  type LinkCertificates,
+  labRoot,
+  validNow,
+  withCertificates,
+} from '../interop/link-certificates.ts';
+import { secretOf } from '../interop/link-settings.ts';
 import type { Section } from '../strongswan/settings.ts';
 
 interface Kind {
@@ -74,7 +81,7 @@ const mixed = interopScenarios({
     const root = labRoot('Root');
     const ours = { shown: root.node('agent.lab.test', validNow()), trusted: [] };
     const { ours: our, strongswan } = withCertificates({ ours, theirs: { shown: undefined, trusted: [root] } });
-    return { ours: { ...our, files: { ...our?.files, psk: 'the secret of the laboratory, long enough' } }, strongswan };
+    return { ours: { ...our, files: { ...our.files, psk: secretOf({}, 'ours') } }, strongswan };
   },
 });
 

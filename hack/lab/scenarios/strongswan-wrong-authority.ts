@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
 
 import { interopScenarios } from '../interop/interop-scenario.ts';
+import {
+  certificatesOf,
+  type LinkCertificates,
+  labRoot,
+  validNow,
+  withCertificates,
+} from '../interop/link-certificates.ts';
 import type { LinkSettings } from '../interop/link-settings.ts';
-import { certificatesOf, type LinkCertificates, labRoot, validNow, withCertificates } from '../interop/link-certificates.ts';
 
 function withSides(change: (certificates: LinkCertificates) => LinkCertificates): LinkSettings {
   return withCertificates(change(certificatesOf(labRoot('Root'), 'ecdsaP256')));
