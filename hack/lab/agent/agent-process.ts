@@ -47,6 +47,13 @@ export class AgentProcess {
     return new AgentProcess(node, start, configurationFile);
   }
 
+  /** Replaces files beside its configuration file, one after the other. */
+  writeFiles(files: Readonly<Record<string, string>>): void {
+    for (const [name, content] of Object.entries(files)) {
+      writeFileSync(join(this.#start.folder, name), content, { mode: 0o600 });
+    }
+  }
+
   /** Waits until it runs with its configuration; fails at once if it ends. */
   ready(timeoutMs?: number): Promise<void> {
     return this.logged('agent started', timeoutMs);

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+
+import type { TestAuthority } from '../../../agent/pki/testing/authority.ts';
+import type { InteropLink } from '../interop/interop-link.ts';
+import { interopScenarios } from '../interop/interop-scenario.ts';
+import {
+  certificateFiles,
+  certificatesOf,
+  charonFiles,
+  type LinkSide,
+  labRoot,
+  validNow,
+  withCertificates,
+} from '../interop/link-certificates.ts';
+import { identities } from '../interop/link-settings.ts';
+import { waitUntil } from '../runner/wait-until.ts';
+import { expectNothingLost } from '../traffic/counted-stream.ts';
+
+const names = identities('strongswan');
+const root = labRoot('Root');
+
+function side(which: keyof typeof names, issuer: TestAuthority, ...trusted: readonly TestAuthority[]): LinkSide {
+  return { shown: issuer.node(names[which], validNow()), trusted };
+}
+
+/** Puts files in place of ours while the agent runs; it notices by itself, and shows what is new by a new IKE SA. */
+async function renewOurs(link: InteropLink, certificates: LinkSide): Promise<void> {
+  await renewed(link, 'our agent', () => link.agent.writeFiles(certificateFiles(certificates)));
+}
+
+/** Gives charon new files and has it authenticate anew. */
+async function renewTheirs(link: InteropLink, certificates: LinkSide): Promise<void> {
+  await renewed(link, 'charon', async () => {
+    link.charon.addFiles(charonFiles(certificates));
+    const loaded = await link.charon.swanctl('--load-all', '--clear');
+    assert.equal(loaded.code, 0, loaded.stderr);
+    const begun = await link.charon.rekey({ ike: 'ours' }, { reauthenticate: true });
+    assert.equal(begun.code, 0, begun.stderr);
+  });
+}
+
+/** Waits until another IKE SA is there, and it alone. */
+async function renewed(link: InteropLink, whose: string, begin: () => unknown): Promise<void> {
+  link.lab.step(`${whose} gets other files`);
+  const before = (await link.peer()).ikeSas.map(({ number }) => number);
+  await begin();
+  await waitUntil(
+    'one IKE SA, and another one',
+    async () => {
+      const { ikeSas, state } = await link.peer();
+      const [only] = ikeSas;
+      return state === 'encrypting' && ikeSas.length === 1 && only !== undefined && !before.includes(only.number);
+    },
+    { timeoutMs: 60_000 },
+  );
+  await link.passes(100);
+}
+
+async function withoutLoss(link: InteropLink, run: () => Promise<void>): Promise<void> {
+  await link.connect();
+  const stream = await link.stream(200);
+  await link.passes(100);
+  await run();
+  expectNothingLost(await stream.stop());
+  await link.close();
+}
+
+const renewal = interopScenarios({
+  name: 'certificate-renewed',
+  peers: ['strongswan'],
+  description: 'both certificates are renewed while 200 packets per second flow each way; none is lost',
+  timeoutMs: 180_000,
+  settings: () => withCertificates(certificatesOf(root, 'ecdsaP256')),
+  run: (link) =>
+    withoutLoss(link, async () => {
+      await renewOurs(link, side('ours', root, root));
+      await renewTheirs(link, side('theirs', root, root));
+    }),
+});
+
+const roll = interopScenarios({
+  name: 'certificate-authority-rolled',
+  peers: ['strongswan'],
+  description: 'the authority is rolled, with both trusted in between, while packets flow; none is lost',
+  timeoutMs: 300_000,
+  settings: () => withCertificates(certificatesOf(root, 'ecdsaP256')),
+  run: (link) =>
+    withoutLoss(link, async () => {
+      const young = labRoot('Young');
+      await renewOurs(link, side('ours', root, root, young));
+      await renewTheirs(link, side('theirs', root, root, young));
+      await renewOurs(link, side('ours', young, root, young));
+      await renewTheirs(link, side('theirs', young, root, young));
+      await renewOurs(link, side('ours', young, young));
+      await renewTheirs(link, side('theirs', young, young));
+    }),
+});
+
+export default [...renewal, ...roll];
