@@ -34,6 +34,19 @@ describe('a responder', () => {
     }
   });
 
+  it('sends nothing on an older pair of an IKE SA that is not answered any more, though the kernel still has it', () => {
+    const [first, second] = calls(2) as [ScriptedPeer, ScriptedPeer];
+    second.send(second.request(ExchangeType.INFORMATIONAL, []));
+    const { pair, subject } = first;
+    pair.command(subject, { kind: 'checkLiveness', name: 'right' });
+    pair.advanceLosing(2_000);
+    expect(pair.outbound(subject)).toHaveLength(2);
+    const ended = { kind: 'delete', protocol: 1, spiSize: 0, spis: [] } as const;
+    second.send(second.request(ExchangeType.INFORMATIONAL, [ended]));
+    expect(pair.outbound(subject)).toHaveLength(1);
+    expect(pair.packet(subject)).toBe('blocked');
+  });
+
   it('does not go back to an older pair that the peer shows later', () => {
     const [first, second, third] = calls(3) as [ScriptedPeer, ScriptedPeer, ScriptedPeer];
     third.send(third.request(ExchangeType.INFORMATIONAL, []));

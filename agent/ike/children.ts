@@ -2,7 +2,7 @@ import type { SaId } from '../dataplane/types.ts';
 import { type ChildSa, childSa, saSpecs } from './child-sa.ts';
 import { type Connection, childrenOf, mayReceive, type OrphanSa } from './connection.ts';
 import type { Core } from './core.ts';
-import { isAboutToEnd, isToBeDeleted } from './ending.ts';
+import { isAboutToEnd, isSilent, isToBeDeleted } from './ending.ts';
 import type { CloseReason } from './fact.ts';
 import { followUpLater } from './follow-up.ts';
 import type { NewPair } from './outcome.ts';
@@ -279,7 +279,7 @@ export function ensureCurrent(core: Core, at: Instant, connection: Connection, e
     const current = children.find(({ usage }) => usage === 'current');
     const stays = current !== undefined && !isLeaving(connection, current);
     if (stays || children.some(({ config }) => pins.has(config.reqid))) continue;
-    const candidates = children.filter((child) => !isForgotten(connection, child));
+    const candidates = children.filter((child) => !isDoubtful(connection, child));
     const lasting = candidates.filter((child) => !isLeaving(connection, child));
     const next = preferred(lasting, ended) ?? current ?? preferred(candidates, ended);
     if (next !== undefined) markCurrent(core, at, connection, next);
@@ -294,10 +294,14 @@ function preferred(candidates: readonly ChildSa[], ended: readonly ChildSa[]): C
   return successor ?? candidates.findLast(({ usage }) => usage === 'deferred') ?? candidates.at(-1);
 }
 
-/** Whether the pair is of an IKE SA that the peer says it knows nothing of. */
-function isForgotten(connection: Connection, child: ChildSa): boolean {
+/**
+ * Whether the peer says that it knows nothing of the IKE SA of a pair, or the pair has been superseded and nothing is
+ * heard on its IKE SA: the peer may have given up both.
+ */
+function isDoubtful(connection: Connection, child: ChildSa): boolean {
   const owner = ownerOf(connection, child);
-  return owner?.state.kind === 'established' && owner.state.endsAt !== undefined;
+  if (owner?.state.kind !== 'established' || owner.state.endsAt !== undefined) return true;
+  return child.usage === 'superseded' && isSilent(owner);
 }
 
 /** Whether a request that deletes the pair waits to be sent. */

@@ -48,6 +48,8 @@ const REKEY: Readonly<Record<Target, Decision>> = {
   leaving: 'temporaryFailure',
   unknown: 'childSaNotFound',
 };
+/** What we do not know may be what the peer has granted us: its answer, still under way, will tell. */
+const REKEY_WHILE_ASKING: Readonly<Record<Target, Decision>> = { ...REKEY, unknown: 'temporaryFailure' };
 const DELETE: Readonly<Record<Target, Decision>> = {
   same: 'grant',
   other: 'grant',
@@ -67,8 +69,8 @@ const DECISIONS: Readonly<Record<PeerRequest, Readonly<Record<OwnOperation, Cell
   },
   rekeyChild: {
     none: REKEY,
-    createChild: REKEY,
-    rekeyChild: { ...REKEY, same: 'grantAndCompare' },
+    createChild: REKEY_WHILE_ASKING,
+    rekeyChild: { ...REKEY_WHILE_ASKING, same: 'grantAndCompare' },
     deleteChild: { ...REKEY, same: 'temporaryFailure' },
     rekeyIkeSa: 'temporaryFailure',
     deleteIkeSa: 'temporaryFailure',

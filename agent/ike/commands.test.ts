@@ -272,6 +272,17 @@ describe('beginning and ending', () => {
     },
   );
 
+  it('a Child that is ended in the middle of a replacement is not sent on for a moment on the pair that waits', () => {
+    const pair = new Pair().configure().settle().advance(60_000);
+    pair.command(pair.left, { kind: 'reauthenticate', name: 'right' });
+    pair.fire();
+    for (let message = 0; message < 4; message += 1) pair.deliver();
+    const commands = pair.right.commands.length;
+    pair.command(pair.right, { kind: 'terminateChild', name: 'left', child: 'hosts' });
+    expect(pair.right.commands.slice(commands).map(({ kind }) => kind)).not.toContain('putPolicy');
+    expect(pair.packet(pair.right)).toBe('blocked');
+  });
+
   it('removed in the middle of a replacement, nothing is sent for a moment on a pair that the peer may not have yet', () => {
     const pair = new Pair().configure().settle().advance(60_000);
     pair.command(pair.left, { kind: 'reauthenticate', name: 'right' });
@@ -282,7 +293,7 @@ describe('beginning and ending', () => {
     const pins = pair.right.commands
       .slice(commands)
       .map((each) => each.kind === 'putPolicy' && each.policy.template?.spi);
-    expect(new Set(pins)).toEqual(new Set([0, false]));
+    expect(new Set(pins)).toEqual(new Set([false]));
   });
 
   it('terminated while what had been replaced waits to be deleted, nothing is sent on that any more', () => {

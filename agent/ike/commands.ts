@@ -213,9 +213,7 @@ function leaveOrphans(core: Core, connection: Connection, children: readonly Chi
 }
 
 function endAll(core: Core, at: Instant, connection: Connection, reason: CloseReason): void {
-  // What is sent on goes last, so that nothing is sent for a moment on what had been superseded.
-  const inUseLast = connection.ikeSas.toSorted((left, right) => Number(isSentOn(left)) - Number(isSentOn(right)));
-  for (const sa of inUseLast) {
+  for (const sa of inUseLast(connection)) {
     if (sa.state.kind === 'established') enqueue(core, at, sa, { kind: 'deleteIkeSa', reason });
     else if (sa.state.kind === 'rekeyed') deleteRekeyed(core, at, sa, sa.state, reason);
     else if (sa.state.kind !== 'deleting') closeIkeSa(core, at, sa, reason);
@@ -224,13 +222,18 @@ function endAll(core: Core, at: Instant, connection: Connection, reason: CloseRe
   connection.replacing = 0;
 }
 
+/** What is sent on goes last, so that nothing is sent for a moment on what had been superseded. */
+function inUseLast({ ikeSas }: Connection): readonly IkeSa[] {
+  return ikeSas.toSorted((left, right) => Number(isSentOn(left)) - Number(isSentOn(right)));
+}
+
 function isSentOn({ state }: IkeSa): boolean {
   return state.kind === 'established' && state.children.some(({ usage }) => usage === 'current');
 }
 
 function endChild(core: Core, at: Instant, connection: Connection, name: string): void {
   const configured = connection.config.children.filter((child) => child.name === name);
-  for (const sa of connection.ikeSas) {
+  for (const sa of inUseLast(connection)) {
     if (sa.state.kind !== 'established') continue;
     for (const child of sa.state.children) {
       if (child.config.name !== name) continue;

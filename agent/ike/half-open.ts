@@ -56,10 +56,15 @@ export class HalfOpen {
    * its requests was answered, and AUTH covers it.
    */
   demandsCookies(at: Instant, source: IpAddress): boolean {
-    const { cookieThreshold, cookieThresholdPerSource, cookieCalmMs } = this.#limits;
+    const { cookieThreshold, cookieThresholdPerSource } = this.#limits;
     const isMany = this.size >= cookieThreshold || this.#countOf(source) >= cookieThresholdPerSource;
-    if (isMany) this.#cookiesUntil = at + cookieCalmMs;
+    if (isMany) this.beginDemand(at);
     return at < this.#cookiesUntil;
+  }
+
+  /** Demands cookies of all strangers for a while, because one of them could be answered by nothing else. */
+  beginDemand(at: Instant): void {
+    this.#cookiesUntil = at + this.#limits.cookieCalmMs;
   }
 
   #countOf(source: IpAddress): number {

@@ -147,11 +147,13 @@ describe('the policies of a connection', () => {
     expect(kernel.order(config, more)).toEqual([]);
   });
 
-  it('go back to blocking in one step when the SA is gone', () => {
+  it('stay pinned to an SA that is gone, which blocks: the kernel is never left to choose among others', () => {
     const kernel = new Kernel();
     const config = connection(tunnel());
     kernel.order(config, [installed(tunnel())]);
-    expect(kernel.order(config).map(brief)).toEqual(['put out required 0']);
+    expect(kernel.order(config).map(brief)).toEqual([]);
+    const successor = installed(tunnel(), { outboundSpi: 0x3000 });
+    expect(kernel.order(config, [successor]).map(brief)).toEqual(['put out required 12288']);
   });
 
   it('for narrower selectors come before the wide one gives way, and go after it is back', () => {

@@ -20,7 +20,8 @@ export interface PolicyIndexes {
  * The commands that bring the kernel from `ordered` to what the connection needs now: a policy for each configured
  * selector, whether there is an SA or not, and for each selector that a current Child SA agreed on, out policies pinned
  * to its SPI. New and changed policies come first, then what nobody needs goes, so that no protected selector is ever
- * without its policy. `pins` are SPIs, by reqid, for Children without a current pair. `ordered` is brought up to date. With `everything`, unchanged policies are ordered again too.
+ * without its policy. `pins` are SPIs, by reqid, for Children without a current pair. `ordered` is brought up to date.
+ * With `everything`, unchanged policies are ordered again too.
  */
 export function policyCommands(
   connection: ConnectionConfig,
@@ -33,10 +34,11 @@ export function policyCommands(
 ): readonly DataplaneCommand[] {
   const needed = neededPolicies(connection, children, pins, limits);
   const commands: DataplaneCommand[] = [];
-  for (const [key, { place, demand }] of needed) {
+  for (const [key, { place, demand: unpinned }] of needed) {
     const present = ordered.get(key);
-    if (present !== undefined && !everything && isMet(demand, place, present)) continue;
     const { direction, selector, priority } = place;
+    const demand = direction === 'out' ? keepingPin(unpinned, present) : unpinned;
+    if (present !== undefined && !everything && isMet(demand, place, present)) continue;
     const index = present?.index ?? ownIndex(indexes.next, direction);
     const policy: PolicySpec = { direction, selector, priority, index, ...demand };
     if (present === undefined) indexes.next += 1;
@@ -53,6 +55,17 @@ export function policyCommands(
     });
   }
   return commands;
+}
+
+/**
+ * A pin gives way to another one only. Without any the kernel would choose among all SAs of the Child that it still has:
+ * those that wait for their time, and those that the peer may have given up. One that is pinned to an SA that is gone
+ * blocks, and raises an ACQUIRE, just as well.
+ */
+function keepingPin(demand: Demand, present: PolicySpec | undefined): Demand {
+  const pin = present?.template?.spi ?? 0;
+  if (pin === 0 || demand.template?.spi !== 0) return demand;
+  return { ...demand, template: { ...demand.template, spi: pin } };
 }
 
 /** The kernel's names of the policies that a connection wants without any SA. */

@@ -274,6 +274,12 @@ describe('a rekey that the peer asks for', () => {
     expect(JSON.stringify(peer.pair.sas(peer.subject))).toBe(before);
   });
 
+  it('while we wait for an answer gets TEMPORARY_FAILURE: it may be what that answer grants, which has been lost', () => {
+    const { peer } = rekeyAsked();
+    const answer = ask(peer, rekeySa(0x12345678), ...peer.child(), NONCE);
+    expect(notifyTypes(answer)).toEqual([NotifyType.TEMPORARY_FAILURE]);
+  });
+
   it('by the SPI that we receive on, which is the wrong one of the two, finds nothing either', () => {
     const peer = waiting().establish();
     const { inboundSpi } = newest(peer.pair, peer.subject);

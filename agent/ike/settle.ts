@@ -6,7 +6,7 @@ import { closeIkeSa } from './closing.ts';
 import { askForMissing, awaitsProof, backoffMs, isSatisfied, lacksChildren, scheduleAttempt } from './connecting.ts';
 import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
-import { deletionOf } from './ending.ts';
+import { deletionOf, isSilent } from './ending.ts';
 import { followUpLater, settleLater } from './follow-up.ts';
 import { type Forgotten, forgottenBy, type PeerPast, supersededBy } from './instance.ts';
 import { enqueue, sendQueued } from './requests.ts';
@@ -121,11 +121,6 @@ function settleBetween(core: Core, at: Instant, connection: Connection, sa: IkeS
     sendOn(core, at, connection, winner, loser);
     enqueue(core, at, loser, { kind: 'deleteIkeSa', reason });
   }
-}
-
-/** Whether a request has had to be repeated: the peer may not know that IKE SA any more. */
-function isSilent({ window }: IkeSa): boolean {
-  return window.pending !== undefined && window.pending.attempt > 0;
 }
 
 function isIdle({ window, queue }: IkeSa): boolean {

@@ -389,4 +389,16 @@ describe('errors for strangers', () => {
     peer.send(peer.requestWith(spiOf(1), [cookie, peer.sa, guess, peer.ni]));
     expect(notifyTypes(parsed(peer.take()).payloads)).toEqual([NotifyType.INVALID_KE_PAYLOAD]);
   });
+
+  it('which a copy of a request got in place of the error do not leave its initiator with a proof of the wrong request', () => {
+    const guessing = { proposals: [proposal('aes256gcm16', 'prfsha384', 'ecp384', 'x25519')] };
+    const pair = new Pair().configure(guessing);
+    pair.fire();
+    const [first] = pair.wire;
+    pair.deliver();
+    pair.deliverCopy(present(first));
+    pair.advance(20_000);
+    expect(pair.left.facts.filter(({ kind }) => kind === 'negotiationFailed')).toEqual([]);
+    expect(pair.encrypts()).toBe(true);
+  });
 });

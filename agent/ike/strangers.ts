@@ -101,7 +101,11 @@ function takeOn(
     case 'error':
       reportRefusal(core, at, candidates, path, answer.notify, answer.text);
       if (scan === undefined) core.transmit(path, [errorMessage(header, answer.notify)]);
-      else if (!answerStranger(core, at, path, header, answer.notify)) demandCookie(core, at, datagram, scan);
+      else if (!answerStranger(core, at, path, header, answer.notify)) {
+        // The next request of the same initiator must not be taken without one (see `demandsCookies`).
+        core.halfOpen.beginDemand(at);
+        demandCookie(core, at, datagram, scan);
+      }
       return;
   }
 }
