@@ -139,7 +139,8 @@ function deletePolicy(kernel: KernelCalls, key: PolicyKey): Outcome {
 function queryCounters(kernel: KernelCalls, id: SaId): Outcome {
   const present = kernel.sa(id);
   if (!present.ok) return err(refused('queryCounters', describeSa(id), present.error));
-  return ok({ kind: 'counters', id, packets: present.value.packets, bytes: present.value.bytes });
+  const { reqid, packets, bytes } = present.value;
+  return ok({ kind: 'counters', id, reqid, packets, bytes });
 }
 
 function wipeKeys(command: DataplaneCommand): void {

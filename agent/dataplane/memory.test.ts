@@ -440,7 +440,7 @@ describe('the fake kernel, lifetimes', () => {
     west.inbound(sent(east.outbound(ping)));
     run(west, { kind: 'queryCounters', id });
     west.advance();
-    expect(events).toEqual([{ kind: 'counters', id, packets: 1, bytes: 100 }]);
+    expect(events).toEqual([{ kind: 'counters', id, reqid: ownReqid(1), packets: 1, bytes: 100 }]);
     const tunnel = template({ mode: 'tunnel', source: ip(A), destination: ip(B) });
     put(east, policy('out', hostToHost, { template: tunnel }));
     add(east, sa(A, B, 0x1002, { mode: 'tunnel', lifetime: { softBytes: 120 } }));

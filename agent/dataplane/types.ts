@@ -157,7 +157,13 @@ export type DataplaneEvent =
       readonly newAddress: IpAddress;
       readonly newPort: number;
     }
-  | { readonly kind: 'counters'; readonly id: SaId; readonly packets: number; readonly bytes: number }
+  | {
+      readonly kind: 'counters';
+      readonly id: SaId;
+      readonly reqid: number;
+      readonly packets: number;
+      readonly bytes: number;
+    }
   /** Events were lost (ENOBUFS): everything was dumped again. */
   | { readonly kind: 'resync'; readonly snapshot: KernelSnapshot };
 

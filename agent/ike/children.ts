@@ -1,4 +1,4 @@
-import type { SaId } from '../dataplane/types.ts';
+import type { DataplaneEvent, SaId } from '../dataplane/types.ts';
 import { type ChildSa, childSa, saSpecs } from './child-sa.ts';
 import { type Connection, childrenOf, mayReceive, type OrphanSa } from './connection.ts';
 import type { Core } from './core.ts';
@@ -97,14 +97,13 @@ export function askForCounters(core: Core, at: Instant, connection: Connection):
 }
 
 /** A packet on a new pair proves that the peer has both of its SAs. */
-export function onCounters(core: Core, at: Instant, id: SaId, packets: number): void {
-  if (packets === 0) return;
-  for (const connection of core.connections.values()) {
-    if (connection.switchCheckAt === undefined) continue;
-    settleChildren(core, at, connection, (child) => {
-      return child.inboundSpi === id.spi && child.localAddress === id.destination;
-    });
-  }
+export function onCounters(core: Core, at: Instant, counted: Extract<DataplaneEvent, { kind: 'counters' }>): void {
+  const { id, reqid, packets } = counted;
+  const connection = core.connections.ofReqid(reqid);
+  if (packets === 0 || connection?.switchCheckAt === undefined) return;
+  settleChildren(core, at, connection, (child) => {
+    return child.inboundSpi === id.spi && child.localAddress === id.destination;
+  });
 }
 
 /** A further request of the peer shows that it has the pairs that earlier ones were granted. */

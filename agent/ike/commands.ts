@@ -9,7 +9,7 @@ import type { Core } from './core.ts';
 import { deletionOf } from './ending.ts';
 import type { CloseReason } from './fact.ts';
 import { sameIdentity } from './identity.ts';
-import { inherit, removeUnwanted } from './kernel-snapshot.ts';
+import { inherit, leftoversOf, removeUnwanted } from './kernel-snapshot.ts';
 import { shortened } from './rekey-time.ts';
 import { rekeyIkeSa, rekeySoon } from './rekeying.ts';
 import { enqueue } from './requests.ts';
@@ -63,9 +63,10 @@ export function onCommand(core: Core, at: Instant, command: Command): void {
 }
 
 function start(core: Core, at: Instant, connections: readonly ConnectionConfig[], snapshot: KernelSnapshot): void {
+  const leftovers = leftoversOf(snapshot);
   for (const config of connections) {
     const connection = newConnection(config);
-    inherit(core, connection, snapshot);
+    inherit(core, connection, leftovers);
     enter(core, at, connection);
   }
   removeUnwanted(core, snapshot);
@@ -78,7 +79,7 @@ function add(core: Core, at: Instant, config: ConnectionConfig): void {
 function enter(core: Core, at: Instant, connection: Connection): void {
   const { name } = connection.config;
   if (core.connections.has(name)) throw new Error(`connection ${name} is there already`);
-  core.addConnection(connection);
+  core.connections.add(connection);
   orderPolicies(core, connection, 0, 0);
   begin(core, at, connection);
 }
@@ -113,11 +114,11 @@ function update(core: Core, at: Instant, config: ConnectionConfig): void {
 /** New SAs, but the kernel's policies change from the old ones to the new without a moment between. */
 function restart(core: Core, at: Instant, old: Connection, config: ConnectionConfig): void {
   endAll(core, at, old, 'deletedLocally');
-  core.removeConnection(old);
+  core.connections.remove(old);
   const retiring = retiringAnyway(core, at, old);
   const connection: Connection = { ...newConnection(config), ...inheritance(old), retiring };
   old.retiring = [];
-  core.addConnection(connection);
+  core.connections.add(connection);
   orderPolicies(core, connection, 0, 0);
   begin(core, at, connection);
 }
@@ -161,7 +162,7 @@ function reauthenticationAt(
 
 function remove(core: Core, at: Instant, connection: Connection): void {
   endAll(core, at, connection, 'deletedLocally');
-  core.removeConnection(connection);
+  core.connections.remove(connection);
   // Nothing that could need it is left: what is not established has been closed.
   wipeSecrets(connection.config);
   connection.nextAttemptAt = undefined;

@@ -1,10 +1,10 @@
 import type { DataplaneCommand } from '../dataplane/types.ts';
 import { type IkeSpi, spiFromBytes, ZERO_SPI } from '../wire/header.ts';
-import type { IpAddress } from '../wire/ip-address.ts';
 import type { Payload } from '../wire/payloads/payload.ts';
 import { PrfId } from '../wire/registry.ts';
 import { uint32At } from '../wire/uint32.ts';
 import { type Connection, connectionDeadline } from './connection.ts';
+import { Connections } from './connections.ts';
 import { Cookies } from './cookie.ts';
 import { ErrorReplies } from './error-replies.ts';
 import type { DropReason, Fact } from './fact.ts';
@@ -28,7 +28,7 @@ interface Fallback {
 /** Everything that an endpoint knows, and the list of actions that it is writing. */
 export class Core {
   readonly context: EndpointContext;
-  readonly connections = new Map<string, Connection>();
+  readonly connections = new Connections();
   /** By our own SPI. */
   readonly ikeSas = new Map<IkeSpi, IkeSa>();
   readonly halfOpen: HalfOpen;
@@ -54,7 +54,6 @@ export class Core {
     triedAt: Number.NEGATIVE_INFINITY,
     deletions: [],
   };
-  readonly #byAddress = new Map<string, Connection[]>();
   #actions: IkeAction[] = [];
   #touched: IkeSa[] = [];
   #lastNumber = 0;
@@ -114,36 +113,6 @@ export class Core {
     this.#actions.push({ kind: 'dataplane', command, owner });
   }
 
-  addConnection(connection: Connection): void {
-    const { name, remoteAddress } = connection.config;
-    this.connections.set(name, connection);
-    const neighbours = this.#byAddress.get(remoteAddress);
-    if (neighbours === undefined) this.#byAddress.set(remoteAddress, [connection]);
-    else neighbours.push(connection);
-  }
-
-  removeConnection(connection: Connection): void {
-    const { name, remoteAddress } = connection.config;
-    this.connections.delete(name);
-    const neighbours = this.#byAddress.get(remoteAddress)?.filter((neighbour) => neighbour !== connection) ?? [];
-    if (neighbours.length === 0) this.#byAddress.delete(remoteAddress);
-    else this.#byAddress.set(remoteAddress, neighbours);
-    connection.timerAt = undefined;
-  }
-
-  /** Whether a peer is configured for just this address. */
-  isConfigured(remoteAddress: IpAddress): boolean {
-    return this.#byAddress.has(remoteAddress);
-  }
-
-  /** The connections that a stranger on `path` may turn out to be: those of its address first, then those of any. */
-  candidates(path: Path): readonly Connection[] {
-    const known = this.#byAddress.get(path.remoteAddress) ?? NOBODY;
-    const any = this.#byAddress.get('any') ?? NOBODY;
-    const all = any.length === 0 ? known : [...known, ...any];
-    return all.filter((connection) => connection.config.localAddress === path.localAddress);
-  }
-
   /** Makes sure that the connection is called when its deadline comes. */
   schedule(connection: Connection): void {
     this.connectionTimers.set(connection, connectionDeadline(connection));
@@ -184,7 +153,6 @@ export class Core {
 /** What is drawn goes here and is read at once. */
 const ikeSpiBytes = new Uint8Array(8);
 const espSpiBytes = new Uint8Array(4);
-const NOBODY: readonly Connection[] = [];
 /** SPIs 1 to 255 are reserved (RFC 4303 §2.1). */
 const FIRST_ESP_SPI = 256;
 /** At least half the key size of the PRF (RFC 7296 §2.10): enough for HMAC-SHA2-512. */

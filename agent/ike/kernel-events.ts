@@ -1,4 +1,4 @@
-import type { DataplaneError, DataplaneEvent, SaId } from '../dataplane/types.ts';
+import type { DataplaneError, DataplaneEvent } from '../dataplane/types.ts';
 import type { ChildSa } from './child-sa.ts';
 import { ensureCurrent, onCounters, orderPolicies, removeChildren } from './children.ts';
 import { noteFailure } from './closing.ts';
@@ -27,7 +27,7 @@ export function onKernelEvent(core: Core, at: Instant, event: DataplaneEvent): v
       onAcquire(core, at, event.reqid);
       return;
     case 'counters':
-      onCounters(core, at, event.id, event.packets);
+      onCounters(core, at, event);
       return;
     case 'resync':
       reconcile(core, at, event.snapshot);
@@ -48,7 +48,7 @@ function onMapped(core: Core, at: Instant, event: Extract<DataplaneEvent, { kind
 function onExpire(core: Core, at: Instant, event: Extract<DataplaneEvent, { kind: 'expire' }>): void {
   const found = findChild(core, event.reqid, event.id.spi);
   if (found === undefined) {
-    if (event.hard) forget(core, at, event.id);
+    if (event.hard) forget(core, at, event);
     return;
   }
   const { sa, connection, child } = found;
@@ -62,8 +62,10 @@ function onExpire(core: Core, at: Instant, event: Extract<DataplaneEvent, { kind
   scheduleAttempt(core, at, connection);
 }
 
-function forget(core: Core, at: Instant, id: SaId): void {
-  for (const connection of core.connections.values()) {
+function forget(core: Core, at: Instant, { id, reqid }: Extract<DataplaneEvent, { kind: 'expire' }>): void {
+  const owner = core.connections.ofReqid(reqid);
+  // An earlier configuration of a peer may have had another reqid.
+  for (const connection of owner === undefined ? core.connections.values() : [owner]) {
     if (!forgetExpired(core, connection, id)) continue;
     ensureCurrent(core, at, connection);
     orderPolicies(core, connection, 0, 0);
@@ -72,19 +74,16 @@ function forget(core: Core, at: Instant, id: SaId): void {
 
 /** Traffic waits for an SA: begin now, unless a failed attempt asks for patience. */
 function onAcquire(core: Core, at: Instant, reqid: number): void {
-  for (const connection of core.connections.values()) {
-    const child = connection.config.children.find((config) => config.reqid === reqid);
-    if (child === undefined) continue;
-    const { name } = connection.config;
-    const initiation = initiationOf(connection.config);
-    core.report({ kind: 'acquired', connection: name, child: child.name });
-    // The side that takes over leaves the peer its time: else both would begin at the same packet.
-    if (initiation === 'takeover') scheduleAttempt(core, at, connection);
-    const waiting = connection.nextAttemptAt !== undefined && connection.failures > 0;
-    const begins = initiation === 'start' || initiation === 'onDemand';
-    if (begins && !waiting && !isSatisfied(connection)) attempt(core, at, connection);
-    return;
-  }
+  const connection = core.connections.ofReqid(reqid);
+  const child = connection?.config.children.find((config) => config.reqid === reqid);
+  if (connection === undefined || child === undefined) return;
+  const initiation = initiationOf(connection.config);
+  core.report({ kind: 'acquired', connection: connection.config.name, child: child.name });
+  // The side that takes over leaves the peer its time: else both would begin at the same packet.
+  if (initiation === 'takeover') scheduleAttempt(core, at, connection);
+  const waiting = connection.nextAttemptAt !== undefined && connection.failures > 0;
+  const begins = initiation === 'start' || initiation === 'onDemand';
+  if (begins && !waiting && !isSatisfied(connection)) attempt(core, at, connection);
 }
 
 /** What the runtime tells about a command that the kernel refused. */
@@ -185,13 +184,12 @@ function findChild(
   reqid: number,
   spi: number,
 ): { readonly sa: IkeSa; readonly connection: Connection; readonly child: ChildSa } | undefined {
-  for (const connection of core.connections.values()) {
-    if (!connection.config.children.some((config) => config.reqid === reqid)) continue;
-    for (const sa of connection.ikeSas) {
-      if (sa.state.kind !== 'established') continue;
-      const child = sa.state.children.find((each) => each.inboundSpi === spi || each.outboundSpi === spi);
-      if (child !== undefined) return { sa, connection, child };
-    }
+  const connection = core.connections.ofReqid(reqid);
+  if (connection === undefined) return undefined;
+  for (const sa of connection.ikeSas) {
+    if (sa.state.kind !== 'established') continue;
+    const child = sa.state.children.find((each) => each.inboundSpi === spi || each.outboundSpi === spi);
+    if (child !== undefined) return { sa, connection, child };
   }
   return undefined;
 }

@@ -1,7 +1,14 @@
 import { isBypassIndex } from '../dataplane/ownership.ts';
 import { planChanges } from '../dataplane/plan.ts';
 import { policyKeyText, saIdText } from '../dataplane/texts.ts';
-import type { DataplaneCommand, KernelSnapshot, PolicySpec, SaId } from '../dataplane/types.ts';
+import type {
+  DataplaneCommand,
+  InstalledPolicy,
+  InstalledSa,
+  KernelSnapshot,
+  PolicySpec,
+  SaId,
+} from '../dataplane/types.ts';
 import type { ChildSa } from './child-sa.ts';
 import { removeChildren } from './children.ts';
 import { scheduleAttempt } from './connecting.ts';
@@ -12,23 +19,37 @@ import { configuredPolicyKeys } from './policies.ts';
 import { enqueue } from './requests.ts';
 import type { Instant } from './types.ts';
 
+/** What an earlier run left in the kernel, by what a connection knows of it. */
+export interface Leftovers {
+  readonly policies: ReadonlyMap<string, InstalledPolicy>;
+  readonly sasOfReqid: ReadonlyMap<number, readonly InstalledSa[]>;
+}
+
+/** What of a snapshot is ours. */
+export function leftoversOf({ policies, sas }: KernelSnapshot): Leftovers {
+  return {
+    policies: new Map(policies.filter(({ ours }) => ours).map((policy) => [policyKeyText(policy), policy])),
+    sasOfReqid: Map.groupBy(
+      sas.filter(({ ours }) => ours),
+      ({ reqid }) => reqid,
+    ),
+  };
+}
+
 /**
  * Gives a connection that has not ordered anything yet what an earlier run left of it: the policies that it wants, as
  * they are, and its SAs, which stay until their successors are in use.
  */
-export function inherit(core: Core, connection: Connection, snapshot: KernelSnapshot): void {
+export function inherit(core: Core, connection: Connection, leftovers: Leftovers): void {
   const { config, orphans, policies } = connection;
-  const reqids = new Set(config.children.map((child) => child.reqid));
   const pinned = new Set<number>();
-  const wanted = configuredPolicyKeys(config, core.context.limits);
-  for (const policy of snapshot.policies) {
-    const key = policyKeyText(policy);
-    if (!policy.ours || !wanted.has(key)) continue;
+  for (const key of configuredPolicyKeys(config, core.context.limits)) {
+    const policy = leftovers.policies.get(key);
+    if (policy === undefined) continue;
     policies.set(key, policy);
     if (policy.template !== undefined) pinned.add(policy.template.spi);
   }
-  for (const { id, reqid, ours } of snapshot.sas) {
-    if (!ours || !reqids.has(reqid)) continue;
+  for (const { id, reqid } of config.children.flatMap((child) => leftovers.sasOfReqid.get(child.reqid) ?? [])) {
     const inbound = id.destination === config.localAddress;
     if (inbound) core.espSpis.add(id.spi);
     // An outbound one that nothing is pinned to was not sent on, or not any more.

@@ -213,7 +213,8 @@ describe('the rekey of a Child SA', () => {
     // A packet on the new pair shows that the peer uses it.
     const inboundSpi = newest(pair, subject).inboundSpi;
     const id = { destination: subject.address, spi: inboundSpi };
-    pair.handle(subject, { kind: 'kernel', event: { kind: 'counters', id, packets: 1, bytes: 100 } });
+    const { reqid } = newest(pair, subject);
+    pair.handle(subject, { kind: 'kernel', event: { kind: 'counters', id, reqid, packets: 1, bytes: 100 } });
     expect(pin(pair, subject)).toBe(0x0f0f0f0f);
     pair.advanceLosing(14_000);
     expect(pair.status(subject).ikeSas[0]?.children).toHaveLength(2);

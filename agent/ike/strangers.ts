@@ -52,7 +52,7 @@ export function onInitRequest(core: Core, at: Instant, datagram: StrangersDatagr
     core.drop(path, 'reflected', 'an IKE_SA_INIT request of ours came back');
     return;
   }
-  const candidates = core.candidates(path);
+  const candidates = core.connections.candidates(path);
   if (candidates.length === 0) {
     core.drop(path, 'unknownPeer', `no peer is configured for ${path.localAddress} and ${path.remoteAddress}`);
     return;
@@ -62,7 +62,7 @@ export function onInitRequest(core: Core, at: Instant, datagram: StrangersDatagr
     core.drop(path, 'malformed', NONSENSE);
     return;
   }
-  const source = sourceOf(path.remoteAddress, core.isConfigured(path.remoteAddress));
+  const source = sourceOf(path.remoteAddress, core.connections.hasAddress(path.remoteAddress));
   const proved = hasProvedAddress(core, at, datagram, scan);
   if (demandsCookies(core, at, source) && !proved) demandCookie(core, at, datagram, scan);
   else if (core.halfOpen.isFull(source)) {

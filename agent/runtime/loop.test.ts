@@ -153,6 +153,7 @@ describe('the event loop', () => {
     const counters: DataplaneEvent = {
       kind: 'counters',
       id: { destination: PATH.remoteAddress, spi: 1 },
+      reqid: 2,
       packets: 3,
       bytes: 4,
     };

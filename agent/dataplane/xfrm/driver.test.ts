@@ -135,11 +135,11 @@ describe('the driver', () => {
       acknowledge(request, port),
     ]);
     dataplane.onEvent((event) => received.push(event));
-    const { id } = sa('10.0.0.1', '10.0.0.2', 0x1001);
+    const { id, reqid } = sa('10.0.0.1', '10.0.0.2', 0x1001);
     expect(dataplane.execute({ kind: 'queryCounters', id }).ok).toBe(true);
     expect(received).toEqual([]);
     await new Promise<void>((resolve) => setImmediate(resolve));
-    expect(received).toEqual([{ kind: 'counters', id, packets: 0, bytes: 0 }]);
+    expect(received).toEqual([{ kind: 'counters', id, reqid, packets: 0, bytes: 0 }]);
   });
 });
 

@@ -232,7 +232,7 @@ function covers(
  * is no telling them apart. So it is with two hosts behind one NAT in transport mode (RFC 7296 §2.23.1).
  */
 function rivalOf(core: Core, connection: Connection, path: Path, outbound: readonly Selector[]): string | undefined {
-  for (const other of core.candidates(path)) {
+  for (const other of core.connections.candidates(path)) {
     if (other === connection) continue;
     const taken = [...other.policies.values()].filter(({ direction }) => direction === 'out');
     if (!taken.some(({ selector }) => outbound.some((wanted) => collides(wanted, selector)))) continue;
