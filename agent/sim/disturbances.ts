@@ -1,5 +1,5 @@
 import { assertNever } from '../result.ts';
-import { forge } from './forgery.ts';
+import { forge, isInitRequest, strangersRequest } from './forgery.ts';
 import type { Host } from './host.ts';
 import type { Network } from './network.ts';
 import type { Disturbance, PairPlan } from './scenario.ts';
@@ -42,6 +42,9 @@ export function disturb(world: Disturbable, disturbance: Disturbance): void {
     case 'forgery':
       for (let count = 0; count < disturbance.count; count += 1) world.network.forge(forge);
       return;
+    case 'flood':
+      flood(world, disturbance);
+      return;
     case 'expire':
     case 'acquire':
       tellKernelEvent(world, disturbance);
@@ -61,6 +64,16 @@ export function disturb(world: Disturbable, disturbance: Disturbance): void {
       return;
     default:
       assertNever(disturbance);
+  }
+}
+
+/** Made of what the one has once sent to the other, if it has; spread evenly over the time. */
+function flood(world: Disturbable, { from, to, count, forMs }: Extract<Disturbance, { kind: 'flood' }>): void {
+  world.note(to, `${count} requests from initiators that do not exist, in the name of ${nodeName(from)}`);
+  for (let number = 0; number < count; number += 1) {
+    world.clock.after((forMs * number) / count, () =>
+      world.network.forge(strangersRequest, (recorded) => isInitRequest(recorded, from, to)),
+    );
   }
 }
 

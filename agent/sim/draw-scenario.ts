@@ -5,15 +5,18 @@ import type { Both, ChildPlan, Disturbance, FaultFamily, NetworkPlan, PairPlan, 
 /** The scenario of a seed. `nodes` fixes how many there are; families that are not in `faults` do not occur. */
 export function drawScenario(seed: number, nodes: number | undefined, faults: ReadonlySet<FaultFamily>): Scenario {
   const random = new RandomStream(seed, 'scenario');
+  const sizes = new RandomStream(seed, 'sizes');
   const count = random.pick([2, 2, 2, 2, 3, 3, 3, 4, 5] as const);
   const nodeCount = nodes ?? count;
-  const pairs = drawPairs(random, nodeCount);
+  const pairs = drawPairs(random, nodeCount).map((pair) => ({ ...pair, identityBytes: sizes.pick(IDENTITY_BYTES) }));
+  const cookieThreshold = sizes.pick(COOKIE_THRESHOLDS);
   const calmAtMs = random.between(60, 180) * 1_000;
   return {
     seed,
     nodes: nodeCount,
     pairs,
-    network: drawNetwork(random, faults),
+    network: { ...drawNetwork(random, faults), pathMtu: faults.has('network') ? sizes.pick(PATH_MTUS) : ANY_SIZE },
+    ...(cookieThreshold === undefined ? {} : { cookieThreshold }),
     kernelRefusals: faults.has('kernel') && random.chance(0.4) ? random.pick([0.01, 0.03, 0.1] as const) : 0,
     packetEveryMs: random.pick([300, 700, 1_500] as const),
     disturbances: drawDisturbances(random, nodeCount, pairs, faults, calmAtMs),
@@ -50,6 +53,7 @@ function drawPair(random: RandomStream, left: number, right: number): PairPlan {
     keyExchanges: random.pick(KEY_EXCHANGES),
     esp: random.pick(ESP),
     children: drawChildren(random, family, left, right),
+    identityBytes: 0,
   };
 }
 
@@ -109,6 +113,7 @@ function drawNetwork(random: RandomStream, faults: ReadonlySet<FaultFamily>): Ne
     loss: faulty ? loss : 0,
     duplicate: faulty ? duplicate : 0,
     corrupt: faults.has('corruption') ? corrupt : 0,
+    pathMtu: ANY_SIZE,
   };
 }
 
@@ -180,6 +185,24 @@ const DRAWN_FAMILIES: readonly (readonly [FaultFamily, (drawing: Drawing) => Dis
     ({ random, atMs, pair, side }) => ({ kind: 'remove', atMs, pair, side, forMs: random.between(0, 15_000) }),
   ],
   ['reload', ({ atMs, pair, side }) => ({ kind: 'update', atMs, pair, side })],
+  [
+    'flood',
+    ({ random, atMs, node, nodes }) => {
+      const to = (node + 1 + random.below(nodes - 1)) % nodes;
+      return { kind: 'flood', atMs, from: node, to, count: random.between(5, 300), forMs: random.between(0, 10_000) };
+    },
+  ],
+];
+
+/** A name that fits into any datagram, one that takes IKE_AUTH above 576 bytes, and one that takes it above 1280. */
+const IDENTITY_BYTES: readonly [number, ...number[]] = [0, 0, 0, 600, 3_000];
+const COOKIE_THRESHOLDS: readonly [number | undefined, ...(number | undefined)[]] = [undefined, undefined, 0, 1, 3];
+const ANY_SIZE = { ipv4: 65_535, ipv6: 65_535 };
+const PATH_MTUS: readonly [NetworkPlan['pathMtu'], ...NetworkPlan['pathMtu'][]] = [
+  ANY_SIZE,
+  ANY_SIZE,
+  { ipv4: 1_280, ipv6: 1_280 },
+  { ipv4: 576, ipv6: 1_280 },
 ];
 
 const INITIATIONS: readonly [PairPlan['initiation'], ...PairPlan['initiation'][]] = [

@@ -1,7 +1,7 @@
 import { decodeHeader, HEADER_BYTES, type Header } from '../wire/header.ts';
 import { encodeMessage } from '../wire/message.ts';
 import type { NotifyPayload } from '../wire/payloads/notify.ts';
-import { ExchangeType, NotifyType } from '../wire/registry.ts';
+import { ExchangeType, NotifyType, PayloadType } from '../wire/registry.ts';
 import { corruptedBytes, type Shipment } from './network.ts';
 import type { RandomStream } from './random-stream.ts';
 
@@ -24,16 +24,53 @@ export function forge(random: RandomStream, recorded: Shipment): Shipment {
 }
 
 function forgedBytes(random: RandomStream, header: Header, bytes: Uint8Array): Uint8Array {
-  switch (random.below(4)) {
+  switch (random.below(5)) {
     case 0:
       return changedHeader(random, bytes);
     case 1:
       return plainNotify(random, header);
     case 2:
       return otherInitiator(random, bytes);
+    case 3:
+      return fragment(random, header, bytes);
     default:
       return corruptedBytes(random, bytes);
   }
+}
+
+/** Whether something is the first message from one node to another. */
+export function isInitRequest({ from, to, cargo }: Shipment, node: number, target: number): boolean {
+  if (from !== node || to !== target || cargo.kind !== 'datagram') return false;
+  const header = decodeHeader(cargo.bytes);
+  return header.ok && header.value.exchangeType === ExchangeType.IKE_SA_INIT && !header.value.flags.response;
+}
+
+/** A request of an initiator that does not exist, which nothing tells from one that does: another SPI and port. */
+export function strangersRequest(random: RandomStream, recorded: Shipment): Shipment {
+  const { cargo } = recorded;
+  if (cargo.kind !== 'datagram') return recorded;
+  const localPort = random.chance(0.5) ? cargo.path.localPort : random.between(1_024, 65_535);
+  return {
+    ...recorded,
+    cargo: { ...cargo, path: { ...cargo.path, localPort }, bytes: otherInitiator(random, cargo.bytes) },
+  };
+}
+
+/** A fragment of a message (RFC 7383 §2.5) with the right SPIs, its contents recorded or noise. */
+function fragment(random: RandomStream, header: Header, bytes: Uint8Array): Uint8Array {
+  const changed = header.nextPayload === PayloadType.SKF ? bytes.slice() : new Uint8Array(random.between(40, 400));
+  if (header.nextPayload !== PayloadType.SKF) {
+    random.fill(changed);
+    changed.set(bytes.subarray(0, HEADER_BYTES));
+    changed[NEXT_PAYLOAD_OFFSET] = PayloadType.SKF;
+    changed[MESSAGE_ID_OFFSET] = random.below(8);
+    new DataView(changed.buffer).setUint32(LENGTH_OFFSET, changed.length);
+    new DataView(changed.buffer).setUint16(HEADER_BYTES + 2, changed.length - HEADER_BYTES);
+  }
+  const total = random.between(1, 12);
+  new DataView(changed.buffer).setUint16(FRAGMENT_NUMBER_OFFSET, random.between(1, total));
+  new DataView(changed.buffer).setUint16(FRAGMENT_NUMBER_OFFSET + 2, total);
+  return changed;
 }
 
 /** Another exchange, flag or message ID in a header that is otherwise good. */
@@ -83,6 +120,11 @@ const CLAIMS: readonly [number, ...number[]] = [
   NotifyType.INITIAL_CONTACT,
 ];
 const SPI_BYTES = 8;
+const NEXT_PAYLOAD_OFFSET = 16;
+/** The last byte. */
+const MESSAGE_ID_OFFSET = 23;
+const LENGTH_OFFSET = 24;
+const FRAGMENT_NUMBER_OFFSET = HEADER_BYTES + 4;
 /** Where the fields of the header stand (RFC 7296 §3.1), and below which number their values are drawn. */
 const FIELDS: readonly [readonly [number, number], ...(readonly [number, number])[]] = [
   // Next payload, version, exchange type, flags, the last byte of the message ID.

@@ -44,6 +44,8 @@ export interface Sabotage {
 export interface HostParts {
   readonly node: number;
   readonly seed: number;
+  /** Half-open IKE SAs from which on cookies are demanded. */
+  readonly cookieThreshold: number;
   readonly clock: VirtualClock;
   readonly observer: HostObserver;
   /** Asked before each command of the agent. */
@@ -105,7 +107,7 @@ export class Host {
   start(connections: readonly ConnectionConfig[]): void {
     this.incarnation += 1;
     this.startedAtMs = this.#parts.clock.monotonicMs();
-    const { clock, seed, sabotage, observer } = this.#parts;
+    const { clock, seed, cookieThreshold, sabotage, observer } = this.#parts;
     const dataplane = sabotage?.dataplane?.(this.#port()) ?? this.#port();
     const snapshot = this.#snapshot();
     this.#obeysAll = true;
@@ -116,7 +118,7 @@ export class Host {
     const endpoint = createEndpoint({
       crypto: toyProvider,
       random: { keys: stream('keys'), nonces: stream('nonces'), spis: stream('spis'), jitter: stream('jitter') },
-      limits: DEFAULT_LIMITS,
+      limits: { ...DEFAULT_LIMITS, cookieThreshold },
       instance: { bootId: this.#bootId(), instance: drawn(stream('instance'), 8) },
       firstPolicySequence: firstFreeSequence(snapshot),
     });

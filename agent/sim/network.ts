@@ -1,5 +1,6 @@
 import type { EspPacket, PlainPacket } from '../dataplane/memory/packet.ts';
 import type { Path } from '../ike/types.ts';
+import { ipFamily } from '../wire/ip-address.ts';
 import type { RandomStream } from './random-stream.ts';
 import type { NetworkPlan } from './scenario.ts';
 import type { VirtualClock } from './virtual-clock.ts';
@@ -64,7 +65,7 @@ export class Network {
     const lost = random.chance(loss);
     const corrupted = random.chance(corrupt);
     const copies = random.chance(duplicate) ? random.between(1, 2) : 0;
-    if (this.#isApart(shipment) || (lost && !this.#calm)) {
+    if (this.#isApart(shipment) || this.#isTooLarge(shipment) || (lost && !this.#calm)) {
       this.#observer.lost(shipment);
       return;
     }
@@ -89,13 +90,15 @@ export class Network {
     if (shipment !== undefined && !this.#isApart(shipment)) this.#deliver(shipment, () => 'replayed');
   }
 
-  /** Sends something that `make` makes of what was recorded. */
-  forge(make: (random: RandomStream, recorded: Shipment) => Shipment): void {
-    const recorded = this.#random.pick(this.#recorded);
+  /** Sends something that `make` makes of what was recorded, or of what of it is `alike`. */
+  forge(make: (random: RandomStream, recorded: Shipment) => Shipment, alike?: (recorded: Shipment) => boolean): void {
+    const recorded = this.#random.pick(alike === undefined ? this.#recorded : this.#recorded.filter(alike));
     // A packet that was not encrypted tells nothing about IKE.
     if (recorded === undefined || (recorded.cargo.kind === 'packet' && recorded.cargo.packet.kind === 'plain')) return;
     const shipment = make(this.#random, recorded);
-    if (!this.#isApart(shipment)) this.#deliver(shipment, () => 'forged');
+    // What has come out as it was has only been recorded.
+    const arrival = isSame(shipment, recorded) ? 'replayed' : 'forged';
+    if (!this.#isApart(shipment)) this.#deliver(shipment, () => arrival);
   }
 
   /** Cuts these nodes off from the others. */
@@ -119,6 +122,14 @@ export class Network {
     this.#clock.after(delayMs, () => this.#observer.arrived(shipment, arrival()));
   }
 
+  /** Only IKE has to see to it itself: the kernel tells whoever sends data. */
+  #isTooLarge({ cargo }: Shipment): boolean {
+    if (cargo.kind !== 'datagram') return false;
+    const { ipv4, ipv6 } = this.#plan.pathMtu;
+    const ike = cargo.bytes.length + (cargo.path.localPort === NAT_TRAVERSAL_PORT ? NON_ESP_MARKER_BYTES : 0);
+    return ipFamily(cargo.path.remoteAddress) === 6 ? ike + IPV6_UDP_BYTES > ipv6 : ike + IPV4_UDP_BYTES > ipv4;
+  }
+
   #isApart({ from, to }: Shipment): boolean {
     return this.#apart.has(from) !== this.#apart.has(to);
   }
@@ -133,6 +144,11 @@ export class Network {
     const place = this.#random.below(this.#seen);
     if (place < MAX_RECORDED) this.#recorded[place] = shipment;
   }
+}
+
+function isSame({ cargo: left }: Shipment, { cargo: right }: Shipment): boolean {
+  if (left.kind !== 'datagram' || right.kind !== 'datagram') return false;
+  return left.bytes.length === right.bytes.length && left.bytes.every((byte, index) => byte === right.bytes[index]);
 }
 
 /** A datagram with bits flipped, its end cut off, or something behind its end. */
@@ -158,3 +174,7 @@ export function corruptedBytes(random: RandomStream, bytes: Uint8Array): Uint8Ar
 }
 
 const MAX_RECORDED = 400;
+const NAT_TRAVERSAL_PORT = 4500;
+const NON_ESP_MARKER_BYTES = 4;
+const IPV4_UDP_BYTES = 20 + 8;
+const IPV6_UDP_BYTES = 40 + 8;

@@ -8,6 +8,7 @@ export const FAULT_FAMILIES = [
   'partition',
   'replay',
   'forgery',
+  'flood',
   'kernel',
   'expiry',
   'crash',
@@ -23,6 +24,8 @@ export interface Scenario {
   readonly nodes: number;
   readonly pairs: readonly PairPlan[];
   readonly network: NetworkPlan;
+  /** Half-open IKE SAs from which on every node demands cookies; production's number where left out. */
+  readonly cookieThreshold?: number;
   /** Share of kernel commands that are refused until the calm. */
   readonly kernelRefusals: number;
   /** Milliseconds between two packets of a flow, on average. */
@@ -40,6 +43,8 @@ export interface NetworkPlan {
   readonly loss: number;
   readonly duplicate: number;
   readonly corrupt: number;
+  /** Larger packets never arrive, in the calm neither, and nobody is told. */
+  readonly pathMtu: { readonly ipv4: number; readonly ipv6: number };
 }
 
 /** Two values, the left node's and the right node's. */
@@ -59,6 +64,8 @@ export interface PairPlan {
   /** Words of the ESP proposal. */
   readonly esp: readonly string[];
   readonly children: readonly ChildPlan[];
+  /** Bytes by which identities are longer, as certificates would make IKE_AUTH. */
+  readonly identityBytes: number;
 }
 
 /** A Child SA that both nodes of a pair want. */
@@ -83,6 +90,14 @@ export type Disturbance = { readonly atMs: number } & (
   | { readonly kind: 'replay'; readonly count: number }
   /** This many made-up datagrams, most of them with SPIs that are in use. */
   | { readonly kind: 'forgery'; readonly count: number }
+  /** This many requests of initiators that do not exist, seemingly from one node to another, within a time. */
+  | {
+      readonly kind: 'flood';
+      readonly from: number;
+      readonly to: number;
+      readonly count: number;
+      readonly forMs: number;
+    }
   | {
       readonly kind: 'expire';
       readonly pair: number;

@@ -1,8 +1,10 @@
 import type { DataplaneCommand, DataplaneEvent } from '../dataplane/types.ts';
 import type { Fact } from '../ike/fact.ts';
+import { DEFAULT_LIMITS } from '../ike/limits.ts';
 import type { ConnectionConfig, Path } from '../ike/types.ts';
 import { ExchangeType } from '../wire/registry.ts';
 import { AgreementCheck } from './checks/agreement.ts';
+import { AmplificationCheck } from './checks/amplification.ts';
 import { AuthenticationCheck } from './checks/authentication.ts';
 import { ContinuityCheck } from './checks/continuity.ts';
 import { ConvergenceCheck } from './checks/convergence.ts';
@@ -109,6 +111,7 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
       new ContinuityCheck(this),
       this.#convergence,
       new ResidueCheck(this),
+      new AmplificationCheck(this),
     ];
   }
 
@@ -248,7 +251,9 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
     if (host.kernel.outbound(udpPacketOf(path, bytes)).kind !== 'plain') {
       this.violate('ikePasses', `${host.name}'s policies hold back IKE itself, from port ${path.localPort}`);
     }
-    if (to === undefined) return;
+    for (const check of this.#checks) check.datagramSent?.(host, path, bytes);
+    // Nobody listens at the port of an initiator that does not exist.
+    if (to === undefined || !IKE_PORTS.includes(path.remotePort)) return;
     this.network.send({ from: host.node, to: to.node, cargo: { kind: 'datagram', path, bytes: bytes.slice() } });
   }
 
@@ -318,7 +323,7 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
     if (host.running && host.kernel.inbound(udpPacketOf(path, bytes)).kind !== 'accepted') {
       this.violate('ikePasses', `${host.name}'s policies let no IKE in at port ${packet.localPort}`);
     }
-    for (const check of this.#checks) check.datagramArrived?.(host, bytes);
+    for (const check of this.#checks) check.datagramArrived?.(host, bytes, arrival);
     host.receiveDatagram(packet, bytes);
   }
 
@@ -335,6 +340,7 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
     const host = new Host({
       node,
       seed: this.scenario.seed,
+      cookieThreshold: this.scenario.cookieThreshold ?? DEFAULT_LIMITS.cookieThreshold,
       clock: this.clock,
       observer: this,
       refuses: () => this.phase === 'disturbed' && this.#refusals.chance(this.scenario.kernelRefusals),
@@ -434,6 +440,7 @@ function stretch(changes: number): number {
 /** RFC 7296 §3.1. */
 const EXCHANGE_OFFSET = 18;
 const NOTHING_YET: Selection = { kind: 'plain' };
+const IKE_PORTS: readonly number[] = [500, 4500];
 const LATEST_START_MS = 3_000;
 const TICK_MS = 1_000;
 /** How long settled pairs are watched: replacements of most lifetimes occur in it. */

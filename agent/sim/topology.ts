@@ -34,8 +34,8 @@ export function connectionConfig(pair: PairPlan, pairIndex: number, side: Side, 
     localAddress: nodeAddress(local, pair.family),
     remoteAddress: nodeAddress(remote, pair.family),
     remotePort: 500,
-    localIdentity: fqdn(nodeName(local)),
-    remoteIdentity: fqdn(nodeName(remote)),
+    localIdentity: identity(pair, local),
+    remoteIdentity: identity(pair, remote),
     ...byPreSharedKey(new SecretBytes(new TextEncoder().encode(`secret of pair ${pairIndex}`))),
     proposals: [proposal(['aes256gcm16', 'prfsha384', ...pair.keyExchanges[side]])],
     children: pair.children.map((child, index) => childConfig(pair, child, side, reqidOf(pairIndex, index), stretch)),
@@ -141,7 +141,8 @@ function proposal(words: readonly string[]): ProposalConfig {
   };
 }
 
-function fqdn(name: string): Identity {
+function identity(pair: PairPlan, node: number): Identity {
+  const name = `${nodeName(node)}${'-'.repeat(pair.identityBytes)}`;
   return { idType: IdType.ID_FQDN, data: new TextEncoder().encode(name) };
 }
 

@@ -1,5 +1,6 @@
 import type { InboundFate, OutboundFate, Packet } from '../dataplane/memory/packet.ts';
 import type { Fact } from '../ike/fact.ts';
+import type { Path } from '../ike/types.ts';
 import type { Host } from './host.ts';
 import type { Ledger } from './ledger.ts';
 import type { Arrival } from './network.ts';
@@ -20,6 +21,7 @@ export type Invariant =
   | 'enforcement'
   | 'continuity'
   | 'ikePasses'
+  | 'amplification'
   | 'convergence'
   | 'residue'
   | 'progress'
@@ -64,7 +66,8 @@ export interface Check {
   noted?(host: Host, fact: Fact): void;
   packetSent?(flow: Flow, fate: OutboundFate): void;
   packetArrived?(flow: Flow, arrival: Arrival, packet: Packet, fate: InboundFate): void;
-  datagramArrived?(host: Host, bytes: Uint8Array): void;
+  datagramArrived?(host: Host, bytes: Uint8Array, arrival: Arrival): void;
+  datagramSent?(host: Host, path: Path, bytes: Uint8Array): void;
   /** When everything that belongs to one event has happened. */
   eventEnded?(): void;
   /** About every virtual second. */

@@ -55,6 +55,7 @@ export class ResidueCheck implements Check {
     tooMany('reserved ESP SPIs', status.tables.espSpis, MOST_SAS * peers);
     tooMany('queued requests', status.tables.queuedRequests, MOST_QUEUED * peers);
     tooMany('verifications', status.tables.verifications, 0);
+    tooMany('half-open IKE SAs', status.halfOpen, MOST_HALF_OPEN * peers);
     tooMany('incomplete messages', status.tables.incompleteMessages, 2 * status.tables.ikeSas);
   }
 
@@ -137,6 +138,8 @@ const MOST_IKE_SAS = 8;
 /** Both directions of the Child SAs of as many IKE SAs, two Children each. */
 const MOST_SAS = 40;
 const MOST_QUEUED = 16;
+/** As many as one source may have without a cookie, and some attempts of the true peer with one. */
+const MOST_HALF_OPEN = 8 + 8;
 /** Longer than anything may stay once all pairs are settled: a half-open IKE SA that nobody comes back for lives 30 s. */
 const LEFTOVER_MS = 40_000;
 /** How long the endpoint keeps what it has said last, and a moment. */
