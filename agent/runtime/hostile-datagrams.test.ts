@@ -40,7 +40,17 @@ function hostile(real: readonly Uint8Array[]): fc.Arbitrary<Uint8Array> {
   const behindHeader = fc
     .tuple(message, fc.uint8Array({ maxLength: 400 }))
     .map(([bytes, rest]) => withLength(Uint8Array.from([...bytes.subarray(0, 28), ...rest])));
-  return fc.oneof(cut, flipped, behindHeader, fc.uint8Array({ maxLength: 600 }));
+  const numbers = fc.tuple(fc.nat(300), fc.nat(300));
+  const fragment = fc
+    .tuple(message, numbers, fc.uint8Array({ maxLength: 400 }))
+    .map(([bytes, [number, total], rest]) => {
+      const start = bytes.slice(0, 28);
+      start[16] = 53;
+      const length = 8 + rest.length;
+      const header = [0, 0, length >> 8, length & 255, number >> 8, number & 255, total >> 8, total & 255];
+      return withLength(Uint8Array.from([...start, ...header, ...rest]));
+    });
+  return fc.oneof(cut, flipped, behindHeader, fragment, fc.uint8Array({ maxLength: 600 }));
 }
 
 /** So that random bytes are not all refused for the length in the header. */
