@@ -3,7 +3,7 @@ import { assertNever } from '../result.ts';
 import { needsNewProof, wipeSecrets } from './authentication.ts';
 import { orderPolicies } from './children.ts';
 import { closeIkeSa } from './closing.ts';
-import { attempt, isSatisfied, reauthenticate, scheduleAttempt } from './connecting.ts';
+import { attempt, callOff, isSatisfied, reauthenticate, scheduleAttempt } from './connecting.ts';
 import { type Connection, initiationOf, newConnection, requireReplayWindows, standingIkeSa } from './connection.ts';
 import type { Core } from './core.ts';
 import { deletionOf } from './ending.ts';
@@ -32,7 +32,7 @@ export function onCommand(core: Core, at: Instant, command: Command): void {
       withConnection(core, command.name, (connection) => remove(core, at, connection));
       return;
     case 'initiate':
-      withConnection(core, command.name, (connection) => attempt(core, at, connection));
+      withConnection(core, command.name, (connection) => attempt(core, at, connection, 'now'));
       return;
     case 'reauthenticate':
       withConnection(core, command.name, (connection) => reauthenticateNow(core, at, connection));
@@ -67,26 +67,33 @@ function start(core: Core, at: Instant, connections: readonly ConnectionConfig[]
   for (const config of connections) {
     const connection = newConnection(config);
     inherit(core, connection, leftovers);
-    enter(core, at, connection);
+    enter(core, at, connection, connections.length);
   }
   removeUnwanted(core, snapshot);
 }
 
 function add(core: Core, at: Instant, config: ConnectionConfig): void {
-  enter(core, at, newConnection(config));
+  enter(core, at, newConnection(config), core.connections.size + 1);
 }
 
-function enter(core: Core, at: Instant, connection: Connection): void {
+/** Takes on one of `count` connections. */
+function enter(core: Core, at: Instant, connection: Connection, count: number): void {
   const { name } = connection.config;
   if (core.connections.has(name)) throw new Error(`connection ${name} is there already`);
   core.connections.add(connection);
   orderPolicies(core, connection, 0, 0);
-  begin(core, at, connection);
+  begin(core, at, connection, count);
 }
 
-function begin(core: Core, at: Instant, connection: Connection): void {
+/**
+ * A lonely connection begins at once, those of a mesh one after the other in an order left to chance: all nodes may have
+ * started at the same moment, or have heard of the same new node.
+ */
+function begin(core: Core, at: Instant, connection: Connection, count: number): void {
+  const { startPaceMs, startSpreadMs } = core.context.limits;
+  const spread = Math.min((count - 1) * startPaceMs, startSpreadMs);
   const initiation = initiationOf(connection.config);
-  if (initiation === 'start') connection.nextAttemptAt = at;
+  if (initiation === 'start') connection.nextAttemptAt = at + spread * fraction(core.context.random.jitter);
   else scheduleAttempt(core, at, connection);
   core.schedule(connection);
 }
@@ -120,7 +127,7 @@ function restart(core: Core, at: Instant, old: Connection, config: ConnectionCon
   old.retiring = [];
   core.connections.add(connection);
   orderPolicies(core, connection, 0, 0);
-  begin(core, at, connection);
+  begin(core, at, connection, core.connections.size);
 }
 
 /** What lies in the kernel and what the peer knows do not depend on the configuration. */
@@ -146,8 +153,8 @@ function adjust(core: Core, at: Instant, connection: Connection, config: Connect
   }
   orderPolicies(core, connection, 0, 0);
   if (initiationOf(before) === initiationOf(config)) return;
-  if (connection.replacing === 0) connection.nextAttemptAt = undefined;
-  if (!isSatisfied(connection)) begin(core, at, connection);
+  if (connection.replacing === 0) callOff(core, connection);
+  if (!isSatisfied(connection)) begin(core, at, connection, core.connections.size);
 }
 
 function reauthenticationAt(
@@ -165,7 +172,7 @@ function remove(core: Core, at: Instant, connection: Connection): void {
   core.connections.remove(connection);
   // Nothing that could need it is left: what is not established has been closed.
   wipeSecrets(connection.config);
-  connection.nextAttemptAt = undefined;
+  callOff(core, connection);
   connection.config = { ...connection.config, children: [] };
   orderPolicies(core, connection, 0, 0);
   removeOrphans(core, connection);
@@ -219,7 +226,7 @@ function endAll(core: Core, at: Instant, connection: Connection, reason: CloseRe
     else if (sa.state.kind === 'rekeyed') deleteRekeyed(core, at, sa, sa.state, reason);
     else if (sa.state.kind !== 'deleting') closeIkeSa(core, at, sa, reason);
   }
-  connection.nextAttemptAt = undefined;
+  callOff(core, connection);
   connection.replacing = 0;
 }
 

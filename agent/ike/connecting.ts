@@ -4,22 +4,50 @@ import { type Connection, childrenOf, initiationOf, isConnecting, standingIkeSa 
 import type { Core } from './core.ts';
 import { firstInitRequest } from './exchange/ike-sa-init.ts';
 import { NO_REASSEMBLIES } from './fragment.ts';
+import type { Turn } from './pacing.ts';
 import { enqueue } from './requests.ts';
 import type { IkeSa } from './state.ts';
 import type { Instant, Path } from './types.ts';
 import { fraction, Window } from './window.ts';
 
-/** Begins an IKE SA with the peer, unless one is being set up or everything that is wanted is there. */
-export function attempt(core: Core, at: Instant, connection: Connection): void {
+/**
+ * Begins an IKE SA with the peer as soon as it is its turn, unless one is being set up or everything that is wanted is
+ * there.
+ */
+export function attempt(core: Core, at: Instant, connection: Connection, turn: Turn): void {
   connection.nextAttemptAt = undefined;
-  const { remoteAddress, localAddress, remotePort, name } = connection.config;
-  if (remoteAddress === 'any' || core.connections.get(name) !== connection) return;
-  if (isConnecting(connection) || isSatisfied(connection)) return;
+  if (!lacksIkeSa(core, at, connection)) core.pacing.leave(connection);
+  else if (core.pacing.admits(connection, turn)) initiate(core, at, connection);
+}
+
+/** Whether only a new IKE SA brings what is wanted; for what one that stands can bring it is asked. */
+function lacksIkeSa(core: Core, at: Instant, connection: Connection): boolean {
+  const { name, remoteAddress } = connection.config;
+  if (remoteAddress === 'any' || core.connections.get(name) !== connection) return false;
+  if (isConnecting(connection) || isSatisfied(connection)) return false;
   const standing = standingIkeSa(connection);
-  if (standing !== undefined && connection.replacing === 0) {
-    askForMissing(core, at, connection, standing);
-    return;
+  if (standing === undefined || connection.replacing !== 0) return true;
+  askForMissing(core, at, connection, standing);
+  return false;
+}
+
+/** No IKE SA is to be begun by ourselves for now. */
+export function callOff(core: Core, connection: Connection): void {
+  connection.nextAttemptAt = undefined;
+  core.pacing.leave(connection);
+}
+
+/** Calls those that waited for their turn and have it now. */
+export function callWaiting(core: Core, at: Instant): void {
+  for (let next = core.pacing.next(); next !== undefined; next = core.pacing.next()) {
+    next.nextAttemptAt = at;
+    core.schedule(next);
   }
+}
+
+function initiate(core: Core, at: Instant, connection: Connection): void {
+  const { remoteAddress, localAddress, remotePort, name } = connection.config;
+  if (remoteAddress === 'any') return;
   const path: Path = { localAddress, localPort: IKE_PORT, remoteAddress, remotePort };
   const localSpi = core.drawIkeSpi();
   const state = firstInitRequest(core, connection, localSpi, path);
@@ -106,7 +134,8 @@ export function scheduleAttempt(core: Core, at: Instant, connection: Connection)
   // Traffic that goes by orphans asks for nothing, and they will expire.
   if (initiation === 'onDemand' && connection.orphans.length === 0) return;
   if (core.connections.get(name) !== connection) return;
-  if (connection.nextAttemptAt !== undefined || isConnecting(connection) || isSatisfied(connection)) return;
+  if (connection.nextAttemptAt !== undefined || core.pacing.isWaiting(connection)) return;
+  if (isConnecting(connection) || isSatisfied(connection)) return;
   const backoff = backoffMs(core, connection);
   const wait = initiation === 'takeover' ? core.context.limits.takeoverMs : 0;
   connection.nextAttemptAt = at + Math.max(wait, backoff);

@@ -11,6 +11,7 @@ import type { DropReason, Fact } from './fact.ts';
 import { ReassemblyRoom } from './fragment.ts';
 import { HalfOpen } from './half-open.ts';
 import type { HandledRequest } from './outcome.ts';
+import { Pacing } from './pacing.ts';
 import type { PolicyIndexes } from './policies.ts';
 import type { RefusedCommands } from './refused-commands.ts';
 import type { IkeSa } from './state.ts';
@@ -43,6 +44,8 @@ export class Core {
   readonly espSpis = new Set<number>();
   /** IKE SAs that wait for a verifier, by job. */
   readonly jobs = new Map<number, IkeSa>();
+  /** How many exchanges of ours are under way, and who waits to begin. */
+  readonly pacing: Pacing;
   readonly connectionTimers = new Timers<Connection>();
   readonly ikeSaTimers = new Timers<IkeSa>();
   readonly policyIndexes: PolicyIndexes;
@@ -65,6 +68,7 @@ export class Core {
     if (prf === undefined) throw new Error('a crypto provider without HMAC-SHA2-256');
     this.cookies = new Cookies(prf, random.keys, limits.cookieSecretMs);
     this.halfOpen = new HalfOpen(limits);
+    this.pacing = new Pacing(limits.attemptsUnderWay);
     this.errorReplies = new ErrorReplies(limits);
     this.strangersRoom = new ReassemblyRoom(limits.strangersFragments);
     this.peersRoom = new ReassemblyRoom(limits.peersFragments);

@@ -86,7 +86,9 @@ export function onIkeSaDeadline(core: Core, at: Instant, sa: IkeSa): void {
 export function onConnectionDeadline(core: Core, at: Instant, connection: Connection): void {
   if (connection.switchCheckAt !== undefined && connection.switchCheckAt <= at) askForCounters(core, at, connection);
   removeRetired(core, at, connection);
-  if (connection.nextAttemptAt !== undefined && connection.nextAttemptAt <= at) attempt(core, at, connection);
+  if (connection.nextAttemptAt !== undefined && connection.nextAttemptAt <= at) {
+    attempt(core, at, connection, 'inLine');
+  }
 }
 
 /**

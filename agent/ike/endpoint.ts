@@ -4,6 +4,7 @@ import { decodeMessageBody } from '../wire/message.ts';
 import { ExchangeType } from '../wire/registry.ts';
 import { onCommand } from './commands.ts';
 import { commit } from './commit.ts';
+import { callWaiting } from './connecting.ts';
 import { Core } from './core.ts';
 import { ikeSaDeadline, onConnectionDeadline, onIkeSaDeadline } from './deadlines.ts';
 import { answerAuthRequest, authenticationFailed, finishAuth } from './exchange/ike-auth.ts';
@@ -53,6 +54,7 @@ class IkeEndpoint implements Endpoint {
         assertNever(event);
     }
     rearm(core);
+    callWaiting(core, at);
     return core.takeActions();
   }
 
@@ -91,6 +93,7 @@ function earliest(left: Instant | undefined, right: Instant | undefined): Instan
 /** Sets the timers of the IKE SAs that this event may have changed; one that has been forgotten needs none. */
 function rearm(core: Core): void {
   for (const sa of core.takeTouched()) {
+    core.pacing.note(sa);
     if (core.ikeSas.get(sa.localSpi) === sa) core.ikeSaTimers.set(sa, ikeSaDeadline(sa, core.context.limits));
   }
 }

@@ -83,7 +83,7 @@ function onAcquire(core: Core, at: Instant, reqid: number): void {
   if (initiation === 'takeover') scheduleAttempt(core, at, connection);
   const waiting = connection.nextAttemptAt !== undefined && connection.failures > 0;
   const begins = initiation === 'start' || initiation === 'onDemand';
-  if (begins && !waiting && !isSatisfied(connection)) attempt(core, at, connection);
+  if (begins && !waiting && !isSatisfied(connection)) attempt(core, at, connection, 'first');
 }
 
 /** What the runtime tells about a command that the kernel refused. */

@@ -84,6 +84,11 @@ export interface Limits {
    */
   readonly reauthenticationPaceMs: number;
   readonly reauthenticationSpreadMs: number;
+  /** IKE SAs that we begin at a time. A peer that has had to be asked twice does not count. */
+  readonly attemptsUnderWay: number;
+  /** Peers of a start are called one in so many milliseconds on average, and all of them within the latter. */
+  readonly startPaceMs: number;
+  readonly startSpreadMs: number;
   /** How long the side that should not initiate waits for the one that should. */
   readonly takeoverMs: number;
   /**
@@ -177,6 +182,10 @@ export const DEFAULT_LIMITS: Limits = {
   // A handshake costs both ends about a millisecond: a twentieth of a core.
   reauthenticationPaceMs: 20,
   reauthenticationSpreadMs: 60_000,
+  // Their keys and signatures take a core some 20 ms, the longest that anything else has to wait behind them.
+  attemptsUnderWay: 32,
+  startPaceMs: 1,
+  startSpreadMs: 5_000,
   takeoverMs: 10_000,
   duplicateDelayMs: 2_000,
   duplicateGraceMs: 10_000,

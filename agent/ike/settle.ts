@@ -3,7 +3,15 @@ import { compareBytes } from './byte-order.ts';
 import type { ChildSa } from './child-sa.ts';
 import { orderPolicies, sendOn } from './children.ts';
 import { closeIkeSa } from './closing.ts';
-import { askForMissing, awaitsProof, backoffMs, isSatisfied, lacksChildren, scheduleAttempt } from './connecting.ts';
+import {
+  askForMissing,
+  awaitsProof,
+  backoffMs,
+  callOff,
+  isSatisfied,
+  lacksChildren,
+  scheduleAttempt,
+} from './connecting.ts';
 import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
 import { deletionOf, isSilent } from './ending.ts';
@@ -47,7 +55,7 @@ export function settleNew(core: Core, at: Instant, connection: Connection, sa: I
   const { limits } = core.context;
   if (!connection.contacted) connection.firstIkeSa = sa.number;
   connection.contacted = true;
-  connection.nextAttemptAt = undefined;
+  callOff(core, connection);
   abandonOwnAttempt(core, at, connection, sa);
   let settleAt = at;
   for (const other of connection.ikeSas) {

@@ -2,7 +2,7 @@ import type { Selector } from '../dataplane/types.ts';
 import type { IpAddress } from '../wire/ip-address.ts';
 import type { TrafficSelector } from '../wire/payloads/ts.ts';
 import type { Limits } from './limits.ts';
-import { isWithin, narrow, outboundSelectors, trafficSelectors } from './selector.ts';
+import { isWithin, narrow, outboundSelectors, selectorText, trafficSelectors } from './selector.ts';
 import type { ChildConfig } from './types.ts';
 
 /** What a Child SA is for. */
@@ -49,6 +49,11 @@ export function grantedPart(
   limits: Limits,
 ): Traffic {
   return liesWithin(asked, grantedLocal, grantedRemote) ? asked : trafficOf(grantedLocal, grantedRemote, limits);
+}
+
+/** `10.1.0.0/16[tcp/443] to 10.2.0.0/16` */
+export function trafficText({ localSelectors, remoteSelectors }: Traffic): string {
+  return `${localSelectors.map(selectorText).join(' ')} to ${remoteSelectors.map(selectorText).join(' ')}`;
 }
 
 function trafficOf(

@@ -1,5 +1,6 @@
 import type { DataplaneCommand, DataplaneEvent } from '../dataplane/types.ts';
 import type { Fact } from '../ike/fact.ts';
+import { trafficText } from '../ike/traffic.ts';
 import { decodeHeader } from '../wire/header.ts';
 import { nameOf } from '../wire/name-of.ts';
 
@@ -135,7 +136,7 @@ function eventText(event: DataplaneEvent): string {
 
 function factText(fact: Fact): string {
   const { kind, ...rest } = fact;
-  return `${kind} ${JSON.stringify(rest)}`;
+  return `${kind} ${JSON.stringify(rest, (key, value) => (key === 'traffic' ? trafficText(value) : value))}`;
 }
 
 function selectorText(selector: Extract<DataplaneCommand, { kind: 'deletePolicy' }>['key']['selector']): string {

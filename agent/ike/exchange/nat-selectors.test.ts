@@ -102,7 +102,7 @@ describe('two clients behind one NAT', () => {
         ...client(number),
         children: children(number).map(reqid),
       });
-      pair.settle();
+      pair.advance(1);
     }
     return pair;
   }

@@ -1,5 +1,5 @@
 import type { CloseReason, CredentialKind, Fact } from '../../ike/fact.ts';
-import { selectorText } from '../../ike/selector.ts';
+import { trafficText } from '../../ike/traffic.ts';
 import type { Path } from '../../ike/types.ts';
 import { timeText } from '../../pki/utc-time.ts';
 import type { Clock, Observer } from '../../ports.ts';
@@ -116,8 +116,7 @@ export class LogObserver implements Observer {
       return;
     }
     const { suite, reqid } = fact;
-    const [local, remote] = [fact.traffic.localSelectors, fact.traffic.remoteSelectors];
-    const traffic = `${local.map(selectorText).join(' ')} to ${remote.map(selectorText).join(' ')}`;
+    const traffic = trafficText(fact.traffic);
     this.#log.info({ ...pairs, suite, reqid, traffic }, 'Child SA established');
   }
 
