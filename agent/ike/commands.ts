@@ -17,6 +17,7 @@ import { removeOrphans, retiringAnyway, takePinned } from './retirement.ts';
 import type { Established, IkeSa } from './state.ts';
 import { deleteRekeyed } from './succession.ts';
 import type { ChildConfig, Command, ConnectionConfig, Instant } from './types.ts';
+import { isReplaced } from './under-way.ts';
 import { fraction } from './window.ts';
 
 /** Carries out an order of the runtime. An unknown name is no failure: the connection is gone as it was to be. */
@@ -201,7 +202,9 @@ function rekeyStanding(core: Core, at: Instant, connection: Connection): void {
 function rekeyChild(core: Core, at: Instant, connection: Connection, name: string): void {
   for (const sa of connection.ikeSas) {
     if (sa.state.kind !== 'established') continue;
-    for (const child of sa.state.children) if (child.config.name === name) rekeySoon(core, at, sa, child);
+    const { children } = sa.state;
+    const inUse = children.filter((child) => child.config.name === name && child.usage === 'current');
+    for (const child of inUse) if (!isReplaced(children, child)) rekeySoon(core, at, sa, child);
   }
 }
 

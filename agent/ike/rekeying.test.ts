@@ -206,6 +206,25 @@ describe('the rekey of a Child SA', () => {
     expectOneChild(pair);
   });
 
+  it('moves the peer to the pair that it has granted, although a newer one in a new IKE SA waits for its answer', () => {
+    const pair = standing();
+    expire(pair, pair.left);
+    pair.fire();
+    pair.deliver();
+    pair.deliver();
+    pair.fire();
+    const deletion = present(pair.wire.shift());
+    pair.command(pair.left, { kind: 'reauthenticate', name: 'right' });
+    pair.fire();
+    for (let message = 0; message < 3; message += 1) pair.deliver();
+    // The IKE_AUTH response, which grants a pair in a new IKE SA, is under way yet.
+    expect(pair.wire).toHaveLength(1);
+    pair.deliverCopy(deletion);
+    expect(pair.packet(pair.right)).toBe('encrypted');
+    pair.settle().advance(20_000);
+    expectOneChild(pair);
+  });
+
   it('that nobody asked the peer to delete is deleted by us when the peer does not', () => {
     const peer = waiting().establish();
     const { pair, subject } = peer;

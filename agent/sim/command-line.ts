@@ -12,7 +12,11 @@ export interface Arguments {
   readonly json: boolean;
   readonly verbose: boolean;
   readonly shrink: boolean;
+  /** Datagrams to lose in each order of what two sides do at the same time; undefined: seeds are run. */
+  readonly interleavings: number | undefined;
 }
+
+type Options = Omit<Arguments, 'interleavings'> & { readonly interleavings?: number | true };
 
 /** Reads the command line; prints what is wrong with it and ends the process with 2 where something is. */
 export function readArguments(argv: readonly string[]): Arguments {
@@ -26,10 +30,12 @@ export function readArguments(argv: readonly string[]): Arguments {
     .option('--faults <families>', `faults to inject: all, none, or some of ${FAULT_FAMILIES.join(',')}`, families, ALL)
     .option('--json', 'print one JSON object for each failed seed and one for the sum', false)
     .option('--verbose', 'print every event as it happens', false)
+    .option('--interleavings [losses]', 'all that two sides may do at once, in every order, instead of seeds', natural)
     .option('--shrink', 'look for a smaller scenario that fails in the same way', false)
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
-  const options = command.parse([...argv], { from: 'user' }).opts<Arguments>();
-  return { ...options, nodes: options.nodes };
+  const options = command.parse([...argv], { from: 'user' }).opts<Options>();
+  const { interleavings } = options;
+  return { ...options, nodes: options.nodes, interleavings: interleavings === true ? 0 : interleavings };
 }
 
 /** The command that runs one seed again, with everything that is told about it. */

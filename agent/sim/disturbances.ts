@@ -121,5 +121,7 @@ function order(world: Disturbable, disturbance: Extract<Disturbance, { kind: 'or
   if (disturbance.order.startsWith('terminate')) world.ordered(disturbance.pair);
   const child = plan.children[0]?.name ?? '';
   const { order: kind } = disturbance;
-  world.hostOf(node).command(kind === 'terminateChild' ? { kind, name, child } : { kind, name });
+  world
+    .hostOf(node)
+    .command(kind === 'terminateChild' || kind === 'rekeyChild' ? { kind, name, child } : { kind, name });
 }

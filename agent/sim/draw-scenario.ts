@@ -1,6 +1,6 @@
 import type { IpsecMode, SaLifetime } from '../dataplane/types.ts';
 import { RandomStream } from './random-stream.ts';
-import type { Both, ChildPlan, Disturbance, FaultFamily, NetworkPlan, PairPlan, Scenario } from './scenario.ts';
+import type { Both, ChildPlan, Disturbance, FaultFamily, NetworkPlan, Order, PairPlan, Scenario } from './scenario.ts';
 
 /** The scenario of a seed. `nodes` fixes how many there are; families that are not in `faults` do not occur. */
 export function drawScenario(seed: number, nodes: number | undefined, faults: ReadonlySet<FaultFamily>): Scenario {
@@ -176,7 +176,7 @@ const DRAWN_FAMILIES: readonly (readonly [FaultFamily, (drawing: Drawing) => Dis
   [
     'orders',
     ({ random, atMs, pair, side }) => {
-      const order = random.pick(['terminate', 'terminateChild', 'checkLiveness', 'initiate'] as const);
+      const order = random.pick(ORDERS);
       return { kind: 'order', atMs, pair, side, order };
     },
   ],
@@ -203,6 +203,16 @@ const PATH_MTUS: readonly [NetworkPlan['pathMtu'], ...NetworkPlan['pathMtu'][]] 
   ANY_SIZE,
   { ipv4: 1_280, ipv6: 1_280 },
   { ipv4: 576, ipv6: 1_280 },
+];
+
+const ORDERS: readonly [Order, ...Order[]] = [
+  'terminate',
+  'terminateChild',
+  'checkLiveness',
+  'initiate',
+  'rekey',
+  'rekeyChild',
+  'reauthenticate',
 ];
 
 const INITIATIONS: readonly [PairPlan['initiation'], ...PairPlan['initiation'][]] = [

@@ -81,6 +81,16 @@ export interface ChildPlan {
   readonly lifetime: Both<SaLifetime>;
 }
 
+/** What a node's agent may be told to do with a connection, or with its first Child. */
+export type Order =
+  | 'terminate'
+  | 'terminateChild'
+  | 'checkLiveness'
+  | 'initiate'
+  | 'rekey'
+  | 'rekeyChild'
+  | 'reauthenticate';
+
 /** Something that happens to a node, a pair or the network at a time, in milliseconds from the start. */
 export type Disturbance = { readonly atMs: number } & (
   | { readonly kind: 'crash'; readonly node: number; readonly downMs: number }
@@ -110,7 +120,7 @@ export type Disturbance = { readonly atMs: number } & (
       readonly kind: 'order';
       readonly pair: number;
       readonly side: 0 | 1;
-      readonly order: 'terminate' | 'terminateChild' | 'checkLiveness' | 'initiate';
+      readonly order: Order;
     }
   /** The connection is taken out of one node's configuration and comes back later. */
   | { readonly kind: 'remove'; readonly pair: number; readonly side: 0 | 1; readonly forMs: number }

@@ -64,8 +64,15 @@ module.exports = {
     {
       name: 'nobody-imports-tests-or-tools',
       severity: 'error',
-      from: { path: '^(agent|operator)/', pathNot: TESTS },
+      from: { path: '^(agent|operator)/', pathNot: TESTS + '|^agent/sim/' },
       to: { path: '^(hack|e2e)/|' + TESTS },
+    },
+    {
+      name: 'the-simulator-imports-no-tests',
+      comment: 'What tests are made with it may have: it is none of the product itself.',
+      severity: 'error',
+      from: { path: '^agent/sim/', pathNot: TESTS },
+      to: { path: '^(hack|e2e)/|[.]test[.]ts$' },
     },
     {
       name: 'no-dev-packages-in-production',

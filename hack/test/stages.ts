@@ -26,13 +26,15 @@ export async function runUnit(): Promise<Counts> {
 
 /**
  * Many endpoints whose SAs are replaced all the time: a thousand seeds in which nothing goes wrong, a hundred with a
- * network that loses, duplicates and reorders; two tests. `npm run sim` adds crashes, refusing kernels and the rest.
+ * network that loses, duplicates and reorders, and all that two of them may do at the same time in every order; three
+ * tests. `npm run sim` adds crashes, refusing kernels and the rest.
  */
 export async function runSimulation(): Promise<Counts> {
   heading('simulation');
   const codes = [
     await run('node', ['agent/sim/main.ts', '--seeds', '1000', '--faults', 'none']),
     await run('node', ['agent/sim/main.ts', '--seeds', '100', '--faults', 'network']),
+    await run('node', ['agent/sim/main.ts', '--interleavings']),
   ];
   const failed = codes.filter((code) => code !== 0).length;
   return { passed: codes.length - failed, failed, skipped: 0 };

@@ -152,6 +152,8 @@ export interface PairOptions {
   readonly limits?: Partial<Limits>;
   /** Of the left and the right side; IPv4 where not given. */
   readonly addresses?: readonly [left: string, right: string];
+  /** What their random numbers follow from. */
+  readonly seeds?: readonly [left: number, right: number];
 }
 
 /** Two endpoints with a kernel each, a wire between them on which each datagram waits to be delivered, and a clock. */
@@ -170,8 +172,9 @@ export class Pair {
   constructor(options: PairOptions = {}) {
     this.#options = options;
     const [left, right] = options.addresses ?? ['192.0.2.1', '192.0.2.2'];
-    this.left = this.#side('left', left, 11);
-    this.right = this.#side('right', right, 22);
+    const [leftSeed, rightSeed] = options.seeds ?? [11, 22];
+    this.left = this.#side('left', left, leftSeed);
+    this.right = this.#side('right', right, rightSeed);
   }
 
   /** Gives both sides the matching connection; `changes` apply to one side each. */
