@@ -2,7 +2,7 @@ import type { DataplaneEvent, SaId } from '../dataplane/types.ts';
 import { type ChildSa, childSa, saSpecs } from './child-sa.ts';
 import { type Connection, childrenOf, mayReceive, type OrphanSa } from './connection.ts';
 import type { Core } from './core.ts';
-import { isAboutToEnd, isSilent, isToBeDeleted } from './ending.ts';
+import { isAboutToEnd, isToBeDeleted } from './ending.ts';
 import type { CloseReason } from './fact.ts';
 import { followUpLater } from './follow-up.ts';
 import type { NewPair } from './outcome.ts';
@@ -26,8 +26,8 @@ interface Installation extends NewPair {
 }
 
 /**
- * Installs a Child SA: as responder inbound SA, response, outbound SA; as initiator inbound, outbound; then policies.
- * A responder that still has an older pair goes on sending on it until the initiator is known to have its new inbound
+ * Installs a Child SA: inbound SA, outbound SA, as responder the response, which so promises nothing that the kernel does
+ * not hold, then policies. A responder that still has an older pair goes on sending on it until the initiator is known to have its new inbound
  * SA: it deletes the older pair, sends a packet on the new one, or a further request on its IKE SA.
  */
 export function installChild(
@@ -48,10 +48,10 @@ export function installChild(
   const child = childSa(at, agreement, path, { udpEncapsulation, lifetime, usage, settledBy, rekeys });
   const { inbound, outbound } = saSpecs(child, keys, path);
   core.command({ kind: 'addSa', sa: inbound }, connection, sa.number, child.inboundSpi);
-  if (reply !== undefined) core.transmit(reply.path, reply.datagrams);
   core.command({ kind: 'addSa', sa: outbound }, connection, sa.number, child.inboundSpi);
+  if (reply !== undefined) core.transmit(reply.path, reply.datagrams);
   setChildren(sa, (children) => [...children, child]);
-  if (usage === 'current') makeCurrent(core, at, sa, connection, child, child.inboundSpi);
+  if (usage === 'current') makeCurrent(core, at, connection, child);
   if (awaitsPackets(connection, child)) {
     connection.switchCheckAt ??= at + core.context.limits.switchCheckMs;
     core.schedule(connection);
@@ -138,8 +138,7 @@ function settleChild(core: Core, at: Instant, connection: Connection, sa: IkeSa,
   setChildren(sa, (children) => children.map((each) => (each === child ? { ...child, settled: true } : each)));
   // One that had been superseded takes the place of an orphan all the same.
   const waits = child.usage === 'deferred' || !hasCurrent(connection, child.config.name);
-  // A kernel that refuses to move the policies now is asked again: the peer counts on the pair.
-  if (waits) makeCurrent(core, at, sa, connection, child, 0);
+  if (waits) makeCurrent(core, at, connection, child);
   followUpLater(core, at, sa, [], false);
   retireOrphans(core, at, connection, child.config.reqid, child.installedAt);
   hastenForgotten(core, at, connection);
@@ -154,20 +153,10 @@ function hastenForgotten(core: Core, at: Instant, connection: Connection): void 
   }
 }
 
-/**
- * Sends on `child` from here on; older pairs of the same Child are received on only. With its inbound SPI as `childSpi`
- * it is given up where the kernel refuses that.
- */
-function makeCurrent(
-  core: Core,
-  at: Instant,
-  sa: IkeSa,
-  connection: Connection,
-  child: ChildSa,
-  childSpi: number,
-): void {
+/** Sends on `child` from here on; older pairs of the same Child are received on only. */
+function makeCurrent(core: Core, at: Instant, connection: Connection, child: ChildSa): void {
   markCurrent(core, at, connection, child);
-  orderPolicies(core, connection, sa.number, childSpi);
+  orderPolicies(core, connection);
 }
 
 /**
@@ -193,7 +182,7 @@ export function removeChildren(
     reason === 'peerDead' && sa.state.peerIsAgent ? removed.flatMap((child) => orphansOf(connection, child)) : [];
   connection.orphans.push(...kept);
   ensureCurrent(core, at, connection, removed);
-  orderPolicies(core, connection, sa.number, 0);
+  orderPolicies(core, connection);
   for (const child of removed) {
     const inbound = { destination: child.localAddress, spi: child.inboundSpi };
     const outbound = { destination: child.remoteAddress, spi: child.outboundSpi };
@@ -230,8 +219,11 @@ export function removeAllChildren(
   removeChildren(core, at, sa, connection, spis, reason);
 }
 
-/** Brings the kernel's policies to what the connection needs now. */
-export function orderPolicies(core: Core, connection: Connection, ikeSa: number, childSpi: number): void {
+/**
+ * Brings the kernel's policies to what the connection needs now. What it refuses is ordered again, and no Child SA given
+ * up for it: the peer counts on it.
+ */
+export function orderPolicies(core: Core, connection: Connection): void {
   const commands = policyCommands(
     connection.config,
     childrenOf(connection),
@@ -242,7 +234,7 @@ export function orderPolicies(core: Core, connection: Connection, ikeSa: number,
     orphanPins(connection),
   );
   connection.policiesUncertain = false;
-  for (const command of commands) core.command(command, connection, ikeSa, childSpi);
+  for (const command of commands) core.command(command, connection, 0, 0);
 }
 
 /** Whether packets on a pair would tell something that is not known yet and wanted. */
@@ -278,7 +270,7 @@ export function ensureCurrent(core: Core, at: Instant, connection: Connection, e
     const current = children.find(({ usage }) => usage === 'current');
     const stays = current !== undefined && !isLeaving(connection, current);
     if (stays || children.some(({ config }) => pins.has(config.reqid))) continue;
-    const candidates = children.filter((child) => !isDoubtful(connection, child));
+    const candidates = children.filter((child) => !isForgotten(connection, child));
     const lasting = candidates.filter((child) => !isLeaving(connection, child));
     const next = preferred(lasting, ended) ?? current ?? preferred(candidates, ended);
     if (next !== undefined) markCurrent(core, at, connection, next);
@@ -293,14 +285,10 @@ function preferred(candidates: readonly ChildSa[], ended: readonly ChildSa[]): C
   return successor ?? candidates.findLast(({ usage }) => usage === 'deferred') ?? candidates.at(-1);
 }
 
-/**
- * Whether the peer says that it knows nothing of the IKE SA of a pair, or the pair has been superseded and nothing is
- * heard on its IKE SA: the peer may have given up both.
- */
-function isDoubtful(connection: Connection, child: ChildSa): boolean {
+/** Whether the pair is of an IKE SA that the peer says it knows nothing of. */
+function isForgotten(connection: Connection, child: ChildSa): boolean {
   const owner = ownerOf(connection, child);
-  if (owner?.state.kind !== 'established' || owner.state.endsAt !== undefined) return true;
-  return child.usage === 'superseded' && isSilent(owner);
+  return owner?.state.kind === 'established' && owner.state.endsAt !== undefined;
 }
 
 /** Whether a request that deletes the pair waits to be sent. */
@@ -318,14 +306,14 @@ export function sendOn(core: Core, at: Instant, connection: Connection, winner: 
   if (winner.state.kind !== 'established' || loser.state.kind !== 'established') return;
   for (const ending of loser.state.children) {
     const successor = winner.state.children.find((child) => isSameChild(child, ending.config.name));
-    if (ending.usage === 'current' && successor !== undefined) makeCurrent(core, at, winner, connection, successor, 0);
+    if (ending.usage === 'current' && successor !== undefined) makeCurrent(core, at, connection, successor);
   }
 }
 
 /** Pairs that are to be deleted are received on, but not sent on where there is any other. */
-export function sendOnOthers(core: Core, at: Instant, sa: IkeSa, connection: Connection): void {
+export function sendOnOthers(core: Core, at: Instant, connection: Connection): void {
   ensureCurrent(core, at, connection);
-  orderPolicies(core, connection, sa.number, 0);
+  orderPolicies(core, connection);
 }
 
 /** Whether what a request is to end is all that is left: a pair that is sent on, or the last IKE SA. */

@@ -82,7 +82,7 @@ function enter(core: Core, at: Instant, connection: Connection, count: number): 
   const { name } = connection.config;
   if (core.connections.has(name)) throw new Error(`connection ${name} is there already`);
   core.connections.add(connection);
-  orderPolicies(core, connection, 0, 0);
+  orderPolicies(core, connection);
   begin(core, at, connection, count);
 }
 
@@ -127,7 +127,7 @@ function restart(core: Core, at: Instant, old: Connection, config: ConnectionCon
   const connection: Connection = { ...newConnection(config), ...inheritance(old), retiring };
   old.retiring = [];
   core.connections.add(connection);
-  orderPolicies(core, connection, 0, 0);
+  orderPolicies(core, connection);
   begin(core, at, connection, core.connections.size);
 }
 
@@ -152,7 +152,7 @@ function adjust(core: Core, at: Instant, connection: Connection, config: Connect
     });
     sa.state = { ...sa.state, children, rekeyAt, reauthenticateAt };
   }
-  orderPolicies(core, connection, 0, 0);
+  orderPolicies(core, connection);
   if (initiationOf(before) === initiationOf(config)) return;
   if (connection.replacing === 0) callOff(core, connection);
   if (!isSatisfied(connection)) begin(core, at, connection, core.connections.size);
@@ -175,7 +175,7 @@ function remove(core: Core, at: Instant, connection: Connection): void {
   wipeSecrets(connection.config);
   callOff(core, connection);
   connection.config = { ...connection.config, children: [] };
-  orderPolicies(core, connection, 0, 0);
+  orderPolicies(core, connection);
   removeOrphans(core, connection);
   core.schedule(connection);
 }
@@ -219,7 +219,7 @@ function terminate(core: Core, at: Instant, connection: Connection): void {
 function leaveOrphans(core: Core, connection: Connection, children: readonly ChildConfig[]): void {
   const left = takePinned(connection, new Set(children.map(({ reqid }) => reqid)));
   if (left.length === 0) return;
-  orderPolicies(core, connection, 0, 0);
+  orderPolicies(core, connection);
   for (const { id } of left) core.command({ kind: 'deleteSa', id }, connection, 0, 0);
 }
 

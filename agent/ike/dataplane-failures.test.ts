@@ -31,8 +31,8 @@ function isWhole(pair: Pair): boolean {
 }
 
 describe('a kernel that refuses', () => {
-  /** As many commands as bringing up the Child SA takes: two SAs, and the pin of the out policy. */
-  const positions = [0, 1, 2];
+  /** The two SAs that bringing up a Child takes; the third command is the pin of the out policy. */
+  const positions = [0, 1];
 
   it.each(positions)(
     'the initiator command %i: nothing half-installed stays, the peer is told, and it comes up later',
@@ -72,7 +72,22 @@ describe('a kernel that refuses', () => {
     },
   );
 
-  it('the response that grants a Child SA never leaves before the inbound SA is in', () => {
+  it.each(['left', 'right'] as const)(
+    'the pin at the %s keeps the Child SA, which the other side counts on, and gets it later',
+    (name) => {
+      const pair = new Pair().configure();
+      pair.fire();
+      for (let message = 0; message < 2; message += 1) pair.deliver();
+      refuseNth(pair[name], 2);
+      pair.settle();
+      expect(pair[name].facts).toContainEqual(expect.objectContaining({ kind: 'dataplaneFailed' }));
+      expect(pair.packet(pair.other(pair[name]))).toBe('encrypted');
+      expect(pair.advance(1_500).encrypts()).toBe(true);
+      expect(pair[name].facts.filter(({ kind }) => kind === 'childSaEstablished')).toHaveLength(1);
+    },
+  );
+
+  it('the response that grants a Child SA never leaves before both SAs are in', () => {
     const peer = waiting();
     refuseAll(peer.subject, isAdd);
     const answer = peer.authenticate();
@@ -92,14 +107,15 @@ describe('a kernel that refuses', () => {
     expect(peer.take()).toEqual(answer);
   });
 
-  it('once the grant has left, the peer is told by a Delete, never by a second response', () => {
+  it('an outbound SA that is refused is not granted either, and the inbound one taken out again', () => {
     const peer = waiting();
-    refuseAll(peer.subject, (command) => isAdd(command) && command.kind === 'addSa' && command.sa.direction === 'out');
-    peer.send(peer.begin());
-    const granted = peer.open(peer.take());
-    expect(granted.some((payload) => payload.kind === 'sa')).toBe(true);
-    expect(peer.open(peer.take()).map((payload) => payload.kind)).toEqual(['delete']);
-    expect(peer.pair.outbound(peer.subject)).toEqual([]);
+    refuseAll(peer.subject, (command) => command.kind === 'addSa' && command.sa.direction === 'out');
+    const answer = peer.authenticate();
+    expect(notifyTypes(answer)).toContain(NotifyType.TEMPORARY_FAILURE);
+    expect(answer.some((payload) => payload.kind === 'sa')).toBe(false);
+    expect(peer.waiting).toBe(0);
+    peer.pair.advanceLosing(6_000);
+    expect(peer.pair.sas(peer.subject)).toEqual([]);
   });
 
   it('the initiator asks again ever more rarely while the kernel goes on refusing', () => {

@@ -13,11 +13,6 @@ export function deletionOf({ inboundSpi, outboundSpi }: ChildSa, reason: CloseRe
   return { kind: 'deleteChild', inboundSpi, outboundSpi, reason };
 }
 
-/** Whether a request has had to be repeated: the peer may not know that IKE SA any more. */
-export function isSilent({ window }: IkeSa): boolean {
-  return window.pending !== undefined && window.pending.attempt > 0;
-}
-
 /** Whether the IKE SA ends as soon as an open request has been answered: it takes on nothing new. */
 export function isAboutToEnd(sa: IkeSa): boolean {
   return sa.queue.some(isEnding);

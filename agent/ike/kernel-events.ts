@@ -68,7 +68,7 @@ function forget(core: Core, at: Instant, { id, reqid }: Extract<DataplaneEvent, 
   for (const connection of owner === undefined ? core.connections.values() : [owner]) {
     if (!forgetExpired(core, connection, id)) continue;
     ensureCurrent(core, at, connection);
-    orderPolicies(core, connection, 0, 0);
+    orderPolicies(core, connection);
   }
 }
 
@@ -98,7 +98,7 @@ export function onDataplaneFailed(core: Core, at: Instant, failure: DataplaneFai
   const { command, owner, error, dropped } = failure;
   const connection = core.connections.get(owner.connection);
   core.report({ kind: 'dataplaneFailed', connection: owner.connection, error });
-  const fatal = owner.childSpi !== 0 && (command.kind === 'addSa' || command.kind === 'putPolicy');
+  const fatal = command.kind === 'addSa';
   if (connection !== undefined && (fatal || command.kind === 'putPolicy')) connection.policiesUncertain = true;
   rememberRefused(core, at, command, error);
   for (const action of dropped) {

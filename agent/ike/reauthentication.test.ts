@@ -39,7 +39,7 @@ describe('reauthentication', () => {
     ]);
   });
 
-  it('the responder answers when its inbound SA is in, and sends on the new pair only when it knows that the initiator has it', () => {
+  it('the responder answers when its SAs are in, and sends on the new pair only when it knows that the initiator has it', () => {
     const { pair, replace } = standing();
     const words: string[] = [];
     recordActions(pair, pair.right, words);
@@ -48,8 +48,8 @@ describe('reauthentication', () => {
     expect(words).toEqual([
       'response 34',
       'add in',
-      'response 35',
       'add out',
+      'response 35',
       'response 37',
       'pin out new',
       'delete out',

@@ -37,7 +37,7 @@ export function retryRefused(core: Core, at: Instant): void {
   core.refused.deletions = [];
   const wanted = new Set<string>();
   for (const connection of core.connections.values()) {
-    if (connection.policiesUncertain) orderPolicies(core, connection, 0, 0);
+    if (connection.policiesUncertain) orderPolicies(core, connection);
     for (const key of connection.policies.keys()) wanted.add(key);
   }
   for (const command of deletions) {

@@ -81,13 +81,13 @@ describe('the rekey of a Child SA', () => {
     expect(words).toEqual(steps);
   });
 
-  it('the responder answers when its inbound SA is in, and sends on the new pair only from the Delete on', () => {
+  it('the responder answers when its SAs are in, and sends on the new pair only from the Delete on', () => {
     const pair = standing();
     const words: string[] = [];
     recordActions(pair, pair.right, words);
     expire(pair, pair.left);
     pair.settle().advance(20_000);
-    const steps = ['add in', 'response 36', 'add out', 'pin out new', 'delete out', 'response 37', 'delete in'];
+    const steps = ['add in', 'add out', 'response 36', 'pin out new', 'delete out', 'response 37', 'delete in'];
     expect(words).toEqual(steps);
   });
 

@@ -32,7 +32,7 @@ export function enqueue(core: Core, at: Instant, sa: IkeSa, request: QueuedReque
 /** What has been replaced goes when the peer is told; for anything else that ends the kernel need not wait until then. */
 function stopSending(core: Core, at: Instant, sa: IkeSa, connection: Connection, request: QueuedRequest): void {
   if (!isDelete(request)) return;
-  if (isOfUseUntilSent(request)) sendOnOthers(core, at, sa, connection);
+  if (isOfUseUntilSent(request)) sendOnOthers(core, at, connection);
   else if (isEnding(request)) removeAllChildren(core, at, sa, connection, endReason(request));
   else removeChildren(core, at, sa, connection, [request.inboundSpi], request.reason);
 }

@@ -1,8 +1,18 @@
 import { describe, expect, it } from 'vitest';
 
 import { ExchangeType, NotifyType } from '../wire/registry.ts';
-import { connectionConfig, Pair, present, type Side } from './testing/pair.ts';
+import {
+  address,
+  childConfig,
+  connectionConfig,
+  type Datagram,
+  Pair,
+  present,
+  type Side,
+  seededRandom,
+} from './testing/pair.ts';
 import { calling, headline, notifyTypes, parsed, ScriptedPeer } from './testing/scripted-peer.ts';
+import { fraction } from './window.ts';
 
 /** SPIs of the established IKE SAs of a side, in the order of their numbers. */
 function established(pair: Pair, side: Side): readonly string[] {
@@ -74,6 +84,45 @@ describe('crossing initial exchanges', () => {
       pair.advance(60_000);
       expect([pair.sas(pair.left).length, pair.sas(pair.right).length]).toEqual([2, 2]);
       expect(established(pair, pair.left)).toHaveLength(1);
+    },
+  );
+
+  it.each(Array.from({ length: 40 }, (_, index) => index + 340))(
+    'with two Children that come up one after the other none is lost again, whatever arrives first (order %i)',
+    (seed) => {
+      const pair = new Pair();
+      pair.restarted(pair.left, seed);
+      const net = (text: string) => ({
+        prefix: { address: address(text), length: 24 },
+        protocol: 0,
+        fromPort: 0,
+        toPort: 65_535,
+      });
+      const both = (local: string, remote: string) => ({
+        children: [
+          childConfig(),
+          childConfig({ name: 'pods', mode: 'tunnel', reqid: 0x6000_0002, local: [net(local)], remote: [net(remote)] }),
+        ],
+      });
+      pair.configure(both('10.1.0.0', '10.2.0.0'), { ...both('10.2.0.0', '10.1.0.0'), initiation: 'start' });
+      const random = seededRandom(seed * 7);
+      const pods = { source: address('10.1.0.1'), destination: address('10.2.0.1') };
+      const working = { hosts: false, pods: false };
+      const underWay: { readonly datagram: Datagram; readonly arrivesAt: number }[] = [];
+      for (let step = 0; step < 200; step += 1) {
+        pair.at += 20;
+        pair.fire();
+        for (const datagram of pair.wire.splice(0))
+          underWay.push({ datagram, arrivesAt: pair.at + 900 * fraction(random) });
+        for (const each of underWay.filter(({ arrivesAt }) => arrivesAt <= pair.at)) {
+          underWay.splice(underWay.indexOf(each), 1);
+          pair.deliverCopy(each.datagram);
+        }
+        working.hosts ||= pair.encrypts();
+        working.pods ||= pair.encrypts(pods);
+        expect({ hosts: pair.encrypts(), pods: pair.encrypts(pods) }, `step ${step}`).toEqual(working);
+      }
+      expect(working).toEqual({ hosts: true, pods: true });
     },
   );
 

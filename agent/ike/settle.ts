@@ -14,7 +14,7 @@ import {
 } from './connecting.ts';
 import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
-import { deletionOf, isSilent } from './ending.ts';
+import { deletionOf } from './ending.ts';
 import { followUpLater, settleLater } from './follow-up.ts';
 import { type Forgotten, forgottenBy, type PeerPast, supersededBy } from './instance.ts';
 import { enqueue, sendQueued } from './requests.ts';
@@ -71,7 +71,7 @@ export function settleNew(core: Core, at: Instant, connection: Connection, sa: I
   }
   if (connection.replacing === sa.replaces) connection.replacing = 0;
   if (forgotten === 'everything') {
-    orderPolicies(core, connection, sa.number, 0);
+    orderPolicies(core, connection);
     removeOrphans(core, connection);
   }
   settleLater(core, sa, settleAt);
@@ -114,6 +114,9 @@ function settleBetween(core: Core, at: Instant, connection: Connection, sa: IkeS
   const { loser, winner, judge } = decide(sa, sa.state, other, other.state);
   if (isSilent(winner)) {
     settleLater(core, sa, at + backoffMs(core, connection));
+  } else if (isAsking(loser)) {
+    // The peer may send on what it grants before we have its answer.
+    settleLater(core, sa, at + retransmitFirstMs);
   } else if (judge.role !== 'initiator' && at < overdueAt) {
     // The peer deletes the loser only when it knows that we have the winner.
     if (winner.role === 'initiator') enqueue(core, at, winner, { kind: 'liveness' });
@@ -133,6 +136,16 @@ function settleBetween(core: Core, at: Instant, connection: Connection, sa: IkeS
 
 function isIdle({ window, queue }: IkeSa): boolean {
   return window.pending === undefined && queue.length === 0;
+}
+
+/** Whether a request has had to be repeated: the peer may not know that IKE SA any more. */
+function isSilent({ window }: IkeSa): boolean {
+  return window.pending !== undefined && window.pending.attempt > 0;
+}
+
+/** Whether an answer is to come that may grant a Child SA. */
+function isAsking({ state }: IkeSa): boolean {
+  return state.kind === 'established' && state.asked !== undefined && state.asked.kind !== 'deleteChild';
 }
 
 /** Whether the answer to a question would show that the peer has a Child SA. */

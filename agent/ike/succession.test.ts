@@ -529,6 +529,7 @@ describe('rekeys of one IKE SA that cross', () => {
     expect(pair.status(subject).ikeSas).toMatchObject([{ number: 2, state: 'established', children: [{}] }]);
     peer.send(peer.respond(request, peer.ikeSa(OURS)));
     expect(pair.status(subject).ikeSas).toHaveLength(1);
+    next.espSpi = 0x0d0d0d0d;
     next.send(next.request(CREATE_CHILD_SA, [rekeySa(peer.espSpi), ...next.child(), NONCE]));
     expect(notifyTypes(next.open(next.take()))).toEqual([NotifyType.USE_TRANSPORT_MODE]);
   });

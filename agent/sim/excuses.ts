@@ -1,5 +1,4 @@
 import type { TableState } from '../dataplane/memory/state-table.ts';
-import type { Host } from './host.ts';
 import type { Flow } from './topology.ts';
 import type { World } from './world.ts';
 
@@ -23,19 +22,26 @@ export const RECEPTION_EXCUSES = {
     'A responder that has no other SA sends on the one that it has just granted, but the initiator can receive only ' +
     'when the answer has come. Without it there is nothing to send on at all; and waiting for a packet of the initiator ' +
     'would leave pairs without an SA whose initiator has nothing to send.',
+  nothingLeft:
+    'A sender whose pair the peer has just ended goes back to an older one, if it has any. That the peer has given up ' +
+    'the IKE SA of that one it cannot know yet, and else there is nothing to send on at all.',
   outsideOfWindow:
     'The network has held the packet back while more others overtook it than the replay window has room for.',
 } as const;
 
 export type ReceptionExcuse = keyof typeof RECEPTION_EXCUSES;
 
+/** An SA that a flow is, or was until just now, sent on. */
+export interface UsedSa {
+  readonly state: TableState;
+  readonly selectedAtMs: number;
+  /** Whether the sender had nothing else to send on when it took this one. */
+  readonly onlyOne: boolean;
+}
+
 /** What excuses that the receiver of a flow lacks the SA; undefined where nothing does. */
-export function receptionExcuse(
-  world: World,
-  flow: Flow,
-  sa: TableState,
-  onlyOne: boolean,
-): ReceptionExcuse | undefined {
+export function receptionExcuse(world: World, flow: Flow, used: UsedSa): ReceptionExcuse | undefined {
+  const { state: sa, onlyOne, selectedAtMs } = used;
   const { ledger } = world;
   const { sender, receiver } = flow;
   const gone = ledger.gone(sa.id);
@@ -43,6 +49,7 @@ export function receptionExcuse(
   if ((ledger.takenOutAt(receiver, sender) ?? -1) >= sa.addedAtMs) return 'takenOut';
   if (gone?.cause === 'hardLimit') return 'hardLimit';
   if (isRefused(world, flow, sa)) return 'kernelRefused';
+  if (gone !== undefined && gone.atMs < selectedAtMs && onlyOne) return 'nothingLeft';
   if (gone === undefined && world.hostOf(sender).granted.has(sa.id.spi) && onlyOne) return 'onlyOne';
   return undefined;
 }
@@ -58,10 +65,16 @@ function isRefused(world: World, { sender, receiver, compiled }: Flow, { id }: T
   );
 }
 
-/** Whether there is no other SA that the sender could send on in the place of this one, and the receiver has. */
-export function isOnlyOne(sender: Host, receiver: Host, sa: TableState): boolean {
+/**
+ * Whether there is no other SA that the sender could send on in the place of this one, and the receiver has. One that the
+ * sender has ordered its kernel to delete is none.
+ */
+export function isOnlyOne(world: World, flow: Flow, sa: TableState): boolean {
+  const [sender, receiver] = [world.hostOf(flow.sender), world.hostOf(flow.receiver)];
+  const refusals = world.ledger.refusalsOf(flow.sender);
   return sender.kernel.kernel.states.all().every((other) => {
     if (other === sa || other.larval || other.direction === 'in') return true;
+    if (refusals.concernsSa('deleteSa', other.id, world.clock.monotonicMs())) return true;
     if (other.id.destination !== sa.id.destination || other.reqid !== sa.reqid || other.mode !== sa.mode) return true;
     return receiver.kernel.kernel.states.find(other.id) === undefined;
   });

@@ -3,7 +3,10 @@ import type { Host } from '../host.ts';
 import { nodeName, otherSide } from '../topology.ts';
 import type { Check, World } from '../world.ts';
 
-/** Proofs are refused only where somebody has changed the messages that they cover: all keys are right here. */
+/**
+ * Proofs are refused only where somebody has changed the messages that they cover, and of a peer that has been taken out
+ * of the configuration in between: all keys are right here.
+ */
 export class AuthenticationCheck implements Check {
   readonly #world: World;
 
@@ -13,16 +16,22 @@ export class AuthenticationCheck implements Check {
 
   noted(host: Host, fact: Fact): void {
     if (fact.kind !== 'negotiationFailed' || fact.reason !== 'authenticationFailed') return;
-    const { scenario, ledger, clock } = this.#world;
-    for (const [pair, { nodes }] of scenario.pairs.entries()) {
+    for (const [pair, { nodes }] of this.#world.scenario.pairs.entries()) {
       for (const side of [0, 1] as const) {
         const peer = nodes[otherSide(side)];
-        if (nodes[side] !== host.node || nodeName(peer) !== fact.connection) continue;
-        const tamperedAtMs = ledger.tamperedAt(host.node, peer);
-        if (tamperedAtMs !== undefined && tamperedAtMs + HANDSHAKE_MS >= clock.monotonicMs()) {
-          ledger.noteCause(pair, 'tampering', clock.monotonicMs());
-        } else this.#world.violate('authentication', `${host.name} and ${fact.connection}: ${fact.text}`);
+        if (nodes[side] === host.node && nodeName(peer) === fact.connection) this.#judge(pair, host, peer, fact.text);
       }
+    }
+  }
+
+  #judge(pair: number, host: Host, peer: number, text: string): void {
+    const { ledger, clock } = this.#world;
+    const nowMs = clock.monotonicMs();
+    const oldestMs = nowMs - HANDSHAKE_MS;
+    const takenOutAtMs = [ledger.takenOutAt(peer, host.node), ledger.takenOutAt(host.node, peer)];
+    if ((ledger.tamperedAt(host.node, peer) ?? 0) >= oldestMs) ledger.noteCause(pair, 'tampering', nowMs);
+    else if (takenOutAtMs.every((atMs) => (atMs ?? 0) < oldestMs)) {
+      this.#world.violate('authentication', `${host.name} and ${nodeName(peer)}: ${text}`);
     }
   }
 }

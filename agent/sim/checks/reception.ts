@@ -10,6 +10,7 @@ import type { Check, World } from '../world.ts';
 /** An SA that a packet which is still under way may have been sent on. */
 interface Used {
   readonly state: TableState;
+  readonly selectedAtMs: number;
   /** Whether the sender had nothing else to send on when it took this one; found out at the end of that event. */
   onlyOne: boolean | undefined;
   /** When the flow left it; undefined while it is selected. */
@@ -34,13 +35,12 @@ export class ReceptionCheck implements Check {
 
   selectionChanged(flow: Flow, _: Selection, after: Selection): void {
     const nowMs = this.#world.clock.monotonicMs();
-    const used = this.#recent(flow);
+    const used = this.#recent(flow).filter(({ state }) => after.kind !== 'sa' || state !== after.state);
     for (const each of used) each.leftAtMs ??= nowMs;
     if (after.kind === 'sa') {
-      const again = used.find((each) => each.state === after.state);
-      if (again === undefined) used.push({ state: after.state, onlyOne: undefined, leftAtMs: undefined });
-      else again.leftAtMs = undefined;
+      used.push({ state: after.state, selectedAtMs: nowMs, onlyOne: undefined, leftAtMs: undefined });
     }
+    this.#used.set(flow, used);
     this.#suspects.add(flow);
   }
 
@@ -121,7 +121,7 @@ export class ReceptionCheck implements Check {
     const world = this.#world;
     const receiver = world.hostOf(flow.receiver);
     for (const each of used) {
-      each.onlyOne ??= isOnlyOne(world.hostOf(flow.sender), receiver, each.state);
+      each.onlyOne ??= isOnlyOne(world, flow, each.state);
       const there = receiver.kernel.kernel.states.find(each.state.id);
       if (there === undefined || there.larval) {
         if (this.#excuse(flow, each) !== undefined) continue;
@@ -141,7 +141,7 @@ export class ReceptionCheck implements Check {
   }
 
   #excuse(flow: Flow, used: Used): ReceptionExcuse | undefined {
-    const excuse = receptionExcuse(this.#world, flow, used.state, used.onlyOne ?? false);
+    const excuse = receptionExcuse(this.#world, flow, { ...used, onlyOne: used.onlyOne ?? false });
     if (excuse !== undefined) this.#count(excuse);
     return excuse;
   }
