@@ -1,5 +1,5 @@
 // Who may import whom. A rule that hurts means that the design is wrong, not the rule.
-const PURE = '^agent/(wire|ike|pki)/|^agent/crypto/(types|suites|keymat|prf-plus|bytes|secret|constant-time)[.]ts$|^agent/dataplane/(types|plan|ownership|texts)[.]ts$|^agent/result[.]ts$|^operator/(api|nodeconfig|policies)/';
+const PURE = '^agent/(wire|ike|pki|mesh)/|^agent/crypto/(types|suites|keymat|prf-plus|bytes|secret|constant-time)[.]ts$|^agent/dataplane/(types|plan|ownership|texts)[.]ts$|^agent/result[.]ts$|^operator/(api|nodeconfig|policies)/';
 const TESTS = '[.]test[.]ts$|/testing/';
 
 module.exports = {

@@ -4,17 +4,21 @@ import type { CryptoProvider } from '../../crypto/types.ts';
 import type { Clock } from '../../ports.ts';
 import { err, ok, type Result } from '../../result.ts';
 import type { AgentConfig } from './agent-config.ts';
+import type { AuthenticationFields } from './authentication-schema.ts';
 import { checkFields } from './check-fields.ts';
 import { type Authentication, CredentialReading, type CredentialSources, NO_SOURCES } from './credential-sources.ts';
-import type { ConfigFault, FieldPath } from './fault.ts';
+import { type ConfigFault, type FieldPath, formatPath } from './fault.ts';
 import { MAX_FILE_BYTES } from './limits.ts';
 import { indistinguishablePeers, overlappingTraffic } from './overlap.ts';
 import { usableProposal } from './proposals.ts';
+import type { ResolvedPeer } from './resolve-connection.ts';
 import { type HostResolver, resolveHosts } from './resolve-host.ts';
-import { type ResolvedPeer, resolvePeer } from './resolve-peer.ts';
+import { resolveMesh } from './resolve-mesh.ts';
+import { resolvePeer } from './resolve-peer.ts';
 import {
   defaultsSchema,
   fileSchema,
+  meshSchema,
   type NodeFields,
   nodeSchema,
   type PeerFields,
@@ -93,7 +97,7 @@ class Reading {
     const checked = this.#check(fileSchema, value, []);
     if (checked === undefined && (typeof value !== 'object' || Array.isArray(value))) return undefined;
     // An unknown field here must not hide what is wrong within the known ones.
-    const top = checked ?? (value as { node?: unknown; defaults?: unknown; peers?: unknown });
+    const top = checked ?? (value as { node?: unknown; defaults?: unknown; mesh?: unknown; peers?: unknown });
     const node = this.#check(nodeSchema, top.node, ['node']);
     const defaults = top.defaults === undefined ? {} : this.#check(defaultsSchema, top.defaults, ['defaults']);
     if (defaults !== undefined) this.#checkDefaultProposals(defaults);
@@ -103,14 +107,20 @@ class Reading {
       const fields = this.#check(peerSchema, entry, path);
       return fields === undefined ? [] : [{ fields, path }];
     });
-    this.#checkNames(entries);
     if (node !== undefined) this.#checkAddresses(node);
     const proofs: (Authentication | undefined)[] = [];
-    for (const entry of entries) proofs.push(await this.#authentication(entry, defaults, node));
+    for (const { fields, path } of entries) {
+      proofs.push(await this.#authentication(fields.name, fields.authentication, path, defaults, node));
+    }
+    const meshed = top.mesh === undefined ? [] : await this.#mesh(top.mesh, node, defaults);
     const hosts = entries.flatMap(({ fields }) => (fields.address.kind === 'host' ? [fields.address.host] : []));
     const resolved = await resolveHosts(hosts, this.#services.resolveHost);
+    this.#checkNames([
+      ...meshed.map(({ connection, path }) => ({ name: connection.name, path })),
+      ...entries.map(({ fields, path }) => ({ name: fields.name, path })),
+    ]);
     if (node === undefined || defaults === undefined) return undefined;
-    const peers = entries.flatMap(({ fields, path }, index): readonly ResolvedPeer[] => {
+    const listed = entries.flatMap(({ fields, path }, index): readonly ResolvedPeer[] => {
       const authentication = proofs[index];
       if (authentication === undefined) return [];
       const host = fields.address.kind === 'host' ? resolved.get(fields.address.host) : undefined;
@@ -118,6 +128,7 @@ class Reading {
       const peer = resolvePeer(fields, path, around, this.#faults);
       return peer === undefined ? [] : [peer];
     });
+    const peers = [...meshed, ...listed];
     this.#faults.push(...indistinguishablePeers(peers), ...overlappingTraffic(peers));
     const connections = peers.map((peer) => peer.connection);
     return { nodeName: node.name, addresses: node.addresses, connections, text: this.#text, resolved };
@@ -146,13 +157,33 @@ class Reading {
     return undefined;
   }
 
-  #checkNames(entries: readonly PeerEntry[]): void {
-    const taken = new Map<string, number | string | undefined>();
-    for (const { fields, path } of entries) {
-      if (taken.has(fields.name)) {
-        const text = `"${fields.name}" is taken by peers[${taken.get(fields.name)}]`;
-        this.#faults.push({ path: [...path, 'name'], text });
-      } else taken.set(fields.name, path[1]);
+  /** The peers that `mesh` makes. */
+  async #mesh(
+    value: unknown,
+    node: NodeFields | undefined,
+    defaults: SettingFields | undefined,
+  ): Promise<readonly ResolvedPeer[]> {
+    const fields = this.#check(meshSchema, value, ['mesh']);
+    if (fields === undefined) return [];
+    if (fields.authentication === undefined && defaults !== undefined && defaults.authentication === undefined) {
+      this.#faults.push({
+        path: ['mesh', 'authentication'],
+        text: 'is missing: write certificate, here or in defaults',
+      });
+      return [];
+    }
+    const authentication = await this.#authentication('mesh', fields.authentication, ['mesh'], defaults, node);
+    if (authentication === undefined || node === undefined || defaults === undefined) return [];
+    const around = { node, defaults, provider: this.#services.provider, authentication };
+    return resolveMesh(fields, around, this.#faults);
+  }
+
+  #checkNames(named: readonly { readonly name: string; readonly path: FieldPath }[]): void {
+    const taken = new Map<string, FieldPath>();
+    for (const { name, path } of named) {
+      const first = taken.get(name);
+      if (first === undefined) taken.set(name, path);
+      else this.#faults.push({ path: [...path, 'name'], text: `"${name}" is taken by ${formatPath(first)}` });
     }
   }
 
@@ -173,19 +204,19 @@ class Reading {
     }
   }
 
+  /** What both sides prove themselves by: as written for the peer at `path`, else as in `defaults`. */
   async #authentication(
-    { fields, path }: PeerEntry,
+    peer: string,
+    own: AuthenticationFields | undefined,
+    path: FieldPath,
     defaults: SettingFields | undefined,
     node: NodeFields | undefined,
   ): Promise<Authentication | undefined> {
-    const given = fields.authentication ?? defaults?.authentication;
-    const place = [...(fields.authentication === undefined ? ['defaults'] : path), 'authentication'];
-    if (given !== undefined) return this.#credentials.authentication(fields.name, given, node?.identity, place);
+    const given = own ?? defaults?.authentication;
+    const place = [...(own === undefined ? ['defaults'] : path), 'authentication'];
+    if (given !== undefined) return this.#credentials.authentication(peer, given, node?.identity, place);
     // Whatever is wrong with `defaults` may be why.
-    if (defaults !== undefined) {
-      const text = 'is missing: write preSharedKey or certificate, here or for all in defaults';
-      this.#faults.push({ path: [...path, 'authentication'], text });
-    }
+    if (defaults !== undefined) this.#faults.push({ path: [...path, 'authentication'], text: NO_AUTHENTICATION });
     return undefined;
   }
 
@@ -205,3 +236,5 @@ async function readText(file: string): Promise<Result<string, string>> {
     return err(`cannot be read: ${describeFileError(error)}`);
   }
 }
+
+const NO_AUTHENTICATION = 'is missing: write preSharedKey or certificate, here or for all in defaults';

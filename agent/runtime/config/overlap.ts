@@ -2,7 +2,7 @@ import { type Cidr, ipAddressBytes } from '../../wire/ip-address.ts';
 import { type ConfigFault, formatPath } from './fault.ts';
 import { MAX_FAULTS_SHOWN } from './limits.ts';
 import { type PortRange, sideText, type TrafficPair } from './resolve-child.ts';
-import type { ResolvedPeer } from './resolve-peer.ts';
+import type { ResolvedPeer } from './resolve-connection.ts';
 
 /**
  * Faults for packets that two Child SAs claim and neither claims more narrowly: the same selectors twice, or selectors
@@ -10,7 +10,9 @@ import type { ResolvedPeer } from './resolve-peer.ts';
  */
 export function overlappingTraffic(peers: readonly ResolvedPeer[]): readonly ConfigFault[] {
   const boxes = peers
-    .flatMap((peer) => peer.pairs.flatMap((pairs, child) => pairs.flatMap((pair) => boxOf(peer, child, pair))))
+    .flatMap((peer, order) =>
+      peer.pairs.flatMap((pairs, child) => pairs.flatMap((pair) => boxOf(peer, order, child, pair))),
+    )
     .sort((left, right) => compare(left.remote.from, right.remote.from) || compare(right.remote.to, left.remote.to));
   const faults: ConfigFault[] = [];
   // Networks lie within each other or apart, so that those which reach over the present one form a stack.
@@ -58,6 +60,8 @@ interface Range {
 /** A set of packets as a range in each of five respects; ends compare as text. */
 interface Box {
   readonly peer: ResolvedPeer;
+  /** Position of the peer among all. */
+  readonly order: number;
   readonly child: number;
   readonly pair: TrafficPair;
   readonly local: Range;
@@ -67,12 +71,13 @@ interface Box {
 
 type Relation = 'apart' | 'same' | 'within' | 'around' | 'crossing';
 
-function boxOf(peer: ResolvedPeer, child: number, pair: TrafficPair): readonly Box[] {
+function boxOf(peer: ResolvedPeer, order: number, child: number, pair: TrafficPair): readonly Box[] {
   if (pair.remote === undefined) return [];
   const protocol = String(pair.protocol).padStart(3, '0');
   return [
     {
       peer,
+      order,
       child,
       pair,
       local: networkRange(pair.local),
@@ -104,8 +109,8 @@ function faultOf(box: Box, other: Box): ConfigFault | undefined {
 }
 
 function inFileOrder(one: Box, two: Box): readonly [Box, Box] {
-  const indexOf = (box: Box): number => Number(box.peer.path[1]) * 1_000 + box.child;
-  return indexOf(one) < indexOf(two) ? [two, one] : [one, two];
+  const isEarlier = one.order === two.order ? one.child < two.child : one.order < two.order;
+  return isEarlier ? [two, one] : [one, two];
 }
 
 function pairText(pair: TrafficPair): string {

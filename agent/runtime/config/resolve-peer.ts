@@ -1,15 +1,13 @@
 import type { CryptoProvider } from '../../crypto/types.ts';
-import type { SaLifetime } from '../../dataplane/types.ts';
-import { compareIdentities, sameIdentity } from '../../ike/identity.ts';
-import type { ConnectionConfig, ProposalConfig } from '../../ike/types.ts';
+import { sameIdentity } from '../../ike/identity.ts';
+import type { ConnectionConfig } from '../../ike/types.ts';
+import { initiationBetween } from '../../mesh/initiation.ts';
 import type { Result } from '../../result.ts';
 import { type IpAddress, ipFamily } from '../../wire/ip-address.ts';
-import type { PlannedConnection } from './agent-config.ts';
 import type { Authentication } from './credential-sources.ts';
 import type { ConfigFault, FieldPath } from './fault.ts';
-
-import { defaultProposals, usableProposal } from './proposals.ts';
-import { resolveChild, type TrafficPair } from './resolve-child.ts';
+import { type ResolvedPeer, resolveConnection } from './resolve-connection.ts';
+import { resolveSettings } from './resolve-settings.ts';
 import type { NodeFields, PeerFields, SettingFields } from './schema.ts';
 
 /** A peer with everything that it needs from elsewhere. */
@@ -22,13 +20,6 @@ export interface PeerSurroundings {
   readonly resolved: Result<readonly IpAddress[], string> | undefined;
 }
 
-/** A connection, its place in the file and the traffic of its children. */
-export interface ResolvedPeer {
-  readonly path: FieldPath;
-  readonly connection: PlannedConnection;
-  readonly pairs: readonly (readonly TrafficPair[])[];
-}
-
 /** A peer of the file as the core wants it; undefined where the faults leave no addresses to go on with. */
 export function resolvePeer(
   fields: PeerFields,
@@ -37,41 +28,25 @@ export function resolvePeer(
   faults: ConfigFault[],
 ): ResolvedPeer | undefined {
   checkPeer(fields, path, around, faults);
+  const { node, authentication } = around;
   const addresses = addressesOf(fields, path, around, faults);
-  const proposalsOf = (protocol: 'ike' | 'esp') => configuredProposals(protocol, fields, path, around, faults);
-  const ikeProposals = proposalsOf('ike');
-  const espProposals = proposalsOf('esp');
-  const liveness = livenessOf(fields, path, around.defaults, faults);
-  const lifetimes = { ...around.defaults.lifetimes, ...fields.lifetimes };
+  const settings = resolveSettings(fields, path, around, faults);
   if (addresses === undefined) return undefined;
-  const surroundings = {
-    ...addresses,
-    enforcement: fields.enforcement ?? around.defaults.enforcement ?? 'Required',
-    proposals: espProposals,
-    lifetime: childLifetime(lifetimes),
-  };
-  const children = (fields.children ?? [{ name: DEFAULT_CHILD }]).map((child, index) => {
-    const childPath = fields.children === undefined ? path : [...path, 'children', index];
-    return resolveChild(child, childPath, surroundings, faults);
-  });
-  const fragmentBytes = fields.fragmentSize ?? around.defaults.fragmentSize;
-  const connection: PlannedConnection = {
-    name: fields.name,
-    ...addresses,
-    remotePort: IKE_PORT,
-    localIdentity: around.node.identity,
-    remoteIdentity: fields.identity,
-    ...around.authentication,
-    proposals: ikeProposals,
-    children: children.map(({ child }) => child),
-    initiation: initiationOf(fields, around),
-    natTraversal: fields.natTraversal ?? around.defaults.natTraversal ?? 'Auto',
-    liveness,
-    ...(fragmentBytes === undefined ? {} : { fragmentBytes }),
-    ikeLifetimeMs: lifetimes.ike ?? DEFAULT_IKE_LIFETIME_MS,
-    ...(lifetimes.reauthentication === undefined ? {} : { reauthenticationMs: lifetimes.reauthentication }),
-  };
-  return { path, connection, pairs: children.map(({ pairs }) => pairs) };
+  const wanted = fields.address.kind === 'any' ? 'Never' : settings.initiation;
+  return resolveConnection(
+    {
+      name: fields.name,
+      addresses,
+      localIdentity: node.identity,
+      remoteIdentity: fields.identity,
+      authentication,
+      initiation: initiationBetween(node.identity, fields.identity, wanted),
+      settings,
+      children: fields.children,
+    },
+    path,
+    faults,
+  );
 }
 
 function checkPeer(fields: PeerFields, path: FieldPath, around: PeerSurroundings, faults: ConfigFault[]): void {
@@ -159,80 +134,3 @@ function remoteAddressOf(
   });
   return undefined;
 }
-
-function configuredProposals(
-  protocol: 'ike' | 'esp',
-  fields: PeerFields,
-  path: FieldPath,
-  around: PeerSurroundings,
-  faults: ConfigFault[],
-): readonly ProposalConfig[] {
-  const own = fields.proposals?.[protocol];
-  const written = own ?? around.defaults.proposals?.[protocol];
-  if (written === undefined) return defaultProposals(protocol, around.provider);
-  return written.flatMap((proposal, index) => {
-    const usable = usableProposal(protocol, proposal, around.provider);
-    if (usable.ok) return [usable.value];
-    // Those of `defaults` are judged there, once.
-    if (own !== undefined) faults.push({ path: [...path, 'proposals', protocol, index], text: usable.error });
-    return [];
-  });
-}
-
-function livenessOf(
-  fields: PeerFields,
-  path: FieldPath,
-  defaults: SettingFields,
-  faults: ConfigFault[],
-): ConnectionConfig['liveness'] {
-  const liveness = { ...defaults.liveness, ...fields.liveness };
-  const intervalMs = liveness.interval ?? DEFAULT_LIVENESS_INTERVAL_MS;
-  const timeoutMs = liveness.timeout ?? DEFAULT_LIVENESS_TIMEOUT_MS;
-  if (timeoutMs < intervalMs) {
-    faults.push({
-      path: [...path, 'liveness'],
-      text: `the timeout (${timeoutMs / 1_000}s) is shorter than the interval (${intervalMs / 1_000}s)`,
-    });
-  }
-  return { intervalMs, timeoutMs };
-}
-
-/**
- * The hard limits are later than the soft ones by what an absent agent may miss: the kernel must not remove an SA that
- * nobody is there to replace.
- */
-function childLifetime(lifetimes: NonNullable<SettingFields['lifetimes']>): SaLifetime {
-  const softSeconds = Math.ceil((lifetimes.child ?? DEFAULT_CHILD_LIFETIME_MS) / 1_000);
-  const softBytes = lifetimes.childBytes ?? DEFAULT_CHILD_BYTES;
-  const outageSeconds = Math.max(
-    Math.ceil((lifetimes.maxAgentOutage ?? DEFAULT_OUTAGE_MS) / 1_000),
-    LEAST_OUTAGE_SECONDS,
-  );
-  return {
-    softSeconds,
-    hardSeconds: softSeconds + outageSeconds,
-    softBytes,
-    hardBytes: softBytes + outageSeconds * FASTEST_LINK_BYTES_PER_SECOND,
-  };
-}
-
-/** Between two nodes the lower identity begins; the other waits for it a while, then begins all the same. */
-function initiationOf(fields: PeerFields, around: PeerSurroundings): ConnectionConfig['initiation'] {
-  const wanted = fields.initiation ?? around.defaults.initiation ?? 'Always';
-  if (fields.address.kind === 'any' || wanted === 'Never') return 'respond';
-  if (wanted === 'OnDemand') return 'onDemand';
-  return compareIdentities(around.node.identity, fields.identity) < 0 ? 'start' : 'takeover';
-}
-
-const IKE_PORT = 500;
-const DEFAULT_CHILD = 'default';
-const DEFAULT_IKE_LIFETIME_MS = 4 * 3_600_000;
-const DEFAULT_CHILD_LIFETIME_MS = 3_600_000;
-const DEFAULT_CHILD_BYTES = 64 * 2 ** 30;
-const DEFAULT_OUTAGE_MS = 3_600_000;
-const DEFAULT_LIVENESS_INTERVAL_MS = 30_000;
-const DEFAULT_LIVENESS_TIMEOUT_MS = 120_000;
-/** A successor must be negotiated between the soft and the hard limit even where no outage is to be bridged. */
-const LEAST_OUTAGE_SECONDS = 60;
-/** 100 Gbit/s: what an SA may carry while nobody rekeys it. */
-const FASTEST_LINK_BYTES_PER_SECOND = 12_500_000_000;

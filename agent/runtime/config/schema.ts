@@ -110,6 +110,7 @@ const child = z.strictObject({
 export const fileSchema = z.strictObject({
   node: z.unknown().optional(),
   defaults: z.unknown().optional(),
+  mesh: z.unknown().optional(),
   peers: z.array(z.unknown()).max(MAX_PEERS).optional(),
 });
 
@@ -123,6 +124,19 @@ export const nodeSchema = z.strictObject({
 /** `defaults`: what a peer that leaves it out gets. */
 export const defaultsSchema = z.strictObject({ ...settings, authentication: defaultAuthenticationSchema.optional() });
 
+/** `mesh`: every node of the list is a peer of every other. */
+export const meshSchema = z.strictObject({
+  trustDomain: text(parseDomain).optional(),
+  nodes: z
+    .array(
+      z.strictObject({ name, identity: identity.optional(), addresses: z.array(address).min(1).max(MAX_ADDRESSES) }),
+    )
+    .min(1)
+    .max(MAX_PEERS),
+  authentication: defaultAuthenticationSchema.optional(),
+  ...settings,
+});
+
 /** One of `peers`. */
 export const peerSchema = z.strictObject({
   name,
@@ -135,6 +149,7 @@ export const peerSchema = z.strictObject({
 });
 
 export type NodeFields = z.infer<typeof nodeSchema>;
+export type MeshFields = z.infer<typeof meshSchema>;
 export type PeerFields = z.infer<typeof peerSchema>;
 export type ChildFields = z.infer<typeof child>;
 export type SelectorFields = NonNullable<ChildFields['selectors']>[number];
@@ -180,6 +195,10 @@ function parseName(value: string): Result<string, string> {
   return err(
     `${quoted(value)} is no name: use 1 to 63 letters, digits, ".", "_" and "-", a letter or digit first and last`,
   );
+}
+
+function parseDomain(value: string): Result<string, string> {
+  return isHostName(value) ? ok(value) : err(`${quoted(value)} is no domain, such as mesh.test`);
 }
 
 function parsePeerAddress(value: string): Result<PeerAddress, string> {
