@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 
 import { opensslProvider } from '../../agent/crypto/openssl/openssl-provider.ts';
-import { HandshakeRun } from './handshake.ts';
+import { HandshakeRun, primitivesOfHandshake } from './handshake.ts';
+import { certificateProof, preSharedKeyProof } from './proof.ts';
 
 describe('handshake bench', () => {
   it('gives handshakes per CPU-second and their ratio to the primitives timed in the same run', () => {
-    const run = new HandshakeRun(opensslProvider, 3, []);
+    const run = new HandshakeRun(opensslProvider, () => preSharedKeyProof, 3, []);
     run.warmUp();
     run.measureRound();
     run.measureRound();
@@ -18,5 +19,25 @@ describe('handshake bench', () => {
     expect(ratioToPrimitives).toBeCloseTo(cpuSeconds / primitivesSeconds);
     const counts = parts?.rows.map(({ count }) => Number(count)) ?? [];
     expect(counts.reduce((sum, count) => sum + count, 0)).toBe(32);
+  });
+
+  it('counts two signatures and four checks in a handshake with certificates, and no MAC in their place', () => {
+    const primitives = primitivesOfHandshake(opensslProvider, (note) => certificateProof('ecdsaP256', note));
+    const names = primitives
+      .filter(({ kind }) => kind === 'signature' || kind === 'verification')
+      .map(({ name }) => name);
+    expect(names.sort()).toEqual([
+      'ecdsaP256 signature',
+      'ecdsaP256 signature',
+      'ecdsaP256 verification of AUTH',
+      'ecdsaP256 verification of AUTH',
+      'ecdsaP256 verification of a certificate',
+      'ecdsaP256 verification of a certificate',
+    ]);
+    const byKey = primitivesOfHandshake(opensslProvider).filter(({ kind }) => kind === 'hmac').length;
+    expect(primitives.filter(({ kind }) => kind === 'hmac').length).toBeLessThan(byKey);
+    const run = new HandshakeRun(opensslProvider, (note) => certificateProof('ecdsaP256', note), 2, []);
+    run.measureRound();
+    expect(run.result().parameters).toMatchObject({ authentication: 'ecdsaP256 certificates' });
   });
 });

@@ -11,7 +11,16 @@ import { systemRandom } from '../../agent/runtime/random-system.ts';
 
 /** One call of a cryptographic primitive, which can be made again. */
 export interface Primitive {
-  readonly kind: 'keyGeneration' | 'keyDerivation' | 'hmac' | 'hkdf' | 'seal' | 'open' | 'sha1';
+  readonly kind:
+    | 'keyGeneration'
+    | 'keyDerivation'
+    | 'hmac'
+    | 'hkdf'
+    | 'seal'
+    | 'open'
+    | 'sha1'
+    | 'signature'
+    | 'verification';
   /** What it computes, for people: `HMAC_SHA2_384`, `AES_GCM_16 seal`. */
   readonly name: string;
   /** Bytes that go in, the key not counted. */

@@ -6,7 +6,8 @@ import { DEFAULT_LIMITS } from '../../agent/ike/limits.ts';
 import type { ConnectionConfig, Endpoint, EndpointStatus, IkeAction, IkeEvent, Path } from '../../agent/ike/types.ts';
 import type { Result } from '../../agent/result.ts';
 import { systemRandom } from '../../agent/runtime/random-system.ts';
-import { connectionPair, leftConnectionName } from './connections.ts';
+import { leftConnectionName } from './connections.ts';
+import { type Proof, preSharedKeyProof, type Verify } from './proof.ts';
 
 /** Carries out an order to the kernel, or refuses it. */
 export type Execute = (command: DataplaneCommand) => Result<void, DataplaneError>;
@@ -16,6 +17,8 @@ export interface TwoEndsParts {
   readonly crypto: CryptoProvider;
   /** Makes the kernel of one end. */
   readonly kernel: () => Execute;
+  /** How both ends prove who they are. Default by a pre-shared key. */
+  readonly proof?: Proof;
   /** Sees each datagram before it is delivered. */
   readonly onDatagram?: (bytes: Uint8Array) => void;
   /** Sees what either end reports. */
@@ -30,6 +33,9 @@ export interface TwoEndsParts {
 export class TwoEnds {
   readonly #left: Endpoint;
   readonly #right: Endpoint;
+  readonly #proof: Proof;
+  readonly #verifyLeft: Verify;
+  readonly #verifyRight: Verify;
   readonly #executeLeft: Execute;
   readonly #executeRight: Execute;
   readonly #onDatagram: ((bytes: Uint8Array) => void) | undefined;
@@ -39,7 +45,10 @@ export class TwoEnds {
   #childSas = 0;
 
   constructor(parts: TwoEndsParts) {
-    const { crypto, kernel } = parts;
+    const { crypto, kernel, proof = preSharedKeyProof } = parts;
+    this.#proof = proof;
+    this.#verifyLeft = proof.verifier();
+    this.#verifyRight = proof.verifier();
     this.#left = endpoint(crypto);
     this.#right = endpoint(crypto);
     this.#executeLeft = kernel();
@@ -56,7 +65,7 @@ export class TwoEnds {
   /** Gives both ends their connections of pairs `from` to `to`, the latter not included. */
   configure(from: number, to: number): void {
     for (let number = from; number < to; number += 1) {
-      const { left, right } = connectionPair(number);
+      const { left, right } = this.#proof.pair(number);
       this.#handle(this.#left, { kind: 'command', command: { kind: 'addConnection', connection: left } });
       this.#handle(this.#right, { kind: 'command', command: { kind: 'addConnection', connection: right } });
     }
@@ -134,8 +143,11 @@ export class TwoEnds {
         return;
       case 'keepalive':
         return;
-      case 'verify':
-        throw new Error('pre-shared keys need no verification');
+      case 'verify': {
+        const outcome = (left ? this.#verifyLeft : this.#verifyRight)(action.job);
+        this.#wire.push({ to: end, event: { kind: 'verified', job: action.job.id, outcome } });
+        return;
+      }
     }
   }
 }

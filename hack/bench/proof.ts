@@ -1,0 +1,120 @@
+import { X509Certificate } from 'node:crypto';
+
+import type { ConnectionConfig, VerificationJob, VerificationRefusal } from '../../agent/ike/types.ts';
+import type { Credential, SigningKey, Trust } from '../../agent/pki/credential.ts';
+import { keyPem, TestAuthority, type TestCertificate, type TestKeyKind } from '../../agent/pki/testing/authority.ts';
+import type { Result } from '../../agent/result.ts';
+import { readPrivateKey } from '../../agent/runtime/certificates/private-key.ts';
+import { isSignedBy } from '../../agent/runtime/certificates/public-key.ts';
+import { systemClock } from '../../agent/runtime/clock-system.ts';
+import { CertificateVerifier } from '../../agent/runtime/verifier.ts';
+import { connectionPair } from './connections.ts';
+import type { Primitive } from './record-primitives.ts';
+
+/** How the ends of measured handshakes prove who they are. */
+export interface Proof {
+  readonly name: string;
+  /** The two matching connections of pair `number`. */
+  readonly pair: (number: number) => ConnectionPair;
+  /** Makes what an end verifies certificates with, which knows nobody yet. */
+  readonly verifier: () => Verify;
+}
+
+/** The connections of both ends with one another. */
+export interface ConnectionPair {
+  readonly left: ConnectionConfig;
+  readonly right: ConnectionConfig;
+}
+
+/** Judges a certificate and a signature at once, as the agent's own verifier does. */
+export type Verify = (job: VerificationJob) => Result<void, VerificationRefusal>;
+
+/** Hears of a primitive before it is computed. */
+type Note = (primitive: Primitive) => void;
+
+/** Both ends know a secret, each pair its own. */
+export const preSharedKeyProof: Proof = {
+  name: 'pre-shared key',
+  pair: connectionPair,
+  verifier: () => () => {
+    throw new Error('pre-shared keys need no verification');
+  },
+};
+
+/**
+ * Each end of each pair has a certificate and a key of its own, issued by one root. `note` hears of each signature that
+ * is made or checked, before it is.
+ */
+export function certificateProof(kind: TestKeyKind, note?: Note): Proof {
+  const validity = { notBeforeMs: Date.now() - HOUR_MS, notAfterMs: Date.now() + HOUR_MS };
+  const root = TestAuthority.root('Root', kind, validity);
+  const trust: Trust = {
+    fingerprint: 'root',
+    anchors: [root.der],
+    authorities: ['00'.repeat(20)],
+    revocationLists: [],
+    revocation: 'IfPresent',
+    extendedKeyUsages: [],
+  };
+  const authentication = (name: string): Pick<ConnectionConfig, 'localAuthentication' | 'remoteAuthentication'> => ({
+    localAuthentication: {
+      kind: 'certificate',
+      credentials: [credential(root.node(name, validity, kind), note)],
+      signatures: { rsaPadding: 'PSS', rsaSha1: false },
+    },
+    remoteAuthentication: { kind: 'certificate', trust, rsaSha1: false },
+  });
+  return {
+    name: `${kind} certificates`,
+    pair: (number) => {
+      const { left, right } = connectionPair(number);
+      return { left: { ...left, ...authentication(right.name) }, right: { ...right, ...authentication(left.name) } };
+    },
+    verifier: () => {
+      const verifier = new CertificateVerifier(systemClock);
+      return (job) => {
+        if (note !== undefined) noteChecks(job, root, kind, note);
+        return verifier.check(job);
+      };
+    },
+  };
+}
+
+function credential({ der, key }: TestCertificate, note: Note | undefined): Credential {
+  const read = readPrivateKey(keyPem(key));
+  if (!read.ok) throw new Error(read.error);
+  const { signing } = read.value;
+  const recorded: SigningKey = {
+    kind: signing.kind,
+    sign: (scheme, octets) => {
+      const run = (): void => void signing.sign(scheme, octets);
+      note?.({ kind: 'signature', name: `${signing.kind} signature`, inputBytes: octets.length, hmacs: 0, run });
+      return signing.sign(scheme, octets);
+    },
+  };
+  return { fingerprint: '', certificates: [der], authorities: [], key: recorded, notAfterMs: 0 };
+}
+
+/** The two signatures that have to be checked: that of the authority on the certificate, and that of its owner. */
+function noteChecks(
+  { certificates, scheme, signature, signedOctets }: VerificationJob,
+  root: TestAuthority,
+  kind: TestKeyKind,
+  note: Note,
+): void {
+  const [shown, issuer] = [new X509Certificate(certificates[0] ?? new Uint8Array(0)), new X509Certificate(root.der)];
+  const [key, issuerKey] = [shown.publicKey, issuer.publicKey];
+  const check = (name: string, inputBytes: number, run: () => unknown): void => {
+    note({
+      kind: 'verification',
+      name: `${kind} verification of ${name}`,
+      inputBytes,
+      hmacs: 0,
+      run: () => void run(),
+    });
+  };
+  check('a certificate', certificates[0]?.length ?? 0, () => shown.verify(issuerKey));
+  check('AUTH', signedOctets.length, () => isSignedBy(key, scheme, signedOctets, signature));
+}
+
+const HOUR_MS = 3_600_000;
