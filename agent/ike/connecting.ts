@@ -23,7 +23,8 @@ export function attempt(core: Core, at: Instant, connection: Connection, turn: T
 /** Whether only a new IKE SA brings what is wanted; for what one that stands can bring it is asked. */
 function lacksIkeSa(core: Core, at: Instant, connection: Connection): boolean {
   const { name, remoteAddress } = connection.config;
-  if (remoteAddress === 'any' || core.connections.get(name) !== connection) return false;
+  if (core.connections.get(name) !== connection || invite(core, at, connection) || remoteAddress === 'any')
+    return false;
   if (isConnecting(connection) || isSatisfied(connection)) return false;
   const standing = standingIkeSa(connection);
   if (standing === undefined || connection.replacing !== 0) return true;
@@ -88,6 +89,25 @@ function initiate(core: Core, at: Instant, connection: Connection): void {
   core.touch(sa);
 }
 
+/**
+ * Before an IKE SA is replaced by one that we begin, the peer is asked to begin it (RFC 4478), and given a while: as a
+ * responder it would send on the new pair as soon as it has answered, which is before we can receive. An agent waits by
+ * itself. Who does not know the question ignores it.
+ */
+function invite(core: Core, at: Instant, connection: Connection): boolean {
+  const { replacing, invited, config } = connection;
+  const replaced = connection.ikeSas.find(({ number, state }) => number === replacing && state.kind === 'established');
+  const { invitationMs } = core.context.limits;
+  if (replaced?.state.kind !== 'established' || replaced.state.peerIsAgent || invitationMs === 0) return false;
+  if (invited === replacing) return false;
+  connection.invited = replacing;
+  enqueue(core, at, replaced, { kind: 'inviteReauthentication' });
+  if (config.remoteAddress === 'any') connection.replacing = 0;
+  else connection.nextAttemptAt = at + invitationMs;
+  core.schedule(connection);
+  return true;
+}
+
 /** Asks on an IKE SA that stands for the configured Child SAs that it does not have, whatever another one has. */
 export function askForMissing(core: Core, at: Instant, connection: Connection, sa: IkeSa): void {
   if (sa.state.kind !== 'established') return;
@@ -147,7 +167,8 @@ export function scheduleAttempt(core: Core, at: Instant, connection: Connection)
  * before break; RFC 7296 §2.8.3).
  */
 export function reauthenticate(core: Core, at: Instant, connection: Connection, sa: IkeSa): void {
-  if (connection.config.remoteAddress === 'any') return;
+  const agent = sa.state.kind === 'established' && sa.state.peerIsAgent;
+  if (connection.config.remoteAddress === 'any' && agent) return;
   connection.replacing = sa.number;
   connection.nextAttemptAt = at;
   core.schedule(connection);

@@ -49,6 +49,8 @@ export interface Connection {
   nextAttemptAt: Instant | undefined;
   /** The next IKE SA we begin is to replace this one, by number; 0 for none. */
   replacing: number;
+  /** The IKE SA that the peer was asked to replace, by number: its new one will do as well as ours; 0 for none. */
+  invited: number;
   lastFailure: { readonly at: Instant; readonly text: string } | undefined;
   /** Whether an IKE SA was established since this endpoint began. */
   contacted: boolean;
@@ -75,6 +77,7 @@ export function newConnection(config: ConnectionConfig): Connection {
     failures: 0,
     nextAttemptAt: undefined,
     replacing: 0,
+    invited: 0,
     lastFailure: undefined,
     contacted: false,
     peerInstance: undefined,

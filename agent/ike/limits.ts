@@ -89,6 +89,8 @@ export interface Limits {
   /** Peers of a start are called one in so many milliseconds on average, and all of them within the latter. */
   readonly startPaceMs: number;
   readonly startSpreadMs: number;
+  /** How long a peer that was asked to replace an IKE SA is waited for, before we do it; 0 asks nobody. */
+  readonly invitationMs: number;
   /** How long the side that should not initiate waits for the one that should. */
   readonly takeoverMs: number;
   /**
@@ -186,6 +188,7 @@ export const DEFAULT_LIMITS: Limits = {
   attemptsUnderWay: 32,
   startPaceMs: 1,
   startSpreadMs: 5_000,
+  invitationMs: 5_000,
   takeoverMs: 10_000,
   duplicateDelayMs: 2_000,
   duplicateGraceMs: 10_000,

@@ -5,7 +5,7 @@ import type { Fact } from './fact.ts';
 import { notify } from './notify.ts';
 import { address, childConfig, type Datagram, Pair, present, type Side } from './testing/pair.ts';
 import { recordActions } from './testing/recording.ts';
-import { calling, headline, ScriptedPeer } from './testing/scripted-peer.ts';
+import { calling, headline, notifyTypes, ScriptedPeer, waiting } from './testing/scripted-peer.ts';
 import type { ConnectionConfig } from './types.ts';
 
 /** An established pair that has stood for a minute, and the order to the left to replace its IKE SA. */
@@ -309,5 +309,65 @@ describe('reauthentication', () => {
     pair.advance(3_000);
     expect(pair.encrypts()).toBe(true);
     expect(count(pair.left, 'ikeSaEstablished')).toBe(1);
+  });
+});
+
+describe('a peer that is no agent', () => {
+  /** An IKE SA stands with a peer that would send on a new pair before we can receive on it. */
+  function standingWithOther(changes: Partial<ConnectionConfig> = {}): ScriptedPeer {
+    const peer = waiting({ initiation: 'start', ...changes }, {}, new Pair());
+    peer.pair.wire.length = 0;
+    peer.establish();
+    peer.pair.advanceLosing(2_000);
+    peer.pair.command(peer.subject, { kind: 'reauthenticate', name: 'right' });
+    peer.pair.fire();
+    return peer;
+  }
+
+  it('is asked to begin the new IKE SA by itself (RFC 4478), and what it begins is enough', () => {
+    const peer = standingWithOther();
+    const { pair, subject } = peer;
+    const question = peer.take();
+    expect(headline(question)[0]).toBe(ExchangeType.INFORMATIONAL);
+    const asked = peer.open(question);
+    expect(notifyTypes(asked)).toEqual([NotifyType.AUTH_LIFETIME]);
+    expect(asked.map((each) => (each.kind === 'notify' ? [...each.data] : []))).toEqual([[0, 0, 0, 1]]);
+    peer.send(peer.respond(question, []));
+    const successor = new ScriptedPeer(pair);
+    successor.localSpi = '2222222222222222' as never;
+    successor.espSpi = 0x0f0f0f0f;
+    successor.establish();
+    expect(pair.status(subject).ikeSas).toHaveLength(2);
+    pair.wire.length = 0;
+    pair.advanceLosing(4_500);
+    expect(
+      pair.sent.filter(({ from, bytes }) => from === subject && headline(bytes).join() === '34,0,request'),
+    ).toEqual([]);
+  });
+
+  it('that does not begin is replaced by us after a while, and is not asked again', () => {
+    const peer = standingWithOther();
+    peer.send(peer.respond(peer.take(), []));
+    peer.pair.advanceLosing(4_900);
+    const begun = () =>
+      peer.pair.sent.filter(({ from, bytes }) => from === peer.subject && headline(bytes).join() === '34,0,request')
+        .length;
+    const before = begun();
+    peer.pair.at += 200;
+    peer.pair.fire();
+    expect(begun()).toBe(before + 1);
+  });
+
+  it('that may be anywhere, so that we cannot begin, is asked too', () => {
+    const peer = standingWithOther({ remoteAddress: 'any', initiation: 'respond' });
+    expect(notifyTypes(peer.open(peer.take()))).toEqual([NotifyType.AUTH_LIFETIME]);
+  });
+
+  it('that is an agent is not asked: it knows when to send', () => {
+    const { pair, replace } = standing();
+    const before = pair.sent.length;
+    replace();
+    pair.fire();
+    expect(headline(present(pair.sent[before]).bytes)[0]).toBe(ExchangeType.IKE_SA_INIT);
   });
 });

@@ -65,6 +65,9 @@ export function sendQueued(core: Core, at: Instant, sa: IkeSa): void {
       core.report({ kind: 'livenessChecked', connection: name, path: sa.path });
       inform(core, at, sa, state, request, liveness.timeoutMs);
       return;
+    case 'inviteReauthentication':
+      inform(core, at, sa, state, request, liveness.timeoutMs);
+      return;
     case 'createChild':
       askForChild(core, at, sa, state, connection, request);
       return;

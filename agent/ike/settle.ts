@@ -69,7 +69,8 @@ export function settleNew(core: Core, at: Instant, connection: Connection, sa: I
       followUpLater(core, at, sa, [], true);
     } else if (other.number !== sa.replaces) settleAt = at + limits.duplicateDelayMs;
   }
-  if (connection.replacing === sa.replaces) connection.replacing = 0;
+  if (connection.replacing === sa.replaces || connection.replacing === connection.invited) connection.replacing = 0;
+  connection.invited = 0;
   if (forgotten === 'everything') {
     orderPolicies(core, connection);
     removeOrphans(core, connection);

@@ -232,6 +232,8 @@ interface AskedDelete {
 /** A request of ours that waits until the window is free. */
 export type QueuedRequest =
   | { readonly kind: 'liveness' }
+  /** Asks the peer to begin a new IKE SA with new proofs (RFC 4478). */
+  | { readonly kind: 'inviteReauthentication' }
   | { readonly kind: 'deleteIkeSa'; readonly reason: CloseReason }
   | {
       readonly kind: 'deleteChild';

@@ -163,13 +163,14 @@ function handOver(
 }
 
 function isInherited({ kind }: QueuedRequest): boolean {
-  return kind !== 'liveness' && kind !== 'rekeyIkeSa';
+  return kind !== 'liveness' && kind !== 'rekeyIkeSa' && kind !== 'inviteReauthentication';
 }
 
 /** Whatever means the old IKE SA means its successor from here on. */
 function renumber(connection: Connection, old: number, successor: number): void {
   const renamed = (number: number): number => (number === old ? successor : number);
   connection.replacing = renamed(connection.replacing);
+  connection.invited = renamed(connection.invited);
   connection.firstIkeSa = renamed(connection.firstIkeSa);
   connection.retiring = connection.retiring.map((each) => ({ ...each, toldOn: renamed(each.toldOn) }));
   for (const sa of connection.ikeSas) sa.replaces = renamed(sa.replaces);

@@ -1,5 +1,6 @@
 import { ok, type Result } from '../../result.ts';
 import type { Informational } from '../../wire/grammar.ts';
+import { notifyOf } from '../../wire/notify-data.ts';
 import type { DeletePayload } from '../../wire/payloads/delete.ts';
 import type { NotifyPayload } from '../../wire/payloads/notify.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
@@ -67,6 +68,8 @@ export function informationalRequest(request: InformationalRequest): readonly Pa
   switch (request.kind) {
     case 'liveness':
       return [];
+    case 'inviteReauthentication':
+      return [AUTH_LIFETIME_OVER];
     case 'deleteIkeSa':
       return [DELETE_IKE_SA];
     case 'deleteChild':
@@ -130,4 +133,6 @@ function unknownNotifies(connection: Connection, notifies: readonly NotifyPayloa
 
 /** A peer deletes what it grants once; the rest is for those that delete what never was. */
 const MOST_REMEMBERED = 16;
+/** A lifetime of zero may be taken for none. */
+const AUTH_LIFETIME_OVER = notifyOf({ kind: 'authLifetime', seconds: 1 });
 const DELETE_IKE_SA: DeletePayload = { kind: 'delete', protocol: Protocol.IKE, spiSize: 0, spis: [] };

@@ -343,7 +343,7 @@ export class ScriptedPeer {
 
 /** The left side of a pair has sent its first message to a peer that the test plays. */
 export function calling(changes: Partial<ConnectionConfig> = {}, options: PeerOptions = {}): ScriptedPeer {
-  const pair = new Pair();
+  const pair = new Pair({ limits: { invitationMs: 0 } });
   pair.configureLeft(changes);
   pair.fire();
   return new ScriptedPeer(pair, options);
@@ -353,7 +353,7 @@ export function calling(changes: Partial<ConnectionConfig> = {}, options: PeerOp
 export function waiting(
   changes: Partial<ConnectionConfig> = {},
   options: PeerOptions = {},
-  pair: Pair = new Pair(),
+  pair: Pair = new Pair({ limits: { invitationMs: 0 } }),
 ): ScriptedPeer {
   pair.configureLeft({ initiation: 'respond', ...changes });
   return new ScriptedPeer(pair, options);
