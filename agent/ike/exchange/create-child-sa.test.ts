@@ -198,4 +198,16 @@ describe('CREATE_CHILD_SA of a peer', () => {
     expect(headline(peer.take())[0]).toBe(ExchangeType.IKE_SA_INIT);
     expect(texts(peer.subject, 'negotiationFailed')).toHaveLength(1);
   });
+
+  it('comes first after an IKE_AUTH without a Child SA, which we say that we take (RFC 6023)', () => {
+    const peer = waiting();
+    peer.send(peer.initRequest());
+    const { payloads } = peer.takeInitResponse(peer.take());
+    expect(notifyTypes(payloads)).toContain(NotifyType.CHILDLESS_IKEV2_SUPPORTED);
+    peer.send(peer.request(ExchangeType.IKE_AUTH, peer.proof()));
+    expect(peer.open(peer.take()).map(({ kind }) => kind)).toContain('auth');
+    expect(peer.pair.status(peer.subject).ikeSas).toMatchObject([{ state: 'established', children: [] }]);
+    expect(notifyTypes(ask(peer, ...peer.child(), NONCE))).toEqual([NotifyType.USE_TRANSPORT_MODE]);
+    expect(peer.pair.status(peer.subject).ikeSas).toMatchObject([{ children: [{ name: 'hosts' }] }]);
+  });
 });

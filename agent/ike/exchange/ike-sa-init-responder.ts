@@ -85,18 +85,22 @@ export function answerInit(
     ...(fragmentation ? [notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED)] : []),
     VENDOR_ID,
   ];
-  const responseWith = (publicValue: Uint8Array, nonce: Uint8Array): Uint8Array =>
+  const responseWith = (publicValue: Uint8Array, nonce: Uint8Array, more: readonly Payload[]): Uint8Array =>
     encodeMessage(initHeader(initiatorSpi, localSpi, false), [
       { kind: 'sa', proposals: [picked.answer] },
       { kind: 'ke', group, data: publicValue },
       { kind: 'nonce', data: nonce },
       ...others,
+      ...more,
     ]);
   const placeholders = [new Uint8Array(request.ke.data.length), new Uint8Array(NONCE_BYTES)] as const;
-  if (mostBytes !== undefined && responseWith(...placeholders).length > mostBytes) return { kind: 'tooLong' };
+  const fits = (more: readonly Payload[]) =>
+    mostBytes === undefined || responseWith(...placeholders, more).length <= mostBytes;
+  if (!fits([])) return { kind: 'tooLong' };
   const ephemeral = cryptography.keyExchange.generate(random.keys);
   const nonce = core.drawNonce();
-  const response = responseWith(ephemeral.publicValue, nonce);
+  // Left out where it alone would make the answer too long: no initiator depends on it.
+  const response = responseWith(ephemeral.publicValue, nonce, fits(CHILDLESS) ? CHILDLESS : []);
   const state: InitAnswered = {
     kind: 'initAnswered',
     handshake: {
@@ -187,5 +191,7 @@ function transformText({ type, id, attributes }: Transform): string {
   return algorithmText({ type, id, keyBits });
 }
 
+/** IKE_AUTH may come without a Child SA (RFC 6023 §3). */
+const CHILDLESS: readonly Payload[] = [notify(NotifyType.CHILDLESS_IKEV2_SUPPORTED)];
 const SHOWN_PROPOSALS = 4;
 const SHOWN_TRANSFORMS = 16;
