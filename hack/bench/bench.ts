@@ -29,11 +29,17 @@ export interface BenchResult {
   };
 }
 
+/** What only some benches ask for. */
+export interface BenchOptions {
+  /** Sizes of meshes. */
+  readonly nodes: readonly number[] | undefined;
+}
+
 /** One of the measurements that `npm run bench` knows. */
 export interface Bench {
   readonly name: string;
   readonly summary: string;
-  run(extent: Extent, progress: Progress): readonly BenchResult[];
+  run(extent: Extent, progress: Progress, options: BenchOptions): readonly BenchResult[];
 }
 
 /** Whether a promised figure was reached. */

@@ -17,10 +17,11 @@ export function leftConnectionName(number: number): string {
 /** The two matching connections of pair `number`, 0 up: every pair has its own addresses, names and secret. */
 export function connectionPair(number: number): { readonly left: ConnectionConfig; readonly right: ConnectionConfig } {
   const [left, right] = [endOf('left', 10, number), endOf('right', 11, number)];
-  return { left: connection(left, right, number), right: connection(right, left, number) };
+  return { left: connectionBetween(left, right, number), right: connectionBetween(right, left, number) };
 }
 
-interface End {
+/** Who and where one side is. */
+export interface End {
   readonly name: string;
   readonly address: ReturnType<typeof ipAddressFromBytes>;
   readonly identity: Identity;
@@ -39,8 +40,8 @@ function nodeName(side: 'left' | 'right', number: number): string {
   return `${side}-${number}.mesh.example`;
 }
 
-/** Neither side begins by itself: the bench says when. */
-function connection(local: End, remote: End, number: number): ConnectionConfig {
+/** Neither side begins by itself: the bench says when. `number` tells pairs apart. */
+export function connectionBetween(local: End, remote: End, number: number): ConnectionConfig {
   return {
     name: remote.name,
     localAddress: local.address,
@@ -70,7 +71,8 @@ function connection(local: End, remote: End, number: number): ConnectionConfig {
   };
 }
 
-function proposalOf(protocol: 'ike' | 'esp', text: string) {
+/** A proposal in strongSwan's syntax. */
+export function proposalOf(protocol: 'ike' | 'esp', text: string) {
   const proposal = parseProposal(protocol, text);
   if (!proposal.ok) throw new Error(`${text} ${proposal.error}`);
   return proposal.value;

@@ -1,4 +1,4 @@
-import { Argument, Command } from 'commander';
+import { Argument, Command, InvalidArgumentError } from 'commander';
 
 import { type Bench, verdict } from './bench.ts';
 import { codecBench } from './codec.ts';
@@ -6,15 +6,19 @@ import { cookieBench } from './cookie.ts';
 import { handshakeBench } from './handshake.ts';
 import { thisMachine } from './machine.ts';
 import { memoryBench } from './memory.ts';
+import { meshBench } from './mesh.ts';
 import { jsonLine, machineText, resultText } from './report.ts';
 
 interface Flags {
   readonly json?: boolean;
   readonly quick?: boolean;
   readonly check?: boolean;
+  readonly nodes?: readonly number[];
 }
 
-const benches: readonly Bench[] = [handshakeBench, memoryBench, codecBench, cookieBench];
+/** As many as have an address in the mesh's network. */
+const MOST_NODES = 65_000;
+const benches: readonly Bench[] = [handshakeBench, memoryBench, codecBench, cookieBench, meshBench];
 
 const summaries = benches.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`);
 
@@ -23,6 +27,7 @@ new Command('bench')
   .addArgument(new Argument('[name...]', 'which; all of them otherwise').choices(benches.map(({ name }) => name)))
   .option('--json', 'print each result as one line of JSON')
   .option('--quick', 'fewer and shorter rounds: seconds, and figures to match')
+  .option('--nodes <number...>', 'sizes of the meshes that `mesh` measures', collectNodes)
   .option('--check', 'exit with 1 when a target is missed')
   .action(run)
   .parse();
@@ -33,11 +38,18 @@ function run(names: readonly string[], flags: Flags): void {
   if (!flags.json) process.stdout.write(`${machineText(machine)}\n`);
   for (const bench of benches) {
     if (names.length > 0 && !names.includes(bench.name)) continue;
-    const results = bench.run(extent, (doing) => process.stderr.write(`bench ${bench.name}: ${doing}\n`));
+    const progress = (doing: string): void => void process.stderr.write(`bench ${bench.name}: ${doing}\n`);
+    const results = bench.run(extent, progress, { nodes: flags.nodes });
     for (const result of results) {
       process.stdout.write(flags.json ? `${jsonLine(result, machine)}\n` : `\n${resultText(result)}\n`);
       const missed = result.targets.some((target) => verdict(result, target) === 'missed');
       if (missed && flags.check) process.exitCode = 1;
     }
   }
+}
+
+function collectNodes(text: string, before: readonly number[] = []): readonly number[] {
+  const nodes = Number(text);
+  if (Number.isInteger(nodes) && nodes >= 2 && nodes <= MOST_NODES) return [...before, nodes];
+  throw new InvalidArgumentError(`write a number from 2 to ${MOST_NODES}.`);
 }
