@@ -277,12 +277,25 @@ export function ensureCurrent(core: Core, at: Instant, connection: Connection, e
   }
 }
 
-/** Whoever ends a pair has the one that was to take its place; others may be on their way yet. */
+/**
+ * Whoever ends a pair has the one that was to take its place; others may be on their way yet. Where a pair of ours came to
+ * nothing, the one that it had just taken the place of is sent on as before.
+ */
 function preferred(candidates: readonly ChildSa[], ended: readonly ChildSa[]): ChildSa | undefined {
   const successor = candidates.findLast(({ rekeys }) =>
     ended.some(({ inboundSpi }) => inboundSpi === rekeys?.inboundSpi),
   );
-  return successor ?? candidates.findLast(({ usage }) => usage === 'deferred') ?? candidates.at(-1);
+  const cameToNothing = ended.some(({ weInitiated, settled }) => weInitiated && !settled);
+  const predecessor = cameToNothing ? lastInUse(candidates) : undefined;
+  return successor ?? predecessor ?? candidates.findLast(({ usage }) => usage === 'deferred') ?? candidates.at(-1);
+}
+
+/** Of those that the peer is known to have the one that was superseded last. */
+function lastInUse(candidates: readonly ChildSa[]): ChildSa | undefined {
+  return candidates
+    .filter(({ usage, weInitiated, settled }) => usage === 'superseded' && (weInitiated || settled))
+    .toSorted((left, right) => (left.deleteAt ?? 0) - (right.deleteAt ?? 0))
+    .at(-1);
 }
 
 /** Whether the pair is of an IKE SA that the peer says it knows nothing of. */

@@ -102,11 +102,13 @@ function endForgotten(
   state: Established,
   connection: Connection | undefined,
 ): void {
-  const successors = connection === undefined ? [] : childrenOf(connection).filter(({ settled }) => settled);
+  const successors =
+    connection === undefined
+      ? []
+      : childrenOf(connection).filter((child) => child.settled && !state.children.includes(child));
   const replaced = state.children.every((old) => {
     if (connection === undefined || !mayReceive(connection, old)) return true;
-    const { config, inboundSpi } = old;
-    return successors.some((child) => child.config.name === config.name && child.inboundSpi !== inboundSpi);
+    return successors.some((child) => child.config.name === old.config.name);
   });
   if (replaced) closeIkeSa(core, at, sa, 'replaced', true);
   else sa.state = { ...state, endsAt: at + core.context.limits.forgottenGraceMs };

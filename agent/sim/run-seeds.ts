@@ -26,8 +26,12 @@ export function runSeeds(options: Arguments): boolean {
 }
 
 /** Runs a scenario once more: it must take the same course. */
-function repeated(scenario: Scenario, outcome: Outcome): Outcome {
-  const again = simulate(scenario);
+export function repeated(
+  scenario: Scenario,
+  outcome: Outcome,
+  run: (scenario: Scenario) => Outcome = simulate,
+): Outcome {
+  const again = run(scenario);
   if (again.traceHash === outcome.traceHash) return outcome;
   const text = `two runs of one seed differ: traces ${outcome.traceHash} and ${again.traceHash}`;
   return { ...outcome, violation: { invariant: 'determinism', atMs: 0, text } };

@@ -1,10 +1,13 @@
 import type { Path } from '../../ike/types.ts';
+import { PayloadType } from '../../wire/registry.ts';
 import type { Host } from '../host.ts';
 import type { Arrival } from '../network.ts';
 import type { Check, World } from '../world.ts';
 
 /**
- * Whoever makes up a datagram in somebody else's name does not get that somebody answered by more bytes than it took.
+ * Whoever makes up a datagram in somebody else's name does not get that somebody answered by more bytes than it took. What
+ * is protected by an IKE SA goes to whoever has proved to receive it, and a fragment brings all fragments of the answer
+ * (RFC 7383 §2.6.1).
  */
 export class AmplificationCheck implements Check {
   readonly #world: World;
@@ -21,7 +24,7 @@ export class AmplificationCheck implements Check {
   datagramSent(host: Host, path: Path, bytes: Uint8Array): void {
     const forged = this.#forged;
     const isResponse = ((bytes[FLAGS_OFFSET] ?? 0) & RESPONSE_FLAG) !== 0;
-    if (forged?.host !== host || !isResponse) return;
+    if (forged?.host !== host || !isResponse || PROTECTED.has(bytes[NEXT_PAYLOAD_OFFSET] ?? 0)) return;
     forged.answered += bytes.length;
     if (forged.answered <= forged.bytes) return;
     const { answered, bytes: made } = forged;
@@ -36,6 +39,8 @@ export class AmplificationCheck implements Check {
   }
 }
 
+const PROTECTED: ReadonlySet<number> = new Set([PayloadType.SK, PayloadType.SKF]);
 /** RFC 7296 §3.1. */
+const NEXT_PAYLOAD_OFFSET = 16;
 const FLAGS_OFFSET = 19;
 const RESPONSE_FLAG = 0x20;

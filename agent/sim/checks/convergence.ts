@@ -74,11 +74,22 @@ export class ConvergenceCheck implements Check {
       const peer = nodeName(plan?.nodes[otherSide(side)] ?? 0);
       const connection = statuses[node]?.connections.find(({ name }) => name === peer);
       const names = plan?.children.map(({ name }) => name) ?? [];
-      const { lacks, surplus } = connection === undefined ? NO_CONNECTION : connectionFaults(connection, names);
+      const { lacks, surplus } =
+        connection === undefined ? NO_CONNECTION : connectionFaults(connection, names, this.#forgottenSinceMs());
       const tell = (fault: string): string => `${nodeName(node)} has ${fault} with ${peer}`;
       return { lacks: lacks.map(tell), surplus: surplus.map(tell) };
     });
     return { lacks: sides.flatMap(({ lacks }) => lacks), surplus: sides.flatMap(({ surplus }) => surplus) };
+  }
+
+  /**
+   * IKE SAs that are older than this, by the clock, may be there although the peer has forgotten them: those from before
+   * the calm, until they are found dead.
+   */
+  #forgottenSinceMs(): number {
+    const { clock, scenario } = this.#world;
+    const calmForMs = clock.elapsedMs - scenario.calmAtMs;
+    return calmForMs > FORGOTTEN_MS ? 0 : clock.monotonicMs() - calmForMs;
   }
 
   /** A flow of the pair that would not be delivered through an SA. */
@@ -103,10 +114,12 @@ interface Faults {
   readonly surplus: readonly string[];
 }
 
-function connectionFaults({ ikeSas }: ConnectionStatus, names: readonly string[]): Faults {
+function connectionFaults({ ikeSas }: ConnectionStatus, names: readonly string[], forgottenSinceMs: number): Faults {
   const newest = ikeSas.filter((sa) => sa.state === 'established').at(-1);
   if (newest === undefined) return { lacks: ['no established IKE SA'], surplus: [] };
-  const others = ikeSas.filter((sa) => sa !== newest).map((sa) => `IKE SA ${sa.number} beside another one`);
+  const others = ikeSas
+    .filter((sa) => sa !== newest && sa.startedAt >= forgottenSinceMs)
+    .map((sa) => `IKE SA ${sa.number} beside another one`);
   const missing = names.filter((name) => !newest.children.some((child) => child.name === name));
   const double = newest.children.filter(
     (child, index, all) => all.findLastIndex(({ name }) => name === child.name) !== index,
@@ -129,3 +142,5 @@ const NO_CONNECTION: Faults = { lacks: ['no connection'], surplus: [] };
 const SETTLE_MS = 150_000;
 /** Longest time that a pair may have more than one SA of a kind: the wait and the grace before a duplicate is deleted. */
 const REPLACEMENT_MS = 25_000;
+/** The longest time between two questions, 15 s, and the longest that an answer is waited for, 60 s, and a moment. */
+const FORGOTTEN_MS = 80_000;
