@@ -98,10 +98,12 @@ export function endWith(core: Core, at: Instant, sa: IkeSa, secured: Secured, re
 export function forgetAsked(core: Core, state: IkeSaState): void {
   switch (state.kind) {
     case 'authRequested':
-      core.espSpis.delete(state.offer.inboundSpi);
+      if (state.offer !== undefined) core.espSpis.delete(state.offer.inboundSpi);
       return;
     case 'verifying':
-      if (state.inner.kind === 'response') core.espSpis.delete(state.inner.offer.inboundSpi);
+      if (state.inner.kind === 'response' && state.inner.offer !== undefined) {
+        core.espSpis.delete(state.inner.offer.inboundSpi);
+      }
       return;
     case 'established':
       if (state.asked === undefined || state.asked.kind === 'deleteChild') return;

@@ -25,6 +25,8 @@ export interface Handshake {
   readonly peerIsAgent: boolean;
   /** Hashes that the peer accepts in signatures (RFC 7427 §4); undefined where it does not say. */
   readonly peerHashes: readonly number[] | undefined;
+  /** Whether a responder takes IKE_AUTH without a Child SA (RFC 6023). */
+  readonly childless: boolean;
   /** Authorities whose certificates a responder asks for; an initiator asks in IKE_AUTH. */
   readonly requestedAuthorities: readonly KeyHash[];
 }
@@ -72,7 +74,8 @@ export interface InitAnswered {
 /** Initiator: HDR, SK {IDi, AUTH, SAi2, TSi, TSr} --> sent. */
 export interface AuthRequested extends Negotiated {
   readonly kind: 'authRequested';
-  readonly offer: ChildOffer;
+  /** Undefined where IKE_AUTH asks for no Child SA (RFC 6023). */
+  readonly offer: ChildOffer | undefined;
 }
 
 /** Either side: the peer's certificate and signature are with the Verifier; repeated messages are absorbed. */
@@ -97,7 +100,7 @@ export type SuspendedMessage =
   | {
       readonly kind: 'response';
       readonly response: Extract<IkeAuthResponse, { kind: 'authenticated' }>;
-      readonly offer: ChildOffer;
+      readonly offer: ChildOffer | undefined;
     };
 
 /** Both sides have authenticated. */

@@ -113,6 +113,8 @@ export interface ConnectionConfig {
   readonly liveness: { readonly intervalMs: number; readonly timeoutMs: number };
   /** Largest IP packet in which a message may be sent once the peer takes fragments; the limit's where left out. */
   readonly fragmentBytes?: number;
+  /** Whether IKE_AUTH is to be without a Child SA where the responder takes that (RFC 6023): all have own key exchanges. */
+  readonly childless?: boolean;
   /** Milliseconds until the IKE SA is rekeyed. */
   readonly ikeLifetimeMs: number;
   /** Milliseconds until both sides prove anew who they are; absent: never because of time. */

@@ -5,6 +5,7 @@ import { ExchangeType, NotifyType } from '../../wire/registry.ts';
 import { notify } from '../notify.ts';
 import { address, childConfig, Pair, proposal } from '../testing/pair.ts';
 import {
+  calling,
   espProposal,
   headline,
   notifyTypes,
@@ -209,5 +210,36 @@ describe('CREATE_CHILD_SA of a peer', () => {
     expect(peer.pair.status(peer.subject).ikeSas).toMatchObject([{ state: 'established', children: [] }]);
     expect(notifyTypes(ask(peer, ...peer.child(), NONCE))).toEqual([NotifyType.USE_TRANSPORT_MODE]);
     expect(peer.pair.status(peer.subject).ikeSas).toMatchObject([{ children: [{ name: 'hosts' }] }]);
+  });
+
+  it('asked for after an IKE_AUTH without one, where that is preferred, all have key exchanges of their own', () => {
+    const proposals = [proposal('aes256gcm16', 'x25519', 'esn')];
+    const children = (local: string, remote: string) => [
+      childConfig({ proposals }),
+      pods(local, remote, { proposals }),
+    ];
+    const pair = new Pair().configure(
+      { childless: true, children: children('10.1.0.0', '10.2.0.0') },
+      { children: children('10.2.0.0', '10.1.0.0') },
+    );
+    pair.settle();
+    expect(pair.encrypts() && pair.encrypts(PODS)).toBe(true);
+    const suites = pair.status(pair.right).ikeSas.flatMap((sa) => sa.children.map(({ suite }) => suite));
+    expect(suites).toEqual(['aes256gcm16-x25519-esn', 'aes256gcm16-x25519-esn']);
+    expect(texts(pair.left, 'negotiationFailed')).toEqual([]);
+    pair.command(pair.left, { kind: 'reauthenticate', name: 'right' });
+    for (let step = 0; step < 400; step += 1) {
+      if (pair.wire.length > 0) pair.deliver();
+      pair.at += 50;
+      pair.fire();
+      expect(pair.encrypts() && pair.encrypts(PODS), `step ${step}`).toBe(true);
+    }
+    expect(pair.status(pair.left).ikeSas).toMatchObject([{ number: 2, children: [{}, {}] }]);
+  });
+
+  it('stands in IKE_AUTH all the same where the responder does not say that it takes one without', () => {
+    const peer = calling({ childless: true });
+    const payloads = peer.open(peer.accept());
+    expect(payloads.map(({ kind }) => kind)).toContain('tsi');
   });
 });

@@ -14,9 +14,9 @@ import type { NattedPath } from '../natd.ts';
 import { notify } from '../notify.ts';
 import type { NegotiationFailure, NewPair, Outcome, Refusal } from '../outcome.ts';
 import { shortened } from '../rekey-time.ts';
-import type { AuthRequested, ChildOffer, Established, Negotiated, SuspendedMessage } from '../state.ts';
+import type { AuthRequested, ChildOffer, Established, Negotiated, QueuedRequest, SuspendedMessage } from '../state.ts';
 import { espKeyBytes } from '../suite.ts';
-import type { Instant, Path, VerificationJob } from '../types.ts';
+import type { ChildConfig, Instant, Path, VerificationJob } from '../types.ts';
 import { certificateRequest, requestedAuthorities } from './certificate-payloads.ts';
 import { acceptChild, grantChild, offerChild } from './child-negotiation.ts';
 import { checkProof, idPayload, ownProof } from './proof.ts';
@@ -47,12 +47,13 @@ export function authRequest(
     between: [...certificateRequest([config]), idPayload('idr', config.remoteIdentity)],
   });
   if (!proof.ok) return err(unprovable(connection, proof.error));
-  const { offer, payloads } = offerChild(core, child, way, false);
+  const childless = config.childless === true && negotiated.handshake.childless;
+  const asked = childless ? undefined : offerChild(core, child, way, false);
   const replaced = connection.ikeSas.find(({ number }) => number === replaces);
   const past = pastNotifies(core, connection, negotiated.handshake.peerIsAgent, replaced);
-  const inner: Payload[] = [...proof.value, ...past, ...payloads];
+  const inner: Payload[] = [...proof.value, ...past, ...(asked?.payloads ?? [])];
   return ok({
-    next: { kind: 'authRequested', ...negotiated, offer },
+    next: { kind: 'authRequested', ...negotiated, offer: asked?.offer },
     request: { exchangeType: ExchangeType.IKE_AUTH, payloads: inner },
   });
 }
@@ -187,6 +188,7 @@ export function finishAuth(
     past: readPast(response.notifies, negotiated.handshake.peerIsAgent),
     facts: unknownNotifies(connection, response.notifies),
   };
+  if (offer === undefined) return ok({ ...base, enqueue: connection.config.children.map(asFurtherChild) });
   if (response.child.kind !== 'accepted') {
     core.espSpis.delete(offer.inboundSpi);
     const refusal = response.child.kind === 'refused' ? response.child.notify.notifyType : undefined;
@@ -210,6 +212,11 @@ export function finishAuth(
     ...base,
     install: firstPair(negotiated, accepted.value),
   });
+}
+
+/** After a childless IKE_AUTH every Child SA is asked for by CREATE_CHILD_SA, with a key exchange of its own. */
+function asFurtherChild({ name }: ChildConfig): QueuedRequest {
+  return { kind: 'createChild', child: name, group: undefined };
 }
 
 function firstPair(negotiated: Negotiated, agreement: ChildAgreement): NewPair {

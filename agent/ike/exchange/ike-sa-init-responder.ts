@@ -111,6 +111,7 @@ export function answerInit(
       responderNonce: nonce,
       peerIsAgent: isAgent(request.vendorIds),
       peerHashes: hashes,
+      childless: false,
       requestedAuthorities: [],
     },
     ephemeral,

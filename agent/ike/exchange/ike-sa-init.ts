@@ -49,14 +49,15 @@ export function firstInitRequest(
 }
 
 /**
- * Bytes of our nonce (RFC 7296 §2.10): more by what the responder's CERTREQ will add, if it trusts as many as we do, so
- * that its answer is not longer than the request. Else it would have to ask for a COOKIE first, lest it serve to flood
+ * Bytes of our nonce (RFC 7296 §2.10): more by what the responder's CERTREQ will add, if it trusts as many as we do, and
+ * its CHILDLESS_IKEV2_SUPPORTED, so that its answer is not longer than the request. Else it would have to ask for a COOKIE first, lest it serve to flood
  * somebody whose address we had made up.
  */
 function nonceBytes(config: ConnectionConfig): number {
   const [request] = certificateRequest([config]);
-  if (request?.kind !== 'certreq') return NONCE_BYTES;
-  return Math.min(MAX_NONCE_BYTES, NONCE_BYTES + CERTREQ_HEADER_BYTES + request.data.length);
+  const certreqBytes = request?.kind === 'certreq' ? CERTREQ_HEADER_BYTES + request.data.length : 0;
+  const childlessBytes = config.childless === true ? NOTIFY_BYTES : 0;
+  return Math.min(MAX_NONCE_BYTES, NONCE_BYTES + certreqBytes + childlessBytes);
 }
 
 /** What is the same in every request of an attempt, and what the last answer asked for. */
@@ -187,6 +188,7 @@ function accept(
     responderNonce: response.nonce.data,
     peerIsAgent: isAgent(response.vendorIds),
     peerHashes: peerHashes(response.notifies),
+    childless: hasNotify(response.notifies, NotifyType.CHILDLESS_IKEV2_SUPPORTED),
     requestedAuthorities: requestedAuthorities(response.certRequests, core.context.limits),
   };
   const spis = { initiatorSpi: sa.localSpi, responderSpi };
@@ -233,6 +235,8 @@ function offeredGroups(core: Core, config: ConnectionConfig): readonly number[] 
 
 /** The generic header and Cert Encoding (RFC 7296 §3.7). */
 const CERTREQ_HEADER_BYTES = 5;
+/** A notify without data (RFC 7296 §3.10). */
+const NOTIFY_BYTES = 8;
 
 function drop(text: string): Result<Outcome, Refusal> {
   return err({ kind: 'drop', reason: 'unexpectedResponse', text });

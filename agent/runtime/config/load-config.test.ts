@@ -137,6 +137,7 @@ describe('a configuration file', () => {
   natTraversal: Always
   initiation: OnDemand
   fragmentSize: 800
+  childless: Prefer
 `);
     expect(connections[0]).toMatchObject({
       localAddress: 'fd00:78::1',
@@ -145,6 +146,7 @@ describe('a configuration file', () => {
       natTraversal: 'Always',
       ikeLifetimeMs: 5_400_000,
       reauthenticationMs: 86_400_000,
+      childless: true,
       fragmentBytes: 800,
       liveness: { intervalMs: 10_000, timeoutMs: 60_000 },
       proposals: [{ algorithms: [{ id: 20, keyBits: 256 }, { id: 6 }, { id: 20 }] }],

@@ -10,7 +10,7 @@ import type { SettingFields } from './schema.ts';
 export interface Settings
   extends Pick<
     ConnectionConfig,
-    'proposals' | 'natTraversal' | 'liveness' | 'fragmentBytes' | 'ikeLifetimeMs' | 'reauthenticationMs'
+    'proposals' | 'natTraversal' | 'liveness' | 'fragmentBytes' | 'childless' | 'ikeLifetimeMs' | 'reauthenticationMs'
   > {
   readonly initiation: WantedInitiation;
   readonly enforcement: 'Required' | 'Permissive';
@@ -29,6 +29,7 @@ export function resolveSettings(
   const lifetimes = { ...defaults.lifetimes, ...own.lifetimes };
   const proposalsOf = (protocol: 'ike' | 'esp') => configuredProposals(protocol, own, path, around, faults);
   const fragmentBytes = own.fragmentSize ?? defaults.fragmentSize;
+  const childless = (own.childless ?? defaults.childless) === 'Prefer';
   return {
     initiation: own.initiation ?? defaults.initiation ?? 'Always',
     enforcement: own.enforcement ?? defaults.enforcement ?? 'Required',
@@ -37,6 +38,7 @@ export function resolveSettings(
     natTraversal: own.natTraversal ?? defaults.natTraversal ?? 'Auto',
     liveness: livenessOf(own, path, defaults, faults),
     ...(fragmentBytes === undefined ? {} : { fragmentBytes }),
+    ...(childless ? { childless } : {}),
     lifetime: childLifetime(lifetimes),
     ikeLifetimeMs: lifetimes.ike ?? DEFAULT_IKE_LIFETIME_MS,
     ...(lifetimes.reauthentication === undefined ? {} : { reauthenticationMs: lifetimes.reauthentication }),

@@ -84,6 +84,7 @@ const settings = {
   liveness: liveness.optional(),
   natTraversal: z.enum(['Auto', 'Always', 'Never']).optional(),
   initiation: z.enum(['Always', 'OnDemand', 'Never']).optional(),
+  childless: z.enum(['Allow', 'Prefer']).optional(),
   fragmentSize: z.number().int().min(MIN_FRAGMENT_BYTES).max(MAX_FRAGMENT_BYTES).optional(),
 };
 
