@@ -7,6 +7,7 @@ import { handshakeBench } from './handshake.ts';
 import { thisMachine } from './machine.ts';
 import { memoryBench } from './memory.ts';
 import { meshBench } from './mesh.ts';
+import { rekeyBench } from './rekey.ts';
 import { jsonLine, machineText, resultText } from './report.ts';
 
 interface Flags {
@@ -18,7 +19,7 @@ interface Flags {
 
 /** As many as have an address in the mesh's network. */
 const MOST_NODES = 65_000;
-const benches: readonly Bench[] = [handshakeBench, memoryBench, codecBench, cookieBench, meshBench];
+const benches: readonly Bench[] = [handshakeBench, memoryBench, codecBench, cookieBench, rekeyBench, meshBench];
 
 const summaries = benches.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`);
 
