@@ -54,7 +54,7 @@ async function check(file: string): Promise<number> {
   if (!provider.ok) return fail(provider.error);
   const checked = await checkConfig(file, provider.value, () => {
     // With features given, the kernel is not tried out, only read.
-    const opened = openXfrmDataplane({ direction: false, ipv6: true });
+    const opened = openXfrmDataplane({ direction: false, natKeepalive: false, ipv6: true });
     if (!opened.ok) return err(opened.error.message);
     const dumped = opened.value.dump();
     opened.value.close();

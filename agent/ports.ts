@@ -33,6 +33,8 @@ export interface Transport {
 
 /** The kernel's SAs and policies, or a fake of them. */
 export interface Dataplane {
+  /** Whether the kernel sends NAT keepalives for the SAs that ask for them. */
+  readonly sendsKeepalives: boolean;
   /** Carries out one command and answers when the kernel has. */
   execute(command: DataplaneCommand): Result<void, DataplaneError>;
   /** Everything that is installed, foreign objects included. */

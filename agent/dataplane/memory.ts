@@ -38,6 +38,8 @@ export interface MemoryDataplaneOptions {
 export class MemoryDataplane implements Dataplane {
   /** The rules below the port, for tests that put foreign objects there. */
   readonly kernel: MemoryKernel;
+  /** As those before 6.11. */
+  readonly sendsKeepalives = false;
   readonly #options: MemoryDataplaneOptions;
   readonly #calls: KernelCalls;
   #events: DataplaneEvent[] = [];

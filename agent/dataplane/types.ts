@@ -71,6 +71,11 @@ export interface SaSpec {
   /** ESP in UDP; absent for ESP in IP. */
   readonly udpEncapsulation?: UdpEncapsulation;
   /**
+   * Silence after which the kernel sends a NAT keepalive (RFC 3948 §2.3), where it can; of outbound SAs in UDP only. It
+   * does so while no agent runs, too.
+   */
+  readonly natKeepaliveSeconds?: number;
+  /**
    * Restricts a transport SA to the first selector's addresses; absent for tunnel SAs. A transport SA without one is
    * also used for packets from other addresses of this host, whenever two hashes in the kernel collide (measured).
    */

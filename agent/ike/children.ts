@@ -5,6 +5,7 @@ import type { Core } from './core.ts';
 import { isAboutToEnd, isToBeDeleted } from './ending.ts';
 import type { CloseReason } from './fact.ts';
 import { followUpLater } from './follow-up.ts';
+import { kernelKeepalive } from './keepalive.ts';
 import type { NewPair } from './outcome.ts';
 import { policyCommands } from './policies.ts';
 import { shortenedLimits } from './rekey-time.ts';
@@ -48,7 +49,8 @@ export function installChild(
   const child = childSa(at, agreement, path, { udpEncapsulation, lifetime, usage, settledBy, rekeys });
   const { inbound, outbound } = saSpecs(child, keys, path);
   core.command({ kind: 'addSa', sa: inbound }, connection, sa.number, child.inboundSpi);
-  core.command({ kind: 'addSa', sa: outbound }, connection, sa.number, child.inboundSpi);
+  const spec = { ...outbound, ...kernelKeepalive(core, sa) };
+  core.command({ kind: 'addSa', sa: spec }, connection, sa.number, child.inboundSpi);
   if (reply !== undefined) core.transmit(reply.path, reply.datagrams);
   setChildren(sa, (children) => [...children, child]);
   if (usage === 'current') makeCurrent(core, at, connection, child);

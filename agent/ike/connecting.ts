@@ -67,7 +67,7 @@ function initiate(core: Core, at: Instant, connection: Connection): void {
     connection,
     path,
     nat: { local: false, remote: false },
-    movedAt: Number.NEGATIVE_INFINITY,
+    mappings: { since: at, count: 0 },
     keepaliveAt: at,
     state,
     window: new Window(),

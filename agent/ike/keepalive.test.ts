@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { address, childConfig, Pair, present, type Side } from './testing/pair.ts';
+import { address, childConfig, Pair, type PairOptions, present, type Side } from './testing/pair.ts';
 import type { SelectorConfig } from './types.ts';
 
 function net(text: string): SelectorConfig {
@@ -8,8 +8,8 @@ function net(text: string): SelectorConfig {
 }
 
 /** An established pair; the left side stands behind a NAT where `nat` says so. Liveness is rare. */
-function established(nat: boolean, pretend: 'Auto' | 'Always' = 'Auto'): Pair {
-  const pair = new Pair();
+function established(nat: boolean, pretend: 'Auto' | 'Always' = 'Auto', options: PairOptions = {}): Pair {
+  const pair = new Pair(options);
   if (nat) pair.nat = { inside: pair.left, publicAddress: address('203.0.113.9'), portShift: 20_000 };
   const tunnel = (local: string, remote: string) => ({
     children: [childConfig({ mode: 'tunnel', local: [net(local)], remote: [net(remote)] })],
@@ -53,6 +53,20 @@ describe('NAT keepalives', () => {
       pair.settle();
     }
     expect(pair.left.keepalives).toEqual([]);
+  });
+
+  it('are left to a kernel that sends them by itself, and asked of it on the way out', () => {
+    const pair = established(true, 'Auto', { kernelSendsKeepalives: true }).advance(300_000);
+    expect(pair.left.keepalives).toEqual([]);
+    const asked = (side: Side) =>
+      side.commands.flatMap((command) => (command.kind === 'addSa' ? [command.sa.natKeepaliveSeconds] : []));
+    expect(asked(pair.left)).toEqual([undefined, 20]);
+    expect(asked(pair.right)).toEqual([undefined, undefined]);
+    // Without an SA the kernel has nothing to send them for.
+    pair.command(pair.left, { kind: 'terminateChild', name: 'right', child: 'hosts' });
+    pair.right.refuse = ({ kind }) => (kind === 'addSa' ? 'no' : undefined);
+    pair.advance(100_000);
+    expect(pair.left.keepalives.length).toBeGreaterThan(0);
   });
 
   it('end with the IKE SA', () => {

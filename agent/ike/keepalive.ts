@@ -1,3 +1,4 @@
+import type { SaSpec } from '../dataplane/types.ts';
 import type { Core } from './core.ts';
 import type { IkeSa } from './state.ts';
 import type { Instant } from './types.ts';
@@ -20,10 +21,20 @@ export function postponeKeepalive(core: Core, at: Instant, sa: IkeSa): void {
   sa.keepaliveAt = at + limits.keepaliveMs * (1 - KEEPALIVE_JITTER * fraction(random.jitter));
 }
 
-/** Sends one. */
+/** Sends one, unless the kernel does: it knows when ESP has kept the mapping alive already. */
 export function sendKeepalive(core: Core, at: Instant, sa: IkeSa): void {
-  core.act({ kind: 'keepalive', path: sa.path });
+  if (!isLeftToKernel(core, sa)) core.act({ kind: 'keepalive', path: sa.path });
   postponeKeepalive(core, at, sa);
+}
+
+/** What an outbound SA asks of the kernel. */
+export function kernelKeepalive(core: Core, sa: IkeSa): Pick<SaSpec, 'natKeepaliveSeconds'> {
+  return sa.nat.local ? { natKeepaliveSeconds: Math.round(core.context.limits.keepaliveMs / 1_000) } : {};
+}
+
+function isLeftToKernel(core: Core, { state }: IkeSa): boolean {
+  if (core.context.kernelSendsKeepalives !== true || state.kind !== 'established') return false;
+  return state.children.some(({ usage }) => usage === 'current');
 }
 
 const KEEPALIVE_JITTER = 0.25;

@@ -114,8 +114,8 @@ export interface Limits {
   readonly switchCheckMs: number;
   /** Longest silence towards a peer that a NAT stands in front of us for. */
   readonly keepaliveMs: number;
-  /** How long a peer stays where it has been found before ESP from elsewhere moves it again; IKE does at once. */
-  readonly mappingHoldMs: number;
+  /** How often in a second ESP from elsewhere may move a peer; IKE does each time. */
+  readonly mappingsPerSecond: number;
   /** How long SAs stay that the peer says it knows nothing of, so that the new ones are in use by then. */
   readonly forgottenGraceMs: number;
   /** Wait before an order that the kernel refused is given again, and the longest. */
@@ -205,8 +205,8 @@ export const DEFAULT_LIMITS: Limits = {
   switchCheckMs: 500,
   // The default of RFC 3948 §4; NATs forget UDP after 30 s at the earliest.
   keepaliveMs: 20_000,
-  // The kernel tells again every other second; whoever holds back ESP and sends it from many ports moves us no faster.
-  mappingHoldMs: 1_000,
+  // A NAT that restarts may waver; whoever holds back ESP and sends it from many ports keeps us no busier than this.
+  mappingsPerSecond: 5,
   forgottenGraceMs: 2_000,
   kernelRetryMs: 1_000,
   kernelRetryCeilingMs: 10_000,

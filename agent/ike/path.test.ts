@@ -78,14 +78,14 @@ describe('a peer whose NAT maps it anew', () => {
     expect(pair.packet(pair.right, { source: INSIDE.destination, destination: INSIDE.source })).toBe('encrypted');
   });
 
-  it('gets a request that was open already repeated at its new place', () => {
+  it('gets a request that was open already at once at its new place', () => {
     pair.command(pair.right, { kind: 'checkLiveness', name: 'left' });
     pair.wire.length = 0;
     remap(30_000);
+    const before = pair.sent.length;
     packetFromInside();
-    pair.advance(2_000);
-    expect(pair.sent.filter(({ from }) => from === pair.right).at(-1)?.path.remotePort).toBe(34_500);
-    expect(pair.status(pair.right).ikeSas).toHaveLength(1);
+    expect(pair.sent[before]?.path.remotePort).toBe(34_500);
+    expect(pair.sent).toHaveLength(before + 2);
   });
 
   it('costs two commands for each change, and nothing while it stays', () => {
@@ -94,16 +94,16 @@ describe('a peer whose NAT maps it anew', () => {
     expect(changes()).toBe(2);
   });
 
-  it('is not followed by ESP more often than once a second, but then for good', () => {
-    for (const shift of [30_000, 31_000, 32_000, 33_000]) {
+  it('is followed at once while its NAT wavers, but by ESP no more than five times a second, and then for good', () => {
+    for (let shift = 30_000; shift < 38_000; shift += 1_000) {
       remap(shift);
       packetFromInside();
     }
-    expect(changes()).toBe(2);
-    expect(rightPort()).toBe(34_500);
+    expect(changes()).toBe(2 * 5);
+    expect(rightPort()).toBe(38_500);
     pair.advance(2_500);
     packetFromInside();
-    expect(rightPort()).toBe(37_500);
+    expect(rightPort()).toBe(41_500);
   });
 
   it('is not found elsewhere by an old packet that somebody sends again', () => {

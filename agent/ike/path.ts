@@ -29,8 +29,20 @@ export function onMapping(
   sa: IkeSa,
   { newAddress, newPort }: Extract<DataplaneEvent, { kind: 'mapping' }>,
 ): void {
-  if (!sa.nat.remote || at < sa.movedAt + core.context.limits.mappingHoldMs) return;
-  movePeer(core, at, sa, { ...sa.path, remoteAddress: newAddress, remotePort: newPort });
+  const path = { ...sa.path, remoteAddress: newAddress, remotePort: newPort };
+  if (!sa.nat.remote || isSameEnd(sa.path, path) || !mayMove(core, at, sa)) return;
+  movePeer(core, at, sa, path);
+}
+
+/** What is not followed now the kernel tells again in a second or two. */
+function mayMove(core: Core, at: Instant, sa: IkeSa): boolean {
+  const { since, count } = sa.mappings;
+  sa.mappings = at - since < 1_000 ? { since, count: count + 1 } : { since: at, count: 1 };
+  return sa.mappings.count <= core.context.limits.mappingsPerSecond;
+}
+
+function isSameEnd(left: Path, right: Path): boolean {
+  return left.remoteAddress === right.remoteAddress && left.remotePort === right.remotePort;
 }
 
 /** The kernel could not be told of the new ports: a successor will have them from the beginning. */
@@ -42,9 +54,10 @@ export function onEncapsulationRefused(core: Core, at: Instant, sa: IkeSa, inbou
 function movePeer(core: Core, at: Instant, sa: IkeSa, path: Path): void {
   const { path: before, state, connection } = sa;
   sa.path = path;
-  if (before.remoteAddress === path.remoteAddress && before.remotePort === path.remotePort) return;
-  if (state.kind !== 'established' || connection === undefined) return;
-  sa.movedAt = at;
+  if (isSameEnd(before, path) || state.kind !== 'established' || connection === undefined) return;
+  // What was sent to where the peer is no more has been lost.
+  sa.window.repeatSoon(at);
+  core.touch(sa);
   core.report({ kind: 'peerMoved', connection: connection.config.name, from: before, to: path });
   const encapsulated = state.children.filter((child) => child.udpEncapsulation);
   for (const child of encapsulated) {

@@ -270,8 +270,8 @@ export interface IkeSa {
   connection: Connection | undefined;
   path: Path;
   nat: NatSituation;
-  /** When the peer was last found at another address or port; minus infinity if it never was. */
-  movedAt: Instant;
+  /** How often ESP has moved the peer since an instant less than a second ago. */
+  mappings: { readonly since: Instant; readonly count: number };
   /** When a NAT in front of us is to be kept from forgetting us. */
   keepaliveAt: Instant;
   state: IkeSaState;

@@ -132,7 +132,7 @@ function keep(
     connection: undefined,
     path,
     nat: answer.nat,
-    movedAt: Number.NEGATIVE_INFINITY,
+    mappings: { since: at, count: 0 },
     keepaliveAt: at,
     state: answer.state,
     window: new Window(),

@@ -219,6 +219,8 @@ export interface EndpointContext {
   readonly instance?: AgentInstance | undefined;
   /** The first policy index to hand out, as a sequence of our range: above those that the kernel has already. */
   readonly firstPolicySequence?: number;
+  /** Whether the kernel sends the NAT keepalives of SAs that ask for them. */
+  readonly kernelSendsKeepalives?: boolean;
 }
 
 /** The IKE core: data in, data out (`endpoint.ts` makes one). */

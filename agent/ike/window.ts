@@ -134,6 +134,11 @@ export class Window {
     if (this.#pending !== undefined) this.#pending = { ...this.#pending, giveUpAt: at };
   }
 
+  /** Repeats the open request at once. */
+  repeatSoon(at: Instant): void {
+    if (this.#pending !== undefined) this.#pending = { ...this.#pending, repeatAt: at };
+  }
+
   /** Whether a response answers the open request. */
   answers(messageId: number, exchangeType: number): boolean {
     return this.#pending?.messageId === messageId && this.#pending.exchangeType === exchangeType;

@@ -89,6 +89,7 @@ async function start(options: RunOptions, config: AgentConfig): Promise<Result<A
         limits: DEFAULT_LIMITS,
         instance: agentInstance(systemRandom),
         firstPolicySequence,
+        kernelSendsKeepalives: dataplane.value.sendsKeepalives,
       }),
     transport,
     dataplane: dataplane.value,

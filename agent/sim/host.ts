@@ -24,6 +24,8 @@ export interface ExpiredSa {
 /** Receives everything that happens on a host. */
 export interface HostObserver {
   transmitted(host: Host, path: Path, bytes: Uint8Array): void;
+  /** A NAT keepalive has been sent. */
+  keptAlive(host: Host, path: Path): void;
   /** After a command; `refusal` is the kernel's text, empty where it obeyed. */
   commanded(host: Host, command: DataplaneCommand, refusal: string): void;
   kernelTold(host: Host, event: DataplaneEvent): void;
@@ -130,7 +132,7 @@ export class Host {
       timers: clock,
       transport: {
         send: (path, bytes) => observer.transmitted(this, path, bytes),
-        sendKeepalive: () => {},
+        sendKeepalive: (path) => observer.keptAlive(this, path),
         onDatagram: (receiver) => {
           this.#receive = receiver;
         },
@@ -232,6 +234,7 @@ export class Host {
     const kernel = this.#kernel;
     const { observer } = this.#parts;
     return {
+      sendsKeepalives: kernel.sendsKeepalives,
       execute: (command) => {
         const outcome = kernel.execute(command);
         if (outcome.ok && command.kind === 'addSa') this.#installed.set(idText(command.sa.id), command.sa);

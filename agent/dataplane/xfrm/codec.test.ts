@@ -23,8 +23,8 @@ const recordings = JSON.parse(
   readFileSync(new URL('testdata/ip-xfrm.json', import.meta.url), 'utf8'),
 ) as readonly Recorded[];
 
-const NO_DIRECTION = { direction: false };
-const DIRECTION = { direction: true };
+const NO_DIRECTION = { direction: false, natKeepalive: false };
+const DIRECTION = { direction: true, natKeepalive: false };
 
 function recorded(type: number, words: string): Uint8Array {
   const found = recordings.filter((recording) => recording.type === type && recording.command.includes(words));
@@ -125,6 +125,17 @@ describe('the bytes of an SA', () => {
     expect(head).toBe(parts(recorded(XfrmMessage.deleteSa, 'delete'), 24).head);
     const get = encodeSaId({ destination: ip('10.0.0.2'), spi: 0xc0ffee01 }, undefined);
     expect(parts(get, 24).head).toBe(parts(recorded(XfrmMessage.getSa, 'get'), 24).head);
+  });
+
+  it('ask for NAT keepalives on the way out, where the kernel has them and ESP is in UDP', () => {
+    const spec = { ...gcm, direction: 'out', natKeepaliveSeconds: 20 } as const;
+    const inUdp = { ...spec, udpEncapsulation: { sourcePort: 4500, destinationPort: 1024 } };
+    const asks = (sa: SaSpec, natKeepalive: boolean): string | undefined =>
+      parts(encoded({ ...sa, encryptionKey: keys(20) }, { ...DIRECTION, natKeepalive }), SA_INFO_BYTES).attributes[34];
+    expect(asks(inUdp, true)).toBe('14000000');
+    expect([asks(inUdp, false), asks(spec, true), asks({ ...inUdp, direction: 'in' }, true)]).toEqual(
+      Array(3).fill(undefined),
+    );
   });
 
   it('tell the direction and leave an outbound window empty where the kernel knows directions', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
+import { decodeAttributes } from '../netlink/attributes.ts';
 import { NetlinkConnection } from '../netlink/connection.ts';
 import { hostView } from '../netlink/host-order.ts';
 import { controlTypes, messageFlags, type NetlinkMessage } from '../netlink/message.ts';
@@ -11,9 +12,9 @@ import { XfrmDataplane } from './driver.ts';
 import { encodePolicy } from './policy-codec.ts';
 import { probeKernel } from './probe.ts';
 import { XfrmMessage } from './registry.ts';
-import { decodeSa, encodeNewSa, SA_INFO_BYTES } from './sa-codec.ts';
+import { decodeSa, encodeNewSa, SA_INFO_BYTES, type SaFeatures } from './sa-codec.ts';
 
-const FEATURES = { direction: true, ipv6: true };
+const FEATURES = { direction: true, natKeepalive: true, ipv6: true };
 const hostToHost = selector('10.0.0.1', '10.0.0.2');
 
 function acknowledge(request: NetlinkMessage, port: number, errno = 0): Uint8Array {
@@ -22,8 +23,8 @@ function acknowledge(request: NetlinkMessage, port: number, errno = 0): Uint8Arr
   return fromKernel(controlTypes.error, messageFlags.capped, request.sequence, port, body);
 }
 
-function newSaBody(spec: SaSpec, direction = true): Uint8Array {
-  const body = encodeNewSa(spec, { direction });
+function newSaBody(spec: SaSpec, known: Partial<SaFeatures> = {}): Uint8Array {
+  const body = encodeNewSa(spec, { direction: true, natKeepalive: true, ...known });
   if (!body.ok) throw new Error(body.error.reason);
   return body.value;
 }
@@ -31,7 +32,7 @@ function newSaBody(spec: SaSpec, direction = true): Uint8Array {
 function openWith(answer: (request: NetlinkMessage, port: number) => readonly Reception[]) {
   const requests = new ScriptedSocket(answer);
   const events = new ScriptedSocket();
-  const names: Readonly<Record<number, string>> = { 1: 'EPERM', 2: 'ENOENT', 3: 'ESRCH' };
+  const names: Readonly<Record<number, string>> = { 1: 'EPERM', 2: 'ENOENT', 3: 'ESRCH', 22: 'EINVAL' };
   const connection = new NetlinkConnection(requests, (errno) => names[errno] ?? `E${errno}`);
   const dataplane = new XfrmDataplane(connection, events, FEATURES);
   const received: DataplaneEvent[] = [];
@@ -144,23 +145,37 @@ describe('the driver', () => {
 });
 
 describe('the probe of a kernel', () => {
-  /** A kernel that keeps the probe's SA, with or without its direction. */
-  function probed(knowsDirections: boolean, knowsIpv6: boolean) {
+  /** A kernel that knows of the probe's SAs what it is told to know. */
+  function probed(known: { readonly direction: boolean; readonly natKeepalive: boolean; readonly ipv6: boolean }) {
     const { connection, requests } = openWith((request, port) => {
-      const ipv6 = request.type === XfrmMessage.newSa && hostView(request.body).getUint16(212) === 10;
-      if (ipv6 && !knowsIpv6) return [acknowledge(request, port, 93)];
+      if (request.type === XfrmMessage.newSa) {
+        const ipv6 = hostView(request.body).getUint16(212) === 10;
+        const asksForKeepalives = decodeAttributes(request.body.subarray(SA_INFO_BYTES)).has(34);
+        if (ipv6 && !known.ipv6) return [acknowledge(request, port, 93)];
+        if (asksForKeepalives && known.natKeepalive) return [acknowledge(request, port, 22)];
+      }
       if (request.type !== XfrmMessage.getSa) return [acknowledge(request, port)];
-      const body = newSaBody(sa('192.0.2.2', '192.0.2.1', 0x100, { direction: 'in' }), knowsDirections);
+      const body = newSaBody(sa('192.0.2.2', '192.0.2.1', 0x100, { direction: 'in' }), known);
       return [fromKernel(XfrmMessage.newSa, 0, request.sequence, port, body), acknowledge(request, port)];
     });
-    return { features: probeKernel(connection), types: requests.requests.map((request) => request.type) };
+    return { features: probeKernel(connection), requests: requests.requests };
   }
 
-  it('finds out whether directions are kept, and leaves nothing behind', () => {
-    expect(probed(true, true).features).toEqual({ ok: true, value: { direction: true, ipv6: true } });
-    const old = probed(false, false);
-    expect(old.features).toEqual({ ok: true, value: { direction: false, ipv6: false } });
-    expect(old.types).toEqual([XfrmMessage.newSa, XfrmMessage.getSa, XfrmMessage.deleteSa, XfrmMessage.newSa]);
+  it.each([
+    { direction: true, natKeepalive: true, ipv6: true },
+    { direction: true, natKeepalive: false, ipv6: true },
+    { direction: false, natKeepalive: false, ipv6: false },
+  ])('finds out what is kept, and leaves nothing behind: %o', (known) => {
+    const { features, requests } = probed(known);
+    expect(features).toEqual({ ok: true, value: known });
+    const tried = [XfrmMessage.newSa, XfrmMessage.getSa, XfrmMessage.deleteSa];
+    expect(requests.map(({ type }) => type)).toEqual([
+      ...tried,
+      ...(known.natKeepalive ? [XfrmMessage.newSa] : tried),
+      ...(known.ipv6 ? tried : [XfrmMessage.newSa]),
+    ]);
+    // An SA in UDP that asks for keepalives would send one to an address that is nobody's.
+    expect(requests.every(({ body }) => decodeSa(body)?.udpEncapsulation === undefined)).toBe(true);
   });
 
   it('fails where no SA can be installed', () => {

@@ -51,6 +51,10 @@ export class XfrmDataplane implements Dataplane {
     this.#kernel = new LinuxKernel(connection, features);
   }
 
+  get sendsKeepalives(): boolean {
+    return this.features.natKeepalive;
+  }
+
   execute(command: DataplaneCommand): Result<void, DataplaneError> {
     const outcome = executeCommand(this.#kernel, command);
     if (!outcome.ok) return outcome;

@@ -2,11 +2,19 @@ import { SecretBytes } from '../../crypto/secret.ts';
 import { ok, type Result } from '../../result.ts';
 import { type IpAddress, ipAddressFromBytes } from '../../wire/ip-address.ts';
 import type { KernelRefusal } from '../execute.ts';
+import { type Attribute, encodeWithAttributes } from '../netlink/attributes.ts';
 import type { NetlinkConnection } from '../netlink/connection.ts';
 import { OWN_REQIDS, ownReqid } from '../ownership.ts';
 import type { SaSpec } from '../types.ts';
 import { SaDirection, XfrmMessage } from './registry.ts';
-import { directionOf, encodeNewSa, encodeSaId, type SaFeatures } from './sa-codec.ts';
+import {
+  directionOf,
+  encodeNewSa,
+  encodeSaId,
+  keepaliveAttribute,
+  SA_INFO_BYTES,
+  type SaFeatures,
+} from './sa-codec.ts';
 
 /** What was found out about the running kernel. */
 export interface KernelFeatures extends SaFeatures {
@@ -15,33 +23,52 @@ export interface KernelFeatures extends SaFeatures {
 }
 
 /**
- * Installs an SA that nobody uses, reads it back and deletes it, for IPv4 and for IPv6. That is the one sure way: a
+ * Installs SAs that nobody uses, reads each back and deletes it, for IPv4 and for IPv6. That is the one sure way: a
  * kernel accepts attributes that it does not know without a word, loads ESP and its algorithms only when they are asked
  * for, and checks the capability on the request. Fails if ESP over IPv4 cannot be had.
  */
 export function probeKernel(connection: NetlinkConnection): Result<KernelFeatures, KernelRefusal> {
-  const direction = probeFamily(connection, 4);
-  if (!direction.ok) return direction;
-  return ok({ direction: direction.value, ipv6: probeFamily(connection, 6).ok });
+  const ipv4 = tryOut(connection, probeSa(4), []);
+  if (!ipv4.ok) return ipv4;
+  return ok({
+    direction: directionOf(ipv4.value) === SaDirection.in,
+    natKeepalive: refusesKeepalive(connection),
+    ipv6: tryOut(connection, probeSa(6), []).ok,
+  });
 }
 
-/** Whether the kernel kept the direction of the SA. */
-function probeFamily(connection: NetlinkConnection, family: 4 | 6): Result<boolean, KernelRefusal> {
-  const sa = probeSa(family);
-  const added = install(connection, sa);
+/**
+ * Keepalives are refused of an SA that is not in UDP, by a kernel that knows them. One that would get them must not be
+ * tried: it sends the first one at once.
+ */
+function refusesKeepalive(connection: NetlinkConnection): boolean {
+  const outcome = tryOut(connection, { ...probeSa(4), direction: 'out' }, [keepaliveAttribute(20)]);
+  return !outcome.ok && outcome.error.errno === 'EINVAL';
+}
+
+/** What the kernel made of an SA, which is gone again. */
+function tryOut(
+  connection: NetlinkConnection,
+  sa: SaSpec,
+  attributes: readonly Attribute[],
+): Result<Uint8Array, KernelRefusal> {
+  const added = install(connection, sa, attributes);
   if (!added.ok) return added;
   const answer = connection.query(XfrmMessage.getSa, encodeSaId(sa.id, undefined), ({ type, body }) =>
-    type === XfrmMessage.newSa ? { direction: directionOf(body) } : undefined,
+    type === XfrmMessage.newSa ? body.slice() : undefined,
   );
   connection.request(XfrmMessage.deleteSa, encodeSaId(sa.id, undefined));
-  if (!answer.ok) return answer;
-  return ok(answer.value?.direction === SaDirection.in);
+  return answer.ok ? ok(answer.value ?? new Uint8Array(SA_INFO_BYTES)) : answer;
 }
 
-function install(connection: NetlinkConnection, sa: SaSpec): Result<void, KernelRefusal> {
+function install(
+  connection: NetlinkConnection,
+  sa: SaSpec,
+  attributes: readonly Attribute[],
+): Result<void, KernelRefusal> {
   const attempt = () => {
-    const body = encodeNewSa(sa, { direction: true });
-    return body.ok ? connection.request(XfrmMessage.newSa, body.value) : body;
+    const body = encodeNewSa(sa, { direction: true, natKeepalive: false });
+    return body.ok ? connection.request(XfrmMessage.newSa, encodeWithAttributes(body.value, attributes)) : body;
   };
   const first = attempt();
   if (first.ok || first.error.errno !== 'EEXIST') return first;

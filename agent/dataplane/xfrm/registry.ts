@@ -40,6 +40,8 @@ export const XfrmAttribute = {
   mappingThreshold: 32,
   /** Since 6.10; older kernels ignore it without a word. */
   saDirection: 33,
+  /** Since 6.11; older kernels ignore it without a word. */
+  natKeepalive: 34,
 } as const;
 
 /** XFRM_STATE_* */

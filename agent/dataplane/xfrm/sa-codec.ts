@@ -24,6 +24,8 @@ export const SA_INFO_BYTES = 224;
 export interface SaFeatures {
   /** XFRMA_SA_DIR is known and obeyed (since 6.10). */
   readonly direction: boolean;
+  /** XFRMA_NAT_KEEPALIVE_INTERVAL is known and obeyed (since 6.11). */
+  readonly natKeepalive: boolean;
 }
 
 /** The body of NEWSA. Fails where the algorithms are not in the table or a key has the wrong length. */
@@ -46,7 +48,7 @@ export function encodeNewSa(sa: SaSpec, features: SaFeatures): Result<Uint8Array
   const attributes = [
     ...algorithms.value,
     ...replayAttribute(sa, features),
-    ...encapsulationAttributes(sa),
+    ...encapsulationAttributes(sa, features),
     ...markAttributes(sa),
     ...(features.direction ? [directionAttribute(sa)] : []),
   ];
@@ -201,14 +203,28 @@ function replayWindowOf(attribute: Uint8Array | undefined, legacy: number): numb
   return attribute === undefined || attribute.length < 24 ? legacy : hostView(attribute).getUint32(20);
 }
 
-/** ESP in UDP, and how often the kernel tells of a peer that sends from elsewhere: without a bound with each packet. */
-function encapsulationAttributes({ udpEncapsulation, direction }: SaSpec): readonly Attribute[] {
+/**
+ * ESP in UDP; inbound also how often the kernel tells of a peer that sends from elsewhere (without a bound with each
+ * packet), outbound after what silence it sends a keepalive.
+ */
+function encapsulationAttributes(sa: SaSpec, features: SaFeatures): readonly Attribute[] {
+  const { udpEncapsulation, direction, natKeepaliveSeconds } = sa;
   if (udpEncapsulation === undefined) return [];
   const encapsulation = encapsulationAttribute(udpEncapsulation);
-  if (direction === 'out') return [encapsulation];
-  const threshold = new Uint8Array(4);
-  hostView(threshold).setUint32(0, MAPPING_THRESHOLD_SECONDS);
-  return [encapsulation, { type: XfrmAttribute.mappingThreshold, value: threshold }];
+  if (direction === 'in') return [encapsulation, seconds(XfrmAttribute.mappingThreshold, MAPPING_THRESHOLD_SECONDS)];
+  if (natKeepaliveSeconds === undefined || !features.natKeepalive) return [encapsulation];
+  return [encapsulation, keepaliveAttribute(natKeepaliveSeconds)];
+}
+
+/** After what silence the kernel sends a NAT keepalive; the first one it sends at once. */
+export function keepaliveAttribute(silenceSeconds: number): Attribute {
+  return seconds(XfrmAttribute.natKeepalive, silenceSeconds);
+}
+
+function seconds(type: number, count: number): Attribute {
+  const value = new Uint8Array(4);
+  hostView(value).setUint32(0, count);
+  return { type, value };
 }
 
 /**

@@ -150,6 +150,7 @@ export interface PairOptions {
   /** The right side's, where it has another one. */
   readonly rightCrypto?: CryptoProvider;
   readonly limits?: Partial<Limits>;
+  readonly kernelSendsKeepalives?: boolean;
   /** Of the left and the right side; IPv4 where not given. */
   readonly addresses?: readonly [left: string, right: string];
   /** What their random numbers follow from. */
@@ -350,13 +351,14 @@ export class Pair {
     };
     const limits = { ...DEFAULT_LIMITS, ...this.#options.limits };
     const { crypto: leftCrypto = toyProvider, rightCrypto = leftCrypto } = this.#options;
+    const { kernelSendsKeepalives = false } = this.#options;
     const crypto = name === 'right' ? rightCrypto : leftCrypto;
     const instance = { bootId: new Uint8Array(16).fill(this.#boots), instance: new Uint8Array(8).fill(this.#runs) };
     const clock = { monotonicMs: () => this.at, wallMs: () => 1_800_000_000_000 + this.at };
     const side: Side = {
       name,
       address: address(ip),
-      endpoint: createEndpoint({ crypto, random, limits, instance }),
+      endpoint: createEndpoint({ crypto, random, limits, instance, kernelSendsKeepalives }),
       kernel: new MemoryDataplane({ clock }),
       commands: [],
       facts: [],
