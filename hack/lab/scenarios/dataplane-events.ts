@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { release } from 'node:os';
 
 import { ownIndex, ownReqid } from '../../../agent/dataplane/ownership.ts';
 import { ip, policy, sa, selector, template } from '../../../agent/dataplane/testing/builders.ts';
@@ -41,6 +42,10 @@ async function run(lab: Lab): Promise<void> {
   const west = open(nodes.west);
   try {
     assert.equal(await nodes.east.succeed(['ip', 'xfrm', 'state']), '', 'the probe leaves nothing behind');
+    const [, major = 0, minor = 0] = /^(\d+)\.(\d+)/.exec(release())?.map(Number) ?? [];
+    const since = (first: number): boolean => major > 6 || (major === 6 && minor >= first);
+    const { direction, natKeepalive } = east.dataplane.features;
+    assert.deepEqual({ direction, natKeepalive }, { direction: since(10), natKeepalive: since(11) });
     await expiry(lab, east, nodes.east);
     await acquire(lab, east, nodes.east);
     await mappingAndOverflow(lab, east, west, nodes);
@@ -102,7 +107,8 @@ async function acquire(lab: Lab, east: Opened, node: LabNode): Promise<void> {
   east.do({ kind: 'addSa', sa: sa(EAST, WEST, id.spi) });
   send(node, 2);
   east.do({ kind: 'queryCounters', id });
-  assert.deepEqual(await east.seen(1), [{ kind: 'counters', id, packets: 2, bytes: 2 * (8 + 4) }]);
+  const counters = { kind: 'counters', id, reqid: ownReqid(1), packets: 2, bytes: 2 * (8 + 4) };
+  assert.deepEqual(await east.seen(1), [counters]);
 }
 
 async function mappingAndOverflow(

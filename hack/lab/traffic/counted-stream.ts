@@ -7,6 +7,8 @@ import type { SequenceCounts } from './sequence-counter.ts';
 export interface StreamEnd {
   readonly node: LabNode;
   readonly address: string;
+  /** What the other end has to send to, where a NAT makes that another one. */
+  readonly seenAs?: string;
 }
 
 export interface StreamOptions {
@@ -43,7 +45,8 @@ export async function startCountedStream(options: StreamOptions): Promise<Counte
   const { rate = 100, size = 64, port = 7000, program } = options;
   const [one, other] = options.ends;
   const start = (end: StreamEnd, peer: StreamEnd) => {
-    const words = ['--local', end.address, '--remote', peer.address, '--port', port, '--rate', rate, '--size', size];
+    const to = peer.seenAs ?? peer.address;
+    const words = ['--local', end.address, '--remote', to, '--port', port, '--rate', rate, '--size', size];
     return end.node.spawn(`stream-${port}`, ['node', program, ...words.map(String)]);
   };
   const daemons = [start(one, other), start(other, one)] as const;
