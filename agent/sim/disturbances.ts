@@ -1,15 +1,17 @@
 import { assertNever } from '../result.ts';
-import { forge, isInitRequest, strangersRequest } from './forgery.ts';
+import { forge, impersonate, isInitRequest, strangersRequest } from './forgery.ts';
 import type { Host } from './host.ts';
+import type { Nat } from './nat.ts';
 import type { Network } from './network.ts';
 import type { Disturbance, PairPlan } from './scenario.ts';
-import { nodeAddress, nodeName, otherSide, type Side } from './topology.ts';
+import { nodeName, otherSide, type Side } from './topology.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 /** What disturbances act on. */
 export interface Disturbable {
   readonly clock: VirtualClock;
   readonly network: Network;
+  readonly nat: Nat | undefined;
   hostOf(node: number): Host;
   pairOf(pair: number): PairPlan;
   /** Milliseconds from the start at which everything must be in place again. */
@@ -35,6 +37,13 @@ export function disturb(world: Disturbable, disturbance: Disturbance): void {
       world.note(disturbance.nodes[0] ?? 0, `nodes ${disturbance.nodes.join(', ')} are cut off`);
       world.network.partition(disturbance.nodes);
       world.clock.after(disturbance.forMs, () => world.network.heal());
+      return;
+    case 'remap':
+      world.note(world.nat?.node ?? 0, `the NAT forgets its mappings${disturbance.newAddress ? ' and address' : ''}`);
+      world.nat?.remap(disturbance.newAddress);
+      return;
+    case 'impersonate':
+      for (let count = 0; count < disturbance.count; count += 1) world.network.replayArrived(impersonate);
       return;
     case 'replay':
       for (let count = 0; count < disturbance.count; count += 1) world.network.replay();
@@ -94,11 +103,11 @@ function tellKernelEvent(world: Disturbable, disturbance: Extract<Disturbance, {
   const host = world.hostOf(plan.nodes[disturbance.side]);
   const peer = nodeName(plan.nodes[otherSide(disturbance.side)]);
   const connection = host.status()?.connections.find(({ name }) => name === peer);
-  const child = connection?.ikeSas.flatMap((sa) => sa.children)[0];
-  if (connection === undefined || child === undefined) return;
+  const ikeSa = connection?.ikeSas.find(({ children }) => children.length > 0);
+  const child = ikeSa?.children[0];
+  if (connection === undefined || ikeSa === undefined || child === undefined) return;
   if (disturbance.kind === 'expire') {
-    const { localAddress } = connection;
-    const remoteAddress = nodeAddress(plan.nodes[otherSide(disturbance.side)], plan.family);
+    const { localAddress, remoteAddress } = ikeSa.path;
     const id =
       disturbance.direction === 'in'
         ? { destination: localAddress, spi: child.inboundSpi }

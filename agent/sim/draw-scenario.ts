@@ -1,4 +1,5 @@
 import type { IpsecMode, SaLifetime } from '../dataplane/types.ts';
+import type { NatPlan } from './nat.ts';
 import { RandomStream } from './random-stream.ts';
 import type { Both, ChildPlan, Disturbance, FaultFamily, NetworkPlan, Order, PairPlan, Scenario } from './scenario.ts';
 
@@ -8,7 +9,9 @@ export function drawScenario(seed: number, nodes: number | undefined, faults: Re
   const sizes = new RandomStream(seed, 'sizes');
   const count = random.pick([2, 2, 2, 2, 3, 3, 3, 4, 5] as const);
   const nodeCount = nodes ?? count;
-  const pairs = drawPairs(random, nodeCount).map((pair) => ({ ...pair, identityBytes: sizes.pick(IDENTITY_BYTES) }));
+  const nat = faults.has('nat') ? drawNat(seed, nodeCount) : undefined;
+  const drawn = drawPairs(random, nodeCount, nat);
+  const pairs = drawn.map((pair) => ({ ...pair, identityBytes: sizes.pick(IDENTITY_BYTES) }));
   const cookieThreshold = sizes.pick(COOKIE_THRESHOLDS);
   const calmAtMs = random.between(60, 180) * 1_000;
   return {
@@ -17,6 +20,7 @@ export function drawScenario(seed: number, nodes: number | undefined, faults: Re
     pairs,
     network: { ...drawNetwork(random, faults), pathMtu: faults.has('network') ? sizes.pick(PATH_MTUS) : ANY_SIZE },
     ...(cookieThreshold === undefined ? {} : { cookieThreshold }),
+    ...(nat === undefined ? {} : { nat }),
     kernelRefusals: faults.has('kernel') && random.chance(0.4) ? random.pick([0.01, 0.03, 0.1] as const) : 0,
     packetEveryMs: random.pick([300, 700, 1_500] as const),
     disturbances: drawDisturbances(random, nodeCount, pairs, faults, calmAtMs),
@@ -25,28 +29,38 @@ export function drawScenario(seed: number, nodes: number | undefined, faults: Re
 }
 
 /** A full mesh of few nodes; of many, a ring and some chords, so that no seed takes minutes. */
-function drawPairs(random: RandomStream, nodes: number): readonly PairPlan[] {
+function drawPairs(random: RandomStream, nodes: number, nat: NatPlan | undefined): readonly PairPlan[] {
   const pairs: PairPlan[] = [];
   for (let left = 0; left < nodes; left += 1) {
     for (let right = left + 1; right < nodes; right += 1) {
       const neighbours = right === left + 1 || (left === 0 && right === nodes - 1);
       if (nodes <= FULL_MESH_NODES || neighbours || random.chance(FULL_MESH_NODES / nodes)) {
-        pairs.push(drawPair(random, left, right));
+        pairs.push(drawPair(random, left, right, nat?.node));
       }
     }
   }
   return pairs;
 }
 
-function drawPair(random: RandomStream, left: number, right: number): PairPlan {
-  const family = random.pick([4, 4, 6] as const);
+/** From a stream of its own, so that everything else is as it would be without a NAT. */
+function drawNat(seed: number, nodes: number): NatPlan {
+  const random = new RandomStream(seed, 'nat');
+  return { node: random.below(nodes), forgetsAfterMs: random.between(30, 180) * 1_000 };
+}
+
+function drawPair(random: RandomStream, left: number, right: number, nattedNode: number | undefined): PairPlan {
+  const natted = left === nattedNode ? 0 : right === nattedNode ? 1 : undefined;
+  const anyFamily = random.pick([4, 4, 6] as const);
+  const family = natted === undefined ? anyFamily : 4;
   const intervalMs = random.between(4, 15) * 1_000;
   const turned = random.chance(0.5);
   const initiation = random.pick(INITIATIONS);
   return {
     nodes: [left, right],
     family,
-    initiation: turned ? [initiation[1], initiation[0]] : initiation,
+    ...(natted === undefined
+      ? { initiation: turned ? [initiation[1], initiation[0]] : initiation }
+      : { natted, initiation: natted === 0 ? FROM_LEFT : FROM_RIGHT }),
     natTraversal: random.pick(['Auto', 'Auto', 'Always'] as const),
     liveness: { intervalMs, timeoutMs: random.between(8, 30) * 1_000 },
     ikeLifetimeMs: [random.between(40, 240) * 1_000, random.between(40, 240) * 1_000],
@@ -126,6 +140,8 @@ function drawDisturbances(
   calmAtMs: number,
 ): readonly Disturbance[] {
   const disturbances: Disturbance[] = [];
+  const natted = pairs.filter((pair) => pair.natted !== undefined);
+  const tunnels = natted.every(({ children }) => children.every(({ mode }) => mode === 'tunnel'));
   for (const [family, draw] of DRAWN_FAMILIES) {
     const count = random.pick([0, 0, 1, 2, 4] as const);
     for (let number = 0; number < count; number += 1) {
@@ -137,6 +153,7 @@ function drawDisturbances(
         nodes,
         pair: random.below(pairs.length),
         side: random.pick([0, 1] as const),
+        tunnels,
       });
       if (faults.has(family)) disturbances.push(what);
     }
@@ -151,6 +168,8 @@ interface Drawing {
   readonly nodes: number;
   readonly pair: number;
   readonly side: 0 | 1;
+  /** Whether all that the node behind the NAT sends is in tunnels, which go on when its address changes. */
+  readonly tunnels: boolean;
 }
 
 const DRAWN_FAMILIES: readonly (readonly [FaultFamily, (drawing: Drawing) => Disturbance])[] = [
@@ -163,6 +182,8 @@ const DRAWN_FAMILIES: readonly (readonly [FaultFamily, (drawing: Drawing) => Dis
       return { kind: 'partition', atMs, nodes: apart, forMs: random.between(500, 45_000) };
     },
   ],
+  ['nat', ({ random, atMs, tunnels }) => ({ kind: 'remap', atMs, newAddress: random.chance(0.3) && tunnels })],
+  ['nat', ({ random, atMs }) => ({ kind: 'impersonate', atMs, count: random.between(1, 40) })],
   ['replay', ({ random, atMs }) => ({ kind: 'replay', atMs, count: random.between(1, 40) })],
   ['forgery', ({ random, atMs }) => ({ kind: 'forgery', atMs, count: random.between(1, 40) })],
   [
@@ -215,6 +236,8 @@ const ORDERS: readonly [Order, ...Order[]] = [
   'reauthenticate',
 ];
 
+const FROM_LEFT: PairPlan['initiation'] = ['start', 'respond'];
+const FROM_RIGHT: PairPlan['initiation'] = ['respond', 'start'];
 const INITIATIONS: readonly [PairPlan['initiation'], ...PairPlan['initiation'][]] = [
   ['start', 'start'],
   ['start', 'start'],

@@ -44,7 +44,7 @@ export function receptionExcuse(world: World, flow: Flow, used: UsedSa): Recepti
   const { state: sa, onlyOne, selectedAtMs } = used;
   const { ledger } = world;
   const { sender, receiver } = flow;
-  const gone = ledger.gone(sa.id);
+  const gone = ledger.gone(world.ownName(sa.id));
   if (gone?.cause === 'reboot' || (ledger.rebootedAt(receiver) ?? -1) >= sa.addedAtMs) return 'receiverRebooted';
   if ((ledger.takenOutAt(receiver, sender) ?? -1) >= sa.addedAtMs) return 'takenOut';
   if (gone?.cause === 'hardLimit') return 'hardLimit';
@@ -61,7 +61,7 @@ function isRefused(world: World, { sender, receiver, compiled }: Flow, { id }: T
   return (
     refusals.ofPolicy('out', compiled, sinceMs) !== undefined ||
     refusals.concernsSa('deleteSa', id, sinceMs) ||
-    world.ledger.refusalsOf(receiver).concernsSa('addSa', id, sinceMs)
+    world.ledger.refusalsOf(receiver).concernsSa('addSa', world.ownName(id), sinceMs)
   );
 }
 
@@ -76,6 +76,6 @@ export function isOnlyOne(world: World, flow: Flow, sa: TableState): boolean {
     if (other === sa || other.larval || other.direction === 'in') return true;
     if (refusals.concernsSa('deleteSa', other.id, world.clock.monotonicMs())) return true;
     if (other.id.destination !== sa.id.destination || other.reqid !== sa.reqid || other.mode !== sa.mode) return true;
-    return receiver.kernel.kernel.states.find(other.id) === undefined;
+    return world.stateAt(receiver, other.id) === undefined;
   });
 }

@@ -1,4 +1,5 @@
 import { decodeHeader, HEADER_BYTES, type Header } from '../wire/header.ts';
+import type { IpAddress } from '../wire/ip-address.ts';
 import { encodeMessage } from '../wire/message.ts';
 import type { NotifyPayload } from '../wire/payloads/notify.ts';
 import { ExchangeType, NotifyType, PayloadType } from '../wire/registry.ts';
@@ -21,6 +22,20 @@ export function forge(random: RandomStream, recorded: Shipment): Shipment {
   const header = decodeHeader(cargo.bytes);
   const bytes = header.ok ? forgedBytes(random, header.value, cargo.bytes) : corruptedBytes(random, cargo.bytes);
   return { ...recorded, cargo: { ...cargo, bytes } };
+}
+
+/** Something of a sender once more, from an address that is nobody's; undefined for what tells nothing of a path. */
+export function impersonate(random: RandomStream, recorded: Shipment): Shipment | undefined {
+  const { cargo } = recorded;
+  const port = random.between(1_024, 65_535);
+  if (cargo.kind === 'datagram') {
+    const path = { ...cargo.path, localAddress: NOBODY, localPort: port };
+    return { ...recorded, cargo: { ...cargo, path } };
+  }
+  const { packet } = cargo;
+  if (packet.kind === 'plain' || packet.udp === undefined) return undefined;
+  const moved = { ...packet, source: NOBODY, udp: { ...packet.udp, sourcePort: port } };
+  return { ...recorded, cargo: { ...cargo, packet: moved } };
 }
 
 function forgedBytes(random: RandomStream, header: Header, bytes: Uint8Array): Uint8Array {
@@ -120,6 +135,7 @@ const CLAIMS: readonly [number, ...number[]] = [
   NotifyType.INITIAL_CONTACT,
 ];
 const SPI_BYTES = 8;
+const NOBODY = '198.51.100.66' as IpAddress;
 const NEXT_PAYLOAD_OFFSET = 16;
 /** The last byte. */
 const MESSAGE_ID_OFFSET = 23;

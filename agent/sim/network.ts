@@ -46,6 +46,8 @@ export class Network {
   readonly #plan: NetworkPlan;
   readonly #observer: NetworkObserver;
   readonly #recorded: Shipment[] = [];
+  /** The last ones that came as they were sent. */
+  readonly #arrived: Shipment[] = [];
   #seen = 0;
   #calm = false;
   #apart: ReadonlySet<number> = new Set();
@@ -90,6 +92,13 @@ export class Network {
     if (shipment !== undefined && !this.#isApart(shipment)) this.#deliver(shipment, () => 'replayed');
   }
 
+  /** Sends something again that has arrived before, as `make` changes it. */
+  replayArrived(make: (random: RandomStream, recorded: Shipment) => Shipment | undefined): void {
+    const recorded = this.#random.pick(this.#arrived);
+    const shipment = recorded && make(this.#random, recorded);
+    if (shipment !== undefined && !this.#isApart(shipment)) this.#deliver(shipment, () => 'replayed');
+  }
+
   /** Sends something that `make` makes of what was recorded, or of what of it is `alike`. */
   forge(make: (random: RandomStream, recorded: Shipment) => Shipment, alike?: (recorded: Shipment) => boolean): void {
     const recorded = this.#random.pick(alike === undefined ? this.#recorded : this.#recorded.filter(alike));
@@ -119,7 +128,16 @@ export class Network {
 
   #deliver(shipment: Shipment, arrival: () => Arrival): void {
     const delayMs = this.#random.between(this.#plan.minDelayMs, this.#plan.maxDelayMs);
-    this.#clock.after(delayMs, () => this.#observer.arrived(shipment, arrival()));
+    this.#clock.after(delayMs, () => {
+      const how = arrival();
+      this.#observer.arrived(shipment, how);
+      if (how === 'first') this.#noteArrived(shipment);
+    });
+  }
+
+  #noteArrived(shipment: Shipment): void {
+    this.#arrived.push(shipment);
+    if (this.#arrived.length > MAX_RECORDED) this.#arrived.shift();
   }
 
   /** Only IKE has to see to it itself: the kernel tells whoever sends data. */

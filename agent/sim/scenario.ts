@@ -1,11 +1,13 @@
 import type { IpsecMode, SaLifetime } from '../dataplane/types.ts';
 import type { ConnectionConfig } from '../ike/types.ts';
+import type { NatPlan } from './nat.ts';
 
 /** What may go wrong, by kind; `--faults` chooses among them. */
 export const FAULT_FAMILIES = [
   'network',
   'corruption',
   'partition',
+  'nat',
   'replay',
   'forgery',
   'flood',
@@ -24,6 +26,8 @@ export interface Scenario {
   readonly nodes: number;
   readonly pairs: readonly PairPlan[];
   readonly network: NetworkPlan;
+  /** Absent where no node stands behind a NAT. */
+  readonly nat?: NatPlan;
   /** Half-open IKE SAs from which on every node demands cookies; production's number where left out. */
   readonly cookieThreshold?: number;
   /** Share of kernel commands that are refused until the calm. */
@@ -54,6 +58,8 @@ export type Both<T> = readonly [T, T];
 export interface PairPlan {
   /** Indexes of the nodes, left and right. */
   readonly nodes: Both<number>;
+  /** The side that stands behind a NAT, if one does: the other one waits for it. */
+  readonly natted?: 0 | 1;
   readonly family: 4 | 6;
   readonly initiation: Both<ConnectionConfig['initiation']>;
   readonly natTraversal: 'Auto' | 'Always';
@@ -96,6 +102,10 @@ export type Disturbance = { readonly atMs: number } & (
   | { readonly kind: 'crash'; readonly node: number; readonly downMs: number }
   | { readonly kind: 'reboot'; readonly node: number; readonly downMs: number }
   | { readonly kind: 'partition'; readonly nodes: readonly number[]; readonly forMs: number }
+  /** The NAT forgets its mappings; the next ones have other ports, and perhaps another address. */
+  | { readonly kind: 'remap'; readonly newAddress: boolean }
+  /** Old traffic of the node behind the NAT comes again from somebody else's address, this many datagrams and packets. */
+  | { readonly kind: 'impersonate'; readonly count: number }
   /** Old traffic comes again: this many datagrams and packets of all that ever was sent. */
   | { readonly kind: 'replay'; readonly count: number }
   /** This many made-up datagrams, most of them with SPIs that are in use. */

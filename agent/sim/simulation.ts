@@ -1,7 +1,9 @@
-import type { DataplaneCommand, DataplaneEvent } from '../dataplane/types.ts';
+import type { TableState } from '../dataplane/memory/state-table.ts';
+import type { DataplaneCommand, DataplaneEvent, SaId } from '../dataplane/types.ts';
 import type { Fact } from '../ike/fact.ts';
 import { DEFAULT_LIMITS } from '../ike/limits.ts';
 import type { ConnectionConfig, Path } from '../ike/types.ts';
+import type { IpAddress } from '../wire/ip-address.ts';
 import { ExchangeType } from '../wire/registry.ts';
 import { AgreementCheck } from './checks/agreement.ts';
 import { AmplificationCheck } from './checks/amplification.ts';
@@ -9,12 +11,14 @@ import { AuthenticationCheck } from './checks/authentication.ts';
 import { ContinuityCheck } from './checks/continuity.ts';
 import { ConvergenceCheck } from './checks/convergence.ts';
 import { EnforcementCheck } from './checks/enforcement.ts';
+import { PathCheck } from './checks/path.ts';
 import { ReceptionCheck } from './checks/reception.ts';
 import { ResidueCheck } from './checks/residue.ts';
 import { type Disturbable, disturb } from './disturbances.ts';
 import { type ExpiredSa, Host, type HostObserver, type Sabotage } from './host.ts';
 import { type Cause, Ledger } from './ledger.ts';
-import { type Arrival, Network, type NetworkObserver, type Shipment } from './network.ts';
+import { Nat } from './nat.ts';
+import { type Arrival, type Cargo, Network, type NetworkObserver, type Shipment } from './network.ts';
 import { RandomStream } from './random-stream.ts';
 import type { PairPlan, Scenario } from './scenario.ts';
 import { type Selection, selectionOf } from './selection.ts';
@@ -68,6 +72,7 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
   readonly ledger = new Ledger();
   readonly trace: Trace;
   readonly network: Network;
+  readonly nat: Nat | undefined;
   readonly calmAtMs: number;
   phase: Phase = 'disturbed';
   readonly #reception: ReceptionCheck;
@@ -92,6 +97,9 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
     this.clock = new VirtualClock(new RandomStream(seed, 'ties'));
     this.#refusals = new RandomStream(seed, 'refusals');
     this.network = new Network(this.clock, new RandomStream(seed, 'network'), scenario.network, this);
+    this.nat =
+      scenario.nat &&
+      new Nat(this.clock, new RandomStream(seed, 'mappings'), scenario.nat, nodeAddress(scenario.nat.node, 4));
     this.flows = scenario.pairs.flatMap(flowsOf);
     const nodes = Array.from({ length: scenario.nodes }, (_, node) => node);
     this.#flowsFrom = nodes.map((node) => this.flows.filter((flow) => flow.sender === node));
@@ -109,6 +117,7 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
       this.#reception,
       new EnforcementCheck(this),
       new ContinuityCheck(this),
+      new PathCheck(this),
       this.#convergence,
       new ResidueCheck(this),
       new AmplificationCheck(this),
@@ -148,7 +157,30 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
   }
 
   hostAt(address: string): Host | undefined {
-    return this.#hostsByAddress.get(address);
+    const { nat } = this;
+    const known = this.#hostsByAddress.get(address);
+    return known === undefined && nat?.publicAddresses.includes(address as IpAddress) ? this.hostOf(nat.node) : known;
+  }
+
+  stateAt(host: Host, id: SaId): TableState | undefined {
+    const { states } = host.kernel.kernel;
+    const { nat } = this;
+    if (nat === undefined || this.hostAt(id.destination)?.node !== nat.node) return states.find(id);
+    const names = [nodeAddress(nat.node, 4), ...nat.publicAddresses];
+    return names.map((destination) => states.find({ ...id, destination })).find((state) => state !== undefined);
+  }
+
+  passesNat({ receiver }: Flow, { id, source, udpEncapsulation }: TableState): boolean {
+    const { nat } = this;
+    if (nat?.node !== receiver) return true;
+    const { sourcePort = 0, destinationPort = 0 } = udpEncapsulation ?? {};
+    return nat.leadsInside(id.destination, destinationPort, source, sourcePort);
+  }
+
+  ownName(id: SaId): SaId {
+    const { nat } = this;
+    if (nat === undefined || this.hostAt(id.destination)?.node !== nat.node) return id;
+    return { ...id, destination: nodeAddress(nat.node, 4) };
   }
 
   flowsFrom(node: number): readonly Flow[] {
@@ -253,8 +285,12 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
     }
     for (const check of this.#checks) check.datagramSent?.(host, path, bytes);
     // Nobody listens at the port of an initiator that does not exist.
-    if (to === undefined || !IKE_PORTS.includes(path.remotePort)) return;
-    this.network.send({ from: host.node, to: to.node, cargo: { kind: 'datagram', path, bytes: bytes.slice() } });
+    if (to === undefined || (to.node !== this.nat?.node && !IKE_PORTS.includes(path.remotePort))) return;
+    this.#send(host, to.node, { kind: 'datagram', path, bytes: bytes.slice() });
+  }
+
+  keptAlive(host: Host, path: Path): void {
+    if (this.nat?.node === host.node) this.nat.outwardPath(path);
   }
 
   commanded(host: Host, command: DataplaneCommand, refusal: string): void {
@@ -303,8 +339,9 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
 
   arrived(shipment: Shipment, arrival: Arrival): void {
     const host = this.hostOf(shipment.to);
-    const { cargo } = shipment;
-    if (!host.powered) return;
+    const cargo = this.nat?.node === host.node ? this.nat.inward(shipment.cargo) : shipment.cargo;
+    if (cargo === undefined) this.lost(shipment);
+    if (cargo === undefined || !host.powered) return;
     if (cargo.kind === 'packet') {
       const flow = this.flows[cargo.flow];
       const fate = host.receivePacket(cargo.packet);
@@ -390,8 +427,12 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
     if (fate.kind === 'dropped') return;
     const packet = fate.kind === 'esp' ? fate.packet : flow.packet;
     if (fate.kind === 'esp') this.#counts.espPackets += 1;
-    const cargo = { kind: 'packet', packet, flow: this.flows.indexOf(flow) } as const;
-    this.network.send({ from: flow.sender, to: flow.receiver, cargo });
+    this.#send(host, flow.receiver, { kind: 'packet', packet, flow: this.flows.indexOf(flow) });
+  }
+
+  #send(from: Host, to: number, cargo: Cargo): void {
+    const outside = this.nat?.node === from.node ? this.nat.outward(cargo) : cargo;
+    if (outside !== undefined) this.network.send({ from: from.node, to, cargo: outside });
   }
 
   /** All faults end; who is down comes up; what was taken out comes back. */

@@ -6,6 +6,7 @@ import { byPreSharedKey } from '../ike/authentication.ts';
 import type { ChildConfig, ConnectionConfig, Identity, ProposalConfig, SelectorConfig } from '../ike/types.ts';
 import { type IpAddress, parseCidr, parseIpAddress } from '../wire/ip-address.ts';
 import { IdType } from '../wire/registry.ts';
+import { PUBLIC_ADDRESS } from './nat.ts';
 import type { ChildPlan, PairPlan } from './scenario.ts';
 
 /** Left or right of a pair. */
@@ -32,7 +33,7 @@ export function connectionConfig(pair: PairPlan, pairIndex: number, side: Side, 
   return {
     name: nodeName(remote),
     localAddress: nodeAddress(local, pair.family),
-    remoteAddress: nodeAddress(remote, pair.family),
+    remoteAddress: pair.natted === otherSide(side) ? 'any' : nodeAddress(remote, pair.family),
     remotePort: 500,
     localIdentity: identity(pair, local),
     remoteIdentity: identity(pair, remote),
@@ -56,9 +57,12 @@ export interface Flow {
   readonly child: ChildPlan;
   /** Inbound policies of the receiver let pass what came through SAs with this. */
   readonly reqid: number;
+  /** As the sender has it, and made ready for look-ups. */
   readonly packet: PlainPacket;
-  /** The packet, made ready for look-ups. */
   readonly compiled: ReturnType<typeof flowOf>;
+  /** As the receiver gets it, which a NAT makes another one. */
+  readonly received: PlainPacket;
+  readonly compiledReceived: ReturnType<typeof flowOf>;
 }
 
 /** The flows of a pair: both directions, every prefix to every prefix of every Child. */
@@ -66,17 +70,34 @@ export function flowsOf(pair: PairPlan, pairIndex: number): readonly Flow[] {
   return pair.children.flatMap((child, childIndex) =>
     ([0, 1] as const).flatMap((side) => {
       const [sender, receiver] = side === 0 ? pair.nodes : [pair.nodes[1], pair.nodes[0]];
-      const sources = hostsOf(child.prefixes[side], nodeAddress(sender, pair.family));
-      const destinations = hostsOf(child.prefixes[otherSide(side)], nodeAddress(receiver, pair.family));
-      return sources.flatMap((source) =>
-        destinations.map((destination) => {
-          const packet = dataPacket(source, destination);
-          const reqid = reqidOf(pairIndex, childIndex);
-          return { pair: pairIndex, side, sender, receiver, child, reqid, packet, compiled: flowOf(packet) };
-        }),
-      );
+      const reqid = reqidOf(pairIndex, childIndex);
+      const ends = { pair: pairIndex, side, sender, receiver, child, reqid };
+      const there = otherSide(side);
+      const seen = packetsOf(child, side, ownAddress(pair, side), seenAddress(pair, there));
+      const received = packetsOf(child, side, seenAddress(pair, side), ownAddress(pair, there));
+      return seen.map((packet, index) => {
+        const arriving = received[index] ?? packet;
+        const compiledReceived = flowOf(arriving);
+        return { ...ends, packet, compiled: flowOf(packet), received: arriving, compiledReceived };
+      });
     }),
   );
+}
+
+/** One packet for each way from a prefix to a prefix, or between the nodes themselves. */
+function packetsOf(child: ChildPlan, side: Side, sender: IpAddress, receiver: IpAddress): readonly PlainPacket[] {
+  const sources = hostsOf(child.prefixes[side], sender);
+  const destinations = hostsOf(child.prefixes[otherSide(side)], receiver);
+  return sources.flatMap((source) => destinations.map((destination) => dataPacket(source, destination)));
+}
+
+function ownAddress(pair: PairPlan, side: Side): IpAddress {
+  return nodeAddress(pair.nodes[side], pair.family);
+}
+
+/** As the other side has it, before its NAT gives it another one. */
+function seenAddress(pair: PairPlan, side: Side): IpAddress {
+  return pair.natted === side ? PUBLIC_ADDRESS : ownAddress(pair, side);
 }
 
 function reqidOf(pairIndex: number, childIndex: number): number {

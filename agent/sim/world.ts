@@ -1,8 +1,11 @@
 import type { InboundFate, OutboundFate, Packet } from '../dataplane/memory/packet.ts';
+import type { TableState } from '../dataplane/memory/state-table.ts';
+import type { SaId } from '../dataplane/types.ts';
 import type { Fact } from '../ike/fact.ts';
 import type { Path } from '../ike/types.ts';
 import type { Host } from './host.ts';
 import type { Ledger } from './ledger.ts';
+import type { Nat } from './nat.ts';
 import type { Arrival } from './network.ts';
 import type { Scenario } from './scenario.ts';
 import type { Selection } from './selection.ts';
@@ -21,6 +24,7 @@ export type Invariant =
   | 'enforcement'
   | 'continuity'
   | 'ikePasses'
+  | 'path'
   | 'amplification'
   | 'convergence'
   | 'residue'
@@ -44,11 +48,18 @@ export interface World {
   readonly hosts: readonly Host[];
   readonly flows: readonly Flow[];
   readonly ledger: Ledger;
+  readonly nat: Nat | undefined;
   readonly trace: Trace;
   readonly phase: Phase;
   hostOf(node: number): Host;
   /** The host with this address; undefined for addresses of networks. */
   hostAt(address: string): Host | undefined;
+  /** The SA at `host` that is the other end of one with this name: a NAT may make the destination another one. */
+  stateAt(host: Host, id: SaId): TableState | undefined;
+  /** Whether a NAT in front of a flow's receiver, if there is one, lets in what is sent on an SA. */
+  passesNat(flow: Flow, sa: TableState): boolean;
+  /** The name that its receiver has for an SA. */
+  ownName(id: SaId): SaId;
   flowsFrom(node: number): readonly Flow[];
   flowsTo(node: number): readonly Flow[];
   /** Whether a node's agent has been told to have a connection, and its kernel has not been lost since. */

@@ -22,7 +22,7 @@ export class AgreementCheck implements Check {
     for (const mine of host.kernel.kernel.states.all()) {
       if (mine.larval) continue;
       const peer = this.#world.hostAt(mine.direction === 'out' ? mine.id.destination : mine.source);
-      const theirs = peer?.kernel.kernel.states.find(mine.id);
+      const theirs = peer && this.#world.stateAt(peer, mine.id);
       if (peer === undefined || theirs === undefined || theirs.larval || this.#compared.get(mine) === theirs) continue;
       this.#compared.set(mine, theirs);
       this.#compared.set(theirs, mine);
@@ -36,10 +36,23 @@ export class AgreementCheck implements Check {
     const other = this.#established.get(`${fact.outboundSpi} ${fact.inboundSpi}`);
     if (other === undefined) return;
     const [local, remote] = [fact.traffic, other.fact.traffic];
+    // What each side says of addresses is its own view, through a NAT.
+    if (this.#isNatted(host) || this.#isNatted(other.host)) return;
     const mine = agreementText(fact.suite, local.localSelectors, local.remoteSelectors);
     const theirs = agreementText(other.fact.suite, remote.remoteSelectors, remote.localSelectors);
     if (mine === theirs) return;
     this.#world.violate('agreement', `${host.name} has ${mine} for a Child SA, ${other.host.name} has ${theirs}`);
+  }
+
+  /** Through a NAT each end has ports of its own, but both have some. */
+  #isSameEncapsulation(host: Host, mine: TableState, peer: Host, theirs: TableState): boolean {
+    const [here, there] = [mine.udpEncapsulation, theirs.udpEncapsulation];
+    if (this.#isNatted(host) || this.#isNatted(peer)) return here !== undefined && there !== undefined;
+    return JSON.stringify(here) === JSON.stringify(there);
+  }
+
+  #isNatted({ node }: Host): boolean {
+    return this.#world.scenario.nat?.node === node;
   }
 
   #compare(host: Host, mine: TableState, peer: Host, theirs: TableState): void {
@@ -48,7 +61,7 @@ export class AgreementCheck implements Check {
       mine.fingerprint === theirs.fingerprint ? '' : 'keys or algorithms',
       mine.mode === theirs.mode ? '' : 'mode',
       mine.esn === theirs.esn ? '' : 'ESN',
-      JSON.stringify(mine.udpEncapsulation) === JSON.stringify(theirs.udpEncapsulation) ? '' : 'encapsulation in UDP',
+      this.#isSameEncapsulation(host, mine, peer, theirs) ? '' : 'encapsulation in UDP',
     ].filter((what) => what !== '');
     if (differing.length === 0) return;
     const what = differing.join(', ');

@@ -100,9 +100,10 @@ export class ConvergenceCheck implements Check {
       const receiver: Host = world.hostOf(flow.receiver);
       const selection = selectionOf(world.hostOf(flow.sender), flow);
       if (selection.kind !== 'sa') return `${flowText(flow)} has no SA (${selection.kind})`;
-      const there = receiver.kernel.kernel.states.find(selection.state.id);
+      const there = world.stateAt(receiver, selection.state.id);
       if (there === undefined || there.larval) return `${flowText(flow)} has an SA that the receiver lacks`;
       if (!wouldAccept(receiver, flow, there)) return `${flowText(flow)} is refused by the receiver's policies`;
+      if (!world.passesNat(flow, selection.state)) return `${flowText(flow)} goes to where the NAT lets nothing in`;
     }
     return undefined;
   }

@@ -2,7 +2,7 @@ import type { OutboundFate } from '../../dataplane/memory/packet.ts';
 import type { PolicyDirection } from '../../dataplane/types.ts';
 import type { Host } from '../host.ts';
 import { flowText, inward, selectionOf, wouldAccept } from '../selection.ts';
-import { type Flow, otherSide } from '../topology.ts';
+import { type Flow, otherSide, type Side } from '../topology.ts';
 import type { Check, World } from '../world.ts';
 
 /**
@@ -19,17 +19,17 @@ export class EnforcementCheck implements Check {
   kernelChanged(host: Host): void {
     const world = this.#world;
     for (const flow of world.flowsFrom(host.node)) {
-      if (!isRequired(flow) || !world.isWanted(flow.pair, flow.side)) continue;
+      if (!this.#isPromised(flow, flow.side)) continue;
       this.#judge(host, 'out', flow, selectionOf(host, flow).kind === 'plain');
     }
     for (const flow of world.flowsTo(host.node)) {
-      if (!isRequired(flow) || !world.isWanted(flow.pair, otherSide(flow.side))) continue;
+      if (!this.#isPromised(flow, otherSide(flow.side))) continue;
       this.#judge(host, inward(flow), flow, wouldAccept(host, flow, undefined));
     }
   }
 
   packetSent(flow: Flow, fate: OutboundFate): void {
-    if (fate.kind !== 'plain' || !isRequired(flow) || !this.#world.isWanted(flow.pair, flow.side)) return;
+    if (fate.kind !== 'plain' || !this.#isPromised(flow, flow.side)) return;
     const host = this.#world.hostOf(flow.sender);
     this.#judge(host, 'out', flow, true);
   }
@@ -38,11 +38,20 @@ export class EnforcementCheck implements Check {
     for (const host of this.#world.hosts) if (host.running) this.kernelChanged(host);
   }
 
+  /** What comes from anywhere is not known before there is an SA: then nobody can say what is to be encrypted. */
+  #isPromised(flow: Flow, side: Side): boolean {
+    const { scenario } = this.#world;
+    const waits = scenario.pairs[flow.pair]?.natted === otherSide(side);
+    return flow.child.enforcement === 'Required' && !waits && this.#world.isWanted(flow.pair, side);
+  }
+
   #judge(host: Host, direction: PolicyDirection, flow: Flow, open: boolean): void {
     if (!open) return;
     const { ledger, clock } = this.#world;
     const nowMs = clock.monotonicMs();
-    const refusal = ledger.refusalsOf(host.node).ofPolicy(direction, flow.compiled, nowMs);
+    const refusal = ledger
+      .refusalsOf(host.node)
+      .ofPolicy(direction, direction === 'out' ? flow.compiled : flow.compiledReceived, nowMs);
     // Without an agent nobody can try again.
     if (refusal !== undefined && !host.running) return;
     if (refusal !== undefined && Math.max(refusal.atMs, host.startedAtMs) + RETRY_MS >= nowMs) return;
@@ -50,10 +59,6 @@ export class EnforcementCheck implements Check {
     const text = `plaintext may pass ${way} ${host.name} although it is Required: ${flowText(flow)}`;
     this.#world.violate('enforcement', text);
   }
-}
-
-function isRequired(flow: Flow): boolean {
-  return flow.child.enforcement === 'Required';
 }
 
 /** Longest time until an agent gives an order again that its kernel has refused (`kernelRetryCeilingMs`), and a moment. */

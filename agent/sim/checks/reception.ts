@@ -94,7 +94,7 @@ export class ReceptionCheck implements Check {
   #isPolicyRefused(flow: Flow): boolean {
     const nowMs = this.#world.clock.monotonicMs();
     const refusals = this.#world.ledger.refusalsOf(flow.receiver);
-    const refused = refusals.ofPolicy(inward(flow), flow.compiled, nowMs) !== undefined;
+    const refused = refusals.ofPolicy(inward(flow), flow.compiledReceived, nowMs) !== undefined;
     if (refused) this.#count('kernelRefused');
     return refused;
   }
@@ -122,10 +122,10 @@ export class ReceptionCheck implements Check {
     const receiver = world.hostOf(flow.receiver);
     for (const each of used) {
       each.onlyOne ??= isOnlyOne(world, flow, each.state);
-      const there = receiver.kernel.kernel.states.find(each.state.id);
+      const there = world.stateAt(receiver, each.state.id);
       if (there === undefined || there.larval) {
         if (this.#excuse(flow, each) !== undefined) continue;
-        const gone = world.ledger.gone(each.state.id);
+        const gone = world.ledger.gone(world.ownName(each.state.id));
         const how =
           gone === undefined
             ? 'never had it'

@@ -66,19 +66,17 @@ export class ResidueCheck implements Check {
     const note = (what: string): void => {
       present.add(`${host.name} ${what}`);
     };
-    const owned = new Set<string>();
+    const owned = new Set<number>();
     let inbound = 0;
-    for (const { ikeSas, localAddress, remoteAddress } of status.connections) {
+    for (const { ikeSas } of status.connections) {
       for (const ikeSa of ikeSas) {
         if (ikeSa.state !== 'established') note(`IKE SA ${ikeSa.number}, ${ikeSa.state}`);
-        for (const child of ikeSa.children) {
-          owned.add(`${child.inboundSpi} ${localAddress}`).add(`${child.outboundSpi} ${remoteAddress}`);
-        }
+        for (const child of ikeSa.children) owned.add(child.inboundSpi).add(child.outboundSpi);
       }
     }
     for (const sa of host.kernel.kernel.states.all()) {
       if (sa.direction === 'in') inbound += 1;
-      if (!sa.larval && !owned.has(`${sa.id.spi} ${sa.id.destination}`)) note(`SA ${saText(sa.id)} in the kernel`);
+      if (!sa.larval && !owned.has(sa.id.spi)) note(`SA ${saText(sa.id)} in the kernel`);
     }
     if (status.halfOpen > lately(this.#begunAtMs, host, nowMs - HALF_OPEN_MS)) note('half-open IKE SAs');
     if (status.tables.espSpis > inbound) note('ESP SPIs that are reserved for nothing');
@@ -101,7 +99,7 @@ export class ResidueCheck implements Check {
       const wanted = flows.some((flow) => {
         if ((direction === 'out' ? flow.sender : flow.receiver) !== host.node) return false;
         const { policies } = host.kernel.kernel;
-        const found = policies.lookup(direction, flow.compiled);
+        const found = policies.lookup(direction, direction === 'out' ? flow.compiled : flow.compiledReceived);
         return found !== undefined && found === policies.find(policy);
       });
       if (!wanted) yield `${direction} policy for ${selector.source.address} to ${selector.destination.address}`;
