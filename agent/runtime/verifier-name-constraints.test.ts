@@ -194,6 +194,15 @@ describe('name constraints of an authority', () => {
     );
   });
 
+  it('do not hold for a self-issued authority below, but for whom that issues (RFC 5280 §4.2.1.10)', () => {
+    const outer = root.intermediate('Outer', { permitted: [dns('mesh.test'), directory({ O: 'Other' })] });
+    const renewed = outer.intermediate('Outer');
+    const chain = [renewed.der, outer.der];
+    expect(refusal(jobFor(renewed.node(NODE), trust, { intermediates: chain }))).toBeUndefined();
+    const named = renewed.node(NODE, { subject: { O: 'Mesh', CN: 'a' } });
+    expect(refusal(jobFor(named, trust, { intermediates: chain }))).toMatch(/Outer, O=Mesh does not permit DN CN=a/);
+  });
+
   it('of the anchor itself hold', () => {
     const anchor = TestAuthority.root('Anchor', 'ecdsaP256', { permitted: [dns('other.test')] });
     expect(refusal(jobFor(anchor.node(NODE), trustIn([anchor])))).toMatch(/CN=Anchor, O=Mesh does not permit DNS/);

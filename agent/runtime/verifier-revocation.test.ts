@@ -59,6 +59,19 @@ describe('a revocation list', () => {
     expect(withLists([impostor.revocationList([])], 'Required')).toMatch(/is missing$/);
   });
 
+  it('by the same key under another name is that of somebody else', () => {
+    const alias = TestAuthority.root('Alias', 'ecdsaP256', { key: root.key });
+    expect(withLists([alias.revocationList([serial])])).toBeUndefined();
+    expect(withLists([alias.revocationList([])], 'Required')).toMatch(/is missing$/);
+  });
+
+  it('with entries about certificates of others (indirect) is not used', () => {
+    const entryExtensions = [{ oid: '2.5.29.29', critical: true, value: sequence() }];
+    expect(withLists([root.revocationList([serial], { entryExtensions })])).toBeUndefined();
+    const harmless = [{ oid: '2.5.29.21', value: element(0x0a, Uint8Array.of(1)) }];
+    expect(withLists([root.revocationList([serial], { entryExtensions: harmless })])).toMatch(/has been revoked/);
+  });
+
   it('by an authority that may not sign lists counts for nothing', () => {
     const silent = TestAuthority.root('Silent', 'ecdsaP256', { keyUsage: [5] });
     const trusting = trustIn([silent], { revocationLists: [silent.revocationList([serial])] });

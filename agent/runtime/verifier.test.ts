@@ -141,6 +141,7 @@ describe('the identity of a peer', () => {
     ['another IPv4 address', IdType.ID_IPV4_ADDR, Uint8Array.of(192, 0, 2, 2)],
     ['a short IPv4 address', IdType.ID_IPV4_ADDR, Uint8Array.of(192, 0, 2)],
     ['no IPv6 address', IdType.ID_IPV6_ADDR, new Uint8Array(0)],
+    ['its IPv6 address as an IPv4 one', IdType.ID_IPV4_ADDR, Uint8Array.of(...new Array(15).fill(0), 1)],
     ['an IPv4 address as text', IdType.ID_FQDN, '192.0.2.1'],
     ['a part of the subject', IdType.ID_DER_ASN1_DN, name({ CN: 'Node A' })],
     ['the subject in another order', IdType.ID_DER_ASN1_DN, name({ CN: 'Node A', O: 'Mesh Ltd' })],

@@ -126,11 +126,15 @@ export class TestAuthority {
       readonly thisUpdateMs?: number;
       readonly nextUpdateMs?: number | undefined;
       readonly extensions?: readonly TestExtension[];
+      /** Of each entry. */
+      readonly entryExtensions?: readonly TestExtension[];
       readonly key?: KeyObject;
     } = {},
   ): Uint8Array {
     const { thisUpdateMs = TEST_TIME - DAY, nextUpdateMs = TEST_TIME + DAY, extensions = [], key = this.key } = options;
     const scheme = ownScheme(key);
+    const { entryExtensions = [] } = options;
+    const entryFields = entryExtensions.length === 0 ? [] : [sequence(...entryExtensions.map(extension))];
     const body = sequence(
       integer(1),
       encodeScheme(scheme),
@@ -139,7 +143,7 @@ export class TestAuthority {
       ...('nextUpdateMs' in options && options.nextUpdateMs === undefined ? [] : [time(nextUpdateMs)]),
       ...(serials.length === 0
         ? []
-        : [sequence(...serials.map((each) => sequence(integer(each), time(thisUpdateMs))))]),
+        : [sequence(...serials.map((each) => sequence(integer(each), time(thisUpdateMs), ...entryFields)))]),
       ...(extensions.length === 0 ? [] : [context(0, sequence(...extensions.map(extension)))]),
     );
     return sequence(body, encodeScheme(scheme), bits(signedBy(key, scheme, body)));
