@@ -2,14 +2,15 @@ import assert from 'node:assert/strict';
 
 import type { InteropLink } from '../interop/interop-link.ts';
 import { interopScenarios } from '../interop/interop-scenario.ts';
-import { childrenOf } from '../interop/link-settings.ts';
+import { childrenOf, type Role } from '../interop/link-settings.ts';
 import { waitUntil } from '../runner/wait-until.ts';
 import { expectNothingLost } from '../traffic/counted-stream.ts';
 
 const WITHOUT_PFS = 'aes256gcm16-esn';
 const WITH_PFS = 'aes256gcm16-x25519-esn';
 const REKEYS = 10;
-/** The shortest that our configuration takes; a tenth of a minute and a half. */
+const PEERS = ['strongswan'] as const;
+/** The shortest that our configuration takes. */
 const LIFETIMES = { ike: '10s', child: '10s' } as const;
 
 /** 200 packets per second flow each way meanwhile; none may be lost. */
@@ -29,11 +30,9 @@ async function oneOfEach(link: InteropLink): Promise<void> {
   await link.peerUntil('one IKE SA with one Child SA', ({ ikeSas }) => {
     return ikeSas.length === 1 && ikeSas[0]?.children.length === 1;
   });
+  // What has been deleted is listed there for a few seconds yet.
   const { children } = await link.theirIkeSa();
-  assert.deepEqual(
-    children.map(({ state }) => state),
-    ['INSTALLED'],
-  );
+  assert.equal(children.filter(({ state }) => state === 'INSTALLED').length, 1, `Child SAs of ${link.kind}`);
 }
 
 /** The other end rekeys the Child SA, then the IKE SA, again and again, each time when both have come to rest. */
@@ -74,19 +73,26 @@ async function rekeyedByUs(link: InteropLink): Promise<void> {
   await waitUntil(`${REKEYS} rekeys of each kind`, () => counts() >= REKEYS, { timeoutMs: 150_000, intervalMs: 1_000 });
 }
 
-function bothKinds(name: string, esp: string, words: string) {
+/** Who has begun the IKE SA makes no difference to who rekeys: each role has one of the two. */
+function bothKinds(name: string, esp: string, words: string, [byThem, byUs]: readonly [Role, Role]) {
   return [
     ...interopScenarios({
       name: `rekeys${name}`,
       description: `the other end rekeys the Child SA ${words} and the IKE SA ten times each; no packet is lost`,
-      timeoutMs: 180_000,
+      peers: PEERS,
+      roles: [byThem],
+      timeoutMs: 240_000,
       settings: { esp },
       run: (link) => withoutLoss(link, () => rekeyedByThem(link)),
     }),
     ...interopScenarios({
       name: `is-rekeyed${name}`,
       description: `we rekey the Child SA ${words} and the IKE SA ten times each; no packet is lost`,
-      timeoutMs: 240_000,
+      peers: PEERS,
+      roles: [byUs],
+      timeoutMs: 300_000,
+      // Ten of the shortest lifetimes take their time.
+      rare: true,
       settings: { esp, ours: { peer: { lifetimes: LIFETIMES } } },
       run: (link) => withoutLoss(link, () => rekeyedByUs(link)),
     }),
@@ -94,6 +100,6 @@ function bothKinds(name: string, esp: string, words: string) {
 }
 
 export default [
-  ...bothKinds('', WITHOUT_PFS, 'without a key exchange of its own'),
-  ...bothKinds('-pfs', WITH_PFS, 'with perfect forward secrecy'),
+  ...bothKinds('', WITHOUT_PFS, 'without a key exchange of its own', ['initiator', 'responder']),
+  ...bothKinds('-pfs', WITH_PFS, 'with perfect forward secrecy', ['responder', 'initiator']),
 ];
