@@ -260,9 +260,9 @@ function orphansOf(connection: Connection, child: ChildSa): readonly OrphanSa[] 
 }
 
 /**
- * Where the pair that was sent on is gone, another takes its place, one that waited for it to end or that it had superseded;
- * but none that the peer has forgotten, and one that is to be deleted only for want of any other. The policies follow
- * when all are in place: none may lose its pin on the way.
+ * Where the pair that was sent on is gone, another takes its place, one that waited for it to end or that it had
+ * superseded; for want of any other one that is to be deleted, or one that the peer has forgotten but its kernel may still
+ * have. The policies follow when all are in place: none may lose its pin on the way.
  */
 export function ensureCurrent(core: Core, at: Instant, connection: Connection, ended: readonly ChildSa[] = []): void {
   const pins = orphanPins(connection);
@@ -274,7 +274,8 @@ export function ensureCurrent(core: Core, at: Instant, connection: Connection, e
     if (stays || children.some(({ config }) => pins.has(config.reqid))) continue;
     const candidates = children.filter((child) => !isForgotten(connection, child));
     const lasting = candidates.filter((child) => !isLeaving(connection, child));
-    const next = preferred(lasting, ended) ?? current ?? preferred(candidates, ended);
+    const forgotten = children.filter((child) => isForgotten(connection, child) && mayReceive(connection, child));
+    const next = preferred(lasting, ended) ?? current ?? preferred(candidates, ended) ?? preferred(forgotten, ended);
     if (next !== undefined) markCurrent(core, at, connection, next);
   }
 }

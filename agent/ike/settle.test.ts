@@ -12,6 +12,7 @@ import {
   seededRandom,
 } from './testing/pair.ts';
 import { calling, headline, notifyTypes, parsed, ScriptedPeer } from './testing/scripted-peer.ts';
+import type { ConnectionConfig } from './types.ts';
 import { fraction } from './window.ts';
 
 /** SPIs of the established IKE SAs of a side, in the order of their numbers. */
@@ -39,6 +40,28 @@ function crossing(steps: readonly ('left' | 'right')[], seconds = 0, seed = 11):
     if (datagram !== undefined) pair.deliverCopy(datagram);
   }
   return pair;
+}
+
+/** A Child SA between the hosts, and one between networks behind them. */
+function twoChildren(local: string, remote: string): Pick<ConnectionConfig, 'children'> {
+  const net = (text: string) => ({
+    prefix: { address: address(text), length: 24 },
+    protocol: 0,
+    fromPort: 0,
+    toPort: 65_535,
+  });
+  const pods = {
+    name: 'pods',
+    mode: 'tunnel',
+    reqid: 0x6000_0002,
+    local: [net(local)],
+    remote: [net(remote)],
+  } as const;
+  return { children: [childConfig(), childConfig(pods)] };
+}
+
+function isResponse({ bytes }: Datagram): boolean {
+  return headline(bytes)[2] === 'response';
 }
 
 /** All orders of `left` deliveries from the left and `right` from the right. */
@@ -92,19 +115,10 @@ describe('crossing initial exchanges', () => {
     (seed) => {
       const pair = new Pair();
       pair.restarted(pair.left, seed);
-      const net = (text: string) => ({
-        prefix: { address: address(text), length: 24 },
-        protocol: 0,
-        fromPort: 0,
-        toPort: 65_535,
+      pair.configure(twoChildren('10.1.0.0', '10.2.0.0'), {
+        ...twoChildren('10.2.0.0', '10.1.0.0'),
+        initiation: 'start',
       });
-      const both = (local: string, remote: string) => ({
-        children: [
-          childConfig(),
-          childConfig({ name: 'pods', mode: 'tunnel', reqid: 0x6000_0002, local: [net(local)], remote: [net(remote)] }),
-        ],
-      });
-      pair.configure(both('10.1.0.0', '10.2.0.0'), { ...both('10.2.0.0', '10.1.0.0'), initiation: 'start' });
       const random = seededRandom(seed * 7);
       const pods = { source: address('10.1.0.1'), destination: address('10.2.0.1') };
       const working = { hosts: false, pods: false };
@@ -196,11 +210,14 @@ describe('crossing initial exchanges', () => {
 
 describe('a peer that has lost its memory', () => {
   /** The right side restarts: its agent knows nothing, its kernel has everything. */
-  function restarted(): Pair {
-    const pair = new Pair().configure({}, { initiation: 'takeover' }).settle().advance(60_000);
+  function restarted(left: Partial<ConnectionConfig> = {}, right: Partial<ConnectionConfig> = {}): Pair {
+    const pair = new Pair()
+      .configure(left, { ...right, initiation: 'takeover' })
+      .settle()
+      .advance(60_000);
     const dumped = pair.right.kernel.dump();
     pair.restarted(pair.right, 99);
-    const connections = [connectionConfig(pair.right, pair.left)];
+    const connections = [connectionConfig(pair.right, pair.left, right)];
     if (dumped.ok) pair.command(pair.right, { kind: 'start', connections, snapshot: dumped.value });
     return pair;
   }
@@ -246,6 +263,28 @@ describe('a peer that has lost its memory', () => {
     pair.settle();
     expect(pair.outbound(pair.left).map(({ id }) => id.spi)).not.toContain(before);
     expect(pair.advance(5_000).encrypts()).toBe(true);
+  });
+
+  it('and whose kernel refuses a new pair is sent to on the old one, which its kernel has, until it has another', () => {
+    const pair = restarted(twoChildren('10.1.0.0', '10.2.0.0'), twoChildren('10.2.0.0', '10.1.0.0'));
+    let refused = false;
+    pair.right.refuse = ({ kind }) => {
+      if (kind !== 'addSa' || refused) return undefined;
+      refused = true;
+      return 'no memory';
+    };
+    for (let step = 0; step < 300; step += 1) {
+      // Its answers overtake the Delete, and seem to show that it has the pair.
+      pair.wire.sort((one, other) => Number(isResponse(other)) - Number(isResponse(one)));
+      if (pair.wire.length > 0) pair.deliver();
+      pair.fire();
+      if (pair.wire.length === 0) pair.at += 20;
+      if (pair.left.facts.some(({ kind }) => kind === 'childSaClosed')) {
+        expect(pair.packet(pair.left), `step ${step}`).toBe('encrypted');
+      }
+    }
+    expect(refused).toBe(true);
+    expect(pair.encrypts()).toBe(true);
   });
 
   it('an INITIAL_CONTACT is said once, not at every new IKE SA', () => {
