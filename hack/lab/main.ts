@@ -77,7 +77,8 @@ async function runChosen(chosen: readonly Scenario[], flags: Flags, say: (line: 
     const run = { guests, kernel, memoryMib, timeoutMs: timeout * 1000, outputFolder, programs, say };
     const ended = await runInGuests(chosen, run);
     code = ended.code;
-    process.stdout.write(`${ended.results.passed} passed, ${ended.results.failed} failed\n`);
+    const { passed, failed, skipped } = ended.results;
+    process.stdout.write(`${passed} passed, ${failed} failed${skipped === 0 ? '' : `, ${skipped} skipped`}\n`);
   } finally {
     programs?.remove();
     const results = join(outputFolder, 'results.json');

@@ -32,9 +32,10 @@ export class AgentProcess {
     this.#start = start;
     this.configurationFile = configurationFile;
     // Nodes share a file system, and the place of their agents' sockets by default.
-    this.#socket = join(mkdtempSync(join(tmpdir(), `agent-${node.name}-`)), 'status.sock');
+    this.#socket = start.socket ?? join(mkdtempSync(join(tmpdir(), `agent-${node.name}-`)), 'status.sock');
     const words = ['--config', configurationFile, '--socket', this.#socket, ...(start.arguments ?? [])];
-    this.#daemon = node.spawn('agent', ['node', start.program, ...words], { ...start.environment });
+    const command = [...(start.under ?? []), 'node', start.program, ...words];
+    this.#daemon = node.spawn('agent', command, { ...start.environment });
   }
 
   /** Starts the agent; whether it accepts its configuration `ready` tells. */
@@ -67,6 +68,15 @@ export class AgentProcess {
   /** Waits until it has logged the text; fails at once if it ends before. */
   logged(text: string | RegExp, timeoutMs?: number): Promise<void> {
     return this.#daemon.said(text, timeoutMs);
+  }
+
+  /** The path of its status socket. */
+  get socket(): string {
+    return this.#socket;
+  }
+
+  get pid(): number {
+    return this.#daemon.pid;
   }
 
   /** How it ended, undefined while it runs. */

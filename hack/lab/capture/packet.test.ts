@@ -49,6 +49,21 @@ describe('packetClassifier', () => {
     expect(classify(frame(6, ip(6, 0, [58, 0, 5, 2, 0, 0, 1, 0, 143, 0, 0, 0]))).kind).toBe('neighbourDiscovery');
   });
 
+  it('takes an ICMP error for no leak only where it quotes ESP or IKE', () => {
+    const unreachable = (family: 4 | 6, quoted: readonly number[]) =>
+      classify(
+        frame(family, ip(family, family === 4 ? 1 : 58, [family === 4 ? 3 : 1, 3, 0, 0, 0, 0, 0, 0, ...quoted])),
+      );
+    for (const family of [4, 6] as const) {
+      const esp = ip(family, 50, [0, 0, 0x10, 1, 0, 0, 0, 9, 0xde, 0xad]);
+      const ike = ip(family, 17, udp(500, 500, ikeHeader));
+      const secret = ip(family, 17, udp(500, 500, text('a secret in the clear, long enough')));
+      const echo = ip(family, family === 4 ? 1 : 58, [family === 4 ? 8 : 128, 0, 0, 0]);
+      const kinds = [esp, ike, secret, echo, []].map((quoted) => unreachable(family, quoted).kind);
+      expect(kinds).toEqual(['icmpError', 'icmpError', 'plaintext', 'plaintext', 'plaintext']);
+    }
+  });
+
   it.each([
     ['an echo request', 4, 1, [8, 0, 0, 0], /ICMP type 8/],
     ['an IPv6 echo request', 6, 58, [128, 0, 0, 0], /ICMPv6 type 128/],

@@ -11,6 +11,8 @@ export type PacketKind =
   | 'arp'
   /** ICMPv6 133-137 (RFC 4861) and multicast listener messages (RFC 2710, RFC 3810). */
   | 'neighbourDiscovery'
+  /** An ICMP error that quotes ESP or IKE, such as that nobody listens there: it tells nothing of what is protected. */
+  | 'icmpError'
   | 'plaintext';
 
 /** A frame, understood as far as `kind` needs it. */
@@ -182,6 +184,7 @@ function transportLayer(ip: NetworkLayer, ports: Required<IkePorts>): TransportL
   }
   if (protocol === 17 && payload.length >= 8) return udp(payload, ports);
   const [type = 0] = payload;
+  if (isIcmp(ip) && quotesProtected(ip, ports)) return { kind: 'icmpError', text: `ICMP error of type ${type}` };
   if (family === 6 && protocol === 58 && payload.length > 0) {
     const discovery = (type >= 130 && type <= 137) || type === 143;
     return { kind: discovery ? 'neighbourDiscovery' : 'plaintext', text: `ICMPv6 type ${type}` };
@@ -190,6 +193,21 @@ function transportLayer(ip: NetworkLayer, ports: Required<IkePorts>): TransportL
   const isTcp = protocol === 6 && payload.length >= 4;
   const detail = isTcp ? ` ${word(payload, 0)} > ${word(payload, 2)}` : protocol === 1 ? ` type ${type}` : '';
   return { kind: 'plaintext', text: `${name}${detail}` };
+}
+
+function isIcmp({ family, protocol }: NetworkLayer): boolean {
+  return family === 4 ? protocol === 1 : protocol === 58;
+}
+
+/** Whether a message is an ICMP error (RFC 792, RFC 4443 §3), which quotes a packet behind 8 bytes, and one of ESP or IKE. */
+function quotesProtected({ family, payload }: NetworkLayer, ports: Required<IkePorts>): boolean {
+  const [type = 0] = payload;
+  const isError = family === 4 ? [3, 11, 12].includes(type) : type >= 1 && type <= 4;
+  const quoted = isError
+    ? networkLayer(family === 4 ? etherTypes.ipv4 : etherTypes.ipv6, payload.subarray(8))
+    : undefined;
+  if (quoted === undefined || isIcmp(quoted)) return false;
+  return protectedKinds.includes(transportLayer(quoted, ports).kind);
 }
 
 function udp(bytes: Uint8Array, ports: Required<IkePorts>): TransportLayer {
@@ -236,6 +254,7 @@ function doubleWord(bytes: Uint8Array, at: number): number {
   return word(bytes, at) * 0x10000 + word(bytes, at + 2);
 }
 
+const protectedKinds: readonly PacketKind[] = ['esp', 'espInUdp', 'ike', 'keepalive'];
 const etherTypes = { ipv4: 0x0800, arp: 0x0806, ipv6: 0x86dd } as const;
 const linkTypes = { ethernet: 1, raw: 101 } as const;
 const protocolNames: ReadonlyMap<number, string> = new Map([

@@ -25,7 +25,7 @@ describe('a capture report', () => {
   });
 
   it('is without fault when it shows ESP, IKE and address resolution', () => {
-    const kinds: PacketKind[] = ['esp', 'espInUdp', 'ike', 'keepalive', 'arp', 'neighbourDiscovery'];
+    const kinds: PacketKind[] = ['esp', 'espInUdp', 'ike', 'keepalive', 'arp', 'neighbourDiscovery', 'icmpError'];
     expect(leakFaults(report(kinds))).toEqual([]);
   });
 

@@ -77,6 +77,7 @@ const noPackets: PacketCounts = {
   keepalive: 0,
   arp: 0,
   neighbourDiscovery: 0,
+  icmpError: 0,
   plaintext: 0,
   laterFragments: 0,
 };

@@ -10,7 +10,7 @@ import { Charon } from '../strongswan/charon.ts';
 import type { LabNode } from '../topology/lab-node.ts';
 import { expectPing, ping } from '../traffic/counted-pings.ts';
 import type { CountedStream } from '../traffic/counted-stream.ts';
-import { dumpPolicies, dumpStates, type StateDump } from '../xfrm/xfrm-dump.ts';
+import { addForeignObjects, daemonStates, type KernelText, kernelText } from '../xfrm/foreign-objects.ts';
 import { expectNoXfrmDrops, readXfrmStat, type XfrmStat } from '../xfrm/xfrm-stat.ts';
 import { startPluto } from './libreswan-peer.ts';
 import {
@@ -27,8 +27,9 @@ import type { PeerDaemon, PeerIkeSa, PeerKind } from './peer-daemon.ts';
 import { startCharon } from './strongswan-peer.ts';
 
 /**
- * Our agent at one end of a captured wire, an IKE daemon of others at the other. The wire is captured from before either starts, our
- * kernel holds a foreign SA and policy from the beginning, and `close` checks that they, and the wire, are as promised.
+ * Our agent at one end of a captured wire, an IKE daemon of others at the other. The wire is captured from before either
+ * starts, our kernel holds foreign SAs and policies from the beginning, and `close` checks that they, and the wire, are
+ * as promised.
  */
 export class InteropLink {
   readonly lab: Lab;
@@ -68,7 +69,10 @@ export class InteropLink {
     const machines = settings.networks === true ? await twoNetworks(lab) : await twoMachines(lab);
     const capture = await lab.capture(machines.wire);
     const { ours, theirs } = machines.gateways;
-    await ours.ip(...foreignObjects);
+    await addForeignObjects(ours, {
+      local: { ipv4: addresses[4].wire.ours, ipv6: addresses[6].wire.ours },
+      remote: { ipv4: addresses[4].wire.theirs, ipv6: addresses[6].wire.theirs },
+    });
     const drops = { ours: await readXfrmStat(ours), theirs: await readXfrmStat(theirs) };
     return new InteropLink(lab, kind, role, settings, machines, capture, await kernelText(ours), drops);
   }
@@ -96,21 +100,21 @@ export class InteropLink {
     this.#daemon = await daemons[this.kind](this.lab, this.machines.gateways.theirs, this.settings);
   }
 
-  /** Starts our agent, which begins at once where it is the initiator. */
-  async startAgent(): Promise<void> {
+  /** Starts our agent, which begins at once where it is the initiator and takes over what an earlier one has left. */
+  async startAgent(options: { readonly flushOnExit?: boolean } = {}): Promise<void> {
     this.lab.step('our agent starts');
     const configuration = ourConfiguration(this.kind, this.settings, this.role === 'initiator', secretFile);
     this.#agent = await this.lab.agent(this.machines.gateways.ours, configuration, {
       files: { [secretFile]: secretOf(this.settings, 'ours'), ...this.settings.ours?.files },
-      arguments: ['--log-level', 'debug', '--flush-on-exit'],
+      arguments: ['--log-level', 'debug', ...(options.flushOnExit === false ? [] : ['--flush-on-exit'])],
     });
     await this.#agent.ready();
   }
 
   /** Starts both sides; whoever has to begins; every configured Child SA is in both kernels afterwards. */
-  async connect(): Promise<void> {
+  async connect(options: { readonly flushOnExit?: boolean } = {}): Promise<void> {
     await this.startDaemon();
-    await this.startAgent();
+    await this.startAgent(options);
     if (this.role === 'responder') await this.establish();
     await this.encrypting();
   }
@@ -216,13 +220,28 @@ export class InteropLink {
   }
 
   /** Waits until each kernel has so many SAs in all, save foreign ones; what was deleted may still receive for a while. */
-  async expectSaCount(count: number): Promise<void> {
+  async expectSaCount(count: number, timeoutMs = 20_000): Promise<void> {
     for (const node of [this.machines.gateways.ours, this.machines.gateways.theirs]) {
       await waitUntil(
         `${count} SAs in the kernel of ${node.name}`,
-        async () => (await ownStates(node)).length === count,
+        async () => (await daemonStates(node)).length === count,
+        { timeoutMs },
       );
     }
+  }
+
+  /** Makes the other end's kernel forget all SAs and policies, as a machine does that starts anew. */
+  async forgetTheirKernel(): Promise<void> {
+    await this.machines.gateways.theirs.ip('xfrm state flush', 'xfrm policy flush');
+  }
+
+  /** Waits until the other end has no established IKE SA any more. */
+  async theyHaveNothing(timeoutMs?: number): Promise<void> {
+    await waitUntil(
+      `${this.kind} to have no IKE SA`,
+      async () => (await this.daemon.listSas()).every((sa) => sa.state !== 'ESTABLISHED'),
+      timeoutMs === undefined ? {} : { timeoutMs },
+    );
   }
 
   /** What is to be protected and has no SA does not leave; that it did not, the capture shows in the end. */
@@ -272,10 +291,9 @@ export class InteropLink {
     const { code } = await this.agent.stop();
     assert.equal(code, 0, `the agent ended with ${code}:\n${this.agent.log()}`);
     // What strangers have begun it keeps for half a minute.
-    const ends = async () => (await this.daemon.listSas()).every((sa) => sa.state !== 'ESTABLISHED');
-    await waitUntil(`${this.kind} to have no SA with us`, ends);
+    await this.theyHaveNothing();
     const { ours, theirs } = this.machines.gateways;
-    assert.deepEqual(await ownStates(theirs), [], 'SAs left in the kernel of the peer');
+    assert.deepEqual(await daemonStates(theirs), [], 'SAs left in the kernel of the peer');
     return this.check(ours, checks);
   }
 
@@ -286,7 +304,9 @@ export class InteropLink {
     expectOnlyEspAndIke(report, { atLeastFrom: checks.blocked === 'always' ? { ours: 0 } : { ours: 1, theirs: 1 } });
     const { gateways } = this.machines;
     await expectNoXfrmDrops(gateways.theirs, this.#drops.theirs);
-    await expectNoXfrmDrops(gateways.ours, this.#drops.ours, checks.blocked === undefined ? [] : blockedCounters);
+    const blocked = [...(checks.blocked === undefined ? [] : blockedCounters), ...(checks.counted ?? [])];
+    const icmpErrors = report.bySender.get('theirs')?.icmpError ?? 0;
+    await expectNoXfrmDrops(gateways.ours, this.#drops.ours, blocked, icmpErrors);
     return report;
   }
 
@@ -305,34 +325,10 @@ export class InteropLink {
 
 /** What may differ from nothing lost, nothing in plaintext, everything in ESP. */
 export interface CloseChecks {
+  /** Counters of our kernel's drops that a scenario accounts for by itself. */
+  readonly counted?: readonly string[];
   /** Packets were blocked for want of an SA: sometimes, or always, so that there was no ESP at all. */
   readonly blocked?: 'sometimes' | 'always';
-}
-
-/** What `ip xfrm` shows, counters included. */
-interface KernelText {
-  readonly states: readonly string[];
-  readonly policies: readonly string[];
-}
-
-async function kernelText(node: LabNode): Promise<KernelText> {
-  const [states, policies] = [await dumpStates(node), await dumpPolicies(node)];
-  return {
-    states: states.filter((state) => !isLarval(state)).map((state) => state.text),
-    policies: policies.map((policy) => policy.text),
-  };
-}
-
-async function ownStates(node: LabNode): Promise<readonly StateDump[]> {
-  return (await dumpStates(node)).filter((state) => !isLarval(state) && state.spi !== foreignSpi);
-}
-
-/**
- * What the kernel makes by itself for a packet that waits for an SA: it has no keys, and where a policy is pinned its SPI.
- * Nobody can remove it before its 30 seconds.
- */
-function isLarval(state: StateDump): boolean {
-  return !/^\s*(?:aead|enc) /mu.test(state.text);
 }
 
 function sum(values: readonly number[]): number {
@@ -341,12 +337,5 @@ function sum(values: readonly number[]): number {
 
 /** An SA is missing; a policy blocks what no SA has been agreed on for. */
 const blockedCounters = ['XfrmOutNoStates', 'XfrmOutPolBlock'];
-/** Of somebody else: between addresses that nobody uses, with numbers as other programs draw them. */
-const foreignSpi = 0x77777777;
-const foreignObjects = [
-  `xfrm state add src 203.0.113.77 dst 203.0.113.78 proto esp spi ${foreignSpi} reqid 77 mode transport ` +
-    'aead rfc4106(gcm(aes)) 0x000102030405060708090a0b0c0d0e0f10111213 128',
-  'xfrm policy add src 203.0.113.77/32 dst 203.0.113.78/32 dir out priority 7 tmpl proto esp reqid 77 mode transport',
-];
 const secretFile = 'peer.psk';
 const daemons = { strongswan: startCharon, libreswan: startPluto };

@@ -21,16 +21,16 @@ export function startPluto(lab: Lab, node: LabNode, settings: LinkSettings): Pro
 
 function ipsecConf(settings: LinkSettings): IpsecConfiguration {
   const { ours, theirs } = addresses[settings.family ?? 4].wire;
-  const identity = identities('libreswan');
-  const { connection = {}, setup = {}, revives = false } = settings.libreswan ?? {};
+  const { connection = {}, setup = {}, revives = false, credentials } = settings.libreswan ?? {};
   const { ike, esp } = proposals(settings, 'theirs');
   const common: IpsecOptions = {
     left: theirs,
-    leftid: `@${identity.theirs}`,
+    leftid: `@${identities.theirs}`,
     right: ours,
-    rightid: `@${identity.ours}`,
+    rightid: `@${identities.ours}`,
     ikev2: 'insist',
-    authby: 'secret',
+    leftauth: 'secret',
+    rightauth: 'secret',
     ike: libreswanProposal(ike),
     esp: libreswanProposal(esp),
     esn: libreswanEsn(esp),
@@ -47,8 +47,9 @@ function ipsecConf(settings: LinkSettings): IpsecConfiguration {
   return {
     setup: { logtime: 'no', ...setup },
     connections: Object.fromEntries(connections),
-    secrets: [`@${identity.theirs} @${identity.ours} : PSK "${secretOf(settings, 'theirs')}"`],
+    secrets: [`@${identities.theirs} @${identities.ours} : PSK "${secretOf(settings, 'theirs')}"`],
     revives,
+    ...(credentials === undefined ? {} : { credentials }),
   };
 }
 

@@ -6,6 +6,8 @@ import {
   type TestCertificateOptions,
   type TestKeyKind,
 } from '../../../agent/pki/testing/authority.ts';
+import type { IpsecOptions } from '../libreswan/ipsec-conf.ts';
+import type { PlutoCredentials } from '../libreswan/nss-database.ts';
 import type { Section } from '../strongswan/settings.ts';
 import { identities, type LinkSettings } from './link-settings.ts';
 
@@ -52,15 +54,17 @@ export function certificatesOf(
     intermediates,
     trusted: [trusted],
   });
-  const { ours, theirs } = identities('strongswan');
-  return { ours: side(ours), theirs: side(theirs) };
+  return { ours: side(identities.ours), theirs: side(identities.theirs) };
 }
 
-/** What a link with these certificates has in place of pre-shared keys; the other end is a strongSwan. */
-export function withCertificates(certificates: LinkCertificates): Required<Pick<LinkSettings, 'ours' | 'strongswan'>> {
+/** What a link with these certificates has in place of pre-shared keys. */
+export function withCertificates(
+  certificates: LinkCertificates,
+): Required<Pick<LinkSettings, 'ours' | 'strongswan' | 'libreswan'>> {
   return {
     ours: { peer: { authentication: ourAuthentication(certificates) }, files: certificateFiles(certificates.ours) },
-    strongswan: { connection: theirConnection(certificates), files: charonFiles(certificates.theirs) },
+    strongswan: { connection: charonConnection(certificates), files: charonFiles(certificates.theirs) },
+    libreswan: { connection: plutoConnection(certificates), credentials: plutoCredentials(certificates.theirs) },
   };
 }
 
@@ -108,12 +112,33 @@ function ourAuthentication({ ours, theirs, ourFields = {} }: LinkCertificates): 
   };
 }
 
-function theirConnection({ ours, theirs }: LinkCertificates): Section {
-  const identity = identities('strongswan');
+function charonConnection({ ours, theirs }: LinkCertificates): Section {
   const own = theirs.shown === undefined ? { auth: 'psk' } : { auth: 'pubkey', certs: 'theirs.pem' };
   return {
-    local: { ...own, id: identity.theirs },
-    remote: { auth: ours.shown === undefined ? 'psk' : 'pubkey', id: identity.ours },
+    local: { ...own, id: identities.theirs },
+    remote: { auth: ours.shown === undefined ? 'psk' : 'pubkey', id: identities.ours },
+  };
+}
+
+function plutoConnection({ ours, theirs }: LinkCertificates): IpsecOptions {
+  return {
+    leftauth: plutoAuthentication(theirs),
+    rightauth: plutoAuthentication(ours),
+    ...(theirs.shown === undefined ? {} : { leftcert: 'theirs', leftsendcert: 'always', sendca: 'all' }),
+  };
+}
+
+function plutoAuthentication({ shown }: LinkSide): string {
+  if (shown === undefined) return 'secret';
+  return shown.key.asymmetricKeyType === 'ec' ? 'ecdsa' : 'rsasig';
+}
+
+function plutoCredentials({ shown, intermediates = [], trusted }: LinkSide): PlutoCredentials {
+  const texts = (all: readonly TestAuthority[]) => all.map((each) => certificatesPem([each]));
+  return {
+    authorities: texts(trusted),
+    intermediates: texts(intermediates),
+    ...(shown && { own: { name: 'theirs', certificate: certificatesPem([shown]), key: keyPem(shown.key) } }),
   };
 }
 

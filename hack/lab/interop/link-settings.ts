@@ -1,6 +1,7 @@
 import { stringify } from 'yaml';
 
 import type { IpsecOptions } from '../libreswan/ipsec-conf.ts';
+import type { PlutoCredentials } from '../libreswan/nss-database.ts';
 import type { Section } from '../strongswan/settings.ts';
 import type { PeerKind } from './peer-daemon.ts';
 
@@ -59,6 +60,7 @@ export interface LibreswanSettings {
   readonly setup?: IpsecOptions;
   /** Brings back what it has initiated and we have deleted. Default no. */
   readonly revives?: boolean;
+  readonly credentials?: PlutoCredentials;
 }
 
 /** A Child SA as both sides are configured for it. */
@@ -110,9 +112,7 @@ export const addresses = {
 } as const;
 
 /** Identities; ours is the lower one, so that by default our agent begins. */
-export function identities(kind: PeerKind): Sides<string> {
-  return { ours: 'agent.lab.test', theirs: `${kind}.lab.test` };
-}
+export const identities: Sides<string> = { ours: 'agent.lab.test', theirs: 'peer.lab.test' };
 
 /** A Child SA in tunnel mode between the networks of a family behind both ends. */
 export function tunnelChild(family: Family): ChildSettings {
@@ -127,11 +127,10 @@ export function ourConfiguration(
   secretFile: string,
 ): string {
   const { ours, theirs } = addresses[settings.family ?? 4].wire;
-  const identity = identities(kind);
   return stringify({
     node: {
       name: 'ours',
-      identity: { fqdn: identity.ours },
+      identity: { fqdn: identities.ours },
       addresses: [addresses[4].wire.ours, addresses[6].wire.ours],
       ...settings.ours?.node,
     },
@@ -140,7 +139,7 @@ export function ourConfiguration(
         name: kind,
         address: theirs,
         localAddress: ours,
-        identity: { fqdn: identity.theirs },
+        identity: { fqdn: identities.theirs },
         authentication: { preSharedKey: { file: secretFile } },
         initiation: initiates ? 'Always' : 'Never',
         proposals: { ike: [proposals(settings, 'ours').ike], esp: [proposals(settings, 'ours').esp] },

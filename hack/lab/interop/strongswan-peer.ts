@@ -21,7 +21,6 @@ export function startCharon(lab: Lab, node: LabNode, settings: LinkSettings): Pr
 
 function swanctlConf(settings: LinkSettings): Section {
   const { ours, theirs } = addresses[settings.family ?? 4].wire;
-  const identity = identities('strongswan');
   const { connection = {}, shunts } = settings.strongswan ?? {};
   const { ike, esp } = proposals(settings, 'theirs');
   const children = childrenOf(settings).map(
@@ -34,14 +33,16 @@ function swanctlConf(settings: LinkSettings): Section {
         local_addrs: theirs,
         remote_addrs: ours,
         proposals: ike,
-        local: { auth: 'psk', id: identity.theirs },
-        remote: { auth: 'psk', id: identity.ours },
+        local: { auth: 'psk', id: identities.theirs },
+        remote: { auth: 'psk', id: identities.ours },
         children: Object.fromEntries(children),
         ...connection,
       },
       ...(shunts === undefined ? {} : { shunts: { children: shunts } }),
     },
-    secrets: { 'ike-ours': { 'id-1': identity.theirs, 'id-2': identity.ours, secret: secretOf(settings, 'theirs') } },
+    secrets: {
+      'ike-ours': { 'id-1': identities.theirs, 'id-2': identities.ours, secret: secretOf(settings, 'theirs') },
+    },
   };
 }
 

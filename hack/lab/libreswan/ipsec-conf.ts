@@ -1,3 +1,5 @@
+import type { PlutoCredentials } from './nss-database.ts';
+
 /** Options of a section of ipsec.conf by name. */
 export type IpsecOptions = Readonly<Record<string, string | number>>;
 
@@ -11,6 +13,8 @@ export interface IpsecConfiguration {
   readonly secrets?: readonly string[];
   /** Brings back what it has initiated and the peer has deleted, as pluto by itself does. Default no. */
   readonly revives?: boolean;
+  /** What its NSS database holds. */
+  readonly credentials?: PlutoCredentials;
 }
 
 /** The text of ipsec.conf. */

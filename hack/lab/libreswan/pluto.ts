@@ -3,12 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { waitUntil } from '../runner/wait-until.ts';
-import { type Completed, complete, succeed } from '../topology/completed.ts';
+import { type Completed, complete } from '../topology/completed.ts';
 import type { Daemon } from '../topology/daemon.ts';
 import type { LabNode } from '../topology/lab-node.ts';
 import { dumpStates } from '../xfrm/xfrm-dump.ts';
 import { type IpsecConfiguration, ipsecConfText } from './ipsec-conf.ts';
 import { listPlutoSas, type PlutoIkeSa } from './list-states.ts';
+import { makeNssDatabase } from './nss-database.ts';
 
 /** What to initiate, rekey or end: a Child SA by its connection, or the IKE SA that a connection has. */
 export type PlutoSaName = { readonly ike: string } | { readonly child: string };
@@ -34,7 +35,7 @@ export class Pluto {
     for (const name of ['nss', 'run']) mkdirSync(join(folder, name));
     writeFileSync(join(folder, 'ipsec.conf'), ipsecConfText(configuration), { mode: 0o600 });
     writeFileSync(join(folder, 'ipsec.secrets'), `${(configuration.secrets ?? []).join('\n')}\n`, { mode: 0o600 });
-    await succeed(['ipsec', 'initnss', '--nssdir', join(folder, 'nss')]);
+    await makeNssDatabase(folder, configuration.credentials ?? { authorities: [] });
     const daemon = node.spawn('pluto', ['/usr/libexec/ipsec/pluto', '--nofork', ...placeWords(folder, logFile)]);
     const pluto = new Pluto(node, daemon, folder, logFile);
     const loaded = Object.keys(configuration.connections).map((name) => `"${name}": `);

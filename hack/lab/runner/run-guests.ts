@@ -102,8 +102,8 @@ async function runGuest(guest: Guest, claimsFolder: string, alone: boolean, opti
 }
 
 function summary(scenarios: readonly ScenarioResult[]): RunResults {
-  const passed = scenarios.filter((result) => result.passed).length;
-  return { passed, failed: scenarios.length - passed, skipped: 0, scenarios };
+  const count = (outcome: ScenarioResult['outcome']) => scenarios.filter((each) => each.outcome === outcome).length;
+  return { passed: count('passed'), failed: count('failed'), skipped: count('skipped'), scenarios };
 }
 
 /** The exit code of a lab that failed itself. */

@@ -34,7 +34,7 @@ describe('runScenarios', () => {
     await runScenarios(scenarios, order(['three', 'one']));
     expect(ran).toEqual(['three', 'one']);
     expect(printed).toMatch(/^ok {3}three .*\n(.*\n)*ok {3}one .*\n$/m);
-    expect(results(['three', 'one'])).toMatchObject([{ passed: true }, { passed: true }]);
+    expect(results(['three', 'one'])).toMatchObject([{ outcome: 'passed' }, { outcome: 'passed' }]);
   });
 
   it('leaves to another guest what that has claimed', async () => {
@@ -54,9 +54,16 @@ describe('runScenarios', () => {
   it('counts what was claimed and never ended as failed', () => {
     mkdirSync(join(claimsFolder, 'one'));
     expect(results(['one', 'two'])).toMatchObject([
-      { passed: false, reason: 'the lab ended before it was over' },
-      { passed: false, reason: 'the lab ended before its turn' },
+      { outcome: 'failed', reason: 'the lab ended before it was over' },
+      { outcome: 'failed', reason: 'the lab ended before its turn' },
     ]);
+  });
+
+  it('tells what a scenario skips, and why', async () => {
+    const skipping = scenario('skipping', async (lab) => lab.skip('this kernel has ESP'));
+    await runScenarios([skipping], order(['skipping']));
+    expect(printed).toMatch(/^skip skipping \(.* s\): this kernel has ESP$/m);
+    expect(results(['skipping'])).toMatchObject([{ outcome: 'skipped', reason: 'this kernel has ESP' }]);
   });
 
   it('goes on after a failure, with its reason and the ends of its logs shown', async () => {
@@ -69,8 +76,8 @@ describe('runScenarios', () => {
     expect(printed).toContain('no ESP');
     expect(printed).toContain('a-agent.log:\n    the agent said why\n');
     expect(results(['failing', 'fine'])).toMatchObject([
-      { name: 'failing', passed: false, reason: expect.stringContaining('no ESP') },
-      { name: 'fine', passed: true },
+      { name: 'failing', outcome: 'failed', reason: expect.stringContaining('no ESP') },
+      { name: 'fine', outcome: 'passed' },
     ]);
   });
 

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 
 import type { Scenario } from './scenario.ts';
 import { claim, keepResult } from './scenario-claims.ts';
-import { type LabPrograms, scenarioLab } from './scenario-lab.ts';
+import { type LabPrograms, Skipped, scenarioLab } from './scenario-lab.ts';
 
 /** What became of one scenario. */
 export interface ScenarioResult {
   readonly name: string;
-  readonly passed: boolean;
+  readonly outcome: 'passed' | 'failed' | 'skipped';
   readonly seconds: number;
-  /** Why it failed. */
+  /** Why it failed or was skipped. */
   readonly reason?: string;
 }
 
@@ -39,8 +39,7 @@ export async function runScenarios(scenarios: readonly Scenario[], order: RunOrd
     mkdirSync(folder, { recursive: true });
     const result = await runScenario(scenario, folder, order.programs);
     keepResult(order.claimsFolder, result);
-    if (result.passed) process.stdout.write(`ok   ${name} (${result.seconds} s)\n`);
-    else process.stdout.write(`FAIL ${name} (${result.seconds} s): ${result.reason}\n${logTails(folder)}`);
+    process.stdout.write(`${resultText(result)}${result.outcome === 'failed' ? logTails(folder) : ''}`);
   }
 }
 
@@ -48,6 +47,7 @@ async function runScenario(scenario: Scenario, folder: string, programs: LabProg
   const started = performance.now();
   const { lab, end } = scenarioLab(folder, programs);
   const faults: string[] = [];
+  let skipped: string | undefined;
   const timeoutMs = scenario.timeoutMs ?? 60_000;
   const aborted = Promise.withResolvers<never>();
   const late = () => aborted.reject(new Error(`it was not over after ${timeoutMs / 1000} s`));
@@ -58,13 +58,24 @@ async function runScenario(scenario: Scenario, folder: string, programs: LabProg
   const run = scenario.run(lab);
   // After a timeout its daemons are killed under it; what it throws then is not the reason.
   run.catch(() => undefined);
-  await Promise.race([run, aborted.promise]).catch((error: unknown) => faults.push(reason(error)));
+  await Promise.race([run, aborted.promise]).catch((error: unknown) => {
+    if (error instanceof Skipped) skipped = error.message;
+    else faults.push(reason(error));
+  });
   clearTimeout(timer);
   process.off('uncaughtException', stray);
   await end().catch((error: unknown) => faults.push(`the lab could not be removed: ${reason(error)}`));
   const seconds = Math.round((performance.now() - started) / 100) / 10;
-  const outcome = { name: scenario.name, passed: faults.length === 0, seconds };
-  return faults.length === 0 ? outcome : { ...outcome, reason: faults.join('\n') };
+  const { name } = scenario;
+  if (faults.length > 0) return { name, outcome: 'failed', seconds, reason: faults.join('\n') };
+  return skipped === undefined
+    ? { name, outcome: 'passed', seconds }
+    : { name, outcome: 'skipped', seconds, reason: skipped };
+}
+
+function resultText({ name, outcome, seconds, reason: why }: ScenarioResult): string {
+  const words = { passed: 'ok  ', failed: 'FAIL', skipped: 'skip' } as const;
+  return `${words[outcome]} ${name} (${seconds} s)${why === undefined ? '' : `: ${why}`}\n`;
 }
 
 function reason(error: unknown): string {

@@ -34,7 +34,7 @@ export function resultOf(claimsFolder: string, name: string): ScenarioResult {
   const file = resultFile(claimsFolder, name);
   if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as ScenarioResult;
   const reason = isClaimed(claimsFolder, name) ? 'the lab ended before it was over' : 'the lab ended before its turn';
-  return { name, passed: false, seconds: 0, reason };
+  return { name, outcome: 'failed', seconds: 0, reason };
 }
 
 function resultFile(claimsFolder: string, name: string): string {

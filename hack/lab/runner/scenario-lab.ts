@@ -17,6 +17,11 @@ export interface LabPrograms {
   readonly agent?: string;
 }
 
+/** Thrown by what a scenario skips itself with. */
+export class Skipped extends Error {
+  override readonly name = 'Skipped';
+}
+
 /** The lab of one scenario, and its end. */
 export interface ScenarioLab {
   readonly lab: Lab;
@@ -32,6 +37,9 @@ export function scenarioLab(folder: string, programs: LabPrograms): ScenarioLab 
   const lab: Lab = {
     folder,
     step: (text) => process.stdout.write(`    ${text}\n`),
+    skip: (reason) => {
+      throw new Skipped(reason);
+    },
     topology: async (description) => {
       const topology = await createTopology(description, {
         logFolder: folder,
@@ -48,7 +56,7 @@ export function scenarioLab(folder: string, programs: LabPrograms): ScenarioLab 
     },
     capture: (link, name = link.name) => startCapture(onLink(link, join(folder, `${name}.pcap`))),
     stream: (options) => startCountedStream({ ...options, program: programs.udpPeer }),
-    sendDatagrams: (node, to, datagrams) => sendDatagrams(programs.datagrams, node, to, datagrams),
+    sendDatagrams: (node, to, datagrams, from) => sendDatagrams(programs.datagrams, node, to, datagrams, from),
     charon: (node, options) => Charon.start(node, options),
     pluto: (node, configuration) => Pluto.start(node, configuration),
     agent: async (node, configuration, options = {}) => {

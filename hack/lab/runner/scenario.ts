@@ -37,6 +37,8 @@ export interface Lab {
   readonly folder: string;
   /** Says what happens next. */
   step(text: string): void;
+  /** Ends the scenario as skipped, which is counted and told: this kernel cannot show what it is about. */
+  skip(reason: string): never;
   /** Creates nodes and links. A scenario has one topology. */
   topology<Node extends string, Wire extends string>(
     description: TopologyDescription<Node, Wire>,
@@ -45,8 +47,13 @@ export interface Lab {
   capture(link: Link, name?: string): Promise<Capture>;
   /** Starts numbered datagrams in both directions. */
   stream(options: Omit<StreamOptions, 'program'>): Promise<CountedStream>;
-  /** Sends UDP datagrams from a node, and gives the answers to them. */
-  sendDatagrams(node: LabNode, to: UdpEndpoint, datagrams: readonly Uint8Array[]): Promise<readonly Uint8Array[]>;
+  /** Sends UDP datagrams from a node, from any port of it by default, and gives the answers to them. */
+  sendDatagrams(
+    node: LabNode,
+    to: UdpEndpoint,
+    datagrams: readonly Uint8Array[],
+    from?: UdpEndpoint,
+  ): Promise<readonly Uint8Array[]>;
   /** Starts a strongSwan daemon in a node. */
   charon(node: LabNode, options?: CharonOptions): Promise<Charon>;
   /** Starts a libreswan daemon in a node; the scenario's recipe must be libreswan. */
@@ -62,4 +69,8 @@ export interface AgentOptions {
   /** Files beside the configuration, such as pre-shared keys, by name; readable by root only. */
   readonly files?: Readonly<Record<string, string>>;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Path of its status socket. Default one of its own. */
+  readonly socket?: string;
+  /** The beginning of a command that runs the rest of it, such as setpriv(1) with its options. */
+  readonly under?: readonly string[];
 }

@@ -19,7 +19,7 @@ export default interopScenarios({
         strongswan: 'received NO_PROPOSAL_CHOSEN notify error',
         libreswan: 'NO_PROPOSAL_CHOSEN',
       });
-      const peer = `${link.kind} (${link.kind}.lab.test)`;
+      const peer = `${link.kind} (peer.lab.test)`;
       await link.expectFailure(`no common algorithms with ${peer} at 192.0.2.2: it offers aes256gcm16`);
     }
     await link.expectSaCount(0);

@@ -22,7 +22,7 @@ export default interopScenarios({
         libreswan: 'AUTHENTICATION_FAILED',
       });
       const text = 'has another pre-shared key: give both sides the same';
-      await link.expectFailure(`${link.kind} (${link.kind}.lab.test) ${text}`);
+      await link.expectFailure(`${link.kind} (peer.lab.test) ${text}`);
     }
     await link.expectSaCount(0);
     await link.expectBlocked();

@@ -12,9 +12,12 @@ export async function sendDatagrams(
   node: LabNode,
   to: UdpEndpoint,
   datagrams: readonly Uint8Array[],
+  from?: UdpEndpoint,
 ): Promise<readonly Uint8Array[]> {
   const input = datagrams.map((datagram) => `${Buffer.from(datagram).toString('hex')}\n`).join('');
-  const output = await node.succeed(['node', program, '--remote', to.address, '--port', `${to.port}`], { input });
+  const source = from === undefined ? [] : ['--local', from.address, '--local-port', `${from.port}`];
+  const words = ['--remote', to.address, '--port', `${to.port}`, ...source];
+  const output = await node.succeed(['node', program, ...words], { input, timeoutMs: 120_000 });
   const sent = Number(/^sent (\d+)$/m.exec(output)?.[1]);
   if (sent !== datagrams.length) throw new Error(`${sent} of ${datagrams.length} datagrams left ${node.name}`);
   return [...output.matchAll(/^answer ([0-9a-f]*)$/gm)].map(

@@ -1,4 +1,5 @@
 import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 
@@ -6,12 +7,22 @@ import { parseArgs } from 'node:util';
 // receiver's buffer takes them all. Standard output has the number sent, and every answer as a hexadecimal line.
 
 const { values } = parseArgs({
-  options: { remote: { type: 'string', default: '' }, port: { type: 'string', default: '0' } },
+  options: {
+    remote: { type: 'string', default: '' },
+    port: { type: 'string', default: '0' },
+    local: { type: 'string' },
+    'local-port': { type: 'string', default: '0' },
+  },
 });
 const socket = createSocket(values.remote.includes(':') ? 'udp6' : 'udp4');
 socket.on('message', (message) => console.log(`answer ${message.toString('hex')}`));
 // A refusal by ICMP is the receiver's business.
 socket.on('error', () => undefined);
+
+if (values.local !== undefined) {
+  socket.bind(Number(values['local-port']), values.local);
+  await once(socket, 'listening');
+}
 
 const datagrams: Buffer[] = [];
 for await (const line of createInterface({ input: process.stdin })) datagrams.push(Buffer.from(line, 'hex'));

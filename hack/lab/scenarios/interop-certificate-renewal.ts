@@ -16,11 +16,10 @@ import { identities } from '../interop/link-settings.ts';
 import { waitUntil } from '../runner/wait-until.ts';
 import { expectNothingLost } from '../traffic/counted-stream.ts';
 
-const names = identities('strongswan');
 const root = labRoot('Root');
 
-function side(which: keyof typeof names, issuer: TestAuthority, ...trusted: readonly TestAuthority[]): LinkSide {
-  return { shown: issuer.node(names[which], validNow()), trusted };
+function side(which: keyof typeof identities, issuer: TestAuthority, ...trusted: readonly TestAuthority[]): LinkSide {
+  return { shown: issuer.node(identities[which], validNow()), trusted };
 }
 
 /** Puts files in place of ours while the agent runs; it notices by itself, and shows what is new by a new IKE SA. */

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import type { InteropLink } from '../interop/interop-link.ts';
+import { interopScenarios } from '../interop/interop-scenario.ts';
+import type { LinkSettings } from '../interop/link-settings.ts';
+import { expectNothingLost } from '../traffic/counted-stream.ts';
+import { readXfrmStat } from '../xfrm/xfrm-stat.ts';
+
+/*
+ * What is promised of a restart with somebody else's daemon at the other end. While our agent is away nothing is lost,
+ * either way, and nothing on the way to the peer when it is back. But the peer knows of no earlier run: as the responder
+ * it sends on its new SA from the moment that it has it, which is a round trip before we have it.
+ */
+
+/** The peer finds out that the IKE SA of the earlier run is dead, but not before the next run is there. */
+const settings: LinkSettings = {
+  strongswan: {
+    connection: { dpd_delay: '2s' },
+    charon: { retransmit_tries: 2, retransmit_timeout: 5, retransmit_base: 1 },
+  },
+  libreswan: { connection: { dpddelay: 2, 'retransmit-timeout': '15s' } },
+};
+
+export default (['stop', 'kill'] as const).flatMap((how) => [
+  ...interopScenarios({
+    name: `agent-restart-${how}`,
+    description: `our agent ends (${how}) and starts again under 200 packets/s: none lost but those of one round trip`,
+    roles: ['initiator'],
+    timeoutMs: 120_000,
+    settings,
+    run: (link) => restartAndBegin(link, how),
+  }),
+  ...interopScenarios({
+    name: `agent-restart-${how}`,
+    description: `our agent ends (${how}) and waits again for the peer under 200 packets/s: none is lost`,
+    roles: ['responder'],
+    timeoutMs: 120_000,
+    settings,
+    run: (link) => restartAndWait(link, how),
+  }),
+]);
+
+async function restartAndBegin(link: InteropLink, how: 'stop' | 'kill'): Promise<void> {
+  await link.connect({ flushOnExit: false });
+  const before = (await link.peer()).ikeSas[0]?.initiatorSpi;
+  const stream = await link.stream(200);
+  await absence(link, how);
+  await link.startAgent();
+  const { ikeSas } = await link.encrypting();
+  assert.notEqual(ikeSas[0]?.initiatorSpi, before, 'a new IKE SA');
+  await link.expectSaCount(2, 40_000);
+  const [toThem, toUs] = await stream.stop();
+  expectNothingLost([toThem]);
+  const unknown = (await readXfrmStat(link.machines.gateways.ours)).get('XfrmInNoStates') ?? 0;
+  link.lab.step(`${toUs.lost} of ${toUs.sent} lost on the way to us, longest gap ${toUs.longestGapMs} ms`);
+  assert.equal(toUs.lost, unknown, 'what was lost came on an SA that we did not have yet');
+  assert.ok(toUs.lost <= mostLost, `${toUs.lost} packets were lost on the way to us`);
+  await link.close({ counted: ['XfrmInNoStates'] });
+}
+
+async function restartAndWait(link: InteropLink, how: 'stop' | 'kill'): Promise<void> {
+  await link.connect({ flushOnExit: false });
+  const stream = await link.stream(200);
+  await absence(link, how);
+  await link.startAgent();
+  expectNothingLost(await stream.stop());
+  link.lab.step('the peer finds the earlier run dead and begins anew');
+  await link.theyHaveNothing(40_000);
+  await link.establish();
+  await link.encrypting();
+  await link.expectSaCount(2);
+  await link.exchange();
+  await link.close();
+}
+
+/** Our agent is away for less time than the peer needs to find out. */
+async function absence(link: InteropLink, how: 'stop' | 'kill'): Promise<void> {
+  link.lab.step('our agent ends');
+  await link.agent[how]();
+  await delay(1000);
+}
+
+/** A round trip in a guest takes up to a hundred milliseconds, on a busy machine more. */
+const mostLost = 60;
