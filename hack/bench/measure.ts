@@ -22,13 +22,23 @@ export function age(): void {
 
 /**
  * Adds up the processor time of this process while it does some of what it does. Not that of the thread, which Linux
- * brings up to date at its clock's ticks only.
+ * brings up to date at its clock's ticks only. What reading it costs is found out first, with nothing to measure, and
+ * taken off: it is a tenth of what a short event costs.
  */
 export class Meter {
   #microseconds = 0;
+  #count = 0;
+  readonly #ownMicroseconds: number;
+
+  constructor() {
+    for (let count = 0; count < CALIBRATION; count += 1) this.measure(() => undefined);
+    this.#ownMicroseconds = this.#microseconds / CALIBRATION;
+    this.#microseconds = 0;
+    this.#count = 0;
+  }
 
   get seconds(): number {
-    return this.#microseconds / 1e6;
+    return (this.#microseconds - this.#count * this.#ownMicroseconds) / 1e6;
   }
 
   measure<T>(work: () => T): T {
@@ -36,6 +46,7 @@ export class Meter {
     const outcome = work();
     const { user, system } = process.cpuUsage(before);
     this.#microseconds += user + system;
+    this.#count += 1;
     return outcome;
   }
 }
@@ -48,3 +59,5 @@ export function median(values: readonly number[]): number {
   if (above === undefined) throw new Error('no values to take the median of');
   return sorted.length % 2 === 1 || below === undefined ? above : (below + above) / 2;
 }
+
+const CALIBRATION = 20_000;
