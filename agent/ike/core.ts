@@ -10,13 +10,14 @@ import { ErrorReplies } from './error-replies.ts';
 import type { DropReason, Fact } from './fact.ts';
 import { ReassemblyRoom } from './fragment.ts';
 import { HalfOpen } from './half-open.ts';
+import type { Limits } from './limits.ts';
 import type { HandledRequest } from './outcome.ts';
 import { Pacing } from './pacing.ts';
 import type { PolicyIndexes } from './policies.ts';
 import type { RefusedCommands } from './refused-commands.ts';
 import type { IkeSa } from './state.ts';
 import { Timers } from './timers.ts';
-import type { EndpointContext, IkeAction, Path } from './types.ts';
+import type { EndpointContext, IkeAction, Instant, Path } from './types.ts';
 
 /** The response that grants a Child SA, and what to say in its place if it has not left. */
 interface Fallback {
@@ -46,8 +47,8 @@ export class Core {
   readonly jobs = new Map<number, IkeSa>();
   /** How many exchanges of ours are under way, and who waits to begin. */
   readonly pacing: Pacing;
-  readonly connectionTimers = new Timers<Connection>();
-  readonly ikeSaTimers = new Timers<IkeSa>();
+  readonly connectionTimers = new Timers(connectionDeadline);
+  readonly ikeSaTimers: Timers<IkeSa>;
   readonly policyIndexes: PolicyIndexes;
   /** What to answer instead if the kernel refuses the Child SA that the action list in the making installs. */
   fallback: Fallback | undefined;
@@ -61,13 +62,15 @@ export class Core {
   #touched: IkeSa[] = [];
   #lastNumber = 0;
 
-  constructor(context: EndpointContext) {
+  /** `ikeSaDeadline` tells when something is to be done for an IKE SA. */
+  constructor(context: EndpointContext, ikeSaDeadline: (sa: IkeSa, limits: Limits) => Instant | undefined) {
     this.context = context;
     const { crypto, random, limits } = context;
     const prf = crypto.prf(COOKIE_PRF);
     if (prf === undefined) throw new Error('a crypto provider without HMAC-SHA2-256');
     this.cookies = new Cookies(prf, random.keys, limits.cookieSecretMs);
     this.halfOpen = new HalfOpen(limits);
+    this.ikeSaTimers = new Timers((sa) => ikeSaDeadline(sa, limits));
     this.pacing = new Pacing(limits.attemptsUnderWay);
     this.errorReplies = new ErrorReplies(limits);
     this.strangersRoom = new ReassemblyRoom(limits.strangersFragments);

@@ -25,7 +25,7 @@ class IkeEndpoint implements Endpoint {
   readonly #core: Core;
 
   constructor(context: EndpointContext) {
-    this.#core = new Core(context);
+    this.#core = new Core(context, ikeSaDeadline);
   }
 
   handle(at: Instant, event: IkeEvent): readonly IkeAction[] {

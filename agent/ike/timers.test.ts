@@ -11,9 +11,14 @@ function owner(name = 'owner'): Owner {
   return { name, timerAt: undefined };
 }
 
+/** Nothing has moved since. */
+function asSet({ timerAt }: Owner): number | undefined {
+  return timerAt;
+}
+
 describe('timers', () => {
   it('call the earliest first, each owner once', () => {
-    const timers = new Timers<Owner>();
+    const timers = new Timers<Owner>(asSet);
     const owners = [30, 10, 20].map((at) => [at, owner(`${at}`)] as const);
     for (const [at, each] of owners) timers.set(each, at);
     expect(timers.next()).toBe(10);
@@ -23,14 +28,14 @@ describe('timers', () => {
   });
 
   it('call nobody before the time', () => {
-    const timers = new Timers<Owner>();
+    const timers = new Timers<Owner>(asSet);
     timers.set(owner(), 10);
     expect(timers.take(9)).toBeUndefined();
     expect(timers.take(10)).toBeDefined();
   });
 
   it('keep the earlier of two deadlines of one owner', () => {
-    const timers = new Timers<Owner>();
+    const timers = new Timers<Owner>(asSet);
     const one = owner();
     timers.set(one, 20);
     timers.set(one, 10);
@@ -40,8 +45,28 @@ describe('timers', () => {
     expect(timers.next()).toBeUndefined();
   });
 
+  it('call nobody for a deadline that has moved later meanwhile, or is gone, but at the time that counts now', () => {
+    const due = new Map<Owner, number>();
+    const timers = new Timers<Owner>((each) => due.get(each));
+    const [later, gone, other] = [owner('later'), owner('gone'), owner('other')];
+    for (const [each, at] of [
+      [later, 10],
+      [gone, 11],
+      [other, 12],
+    ] as const) {
+      due.set(each, at);
+      timers.set(each, at);
+    }
+    due.set(later, 30);
+    due.delete(gone);
+    expect([timers.next(), timers.take(11)]).toEqual([12, undefined]);
+    expect(timers.take(20)).toBe(other);
+    expect([timers.next(), timers.take(29), timers.take(30)]).toEqual([30, undefined, later]);
+    expect(timers.next()).toBeUndefined();
+  });
+
   it('forget an owner whose `timerAt` was cleared', () => {
-    const timers = new Timers<Owner>();
+    const timers = new Timers<Owner>(asSet);
     const one = owner();
     timers.set(one, 10);
     one.timerAt = undefined;
@@ -52,7 +77,7 @@ describe('timers', () => {
   it('whatever is set in whatever order, come in the order of time and none is lost', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat({ max: 20 }), fc.nat({ max: 50 })), { maxLength: 60 }), (settings) => {
-        const timers = new Timers<Owner>();
+        const timers = new Timers<Owner>(asSet);
         const owners = Array.from({ length: 21 }, (_, index) => owner(`${index}`));
         const expected = new Map<string, number>();
         for (const [index, at] of settings) {

@@ -7,11 +7,17 @@ export interface Timed {
 
 /**
  * The earliest deadlines of many owners: a binary heap in which each owner has at most one live entry. An owner whose
- * deadline moves later keeps its entry, finds when called that it is early, and is entered again; so moving a deadline
- * costs nothing, which with one per message matters.
+ * deadline moves later keeps its entry and is entered again when that comes to the top, without being called; so moving
+ * a deadline costs nothing, which with one per message matters.
  */
 export class Timers<Owner extends Timed> {
+  readonly #deadlineOf: (owner: Owner) => Instant | undefined;
   readonly #entries: { readonly at: Instant; readonly owner: Owner }[] = [];
+
+  /** `deadlineOf` tells when an owner is to be called as things stand now. */
+  constructor(deadlineOf: (owner: Owner) => Instant | undefined) {
+    this.#deadlineOf = deadlineOf;
+  }
 
   /** Makes sure that `owner` is called by `at`. */
   set(owner: Owner, at: Instant | undefined): void {
@@ -36,11 +42,17 @@ export class Timers<Owner extends Timed> {
     return first.owner;
   }
 
-  /** Entries that were overtaken by an earlier one of the same owner, or whose owner was forgotten. */
+  /** Entries that were overtaken by an earlier one of the same owner, that are early, or whose owner was forgotten. */
   #dropStale(): void {
     for (let first = this.#entries[0]; first !== undefined; first = this.#entries[0]) {
-      if (first.owner.timerAt === first.at) return;
+      const { at, owner } = first;
+      const isLive = owner.timerAt === at;
+      const due = isLive ? this.#deadlineOf(owner) : undefined;
+      if (due !== undefined && due <= at) return;
       this.#pop();
+      if (!isLive) continue;
+      owner.timerAt = undefined;
+      this.set(owner, due);
     }
   }
 
