@@ -10,8 +10,8 @@ import { scenarioCatalogue } from './runner/catalogue.ts';
 import { labFailureCode, runInGuests } from './runner/run-guests.ts';
 import type { Scenario } from './runner/scenario.ts';
 
-/** A guest has one processor and takes up to a gigabyte. */
-const maxGuests = 4;
+/** A guest has one processor and takes up to a gigabyte; many scenarios wait more than they compute. */
+const defaultGuests = Math.min(4, availableParallelism() + 1);
 
 interface Flags {
   readonly list?: boolean;
@@ -38,7 +38,7 @@ const program = new Command('lab')
   .option('--results <file>', 'write the results there, as JSON')
   .option('--timeout <seconds>', 'for all scenarios together', number, 1800)
   .option('--memory <MiB>', 'memory of each guest', number, 1024)
-  .option('--guests <count>', 'how many may run side by side', number, Math.min(maxGuests, availableParallelism()))
+  .option('--guests <count>', 'how many may run side by side', number, defaultGuests)
   .addOption(
     new Option('--recipe <name>', 'root folder of --shell').choices(Object.keys(recipes)).default('strongswan'),
   )

@@ -161,7 +161,7 @@ function numbers(seed: number): (below: number) => number {
 /** RFC 7296 §3.1. */
 const messageIdOffset = 20;
 const perKind = 250;
-const rounds = 4;
+const rounds = 2;
 const leastShareDropped = 0.9;
 const expectedReasons = ['short', 'malformed', 'integrity', 'unknownSpi'];
 const mostGrowthKib = 8 * 1024;

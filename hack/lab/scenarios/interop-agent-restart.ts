@@ -28,6 +28,8 @@ export default (['stop', 'kill'] as const).flatMap((how) => [
     description: `our agent ends (${how}) and starts again under 200 packets/s: none lost but those of one round trip`,
     roles: ['initiator'],
     timeoutMs: 120_000,
+    // For the kernel it is all the same whether an agent was told to end.
+    rare: how === 'kill',
     settings,
     run: (link) => restartAndBegin(link, how),
   }),
@@ -36,6 +38,8 @@ export default (['stop', 'kill'] as const).flatMap((how) => [
     description: `our agent ends (${how}) and waits again for the peer under 200 packets/s: none is lost`,
     roles: ['responder'],
     timeoutMs: 120_000,
+    // For the kernel it is all the same whether an agent was told to end.
+    rare: how === 'kill',
     settings,
     run: (link) => restartAndWait(link, how),
   }),

@@ -18,6 +18,7 @@ interface Kind {
   /** The same for pluto's log; undefined where libreswan does not have it. */
   readonly plutosName?: string;
   readonly charon?: Section;
+  readonly rare?: boolean;
   readonly ourFields?: LinkCertificates['ourFields'];
 }
 
@@ -37,10 +38,22 @@ const kinds: readonly Kind[] = [
     ourFields: { rsaPadding: 'PKCS1' },
   },
   { name: 'ecdsa-p256', key: 'ecdsaP256', charonsName: 'ECDSA_WITH_SHA256_DER', plutosName: 'ECDSA with SHA2_256' },
-  { name: 'ecdsa-p384', key: 'ecdsaP384', charonsName: 'ECDSA_WITH_SHA384_DER', plutosName: 'ECDSA with SHA2_384' },
-  { name: 'ecdsa-p521', key: 'ecdsaP521', charonsName: 'ECDSA_WITH_SHA512_DER', plutosName: 'ECDSA with SHA2_512' },
+  {
+    name: 'ecdsa-p384',
+    key: 'ecdsaP384',
+    charonsName: 'ECDSA_WITH_SHA384_DER',
+    plutosName: 'ECDSA with SHA2_384',
+    rare: true,
+  },
+  {
+    name: 'ecdsa-p521',
+    key: 'ecdsaP521',
+    charonsName: 'ECDSA_WITH_SHA512_DER',
+    plutosName: 'ECDSA with SHA2_512',
+    rare: true,
+  },
   { name: 'ed25519', key: 'ed25519', charonsName: 'ED25519' },
-  { name: 'ed448', key: 'ed448', charonsName: 'ED448' },
+  { name: 'ed448', key: 'ed448', charonsName: 'ED448', rare: true },
 ];
 
 /** The other end has checked our signature, and made its own, by the scheme of the scenario. */
@@ -64,6 +77,7 @@ const bySignature = kinds.flatMap((kind) =>
     name: `certificate-${kind.name}`,
     ...(kind.plutosName === undefined ? { peers: ['strongswan'] as const } : {}),
     description: `certificates and signatures of both sides: ${kind.name}`,
+    rare: kind.rare === true,
     settings: () => {
       const { key, charon = {}, ourFields = {} } = kind;
       const settings = withCertificates({ ...certificatesOf(labRoot('Root', key), key), ourFields });
