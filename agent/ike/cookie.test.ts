@@ -20,6 +20,12 @@ function cookies(random: Random = seededRandom(5)): Cookies {
   return new Cookies(PRF, random, SECRET_MS);
 }
 
+function spiOf(number: number) {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setUint32(4, number);
+  return spiFromBytes(bytes);
+}
+
 function from(remoteAddress: string, remotePort = 500): CookieSubject {
   return { ...SUBJECT, path: { ...SUBJECT.path, remoteAddress: address(remoteAddress), remotePort } };
 }
@@ -98,6 +104,28 @@ describe('a cookie (RFC 7296 §2.6)', () => {
   it('is not accepted by another agent, or by this one after a restart', () => {
     const cookie = cookies(seededRandom(1)).make(0, SUBJECT);
     expect(cookies(seededRandom(2)).isGenuine(0, SUBJECT, cookie)).toBe(false);
+  });
+
+  it('is the same for who is asked again, though the secret has changed since; others get the new one', () => {
+    const made = cookies();
+    const other = { ...SUBJECT, initiatorSpi: spiOf(1) };
+    const before = made.make(0, other);
+    const cookie = made.make(SECRET_MS - 1_000, SUBJECT);
+    expect(made.make(SECRET_MS + 500, SUBJECT)).toEqual(cookie);
+    expect(made.make(SECRET_MS + 500, other)).not.toEqual(before);
+  });
+
+  it('remembers who was asked for it, for a while, and never more than a fixed number of them', () => {
+    const made = cookies();
+    made.make(0, SUBJECT);
+    expect(made.hasAsked(SECRET_MS - 1, SUBJECT.initiatorSpi)).toBe(true);
+    expect(made.hasAsked(SECRET_MS, SUBJECT.initiatorSpi)).toBe(false);
+    expect(made.hasAsked(1, spiFromBytes(Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 9)))).toBe(false);
+    let known = 0;
+    for (let number = 0; number < 20_000; number += 1) made.make(10, { ...SUBJECT, initiatorSpi: spiOf(number) });
+    for (let number = 0; number < 20_000; number += 1) known += made.hasAsked(10, spiOf(number)) ? 1 : 0;
+    expect(known).toBeLessThanOrEqual(4_096);
+    expect(made.hasAsked(10, spiOf(19_999))).toBe(true);
   });
 
   it('costs no secret before anybody needs one', () => {

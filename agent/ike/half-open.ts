@@ -52,8 +52,7 @@ export class HalfOpen {
 
   /**
    * Whether strangers have to show first that they receive what is sent to them. It goes on for a while after there are
-   * fewer again: an initiator that gets a COOKIE and, for a copy of the same request, an answer would not know which of
-   * its requests was answered, and AUTH covers it.
+   * fewer again, so that it does not change with every IKE SA that comes and goes.
    */
   demandsCookies(at: Instant, source: IpAddress): boolean {
     const { cookieThreshold, cookieThresholdPerSource } = this.#limits;

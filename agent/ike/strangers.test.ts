@@ -132,6 +132,19 @@ describe('a COOKIE (RFC 7296 §2.6)', () => {
     expect(peer.demands).toEqual([true, false]);
   });
 
+  it('is demanded once more of who was asked already, though the load is gone: a copy of its request is not taken', () => {
+    const peer = Flooded.under({ cookieThreshold: 2, halfOpenTimeoutMs: 1_000, cookieCalmMs: 2_000 }).flood(2);
+    const request = peer.requestWith(spiOf(9_000));
+    peer.send(request);
+    const cookie = peer.takeCookie();
+    peer.pair.advanceLosing(4_000);
+    peer.send(request);
+    expect(peer.takeCookie()).toEqual(cookie);
+    expect(peer.halfOpen).toBe(0);
+    peer.send(peer.requestWith(spiOf(9_001)));
+    expect(peer.halfOpen).toBe(1);
+  });
+
   it('is not demanded of who repeats a request that was taken before the load: it gets its answer again', () => {
     const peer = Flooded.under({ cookieThreshold: 10 });
     const request = peer.requestWith(spiOf(8_000));

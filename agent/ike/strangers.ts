@@ -64,7 +64,8 @@ export function onInitRequest(core: Core, at: Instant, datagram: StrangersDatagr
   }
   const source = sourceOf(path.remoteAddress, core.connections.hasAddress(path.remoteAddress));
   const proved = hasProvedAddress(core, at, datagram, scan);
-  if (demandsCookies(core, at, source) && !proved) demandCookie(core, at, datagram, scan);
+  const demanded = demandsCookies(core, at, source) || core.cookies.hasAsked(at, header.initiatorSpi);
+  if (demanded && !proved) demandCookie(core, at, datagram, scan);
   else if (core.halfOpen.isFull(source)) {
     core.drop(path, 'halfOpenLimit', `${core.halfOpen.size} IKE SAs wait for authentication already`);
   } else takeOn(core, at, candidates, source, datagram, proved ? undefined : scan);
