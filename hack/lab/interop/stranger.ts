@@ -24,7 +24,8 @@ export function strangersRequest(proposal: string, number: number, cookie?: Uint
     ...(cookie === undefined ? [] : [notify(NotifyType.COOKIE, cookie)]),
     { kind: 'sa', proposals: offer('ike', [parsed.value], new Uint8Array(0), true) },
     { kind: 'ke', group: KeyExchangeId.CURVE25519, data: new Uint8Array(32).fill(0x55) },
-    { kind: 'nonce', data: new Uint8Array(32).fill(0x66) },
+    // Long, so that no answer is longer: else our agent would ask for a cookie at any time.
+    { kind: 'nonce', data: new Uint8Array(200).fill(0x66) },
   ]);
 }
 

@@ -7,7 +7,13 @@ import { waitUntil } from '../runner/wait-until.ts';
 
 const strangersProposal = 'aes128gcm16-prfsha256-x25519';
 
-export default interopScenarios({
+/** That it was asked for both. */
+const asked = {
+  strongswan: /IKE_SA_INIT response 0 \[ N\(COOKIE\) \][\s\S]*IKE_SA_INIT response 0 \[ N\(INVAL_KE\) \]/,
+  libreswan: /COOKIE/,
+};
+
+const theyAreFlooded = interopScenarios({
   name: 'cookie',
   description: 'a strongSwan under load asks for a COOKIE, then for another group too',
   peers: ['strongswan'],
@@ -44,3 +50,44 @@ export default interopScenarios({
     await link.close();
   },
 });
+
+/** From so many half-open IKE SAs of one source on, our agent asks it for a cookie. */
+const ourThreshold = 8;
+
+const weAreFlooded = interopScenarios({
+  name: 'cookie',
+  description:
+    'strangers with the address of the peer flood our agent: it asks the peer for a COOKIE, then for another group',
+  roles: ['responder'],
+  settings: {
+    // The peer's first guess is a group that we do not take from it.
+    ike: 'aes256gcm16-prfsha384-x25519-ecp384',
+    ours: {
+      peer: { proposals: { ike: ['aes256gcm16-prfsha384-ecp384', strangersProposal], esp: ['aes256gcm16-esn'] } },
+    },
+  },
+  run: async (link) => {
+    await link.startDaemon();
+    await link.startAgent();
+    link.lab.step('strangers begin and do not go on, until they are asked for cookies');
+    const requests = Array.from({ length: 3 * ourThreshold }, (_, number) =>
+      strangersRequest(strangersProposal, number),
+    );
+    const to = { address: addresses[4].wire.ours, port: 500 };
+    const answers = await link.lab.sendDatagrams(link.machines.gateways.theirs, to, requests);
+    const cookies = answers.filter((answer) => cookieOf(answer) !== undefined).length;
+    assert.deepEqual([answers.length, cookies], [requests.length, requests.length - ourThreshold]);
+    await link.establish();
+    await link.encrypting();
+    const { dropped } = await link.agent.status();
+    assert.ok(
+      (dropped['cookieRequired'] ?? 0) > cookies,
+      `the peer was asked for no cookie: ${JSON.stringify(dropped)}`,
+    );
+    await link.theyLog(asked);
+    await link.exchange();
+    await link.close();
+  },
+});
+
+export default [...theyAreFlooded, ...weAreFlooded];
