@@ -35,7 +35,8 @@ export function onLink(link: Link, file: string): CaptureTarget {
 /** Starts tcpdump and waits until it captures. */
 export async function startCapture(target: CaptureTarget): Promise<Capture> {
   // -U and --immediate-mode: each packet is in the file when it is counted; -Z root: the file is in root's folder.
-  const words = ['-n', '-U', '--immediate-mode', '-s', '0', '-B', '16384', '-Z', 'root', '-w', target.file];
+  // -s: each packet takes as much of the buffer, which held no more than 64 at the largest length.
+  const words = ['-n', '-U', '--immediate-mode', '-s', '10240', '-B', '16384', '-Z', 'root', '-w', target.file];
   const daemon = target.node.spawn(`tcpdump-${target.interface}`, ['tcpdump', '-i', target.interface, ...words]);
   await daemon.said('listening on');
   return {

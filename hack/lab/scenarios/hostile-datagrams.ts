@@ -163,5 +163,5 @@ const messageIdOffset = 20;
 const perKind = 250;
 const rounds = 2;
 const leastShareDropped = 0.9;
-const expectedReasons = ['short', 'malformed', 'integrity', 'unknownSpi'];
+const expectedReasons = ['short', 'malformed', 'unknownSpi', 'unexpectedResponse', 'reflected'];
 const mostGrowthKib = 8 * 1024;
