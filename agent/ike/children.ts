@@ -9,7 +9,7 @@ import { kernelKeepalive } from './keepalive.ts';
 import type { NewPair } from './outcome.ts';
 import { policyCommands } from './policies.ts';
 import { shortenedLimits } from './rekey-time.ts';
-import { hasSettled, orphanPins, retire, retireOrphans } from './retirement.ts';
+import { callOffRetirement, hasSettled, orphanPins, retire, retireOrphans, takePinned } from './retirement.ts';
 import type { IkeSa, QueuedRequest } from './state.ts';
 import type { Instant, Path } from './types.ts';
 
@@ -183,6 +183,8 @@ export function removeChildren(
   const kept =
     reason === 'peerDead' && sa.state.peerIsAgent ? removed.flatMap((child) => orphansOf(connection, child)) : [];
   connection.orphans.push(...kept);
+  // The peer may take back a pair that its kernel has refused, and still send on what that pair was to replace.
+  if (reason === 'deletedByPeer' && sa.state.peerIsAgent) callOffRetirement(connection, removed);
   ensureCurrent(core, at, connection, removed);
   orderPolicies(core, connection);
   for (const child of removed) {
@@ -206,6 +208,16 @@ export function removeChildren(
 
 function isTold(reason: CloseReason): boolean {
   return reason !== 'deletedByPeer' && reason !== 'peerDead';
+}
+
+/** The peer has ended everything on purpose: what an earlier run left is received on no longer than it takes to arrive. */
+export function releaseOrphans(core: Core, at: Instant, connection: Connection): void {
+  if (connection.orphans.length === 0) return;
+  const pinned = takePinned(connection, new Set(connection.orphans.map(({ reqid }) => reqid)));
+  orderPolicies(core, connection);
+  for (const { id } of pinned) core.command({ kind: 'deleteSa', id }, connection, 0, 0);
+  for (const orphan of connection.orphans) retire(core, at, connection, orphan, 0);
+  connection.orphans = [];
 }
 
 /** Takes all Child SAs of an IKE SA out of the kernel. */

@@ -1,4 +1,4 @@
-import { removeAllChildren } from './children.ts';
+import { releaseOrphans, removeAllChildren } from './children.ts';
 import { scheduleAttempt } from './connecting.ts';
 import type { Connection } from './connection.ts';
 import type { Core } from './core.ts';
@@ -45,6 +45,8 @@ export function closeIkeSa(core: Core, at: Instant, sa: IkeSa, reason: CloseReas
     reason,
     established: wasEstablished,
   });
+  const last = !connection.ikeSas.some((other) => other.state.kind === 'established');
+  if (reason === 'deletedByPeer' && wasEstablished && last) releaseOrphans(core, at, connection);
   scheduleAttempt(core, at, connection);
 }
 

@@ -1,4 +1,5 @@
 import type { SaId } from '../dataplane/types.ts';
+import type { ChildSa } from './child-sa.ts';
 import { type Connection, childrenOf, type LoneSa, type OrphanSa } from './connection.ts';
 import type { Core } from './core.ts';
 import type { Instant } from './types.ts';
@@ -43,6 +44,23 @@ export function keepUnanswered(core: Core, at: Instant, connection: Connection, 
   const kept = new Set(connection.orphans.map(({ id }) => id));
   connection.retiring = connection.retiring.filter(({ id }) => !kept.has(id));
   hastenRetirement(core, at, connection, ikeSa);
+}
+
+/**
+ * Pairs have been taken back, and nothing else of their Children is left: what they had been the successors of is
+ * received on until there is another one.
+ */
+export function callOffRetirement(connection: Connection, takenBack: readonly ChildSa[]): void {
+  const standing = new Set(childrenOf(connection).map(({ config }) => config.reqid));
+  const isNeeded = ({ reqid, madeAt, removeAt }: Connection['retiring'][number]): boolean =>
+    removeAt !== undefined &&
+    !standing.has(reqid) &&
+    takenBack.some(({ config, installedAt }) => config.reqid === reqid && installedAt > madeAt);
+  for (const each of connection.retiring) {
+    const { id, reqid, madeAt } = each;
+    if (isNeeded(each)) connection.orphans.push({ id, reqid, madeAt, pinned: false });
+  }
+  connection.retiring = connection.retiring.filter((each) => !isNeeded(each));
 }
 
 /** Removes what has outlived its grace. */
