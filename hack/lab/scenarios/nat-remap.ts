@@ -41,8 +41,8 @@ async function forgetting(lab: Lab, settings: NatSettings): Promise<void> {
 }
 
 /** The router says that it has no port for what comes to a mapping that it has forgotten. */
-function isRoutersRefusal({ source, summary }: Packet): boolean {
-  return source === places.public && summary.endsWith('ICMP type 3');
+function isRoutersRefusal({ source, kind }: Packet): boolean {
+  return source === places.public && kind === 'icmpError';
 }
 
 /** The NAT changes the mapping, and lets in for a while what comes to the earlier one: nothing at all is lost. */
