@@ -22,36 +22,36 @@ import type { Instant } from './types.ts';
 export function ikeSaDeadline(sa: IkeSa, limits: Limits): Instant | undefined {
   const { state } = sa;
   const { pending } = sa.window;
-  let earliest = pending === undefined ? undefined : Math.min(pending.repeatAt, pending.giveUpAt);
-  const consider = (at: Instant | undefined): void => {
-    if (at !== undefined && (earliest === undefined || at < earliest)) earliest = at;
-  };
-  for (const reassembly of sa.reassemblies) consider(reassembly.expiresAt);
+  let earliest = pending === undefined ? NEVER : Math.min(pending.repeatAt, pending.giveUpAt);
+  for (const { expiresAt } of sa.reassemblies) earliest = Math.min(earliest, expiresAt);
   switch (state.kind) {
     case 'initAnswered':
     case 'verifying':
     case 'closed':
-      consider(state.expiresAt);
+      earliest = Math.min(earliest, state.expiresAt);
       break;
     case 'established':
-      if (pending === undefined) consider(livenessAt(sa, limits));
-      consider(state.rekeyAt);
-      consider(state.reauthenticateAt);
-      consider(state.settleAt);
-      consider(state.followUp?.at);
-      consider(state.endsAt);
-      consider(keepaliveAt(sa));
-      for (const child of state.children) consider(childDeadline(child));
+      earliest = Math.min(
+        earliest,
+        pending === undefined ? livenessAt(sa, limits) : NEVER,
+        state.rekeyAt,
+        state.reauthenticateAt ?? NEVER,
+        state.settleAt ?? NEVER,
+        state.followUp?.at ?? NEVER,
+        state.endsAt ?? NEVER,
+        keepaliveAt(sa) ?? NEVER,
+      );
+      for (const child of state.children) earliest = Math.min(earliest, childDeadline(child) ?? NEVER);
       break;
     case 'rekeyed':
-      consider(state.deleteAt);
+      earliest = Math.min(earliest, state.deleteAt);
       break;
     case 'initRequested':
     case 'authRequested':
     case 'deleting':
       break;
   }
-  return earliest;
+  return earliest === NEVER ? undefined : earliest;
 }
 
 /** Does what is due for an IKE SA. */
@@ -217,5 +217,6 @@ function timeoutFailure(connection: Connection, sa: IkeSa): NegotiationFailure {
   return { reason: 'timeout', by: 'us', text: `${name} (${remoteAddress}) does not answer ${exchange}: ${advice}` };
 }
 
+const NEVER = Number.POSITIVE_INFINITY;
 /** How many liveness timeouts a request of ours is repeated for, to a peer that talks but does not answer it. */
 const MOST_TIMEOUTS = 4;

@@ -90,15 +90,20 @@ export interface Flow {
   readonly packet: PlainPacket;
 }
 
+/** Most selectors of SAs are never asked for, and those of policies again and again. */
 export function compileSelector(selector: Selector): CompiledSelector {
+  const known = compiled.get(selector);
+  if (known !== undefined) return known;
   const prefix = ({ address, length }: Prefix) => ({ words: addressWords(address), length });
-  return {
+  const made = {
     source: prefix(selector.source),
     destination: prefix(selector.destination),
     protocol: selector.protocol,
     sourcePort: selector.sourcePort,
     destinationPort: selector.destinationPort,
   };
+  compiled.set(selector, made);
+  return made;
 }
 
 export function flowOf(packet: PlainPacket): Flow {
@@ -142,3 +147,5 @@ function addressWords(address: IpAddress): AddressWords {
   for (let i = 0; i < words.length; i++) words[i] = uint32At(bytes, 4 * i);
   return words;
 }
+
+const compiled = new WeakMap<Selector, CompiledSelector>();

@@ -1,5 +1,5 @@
 import type { PolicyTemplate } from '../types.ts';
-import { flowOf, type PlainPacket, selectorMatches, type XfrmStatistic } from './packet.ts';
+import { compileSelector, flowOf, type PlainPacket, selectorMatches, type XfrmStatistic } from './packet.ts';
 import type { PolicyTable } from './policy-table.ts';
 import type { TableState } from './state-table.ts';
 
@@ -14,7 +14,9 @@ export function policyCheck(
   state: TableState | undefined,
 ): XfrmStatistic | undefined {
   const flow = flowOf(packet);
-  if (state?.selector !== undefined && !selectorMatches(state.selector, flow)) return 'XfrmInStateMismatch';
+  if (state?.selector !== undefined && !selectorMatches(compileSelector(state.selector), flow)) {
+    return 'XfrmInStateMismatch';
+  }
   const policy = policies.lookup(direction, flow);
   const tunnelled = state?.mode === 'tunnel';
   if (policy === undefined) return tunnelled ? 'XfrmInNoPols' : undefined;

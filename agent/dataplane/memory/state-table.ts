@@ -1,7 +1,7 @@
 import type { SecretBytes } from '../../crypto/secret.ts';
 import type { IpAddress } from '../../wire/ip-address.ts';
-import type { IpsecMode, PolicyTemplate, SaId, SaLifetime, SaSpec } from '../types.ts';
-import { type CompiledSelector, compileSelector, type Flow, selectorMatches } from './packet.ts';
+import type { IpsecMode, PolicyTemplate, SaId, SaLifetime, SaSpec, Selector } from '../types.ts';
+import { compileSelector, type Flow, selectorMatches } from './packet.ts';
 import { ReplayWindow } from './replay-window.ts';
 
 /** An SA in the table, or a larval one: the trace of an ACQUIRE that nobody has answered. */
@@ -17,7 +17,7 @@ export interface TableState {
   udpEncapsulation: SaSpec['udpEncapsulation'];
   /** The last change of the peer's mapping that was told; the kernel bounds how often the same port is. */
   mappingTold: { readonly sourcePort: number; readonly atSeconds: number } | undefined;
-  readonly selector: CompiledSelector | undefined;
+  readonly selector: Selector | undefined;
   readonly lifetime: SaLifetime;
   readonly mark: SaSpec['mark'];
   readonly ifId: number;
@@ -100,7 +100,7 @@ export class StateTable {
       if (!isOnPath(state, endpoints.source, endpoints.destination) || !servesTemplate(state, template, flow)) continue;
       if (state.larval) {
         if (best === undefined) acquiring = true;
-      } else if (state.selector === undefined || selectorMatches(state.selector, flow)) {
+      } else if (state.selector === undefined || selectorMatches(compileSelector(state.selector), flow)) {
         if (best === undefined || isPreferred(state, best)) best = state;
       }
     }
@@ -123,7 +123,7 @@ export function stateOf(sa: SaSpec, addedAtMs: number, addedAt: number): TableSt
     replayWindow: sa.direction === 'in' ? sa.replayWindow : 0,
     udpEncapsulation: sa.udpEncapsulation,
     mappingTold: undefined,
-    selector: sa.selector === undefined ? undefined : compileSelector(sa.selector),
+    selector: sa.selector,
     lifetime: sa.lifetime,
     mark: sa.mark,
     ifId: sa.ifId ?? 0,
