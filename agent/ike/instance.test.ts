@@ -113,6 +113,34 @@ describe('an agent that has restarted', () => {
     expect([pair.sas(pair.left).length, pair.sas(pair.right).length]).toEqual([2, 2]);
   });
 
+  /** Restarted, with a kernel that takes no new SAs: it goes on with the old ones. */
+  function restartedInVain(): Pair {
+    const pair = new Pair().configure({ initiation: 'takeover' }, { initiation: 'start' }).settle().advance(60_000);
+    pair.right.refuse = ({ kind }) => (kind === 'addSa' ? 'no memory' : undefined);
+    restart(pair, { initiation: 'start' });
+    return pair.settle();
+  }
+
+  it('is received on the old SAs for as long as its kernel refuses new ones', () => {
+    const pair = restartedInVain();
+    for (let second = 0; second < 20; second += 1) {
+      expect(pair.packet(pair.right), `after ${second} s`).toBe('encrypted');
+      pair.advance(1_000);
+    }
+    pair.right.refuse = () => undefined;
+    pair.advance(120_000);
+    expect(pair.encrypts()).toBe(true);
+    expect([pair.sas(pair.left).length, pair.sas(pair.right).length]).toEqual([2, 2]);
+  });
+
+  it('sends nothing more on the old SAs once the peer has ended all on purpose', () => {
+    const pair = restartedInVain();
+    pair.command(pair.left, { kind: 'terminate', name: 'right' });
+    pair.settle();
+    expect(pair.packet(pair.right)).toBe('blocked');
+    expect(pair.outbound(pair.right)).toEqual([]);
+  });
+
   it('is taken at its word only behind our Vendor ID: the number may mean anything to somebody else', () => {
     const peer = waiting();
     agentPeer(peer, [run(1, 1)], []);
