@@ -1,14 +1,14 @@
-import { releaseOrphans, removeAllChildren } from './children.ts';
-import { scheduleAttempt } from './connecting.ts';
-import type { Connection } from './connection.ts';
+import { releaseOrphans, removeAllChildren } from './child/children.ts';
+import { hastenRetirement } from './child/retirement.ts';
+import { scheduleAttempt } from './connection/connecting.ts';
+import type { Connection } from './connection/connection.ts';
 import type { Core } from './core.ts';
 import type { CloseReason } from './fact.ts';
-import { forgetReassemblies } from './fragment.ts';
+import { forgetReassemblies } from './message/fragment.ts';
+import { forgetAsked } from './message/requests.ts';
 import type { NegotiationFailure } from './outcome.ts';
-import { forgetAsked } from './requests.ts';
-import { hastenRetirement } from './retirement.ts';
+import { inherit } from './rekey/succession.ts';
 import type { IkeSa } from './state.ts';
-import { inherit } from './succession.ts';
 import type { Instant } from './types.ts';
 
 /**

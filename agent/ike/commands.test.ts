@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SecretBytes } from '../crypto/secret.ts';
-import { byPreSharedKey } from './authentication.ts';
+import { byPreSharedKey } from './negotiation/authentication.ts';
 import { address, childConfig, connectionConfig, fqdn, Pair, present, proposal, type Side } from './testing/pair.ts';
 import { calling, ScriptedPeer, waiting } from './testing/scripted-peer.ts';
 import type { ConnectionConfig, SelectorConfig } from './types.ts';

@@ -1,24 +1,30 @@
 import type { KernelSnapshot } from '../dataplane/types.ts';
 import { assertNever } from '../result.ts';
-import { needsNewProof, wipeSecrets } from './authentication.ts';
-import { orderPolicies } from './children.ts';
+import { orderPolicies } from './child/children.ts';
+import { deletionOf } from './child/ending.ts';
+import { inherit, leftoversOf, removeUnwanted } from './child/kernel-snapshot.ts';
+import { removeOrphans, retiringAnyway, takePinned } from './child/retirement.ts';
 import { closeIkeSa } from './closing.ts';
-import { attempt, callOff, isSatisfied, reauthenticate, scheduleAttempt } from './connecting.ts';
-import { type Connection, initiationOf, newConnection, requireReplayWindows, standingIkeSa } from './connection.ts';
+import { attempt, callOff, isSatisfied, reauthenticate, scheduleAttempt } from './connection/connecting.ts';
+import {
+  type Connection,
+  initiationOf,
+  newConnection,
+  requireReplayWindows,
+  standingIkeSa,
+} from './connection/connection.ts';
 import type { Core } from './core.ts';
-import { deletionOf } from './ending.ts';
 import type { CloseReason } from './fact.ts';
-import { sameIdentity } from './identity.ts';
-import { inherit, leftoversOf, removeUnwanted } from './kernel-snapshot.ts';
-import { shortened } from './rekey-time.ts';
-import { rekeyIkeSa, rekeySoon } from './rekeying.ts';
-import { enqueue } from './requests.ts';
-import { removeOrphans, retiringAnyway, takePinned } from './retirement.ts';
+import { enqueue } from './message/requests.ts';
+import { fraction } from './message/window.ts';
+import { needsNewProof, wipeSecrets } from './negotiation/authentication.ts';
+import { sameIdentity } from './negotiation/identity.ts';
+import { shortened } from './rekey/rekey-time.ts';
+import { rekeyIkeSa, rekeySoon } from './rekey/rekeying.ts';
+import { deleteRekeyed } from './rekey/succession.ts';
+import { isReplaced } from './rekey/under-way.ts';
 import type { Established, IkeSa } from './state.ts';
-import { deleteRekeyed } from './succession.ts';
 import type { ChildConfig, Command, ConnectionConfig, Instant } from './types.ts';
-import { isReplaced } from './under-way.ts';
-import { fraction } from './window.ts';
 
 /** Carries out an order of the runtime. An unknown name is no failure: the connection is gone as it was to be. */
 export function onCommand(core: Core, at: Instant, command: Command): void {

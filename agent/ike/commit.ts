@@ -1,16 +1,16 @@
-import { installChild, removeChildren } from './children.ts';
+import { installChild, removeChildren } from './child/children.ts';
 import { closeIkeSa, noteFailure } from './closing.ts';
-import { backoffMs, missingChildren, reauthenticate, scheduleAttempt } from './connecting.ts';
-import type { Connection } from './connection.ts';
+import { backoffMs, missingChildren, reauthenticate, scheduleAttempt } from './connection/connecting.ts';
+import type { Connection } from './connection/connection.ts';
+import { notePast, settleNew } from './connection/settle.ts';
 import type { Core } from './core.ts';
 import { followUpLater, settleLater } from './follow-up.ts';
-import { postponeKeepalive } from './keepalive.ts';
+import { securedBy, sendRequest, storeResponse } from './message/protected-message.ts';
+import { enqueue, sendQueued } from './message/requests.ts';
 import type { HandledRequest, Outcome } from './outcome.ts';
-import { securedBy, sendRequest, storeResponse } from './protected-message.ts';
-import { enqueue, sendQueued } from './requests.ts';
-import { notePast, settleNew } from './settle.ts';
+import { postponeKeepalive } from './path/keepalive.ts';
+import { succeed } from './rekey/succession.ts';
 import type { IkeSa } from './state.ts';
-import { succeed } from './succession.ts';
 import type { Instant } from './types.ts';
 
 /** Makes an outcome true: state, response, kernel, follow-up requests, in the order that no packet is lost by. */

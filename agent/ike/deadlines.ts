@@ -1,21 +1,21 @@
 import { NotifyType } from '../wire/registry.ts';
-import { askForCounters } from './children.ts';
+import { askForCounters } from './child/children.ts';
+import { keepUnanswered, removeRetired } from './child/retirement.ts';
 import { closeIkeSa, noteFailure } from './closing.ts';
-import { attempt, reauthenticate } from './connecting.ts';
-import { type Connection, childrenOf, mayReceive } from './connection.ts';
+import { attempt, reauthenticate } from './connection/connecting.ts';
+import { type Connection, childrenOf, mayReceive } from './connection/connection.ts';
+import { followUp, settle } from './connection/settle.ts';
 import type { Core } from './core.ts';
 import { unprotectedErrorText } from './exchange/ike-sa-init.ts';
-import { expireReassemblies } from './fragment.ts';
-import { keepaliveAt, postponeKeepalive, sendKeepalive } from './keepalive.ts';
 import type { Limits } from './limits.ts';
+import { expireReassemblies } from './message/fragment.ts';
+import { repetition } from './message/protected-message.ts';
+import { enqueue, sendQueued } from './message/requests.ts';
 import type { NegotiationFailure } from './outcome.ts';
-import { repetition } from './protected-message.ts';
-import { childDeadline, rekeyIkeSa, tendChildren } from './rekeying.ts';
-import { enqueue, sendQueued } from './requests.ts';
-import { keepUnanswered, removeRetired } from './retirement.ts';
-import { followUp, settle } from './settle.ts';
+import { keepaliveAt, postponeKeepalive, sendKeepalive } from './path/keepalive.ts';
+import { childDeadline, rekeyIkeSa, tendChildren } from './rekey/rekeying.ts';
+import { endRekeyed } from './rekey/succession.ts';
 import type { Established, IkeSa } from './state.ts';
-import { endRekeyed } from './succession.ts';
 import type { Instant } from './types.ts';
 
 /** When something is to be done for an IKE SA; undefined when only the peer can go on. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { ExchangeType, NotifyType } from '../wire/registry.ts';
-import { notify } from './notify.ts';
+import { notify } from './message/notify.ts';
 import { headline, notifyTypes, parsed, waiting } from './testing/scripted-peer.ts';
 
 describe('what is not IKEv2 or not ours', () => {

@@ -2,18 +2,18 @@ import { assertNever } from '../result.ts';
 import { decodeHeader, MAJOR_VERSION, ZERO_SPI } from '../wire/header.ts';
 import { decodeMessageBody } from '../wire/message.ts';
 import { ExchangeType } from '../wire/registry.ts';
+import { retryRefused } from './child/refused-commands.ts';
 import { onCommand } from './commands.ts';
 import { commit } from './commit.ts';
-import { callWaiting } from './connecting.ts';
+import { callWaiting } from './connection/connecting.ts';
 import { Core } from './core.ts';
 import { ikeSaDeadline, onConnectionDeadline, onIkeSaDeadline } from './deadlines.ts';
 import { answerAuthRequest, authenticationFailed, finishAuth } from './exchange/ike-auth.ts';
 import { receive } from './ike-sa.ts';
 import { onDataplaneFailed, onKernelEvent } from './kernel-events.ts';
-import { retryRefused } from './refused-commands.ts';
 import { refuse } from './refusing.ts';
 import { statusOf } from './status.ts';
-import { onInitRequest, onOtherVersion, onUnknownSpi } from './strangers.ts';
+import { onInitRequest, onOtherVersion, onUnknownSpi } from './stranger/strangers.ts';
 import type { Endpoint, EndpointContext, EndpointStatus, IkeAction, IkeEvent, Instant, Path } from './types.ts';
 
 /** Makes an IKE endpoint without connections; `addConnection` commands give it some. */

@@ -1,6 +1,6 @@
 import type { DataplaneError } from '../dataplane/types.ts';
-import type { Decision, OwnOperation, PeerRequest } from './collision.ts';
-import type { Traffic } from './traffic.ts';
+import type { Traffic } from './negotiation/traffic.ts';
+import type { Decision, OwnOperation, PeerRequest } from './rekey/collision.ts';
 import type { Path, SuiteText } from './types.ts';
 
 /** Why a datagram was dropped without changing any state. */

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { ExchangeType, NotifyType } from '../wire/registry.ts';
-import { notify } from './notify.ts';
+import { notify } from './message/notify.ts';
 import { type Datagram, Pair, present, type Side } from './testing/pair.ts';
 import { calling, headline, type ScriptedPeer, waiting } from './testing/scripted-peer.ts';
 

@@ -10,12 +10,12 @@ import {
 } from '../wire/grammar.ts';
 import type { Payload } from '../wire/payloads/payload.ts';
 import { ExchangeType, NotifyType, Protocol } from '../wire/registry.ts';
-import { settleAnswered, settleGranted } from './children.ts';
-import { decide } from './collision.ts';
+import { settleAnswered, settleGranted } from './child/children.ts';
+import { isAboutToEnd, isDelete } from './child/ending.ts';
+import { hastenRetirement } from './child/retirement.ts';
 import { commit } from './commit.ts';
-import type { Connection } from './connection.ts';
+import type { Connection } from './connection/connection.ts';
 import type { Core } from './core.ts';
-import { isAboutToEnd, isDelete } from './ending.ts';
 import { onCreateChildResponse } from './exchange/create-child-sa.ts';
 import { onCreateChildRequest } from './exchange/create-child-sa-responder.ts';
 import { onAuthRequest, onAuthResponse } from './exchange/ike-auth.ts';
@@ -23,17 +23,17 @@ import { onInitResponse } from './exchange/ike-sa-init.ts';
 import { onInformationalRequest, onInformationalResponse } from './exchange/informational.ts';
 import { onRekeyIkeRequest, onRekeyIkeResponse } from './exchange/rekey-ike-sa.ts';
 import type { Fact } from './fact.ts';
-import { notify } from './notify.ts';
-import { isAuthentic, open, type Received } from './opening.ts';
+import { notify } from './message/notify.ts';
+import { isAuthentic, open, type Received } from './message/opening.ts';
+import { forgetAsked } from './message/requests.ts';
 import type { HandledRequest, Outcome, Refusal } from './outcome.ts';
-import { noteProofOfLife } from './path.ts';
+import { noteProofOfLife } from './path/path.ts';
 import { refuseRequest, refuseResponse, syntaxError } from './refusing.ts';
-import { forgetAsked } from './requests.ts';
-import { hastenRetirement } from './retirement.ts';
+import { decide } from './rekey/collision.ts';
+import { acceptRival } from './rekey/succession.ts';
+import { ownOperation } from './rekey/under-way.ts';
 import type { AskedChild, AskedIkeSa, Deleting, Established, IkeSa, Rekeyed } from './state.ts';
-import { acceptRival } from './succession.ts';
 import type { Instant } from './types.ts';
-import { ownOperation } from './under-way.ts';
 
 /**
  * One message for an IKE SA: authenticate, then message ID, then form, then the exchange, then commit. Whatever fails

@@ -2,13 +2,13 @@ import type { ChildKeys, IkeKeys, IkeRole } from '../crypto/keymat.ts';
 import type { IkeSpi } from '../wire/header.ts';
 import type { NotifyPayload } from '../wire/payloads/notify.ts';
 import type { Payload } from '../wire/payloads/payload.ts';
-import type { ChildAgreement, ChildSa } from './child-sa.ts';
-import type { Connection } from './connection.ts';
+import type { ChildAgreement, ChildSa } from './child/child-sa.ts';
+import type { Connection } from './connection/connection.ts';
+import type { PeerPast } from './connection/instance.ts';
 import type { CloseReason, DropReason, Fact, FailureReason } from './fact.ts';
-import type { PeerPast } from './instance.ts';
-import type { NatSituation } from './natd.ts';
+import type { IkeCryptography } from './negotiation/suite.ts';
+import type { NatSituation } from './path/natd.ts';
 import type { IkeSaState, QueuedRequest } from './state.ts';
-import type { IkeCryptography } from './suite.ts';
 import type { Path, VerificationJob } from './types.ts';
 
 /** What an exchange handler decided. Nothing of it has happened until `ike-sa.ts` commits it. */

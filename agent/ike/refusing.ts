@@ -1,13 +1,13 @@
 import { err, type Result } from '../result.ts';
 import type { GrammarError } from '../wire/grammar.ts';
 import { NotifyType } from '../wire/registry.ts';
+import type { EndingRequest } from './child/ending.ts';
 import { closeIkeSa, noteFailure } from './closing.ts';
 import type { Core } from './core.ts';
-import type { EndingRequest } from './ending.ts';
-import { notify } from './notify.ts';
+import { notify } from './message/notify.ts';
+import { securedBy, storeResponse } from './message/protected-message.ts';
+import { endWith } from './message/requests.ts';
 import type { HandledRequest, Refusal } from './outcome.ts';
-import { securedBy, storeResponse } from './protected-message.ts';
-import { endWith } from './requests.ts';
 import type { IkeSa } from './state.ts';
 import type { Instant, Path } from './types.ts';
 

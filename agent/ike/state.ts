@@ -3,15 +3,15 @@ import type { EphemeralKey } from '../crypto/types.ts';
 import type { KeyHash } from '../pki/credential.ts';
 import type { IkeAuthRequest, IkeAuthResponse } from '../wire/grammar.ts';
 import type { IkeSpi } from '../wire/header.ts';
-import type { ChildSa } from './child-sa.ts';
-import type { Connection } from './connection.ts';
+import type { ChildSa } from './child/child-sa.ts';
+import type { Connection } from './connection/connection.ts';
 import type { CloseReason } from './fact.ts';
-import type { Reassembly } from './fragment.ts';
-import type { NatSituation, NattedPath } from './natd.ts';
-import type { IkeCryptography } from './suite.ts';
-import type { Traffic } from './traffic.ts';
+import type { Reassembly } from './message/fragment.ts';
+import type { Window } from './message/window.ts';
+import type { IkeCryptography } from './negotiation/suite.ts';
+import type { Traffic } from './negotiation/traffic.ts';
+import type { NatSituation, NattedPath } from './path/natd.ts';
 import type { ChildConfig, Instant, Path } from './types.ts';
-import type { Window } from './window.ts';
 
 /** What both sides said in IKE_SA_INIT; kept until AUTH has covered it (RFC 7296 §2.15). */
 export interface Handshake {

@@ -1,9 +1,9 @@
-import type { ChildSa } from './child-sa.ts';
-import type { Connection } from './connection.ts';
+import type { ChildSa } from './child/child-sa.ts';
+import type { Connection } from './connection/connection.ts';
 import type { Core } from './core.ts';
-import { identityText } from './identity.ts';
-import { securedBy } from './protected-message.ts';
-import { selectorText } from './selector.ts';
+import { securedBy } from './message/protected-message.ts';
+import { identityText } from './negotiation/identity.ts';
+import { selectorText } from './negotiation/selector.ts';
 import type { IkeSa } from './state.ts';
 import type { ChildSaStatus, ConnectionStatus, EndpointStatus, IkeSaStatus, Instant } from './types.ts';
 

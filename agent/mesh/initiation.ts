@@ -1,4 +1,4 @@
-import { compareIdentities } from '../ike/identity.ts';
+import { compareIdentities } from '../ike/negotiation/identity.ts';
 import type { ConnectionConfig, Identity } from '../ike/types.ts';
 
 /** When a peering comes up, as people write it. */

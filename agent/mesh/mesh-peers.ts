@@ -1,4 +1,4 @@
-import { identityText, sameIdentity } from '../ike/identity.ts';
+import { identityText, sameIdentity } from '../ike/negotiation/identity.ts';
 import type { Identity } from '../ike/types.ts';
 import { type IpAddress, ipFamily } from '../wire/ip-address.ts';
 

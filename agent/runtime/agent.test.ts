@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { opensslProvider } from '../crypto/openssl/openssl-provider.ts';
 import { ip, policy, selector } from '../dataplane/testing/builders.ts';
 import type { KernelSnapshot } from '../dataplane/types.ts';
-import { secretsOf } from '../ike/authentication.ts';
+import { secretsOf } from '../ike/negotiation/authentication.ts';
 import type { Agent } from './agent.ts';
 import { bypassPolicies } from './bypass.ts';
 import { TEST_SECRET, TestHost, TestWorld, testConfig } from './testing/agents.ts';

@@ -1,6 +1,6 @@
 import type { CryptoProvider } from '../crypto/types.ts';
 import type { KernelSnapshot } from '../dataplane/types.ts';
-import { wipeSecrets } from '../ike/authentication.ts';
+import { wipeSecrets } from '../ike/negotiation/authentication.ts';
 import { err, ok, type Result } from '../result.ts';
 import { bypassPolicies } from './bypass.ts';
 import { systemClock } from './clock-system.ts';

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { SecretBytes } from '../crypto/secret.ts';
 import { isBypassIndex } from '../dataplane/ownership.ts';
 import type { DataplaneCommand, SaId } from '../dataplane/types.ts';
-import { byPreSharedKey } from '../ike/authentication.ts';
+import { byPreSharedKey } from '../ike/negotiation/authentication.ts';
 import type { Command, Endpoint, IkeAction, IkeEvent } from '../ike/types.ts';
 import { ok } from '../result.ts';
 import { drawScenario } from './draw-scenario.ts';

@@ -2,7 +2,7 @@ import { SecretBytes } from '../crypto/secret.ts';
 import { algorithmByKeyword } from '../crypto/suites.ts';
 import { flowOf, type PlainPacket } from '../dataplane/memory/packet.ts';
 import { ownReqid } from '../dataplane/ownership.ts';
-import { byPreSharedKey } from '../ike/authentication.ts';
+import { byPreSharedKey } from '../ike/negotiation/authentication.ts';
 import type { ChildConfig, ConnectionConfig, Identity, ProposalConfig, SelectorConfig } from '../ike/types.ts';
 import { type IpAddress, parseCidr, parseIpAddress } from '../wire/ip-address.ts';
 import { IdType } from '../wire/registry.ts';

@@ -1,6 +1,6 @@
 import type { DataplaneCommand, DataplaneEvent } from '../dataplane/types.ts';
 import type { Fact } from '../ike/fact.ts';
-import { trafficText } from '../ike/traffic.ts';
+import { trafficText } from '../ike/negotiation/traffic.ts';
 import { decodeHeader } from '../wire/header.ts';
 import { nameOf } from '../wire/name-of.ts';
 

@@ -1,6 +1,6 @@
 import { SecretBytes } from '../../agent/crypto/secret.ts';
-import { byPreSharedKey } from '../../agent/ike/authentication.ts';
-import { parseProposal } from '../../agent/ike/proposal-syntax.ts';
+import { byPreSharedKey } from '../../agent/ike/negotiation/authentication.ts';
+import { parseProposal } from '../../agent/ike/negotiation/proposal-syntax.ts';
 import type { ConnectionConfig, Identity } from '../../agent/ike/types.ts';
 import { ipAddressFromBytes } from '../../agent/wire/ip-address.ts';
 import { IdType } from '../../agent/wire/registry.ts';

@@ -4,7 +4,7 @@ import { bytesFromHex, concatenate } from '../../crypto/bytes.ts';
 import { notifyOf } from '../../wire/notify-data.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
 import { AuthMethod, CertEncoding, HashAlgorithm, NotifyType } from '../../wire/registry.ts';
-import { notify } from '../notify.ts';
+import { notify } from '../message/notify.ts';
 import { pretendedCredential, showing, TRUST, TRUSTING } from '../testing/certificates.ts';
 import { calling, notifyTypes, parsed, type ScriptedPeer, texts, waiting } from '../testing/scripted-peer.ts';
 import type { LocalAuthentication } from '../types.ts';

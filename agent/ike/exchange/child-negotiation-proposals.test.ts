@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { Proposal } from '../../wire/payloads/sa.ts';
 import { ExchangeType, NotifyType } from '../../wire/registry.ts';
-import { notify } from '../notify.ts';
+import { notify } from '../message/notify.ts';
 import { childConfig, Pair, proposal } from '../testing/pair.ts';
 import { calling, espProposal, headline, notifyTypes, texts, transform, waiting } from '../testing/scripted-peer.ts';
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Payload } from '../../wire/payloads/payload.ts';
 import type { TrafficSelector } from '../../wire/payloads/ts.ts';
 import { NotifyType } from '../../wire/registry.ts';
-import { selectorText, trafficSelectors } from '../selector.ts';
+import { selectorText, trafficSelectors } from '../negotiation/selector.ts';
 import { address, childConfig, Pair } from '../testing/pair.ts';
 import { calling, notifyTypes, texts, waiting } from '../testing/scripted-peer.ts';
 import type { SelectorConfig } from '../types.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { Payload } from '../../wire/payloads/payload.ts';
 import { ExchangeType, NotifyType } from '../../wire/registry.ts';
-import { notify } from '../notify.ts';
+import { notify } from '../message/notify.ts';
 import { address, childConfig, Pair, proposal } from '../testing/pair.ts';
 import {
   calling,

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { SecretBytes } from '../../crypto/secret.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
 import { AuthMethod, ExchangeType, IdType, NotifyType } from '../../wire/registry.ts';
-import { byPreSharedKey } from '../authentication.ts';
-import { notify } from '../notify.ts';
+import { notify } from '../message/notify.ts';
+import { byPreSharedKey } from '../negotiation/authentication.ts';
 import { fqdn, Pair } from '../testing/pair.ts';
 import { calling, headline, notifyTypes, type ScriptedPeer, texts, waiting } from '../testing/scripted-peer.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { ExchangeType, IdType, NotifyType } from '../../wire/registry.ts';
-import { notify } from '../notify.ts';
+import { notify } from '../message/notify.ts';
 import { Pair, proposal } from '../testing/pair.ts';
 import { notifyTypes, parsed, ScriptedPeer, texts, waiting } from '../testing/scripted-peer.ts';
 

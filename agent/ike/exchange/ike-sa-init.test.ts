@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { ExchangeType, NotifyType } from '../../wire/registry.ts';
-import { notify } from '../notify.ts';
+import { notify } from '../message/notify.ts';
 import { present, proposal } from '../testing/pair.ts';
 import { calling, headline, parsed, ScriptedPeer, texts } from '../testing/scripted-peer.ts';
 

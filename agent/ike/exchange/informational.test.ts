@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { DeletePayload } from '../../wire/payloads/delete.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
 import { ExchangeType, NotifyType, Protocol } from '../../wire/registry.ts';
-import { notify } from '../notify.ts';
+import { notify } from '../message/notify.ts';
 import { Pair, present } from '../testing/pair.ts';
 import { headline, type ScriptedPeer, texts, waiting } from '../testing/scripted-peer.ts';
 import { spiToBytes } from './child-negotiation.ts';

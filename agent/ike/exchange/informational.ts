@@ -5,14 +5,14 @@ import type { DeletePayload } from '../../wire/payloads/delete.ts';
 import type { NotifyPayload } from '../../wire/payloads/notify.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
 import { NotifyType, Protocol } from '../../wire/registry.ts';
-import type { ChildSa } from '../child-sa.ts';
-import { decide } from '../collision.ts';
-import type { Connection } from '../connection.ts';
+import type { ChildSa } from '../child/child-sa.ts';
+import type { Connection } from '../connection/connection.ts';
 import type { Fact } from '../fact.ts';
-import { hasNotify, notify } from '../notify.ts';
+import { hasNotify, notify } from '../message/notify.ts';
 import type { NegotiationFailure, Outcome, Refusal } from '../outcome.ts';
+import { decide } from '../rekey/collision.ts';
+import { ownOperation, targetOf } from '../rekey/under-way.ts';
 import type { Deleting, Established, IkeSa, IkeSaState, QueuedRequest, Rekeyed } from '../state.ts';
-import { ownOperation, targetOf } from '../under-way.ts';
 import { spiFromProposal, spiToBytes } from './child-negotiation.ts';
 
 /**

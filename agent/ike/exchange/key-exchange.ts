@@ -6,7 +6,7 @@ import type { KePayload } from '../../wire/payloads/ke.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
 import { NotifyType } from '../../wire/registry.ts';
 import type { Core } from '../core.ts';
-import { notify } from '../notify.ts';
+import { notify } from '../message/notify.ts';
 import type { Refusal } from '../outcome.ts';
 import type { ProposalConfig } from '../types.ts';
 

@@ -3,8 +3,8 @@ import type { NotifyPayload } from '../../wire/payloads/notify.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
 import { NotifyType } from '../../wire/registry.ts';
 import type { Core } from '../core.ts';
-import { type NatSituation, natDetection, natSituation } from '../natd.ts';
-import { findNotify, notify } from '../notify.ts';
+import { findNotify, notify } from '../message/notify.ts';
+import { type NatSituation, natDetection, natSituation } from '../path/natd.ts';
 import type { ConnectionConfig, Path } from '../types.ts';
 
 /** The SPIs of the message that NAT detection stands in; the responder's is zero in the first one. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { selectorText } from '../selector.ts';
+import { selectorText } from '../negotiation/selector.ts';
 import { address, childConfig, fqdn, Pair, present, type Side } from '../testing/pair.ts';
 import type { ConnectionConfig } from '../types.ts';
 

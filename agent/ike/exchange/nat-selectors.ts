@@ -1,8 +1,8 @@
 import type { IpsecMode } from '../../dataplane/types.ts';
 import { type IpAddress, ipAddressBytes } from '../../wire/ip-address.ts';
 import type { TrafficSelector } from '../../wire/payloads/ts.ts';
-import { compareBytes } from '../byte-order.ts';
-import type { NattedPath } from '../natd.ts';
+import { compareBytes } from '../negotiation/byte-order.ts';
+import type { NattedPath } from '../path/natd.ts';
 
 /** The traffic selectors of both sides. */
 export interface Selectors {

@@ -6,19 +6,19 @@ import { type IkeSpi, spiBytes, spiFromBytes } from '../../wire/header.ts';
 import { nameOf } from '../../wire/name-of.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
 import { NotifyType } from '../../wire/registry.ts';
-import { lowerOf } from '../byte-order.ts';
-import { decide, react } from '../collision.ts';
-import type { Connection } from '../connection.ts';
+import type { Connection } from '../connection/connection.ts';
 import type { Core } from '../core.ts';
 import type { Fact } from '../fact.ts';
-import { notify } from '../notify.ts';
+import { notify } from '../message/notify.ts';
+import { lowerOf } from '../negotiation/byte-order.ts';
+import { choose, chosenSuite, offer } from '../negotiation/proposal.ts';
+import { type IkeCryptography, ikeCryptography } from '../negotiation/suite.ts';
 import type { AgreedIkeSa, NegotiationFailure, Outcome, Refusal } from '../outcome.ts';
-import { choose, chosenSuite, offer } from '../proposal.ts';
-import { timeToRetry } from '../rekey-time.ts';
+import { decide, react } from '../rekey/collision.ts';
+import { timeToRetry } from '../rekey/rekey-time.ts';
+import { ownOperation } from '../rekey/under-way.ts';
 import type { AskedIkeSa, Established, IkeSa } from '../state.ts';
-import { type IkeCryptography, ikeCryptography } from '../suite.ts';
 import type { Instant } from '../types.ts';
-import { ownOperation } from '../under-way.ts';
 import { answerKeyExchange, groupsOf, ownKey } from './key-exchange.ts';
 
 /**

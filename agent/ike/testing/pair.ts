@@ -10,10 +10,10 @@ import { err, type Result } from '../../result.ts';
 import { bypassPolicies, isBypass } from '../../runtime/bypass.ts';
 import { type IpAddress, parseIpAddress } from '../../wire/ip-address.ts';
 import { IdType } from '../../wire/registry.ts';
-import { byPreSharedKey } from '../authentication.ts';
 import { createEndpoint } from '../endpoint.ts';
 import type { Fact } from '../fact.ts';
 import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
+import { byPreSharedKey } from '../negotiation/authentication.ts';
 import type {
   ChildConfig,
   Command,

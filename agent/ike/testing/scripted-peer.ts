@@ -11,10 +11,10 @@ import type { TrafficSelector } from '../../wire/payloads/ts.ts';
 import { AuthMethod, ExchangeType, NotifyType } from '../../wire/registry.ts';
 import { encodeFragments, encodeProtected, openProtected, type ProtectedMessage } from '../../wire/sk.ts';
 import type { Fact } from '../fact.ts';
-import { notify } from '../notify.ts';
-import { offer } from '../proposal.ts';
-import { trafficSelectors } from '../selector.ts';
-import { type IkeCryptography, ikeCryptography, suiteOf } from '../suite.ts';
+import { notify } from '../message/notify.ts';
+import { offer } from '../negotiation/proposal.ts';
+import { trafficSelectors } from '../negotiation/selector.ts';
+import { type IkeCryptography, ikeCryptography, suiteOf } from '../negotiation/suite.ts';
 import type { ConnectionConfig, Identity, ProposalConfig } from '../types.ts';
 import { fqdn, Pair, present, proposal, type Side, seededRandom } from './pair.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { SecretBytes } from '../../crypto/secret.ts';
-import { byPreSharedKey } from '../../ike/authentication.ts';
+import { byPreSharedKey } from '../../ike/negotiation/authentication.ts';
 import { connectionConfig, Pair, type PairOptions, type Side } from '../../ike/testing/pair.ts';
 import { texts } from '../../ike/testing/scripted-peer.ts';
 import type { ConnectionConfig, LocalAuthentication, RemoteAuthentication } from '../../ike/types.ts';

@@ -4,7 +4,7 @@ import { OWN_REQIDS, ownReqid } from '../../dataplane/ownership.ts';
 import { policyKeyText } from '../../dataplane/texts.ts';
 import type { KernelSnapshot } from '../../dataplane/types.ts';
 import { DEFAULT_LIMITS } from '../../ike/limits.ts';
-import { outboundSelectors, trafficSelectors } from '../../ike/selector.ts';
+import { outboundSelectors, trafficSelectors } from '../../ike/negotiation/selector.ts';
 import type { ConnectionConfig } from '../../ike/types.ts';
 import type { PlannedChild, PlannedConnection } from './agent-config.ts';
 

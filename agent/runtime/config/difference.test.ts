@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { opensslProvider } from '../../crypto/openssl/openssl-provider.ts';
 import { SecretBytes } from '../../crypto/secret.ts';
-import { byPreSharedKey, secretsOf } from '../../ike/authentication.ts';
+import { byPreSharedKey, secretsOf } from '../../ike/negotiation/authentication.ts';
 import type { ConnectionConfig } from '../../ike/types.ts';
 import { testConfig } from '../testing/agents.ts';
 import { assignReqids } from './assign-reqids.ts';

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 
-import { sameAuthentication, wipeSecrets } from '../../ike/authentication.ts';
+import { sameAuthentication, wipeSecrets } from '../../ike/negotiation/authentication.ts';
 import type { Command, ConnectionConfig } from '../../ike/types.ts';
 
 /** What a reload changes. */

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { nobleProvider } from '../../crypto/noble/noble-provider.ts';
 import { opensslProvider } from '../../crypto/openssl/openssl-provider.ts';
-import { secretsOf } from '../../ike/authentication.ts';
+import { secretsOf } from '../../ike/negotiation/authentication.ts';
 import { err, ok } from '../../result.ts';
 import type { IpAddress } from '../../wire/ip-address.ts';
 import type { AgentConfig } from './agent-config.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { opensslProvider } from '../../crypto/openssl/openssl-provider.ts';
-import { identityText } from '../../ike/identity.ts';
+import { identityText } from '../../ike/negotiation/identity.ts';
 import { keyPem, pem, TEST_TIME, TestAuthority } from '../../pki/testing/authority.ts';
 import { err } from '../../result.ts';
 import type { PlannedConnection } from './agent-config.ts';

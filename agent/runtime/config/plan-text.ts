@@ -1,9 +1,9 @@
 import { describeKey, policyKeyText } from '../../dataplane/texts.ts';
 import type { KernelSnapshot, PolicySpec } from '../../dataplane/types.ts';
-import { identityText } from '../../ike/identity.ts';
+import { policyCommands } from '../../ike/child/policies.ts';
 import { DEFAULT_LIMITS } from '../../ike/limits.ts';
-import { policyCommands } from '../../ike/policies.ts';
-import { algorithmText } from '../../ike/suite.ts';
+import { identityText } from '../../ike/negotiation/identity.ts';
+import { algorithmText } from '../../ike/negotiation/suite.ts';
 import type { ChildConfig, ConnectionConfig, ProposalConfig, SelectorConfig } from '../../ike/types.ts';
 import { timeText } from '../../pki/utc-time.ts';
 import type { IpAddress } from '../../wire/ip-address.ts';

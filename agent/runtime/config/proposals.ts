@@ -1,7 +1,7 @@
 import { offers } from '../../crypto/offers.ts';
 import { algorithmOf } from '../../crypto/suites.ts';
 import type { CryptoProvider } from '../../crypto/types.ts';
-import { parseProposal } from '../../ike/proposal-syntax.ts';
+import { parseProposal } from '../../ike/negotiation/proposal-syntax.ts';
 import type { Algorithm, ProposalConfig } from '../../ike/types.ts';
 import { err, ok, type Result } from '../../result.ts';
 

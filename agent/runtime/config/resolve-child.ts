@@ -1,6 +1,6 @@
 import type { SaLifetime } from '../../dataplane/types.ts';
 import { DEFAULT_LIMITS } from '../../ike/limits.ts';
-import { outboundSelectors, trafficSelectors } from '../../ike/selector.ts';
+import { outboundSelectors, trafficSelectors } from '../../ike/negotiation/selector.ts';
 import type { ProposalConfig, SelectorConfig } from '../../ike/types.ts';
 import { type Cidr, type IpAddress, ipFamily } from '../../wire/ip-address.ts';
 import type { PlannedChild } from './agent-config.ts';

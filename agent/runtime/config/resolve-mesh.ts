@@ -1,5 +1,5 @@
 import type { CryptoProvider } from '../../crypto/types.ts';
-import { sameIdentity } from '../../ike/identity.ts';
+import { sameIdentity } from '../../ike/negotiation/identity.ts';
 import { initiationBetween } from '../../mesh/initiation.ts';
 import { addressOfFamily, type MeshNode, meshPeers } from '../../mesh/mesh-peers.ts';
 import { ok } from '../../result.ts';

@@ -1,5 +1,5 @@
 import type { CryptoProvider } from '../../crypto/types.ts';
-import { sameIdentity } from '../../ike/identity.ts';
+import { sameIdentity } from '../../ike/negotiation/identity.ts';
 import type { ConnectionConfig } from '../../ike/types.ts';
 import { initiationBetween } from '../../mesh/initiation.ts';
 import type { Result } from '../../result.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { parseProposal } from '../../ike/proposal-syntax.ts';
+import { parseProposal } from '../../ike/negotiation/proposal-syntax.ts';
 import type { ProposalConfig } from '../../ike/types.ts';
 import { err, ok, type Result } from '../../result.ts';
 import { type IpAddress, parseIpAddress } from '../../wire/ip-address.ts';

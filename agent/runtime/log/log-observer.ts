@@ -1,5 +1,5 @@
 import type { CloseReason, CredentialKind, Fact } from '../../ike/fact.ts';
-import { trafficText } from '../../ike/traffic.ts';
+import { trafficText } from '../../ike/negotiation/traffic.ts';
 import type { Path } from '../../ike/types.ts';
 import { timeText } from '../../pki/utc-time.ts';
 import type { Clock, Observer } from '../../ports.ts';

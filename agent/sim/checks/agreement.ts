@@ -1,6 +1,6 @@
 import type { TableState } from '../../dataplane/memory/state-table.ts';
 import type { Fact } from '../../ike/fact.ts';
-import { selectorText } from '../../ike/selector.ts';
+import { selectorText } from '../../ike/negotiation/selector.ts';
 import type { TrafficSelector } from '../../wire/payloads/ts.ts';
 import type { Host } from '../host.ts';
 import { saText } from '../selection.ts';

@@ -1,6 +1,6 @@
-import { notify } from '../../../agent/ike/notify.ts';
-import { offer } from '../../../agent/ike/proposal.ts';
-import { parseProposal } from '../../../agent/ike/proposal-syntax.ts';
+import { notify } from '../../../agent/ike/message/notify.ts';
+import { offer } from '../../../agent/ike/negotiation/proposal.ts';
+import { parseProposal } from '../../../agent/ike/negotiation/proposal-syntax.ts';
 import { spiFromBytes, ZERO_SPI } from '../../../agent/wire/header.ts';
 import { decodeMessage, encodeMessage } from '../../../agent/wire/message.ts';
 import { ExchangeType, KeyExchangeId, NotifyType } from '../../../agent/wire/registry.ts';

@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest';
+
+import { ExchangeType } from '../../wire/registry.ts';
+import { present } from '../testing/pair.ts';
+import { ScriptedPeer, waiting } from '../testing/scripted-peer.ts';
+
+/** A peer that has begun one IKE SA after the other, each with a Child SA. */
+function calls(count: number): readonly ScriptedPeer[] {
+  const first = waiting();
+  const { pair } = first;
+  return Array.from({ length: count }, (_, index) => {
+    const peer = index === 0 ? first : new ScriptedPeer(pair);
+    peer.localSpi = `000000000000000${index + 1}` as never;
+    peer.espSpi = 0x1001 + index;
+    pair.at += 1_000;
+    peer.establish();
+    pair.wire.length = 0;
+    return peer;
+  });
+}
+
+/** The SPI that packets of the subject are sent on. */
+function pin({ pair, subject }: ScriptedPeer): number | undefined {
+  return present(pair.policies(subject).find(({ direction }) => direction === 'out')).template?.spi;
+}
+
+describe('a responder', () => {
+  it('moves on to each newer pair when the peer shows that it has it, and not before', () => {
+    const [first, second, third] = calls(3) as [ScriptedPeer, ScriptedPeer, ScriptedPeer];
+    expect(pin(first)).toBe(first.espSpi);
+    for (const peer of [second, third]) {
+      peer.send(peer.request(ExchangeType.INFORMATIONAL, []));
+      expect(pin(first)).toBe(peer.espSpi);
+    }
+  });
+
+  it('sends on the newest of those that are left when the peer ends the one in use, and on none that waits longer', () => {
+    const [first, second] = calls(2) as [ScriptedPeer, ScriptedPeer];
+    second.send(second.request(ExchangeType.INFORMATIONAL, []));
+    const ended = { kind: 'delete', protocol: 1, spiSize: 0, spis: [] } as const;
+    second.send(second.request(ExchangeType.INFORMATIONAL, [ended]));
+    expect(pin(first)).toBe(first.espSpi);
+  });
+
+  it('does not go back to an older pair that the peer shows later', () => {
+    const [first, second, third] = calls(3) as [ScriptedPeer, ScriptedPeer, ScriptedPeer];
+    third.send(third.request(ExchangeType.INFORMATIONAL, []));
+    second.send(second.request(ExchangeType.INFORMATIONAL, []));
+    expect(pin(first)).toBe(third.espSpi);
+  });
+});

@@ -1,0 +1,119 @@
+import { isBypassIndex } from '../../dataplane/ownership.ts';
+import { planChanges } from '../../dataplane/plan.ts';
+import { policyKeyText, saIdText } from '../../dataplane/texts.ts';
+import type {
+  DataplaneCommand,
+  InstalledPolicy,
+  InstalledSa,
+  KernelSnapshot,
+  PolicySpec,
+  SaId,
+} from '../../dataplane/types.ts';
+import { scheduleAttempt } from '../connection/connecting.ts';
+import { type Connection, childrenOf } from '../connection/connection.ts';
+import type { Core } from '../core.ts';
+import { enqueue } from '../message/requests.ts';
+import type { Instant } from '../types.ts';
+import type { ChildSa } from './child-sa.ts';
+import { removeChildren } from './children.ts';
+import { deletionOf } from './ending.ts';
+import { configuredPolicyKeys } from './policies.ts';
+
+/** What an earlier run left in the kernel, by what a connection knows of it. */
+export interface Leftovers {
+  readonly policies: ReadonlyMap<string, InstalledPolicy>;
+  readonly sasOfReqid: ReadonlyMap<number, readonly InstalledSa[]>;
+}
+
+/** What of a snapshot is ours. */
+export function leftoversOf({ policies, sas }: KernelSnapshot): Leftovers {
+  return {
+    policies: new Map(policies.filter(({ ours }) => ours).map((policy) => [policyKeyText(policy), policy])),
+    sasOfReqid: Map.groupBy(
+      sas.filter(({ ours }) => ours),
+      ({ reqid }) => reqid,
+    ),
+  };
+}
+
+/**
+ * Gives a connection that has not ordered anything yet what an earlier run left of it: the policies that it wants, as
+ * they are, and its SAs, which stay until their successors are in use.
+ */
+export function inherit(core: Core, connection: Connection, leftovers: Leftovers): void {
+  const { config, orphans, policies } = connection;
+  const pinned = new Set<number>();
+  for (const key of configuredPolicyKeys(config, core.context.limits)) {
+    const policy = leftovers.policies.get(key);
+    if (policy === undefined) continue;
+    policies.set(key, policy);
+    if (policy.template !== undefined) pinned.add(policy.template.spi);
+  }
+  for (const { id, reqid } of config.children.flatMap((child) => leftovers.sasOfReqid.get(child.reqid) ?? [])) {
+    const inbound = id.destination === config.localAddress;
+    if (inbound) core.espSpis.add(id.spi);
+    // An outbound one that nothing is pinned to was not sent on, or not any more.
+    if (inbound || pinned.has(id.spi)) orphans.push({ id, reqid, madeAt: Number.NEGATIVE_INFINITY, pinned: !inbound });
+  }
+}
+
+/** Removes what an earlier run left and no connection wants. */
+export function removeUnwanted(core: Core, snapshot: KernelSnapshot): void {
+  // What is wanted has been ordered already, after this snapshot was taken.
+  for (const command of planned(core, snapshot)) {
+    if (command.kind !== 'putPolicy') core.command(command, undefined, 0, 0);
+  }
+}
+
+/**
+ * Brings core and kernel together again after events were lost or somebody else has removed what is ours: a Child SA
+ * without its SAs is given up and asked for anew, policies come back, and what nobody knows goes.
+ */
+export function reconcile(core: Core, at: Instant, snapshot: KernelSnapshot): void {
+  const installed = new Set(snapshot.sas.map((sa) => saIdText(sa.id)));
+  for (const connection of core.connections.values()) removeLost(core, at, connection, installed);
+  for (const command of planned(core, snapshot)) core.command(command, undefined, 0, 0);
+}
+
+/** What leads from the snapshot to what the core has ordered; foreign objects are left alone. */
+function planned(core: Core, snapshot: KernelSnapshot): readonly DataplaneCommand[] {
+  const policies = [...orderedPolicies(core), ...bypasses(snapshot)];
+  return planChanges({ policies, sas: [], keep: knownSas(core) }, snapshot).commands;
+}
+
+function removeLost(core: Core, at: Instant, connection: Connection, installed: ReadonlySet<string>): void {
+  for (const sa of connection.ikeSas) {
+    if (sa.state.kind !== 'established') continue;
+    for (const child of sa.state.children) {
+      if (saIds(child).every((id) => installed.has(saIdText(id)))) continue;
+      core.report({ kind: 'saExpired', connection: connection.config.name, child: child.config.name, hard: true });
+      removeChildren(core, at, sa, connection, [child.inboundSpi], 'expired');
+      enqueue(core, at, sa, deletionOf(child, 'expired'));
+    }
+  }
+  scheduleAttempt(core, at, connection);
+}
+
+function orderedPolicies(core: Core): readonly PolicySpec[] {
+  return Array.from(core.connections.values(), (connection) => [...connection.policies.values()]).flat();
+}
+
+/** The way of IKE itself, which is not the core's. */
+function bypasses(snapshot: KernelSnapshot): readonly PolicySpec[] {
+  return snapshot.policies.filter(({ ours, index }) => ours && isBypassIndex(index));
+}
+
+function knownSas(core: Core): readonly SaId[] {
+  return Array.from(core.connections.values(), (connection) => [
+    ...childrenOf(connection).flatMap(saIds),
+    ...connection.retiring.map(({ id }) => id),
+    ...connection.orphans.map(({ id }) => id),
+  ]).flat();
+}
+
+function saIds(child: ChildSa): readonly SaId[] {
+  return [
+    { destination: child.localAddress, spi: child.inboundSpi },
+    { destination: child.remoteAddress, spi: child.outboundSpi },
+  ];
+}

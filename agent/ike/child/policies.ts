@@ -1,0 +1,235 @@
+import { ownIndex } from '../../dataplane/ownership.ts';
+import { policyKeyText } from '../../dataplane/texts.ts';
+import type { DataplaneCommand, PolicyDirection, PolicySpec, PolicyTemplate, Selector } from '../../dataplane/types.ts';
+import type { IpAddress } from '../../wire/ip-address.ts';
+import type { Limits } from '../limits.ts';
+import { reversed } from '../negotiation/selector.ts';
+import { configuredTraffic, liesWithin, type Traffic } from '../negotiation/traffic.ts';
+import type { ChildConfig, ConnectionConfig } from '../types.ts';
+import type { ChildSa } from './child-sa.ts';
+
+/** The policies of one connection as they were last ordered, by their key in the kernel. */
+export type OrderedPolicies = Map<string, PolicySpec>;
+
+/** Hands out policy indexes; one for the whole endpoint, because the kernel wants them unique in a direction. */
+export interface PolicyIndexes {
+  next: number;
+}
+
+/**
+ * The commands that bring the kernel from `ordered` to what the connection needs now: a policy for each configured
+ * selector, whether there is an SA or not, and for each selector that a current Child SA agreed on, out policies pinned
+ * to its SPI. New and changed policies come first, then what nobody needs goes, so that no protected selector is ever
+ * without its policy. `pins` are SPIs, by reqid, for Children without a current pair. `ordered` is brought up to date.
+ * With `everything`, unchanged policies are ordered again too.
+ */
+export function policyCommands(
+  connection: ConnectionConfig,
+  children: readonly ChildSa[],
+  ordered: OrderedPolicies,
+  indexes: PolicyIndexes,
+  limits: Limits,
+  everything: boolean,
+  pins: ReadonlyMap<number, number> = NO_PINS,
+): readonly DataplaneCommand[] {
+  const needed = neededPolicies(connection, children, pins, limits);
+  const commands: DataplaneCommand[] = [];
+  for (const [key, { place, demand: unpinned }] of needed) {
+    const present = ordered.get(key);
+    const { direction, selector, priority } = place;
+    const demand = direction === 'out' ? keepingPin(unpinned, present) : unpinned;
+    if (present !== undefined && !everything && isMet(demand, place, present)) continue;
+    const index = present?.index ?? ownIndex(indexes.next, direction);
+    const policy: PolicySpec = { direction, selector, priority, index, ...demand };
+    if (present === undefined) indexes.next += 1;
+    ordered.set(key, policy);
+    commands.push({ kind: 'putPolicy', policy });
+  }
+  for (const [key, policy] of ordered) {
+    if (needed.has(key)) continue;
+    ordered.delete(key);
+    commands.push({
+      kind: 'deletePolicy',
+      key: { direction: policy.direction, selector: policy.selector },
+      index: policy.index,
+    });
+  }
+  return commands;
+}
+
+/**
+ * A pin gives way to another one only. Without any the kernel would choose among all SAs of the Child that it still has:
+ * those that wait for their time, and those that the peer may have given up. One that is pinned to an SA that is gone
+ * blocks, and raises an ACQUIRE, just as well.
+ */
+function keepingPin(demand: Demand, present: PolicySpec | undefined): Demand {
+  const pin = present?.template?.spi ?? 0;
+  if (pin === 0 || demand.template?.spi !== 0) return demand;
+  return { ...demand, template: { ...demand.template, spi: pin } };
+}
+
+/** The kernel's names of the policies that a connection wants without any SA. */
+export function configuredPolicyKeys(connection: ConnectionConfig, limits: Limits): ReadonlySet<string> {
+  return new Set(neededPolicies(connection, [], NO_PINS, limits).keys());
+}
+
+/** A policy that is needed. */
+interface Draft {
+  readonly place: Place;
+  readonly demand: Demand;
+}
+
+/** Where a policy stands in the kernel, and by which name. */
+interface Place extends Pick<PolicySpec, 'direction' | 'selector' | 'priority'> {
+  readonly key: string;
+}
+
+/**
+ * Policies of current Child SAs, then those of the configuration, for what no Child SA covers. Where there is a Child SA
+ * that a peer has narrowed, the rest of the configured selectors must not slip into it: it is blocked, or passes in
+ * plaintext where that is allowed.
+ */
+function neededPolicies(
+  connection: ConnectionConfig,
+  children: readonly ChildSa[],
+  pins: ReadonlyMap<number, number>,
+  limits: Limits,
+): ReadonlyMap<string, Draft> {
+  const needed = new Map<string, Draft>();
+  const current = children.filter((child) => child.usage === 'current');
+  for (const child of current) {
+    const { config, mode, localAddress, remoteAddress, traffic, outboundSpi } = child;
+    const wanted = templates(config, mode, localAddress, remoteAddress, outboundSpi);
+    addPolicies(needed, placesOf(traffic, mode), wanted);
+  }
+  if (connection.remoteAddress === 'any') return needed;
+  for (const config of connection.children) {
+    const { localAddress, remoteAddress } = connection;
+    const wholly = configuredTraffic(config, localAddress, remoteAddress, limits);
+    const child = current.find((each) => each.config.name === config.name);
+    if (child !== undefined && isGranted(wholly, child.traffic)) continue;
+    const pin = pins.get(config.reqid) ?? 0;
+    const wanted = child ? withoutSa(config) : templates(config, config.mode, localAddress, remoteAddress, pin);
+    addPolicies(needed, placesOf(wholly, config.mode), wanted);
+  }
+  return needed;
+}
+
+/** Whether a peer has granted what was asked for, narrowed in nothing. */
+function isGranted(asked: Traffic, agreed: Traffic): boolean {
+  return asked === agreed || liesWithin(asked, agreed.localSelectors, agreed.remoteSelectors);
+}
+
+/** What is demanded of packets on the way out, and of those that come in or are forwarded. */
+interface Demands {
+  readonly out: Demand;
+  readonly back: Demand;
+}
+
+type Demand = Pick<PolicySpec, 'action' | 'template'>;
+
+/** Out policies carry the pin; in and fwd never do, so that old and new SAs are received on side by side. */
+function templates(
+  config: ChildConfig,
+  mode: ChildConfig['mode'],
+  local: IpAddress,
+  remote: IpAddress,
+  outboundSpi: number,
+): Demands {
+  const tunnel = mode === 'tunnel';
+  const level = config.enforcement === 'Required' ? 'required' : 'optional';
+  // A NAT may give the peer another address while its packets are under way: whose an SA is tells the reqid.
+  const back = template(config, mode, tunnel ? { destination: local } : undefined, 0, level);
+  const demands = { back: { action: 'allow', template: back } } as const;
+  // Kernels from 6.4 on refuse an optional tunnel on the way out: it is required while there is an SA, else not asked for.
+  if (tunnel && level === 'optional' && outboundSpi === 0) return { ...demands, out: { action: 'allow' } };
+  const outLevel = tunnel ? 'required' : level;
+  const out = template(
+    config,
+    mode,
+    tunnel ? { source: local, destination: remote } : undefined,
+    outboundSpi,
+    outLevel,
+  );
+  return { ...demands, out: { action: 'allow', template: out } };
+}
+
+function withoutSa(config: ChildConfig): Demands {
+  const demand: Demand = { action: config.enforcement === 'Required' ? 'block' : 'allow' };
+  return { out: demand, back: demand };
+}
+
+/** The first to ask for a place has it. */
+function addPolicies(needed: Map<string, Draft>, places: readonly Place[], wanted: Demands): void {
+  for (const place of places) {
+    const demand = place.direction === 'out' ? wanted.out : wanted.back;
+    if (!needed.has(place.key)) needed.set(place.key, { place, demand });
+  }
+}
+
+/** The places of a Child's policies: kept beside its traffic, since every change of a policy asks for all of them. */
+function placesOf(traffic: Traffic, mode: ChildConfig['mode']): readonly Place[] {
+  const known = places.get(traffic);
+  if (known !== undefined) return known;
+  const made = traffic.outbound.flatMap((outbound) => {
+    const inbound = reversed(outbound);
+    const hosts = [placeOf('out', outbound), placeOf('in', inbound)];
+    return mode === 'tunnel' ? [...hosts, placeOf('fwd', inbound)] : hosts;
+  });
+  places.set(traffic, made);
+  return made;
+}
+
+function placeOf(direction: PolicyDirection, selector: Selector): Place {
+  return { direction, selector, priority: priorityOf(selector), key: policyKeyText({ direction, selector }) };
+}
+
+function template(
+  config: ChildConfig,
+  mode: ChildConfig['mode'],
+  endpoints: Pick<PolicyTemplate, 'source' | 'destination'> | undefined,
+  spi: number,
+  level: PolicyTemplate['level'],
+): PolicyTemplate {
+  return { mode, ...endpoints, reqid: config.reqid, spi, level };
+}
+
+/** Narrower selectors win: by prefix lengths first, then by protocol and ports. */
+function priorityOf(selector: Selector): number {
+  const prefixes = selector.source.length + selector.destination.length;
+  const protocol = selector.protocol === 0 ? 0 : 1;
+  const ports = bitCount(selector.sourcePort.mask) + bitCount(selector.destinationPort.mask);
+  return PRIORITY_BASE - (prefixes * PREFIX_WEIGHT + protocol * PROTOCOL_WEIGHT + ports);
+}
+
+function bitCount(mask: number): number {
+  let count = 0;
+  for (let rest = mask; rest !== 0; rest &= rest - 1) count += 1;
+  return count;
+}
+
+/** Whether the policy that was ordered before does what is asked for. */
+function isMet(demand: Demand, { priority }: Place, present: PolicySpec): boolean {
+  const before = present.template;
+  const after = demand.template;
+  return (
+    present.action === demand.action &&
+    present.priority === priority &&
+    before?.spi === after?.spi &&
+    before?.reqid === after?.reqid &&
+    before?.mode === after?.mode &&
+    before?.level === after?.level &&
+    before?.source === after?.source &&
+    before?.destination === after?.destination
+  );
+}
+
+const places = new WeakMap<Traffic, readonly Place[]>();
+const NO_PINS: ReadonlyMap<number, number> = new Map();
+/**
+ * Behind the bypasses of IKE itself (priority below 10,000) and before the kernel's usual daemons (strongSwan: 367,000
+ * up).
+ */
+const PRIORITY_BASE = 200_000;
+const PREFIX_WEIGHT = 128;
+const PROTOCOL_WEIGHT = 64;

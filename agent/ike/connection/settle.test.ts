@@ -1,0 +1,316 @@
+import { describe, expect, it } from 'vitest';
+
+import { ExchangeType, NotifyType } from '../../wire/registry.ts';
+import { fraction } from '../message/window.ts';
+import {
+  address,
+  childConfig,
+  connectionConfig,
+  type Datagram,
+  Pair,
+  present,
+  type Side,
+  seededRandom,
+} from '../testing/pair.ts';
+import { calling, headline, notifyTypes, parsed, ScriptedPeer } from '../testing/scripted-peer.ts';
+import type { ConnectionConfig } from '../types.ts';
+
+/** SPIs of the established IKE SAs of a side, in the order of their numbers. */
+function established(pair: Pair, side: Side): readonly string[] {
+  return pair
+    .status(side)
+    .ikeSas.filter(({ state }) => state === 'established')
+    .map(({ initiatorSpi }) => initiatorSpi);
+}
+
+/**
+ * Lets both sides begin at once and delivers the first `steps.length` datagrams in the given order of senders; each
+ * sender's own datagrams keep theirs.
+ */
+function crossing(steps: readonly ('left' | 'right')[], seconds = 0, seed = 11): Pair {
+  const pair = new Pair();
+  pair.restarted(pair.left, seed);
+  pair.configure({}, { initiation: 'start' });
+  pair.fire();
+  for (const sender of steps) {
+    const index = pair.wire.findIndex(({ from }) => from.name === sender);
+    if (index < 0) continue;
+    pair.at += seconds * 100;
+    const [datagram] = pair.wire.splice(index, 1);
+    if (datagram !== undefined) pair.deliverCopy(datagram);
+  }
+  return pair;
+}
+
+/** A Child SA between the hosts, and one between networks behind them. */
+function twoChildren(local: string, remote: string): Pick<ConnectionConfig, 'children'> {
+  const net = (text: string) => ({
+    prefix: { address: address(text), length: 24 },
+    protocol: 0,
+    fromPort: 0,
+    toPort: 65_535,
+  });
+  const pods = {
+    name: 'pods',
+    mode: 'tunnel',
+    reqid: 0x6000_0002,
+    local: [net(local)],
+    remote: [net(remote)],
+  } as const;
+  return { children: [childConfig(), childConfig(pods)] };
+}
+
+function isResponse({ bytes }: Datagram): boolean {
+  return headline(bytes)[2] === 'response';
+}
+
+/** All orders of `left` deliveries from the left and `right` from the right. */
+function orders(left: number, right: number): readonly (readonly ('left' | 'right')[])[] {
+  if (left === 0) return [Array<'right'>(right).fill('right')];
+  if (right === 0) return [Array<'left'>(left).fill('left')];
+  return [
+    ...orders(left - 1, right).map((rest) => ['left', ...rest] as const),
+    ...orders(left, right - 1).map((rest) => ['right', ...rest] as const),
+  ];
+}
+
+/** Initiator SPI of the IKE SA in whose IKE_SA_INIT the lowest nonce stands. */
+function lowestNonceOf(pair: Pair): string {
+  const nonces = pair.sent
+    .filter(({ bytes }) => headline(bytes)[0] === ExchangeType.IKE_SA_INIT)
+    .map(({ bytes }) => {
+      const { header, payloads } = parsed(bytes);
+      return { spi: header.initiatorSpi, nonce: present(payloads.find((payload) => payload.kind === 'nonce')).data };
+    });
+  return present(nonces.sort((one, other) => (isLower(one.nonce, other.nonce) ? -1 : 1))[0]).spi;
+}
+
+function isLower(left: Uint8Array, right: Uint8Array): boolean {
+  const index = left.findIndex((byte, position) => byte !== right[position]);
+  return (left[index] ?? 0) < (right[index] ?? 0);
+}
+
+describe('crossing initial exchanges', () => {
+  it.each(orders(4, 4).map((order) => [order.map((name) => name[0]).join(''), order] as const))(
+    'in the order %s both ends keep one IKE SA, the same one, and never lose a packet on the way',
+    (_, order) => {
+      const pair = crossing(order, 1);
+      let working = false;
+      for (let step = 0; step < 40; step += 1) {
+        pair.advance(500);
+        working ||= pair.encrypts();
+        expect(pair.encrypts(), `after ${step} steps`).toBe(working);
+      }
+      expect(working).toBe(true);
+      expect(established(pair, pair.left)).toHaveLength(1);
+      expect(established(pair, pair.right)).toEqual(established(pair, pair.left));
+      pair.advance(60_000);
+      expect([pair.sas(pair.left).length, pair.sas(pair.right).length]).toEqual([2, 2]);
+      expect(established(pair, pair.left)).toHaveLength(1);
+    },
+  );
+
+  it.each(Array.from({ length: 40 }, (_, index) => index + 340))(
+    'with two Children that come up one after the other none is lost again, whatever arrives first (order %i)',
+    (seed) => {
+      const pair = new Pair();
+      pair.restarted(pair.left, seed);
+      pair.configure(twoChildren('10.1.0.0', '10.2.0.0'), {
+        ...twoChildren('10.2.0.0', '10.1.0.0'),
+        initiation: 'start',
+      });
+      const random = seededRandom(seed * 7);
+      const pods = { source: address('10.1.0.1'), destination: address('10.2.0.1') };
+      const working = { hosts: false, pods: false };
+      const underWay: { readonly datagram: Datagram; readonly arrivesAt: number }[] = [];
+      for (let step = 0; step < 200; step += 1) {
+        pair.at += 20;
+        pair.fire();
+        for (const datagram of pair.wire.splice(0))
+          underWay.push({ datagram, arrivesAt: pair.at + 900 * fraction(random) });
+        for (const each of underWay.filter(({ arrivesAt }) => arrivesAt <= pair.at)) {
+          underWay.splice(underWay.indexOf(each), 1);
+          pair.deliverCopy(each.datagram);
+        }
+        working.hosts ||= pair.encrypts();
+        working.pods ||= pair.encrypts(pods);
+        expect({ hosts: pair.encrypts(), pods: pair.encrypts(pods) }, `step ${step}`).toEqual(working);
+      }
+      expect(working).toEqual({ hosts: true, pods: true });
+    },
+  );
+
+  it('of two that overlapped the one with the lower nonce stays, whoever began it', () => {
+    const winners = new Set<string>();
+    for (const seed of [1, 2, 3, 4, 5, 6, 7, 8]) {
+      for (const order of orders(2, 2)) {
+        const pair = crossing([...order, 'left', 'right', 'left', 'right'], 1, seed);
+        if (established(pair, pair.left).length < 2 || established(pair, pair.right).length < 2) continue;
+        const lowest = lowestNonceOf(pair);
+        pair.advance(20_000);
+        for (const side of [pair.left, pair.right]) {
+          expect(established(pair, side), `nonces ${seed}, ${order.join()}`).toEqual([lowest]);
+          const [only] = pair.status(side).ikeSas.flatMap(({ children }) => children);
+          const out = pair.policies(side).filter(({ direction }) => direction === 'out');
+          expect(out.map(({ template }) => template?.spi)).toEqual([present(only).outboundSpi]);
+        }
+        const begun = pair.sent.filter(({ bytes }) => headline(bytes)[0] === ExchangeType.CREATE_CHILD_SA);
+        expect(begun).toEqual([]);
+        winners.add(pair.status(pair.left).ikeSas[0]?.role ?? '');
+      }
+    }
+    expect(winners).toEqual(new Set(['initiator', 'responder']));
+  });
+
+  it.each([1, 2, 3, 4, 5, 6])(
+    'begins nothing again that has been settled, and packets go to the pair that stays (nonces %i)',
+    (seed) => {
+      const pair = crossing(
+        [...'lrlrlrlr'].map((letter) => (letter === 'l' ? 'left' : 'right')),
+        0,
+        seed,
+      );
+      pair.advance(20_000);
+      const begun = pair.sent.filter(({ bytes }) => {
+        const [exchange, , kind] = headline(bytes);
+        const begins = exchange === ExchangeType.IKE_SA_INIT || exchange === ExchangeType.CREATE_CHILD_SA;
+        return begins && kind === 'request';
+      });
+      expect(begun).toHaveLength(2);
+      for (const side of [pair.left, pair.right]) {
+        const [only] = pair.status(side).ikeSas.flatMap(({ children }) => children);
+        const out = pair.policies(side).filter(({ direction }) => direction === 'out');
+        expect(out.map(({ template }) => template?.spi)).toEqual([present(only).outboundSpi]);
+      }
+    },
+  );
+
+  it('the side that takes over waits its time and does nothing if the other one has begun', () => {
+    const pair = new Pair().configure({}, { initiation: 'takeover' }).settle();
+    pair.advance(30_000);
+    expect(pair.right.facts.filter((fact) => fact.kind === 'ikeSaEstablished')).toMatchObject([{ role: 'responder' }]);
+  });
+
+  it('and begins where the other one cannot', () => {
+    const pair = new Pair().configure({ initiation: 'respond' }, { initiation: 'takeover' }).settle();
+    expect(pair.wire).toEqual([]);
+    pair.advance(9_000);
+    expect(pair.encrypts()).toBe(false);
+    pair.advance(6_000);
+    expect(pair.encrypts()).toBe(true);
+  });
+
+  it('traffic does not make the side that takes over begin sooner', () => {
+    const pair = new Pair().configure({ initiation: 'respond' }, { initiation: 'takeover' }).settle();
+    expect(pair.packet(pair.right)).toBe('blocked');
+    pair.advance(5_000);
+    expect(pair.sent).toEqual([]);
+  });
+});
+
+describe('a peer that has lost its memory', () => {
+  /** The right side restarts: its agent knows nothing, its kernel has everything. */
+  function restarted(left: Partial<ConnectionConfig> = {}, right: Partial<ConnectionConfig> = {}): Pair {
+    const pair = new Pair()
+      .configure(left, { ...right, initiation: 'takeover' })
+      .settle()
+      .advance(60_000);
+    const dumped = pair.right.kernel.dump();
+    pair.restarted(pair.right, 99);
+    const connections = [connectionConfig(pair.right, pair.left, right)];
+    if (dumped.ok) pair.command(pair.right, { kind: 'start', connections, snapshot: dumped.value });
+    return pair;
+  }
+
+  it('says INITIAL_CONTACT: what was there goes without a Delete, and no packet is lost meanwhile (RFC 7296 §2.4)', () => {
+    const pair = restarted();
+    const old = established(pair, pair.left);
+    for (let step = 0; step < 200; step += 1) {
+      if (pair.wire.length > 0) pair.deliver();
+      pair.advance(20);
+      expect(pair.encrypts(), `step ${step}`).toBe(true);
+    }
+    expect(established(pair, pair.left)).toHaveLength(1);
+    expect(established(pair, pair.left)).not.toEqual(old);
+    expect(pair.left.facts).toContainEqual(expect.objectContaining({ kind: 'ikeSaClosed', reason: 'replaced' }));
+    pair.advance(20_000);
+    expect([pair.sas(pair.left).length, pair.sas(pair.right).length]).toEqual([2, 2]);
+  });
+
+  it('keeps the old SAs until the new ones are in use', () => {
+    const pair = restarted();
+    const before = present(pair.outbound(pair.left)[0]).id.spi;
+    const pin = () => present(pair.policies(pair.left).find(({ direction }) => direction === 'out')).template?.spi;
+    const spis = () => pair.outbound(pair.left).map(({ id }) => id.spi);
+    const pins = new Set<number | undefined>();
+    for (let step = 0; step < 20; step += 1) {
+      if (pair.wire.length > 0) pair.deliver();
+      pair.fire();
+      expect(spis()).toContain(pin());
+      pins.add(pin());
+    }
+    expect(pins.size).toBe(2);
+    pair.advance(1_000);
+    expect(spis()).toEqual([pin()]);
+    expect(spis()).not.toContain(before);
+  });
+
+  it('keeps nothing of them once the new ones are in use: a Child that is ended then does not bring them back', () => {
+    const pair = restarted();
+    const before = present(pair.outbound(pair.left)[0]).id.spi;
+    pair.settle();
+    pair.command(pair.right, { kind: 'terminateChild', name: 'left', child: 'hosts' });
+    pair.settle();
+    expect(pair.outbound(pair.left).map(({ id }) => id.spi)).not.toContain(before);
+    expect(pair.advance(5_000).encrypts()).toBe(true);
+  });
+
+  it('and whose kernel refuses a new pair is sent to on the old one, which its kernel has, until it has another', () => {
+    const pair = restarted(twoChildren('10.1.0.0', '10.2.0.0'), twoChildren('10.2.0.0', '10.1.0.0'));
+    let refused = false;
+    pair.right.refuse = ({ kind }) => {
+      if (kind !== 'addSa' || refused) return undefined;
+      refused = true;
+      return 'no memory';
+    };
+    for (let step = 0; step < 300; step += 1) {
+      // Its answers overtake the Delete, and seem to show that it has the pair.
+      pair.wire.sort((one, other) => Number(isResponse(other)) - Number(isResponse(one)));
+      if (pair.wire.length > 0) pair.deliver();
+      pair.fire();
+      if (pair.wire.length === 0) pair.at += 20;
+      if (pair.left.facts.some(({ kind }) => kind === 'childSaClosed')) {
+        expect(pair.packet(pair.left), `step ${step}`).toBe('encrypted');
+      }
+    }
+    expect(refused).toBe(true);
+    expect(pair.encrypts()).toBe(true);
+  });
+
+  it('an INITIAL_CONTACT is said once, not at every new IKE SA', () => {
+    const pair = new Pair().configure({ reauthenticationMs: 100_000 }).settle();
+    pair.advance(101_000);
+    expect(pair.left.facts.filter((fact) => fact.kind === 'ikeSaEstablished')).toHaveLength(2);
+    expect(pair.right.facts.filter((fact) => fact.kind === 'ikeSaClosed')).toMatchObject([{ reason: 'deletedByPeer' }]);
+  });
+
+  it('does not hear INITIAL_CONTACT while it may have granted what we asked for: it would drop that, and we would use it', () => {
+    const peer = calling();
+    const request = peer.accept();
+    const other = new ScriptedPeer(peer.pair);
+    other.localSpi = '2222222222222222' as never;
+    other.espSpi = 0x2222;
+    expect(notifyTypes(other.authenticate())).not.toContain(NotifyType.INITIAL_CONTACT);
+    peer.send(peer.respond(request, [...peer.proof(), ...peer.child()]));
+    expect(established(peer.pair, peer.subject)).toHaveLength(2);
+  });
+
+  it('a rebooted peer, whose kernel is empty too, is back as soon as it calls', () => {
+    const pair = new Pair().configure().settle().advance(60_000);
+    pair.restarted(pair.right, 99);
+    for (const { id } of pair.sas(pair.right)) pair.right.kernel.execute({ kind: 'deleteSa', id });
+    pair.configureRight({ initiation: 'start' });
+    pair.settle().advance(3_000);
+    expect(pair.encrypts()).toBe(true);
+  });
+});

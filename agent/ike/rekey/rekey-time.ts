@@ -1,0 +1,36 @@
+import type { Random } from '../../crypto/types.ts';
+import type { SaLifetime } from '../../dataplane/types.ts';
+import type { Core } from '../core.ts';
+import { fraction } from '../message/window.ts';
+import type { Instant } from '../types.ts';
+
+/**
+ * A lifetime that ends by chance in its last fifth: a mesh must not rekey in step, and the two ends of an SA should not
+ * begin to at the same time (RFC 7296 §2.8).
+ */
+export function shortened(lifetime: number, jitter: Random): number {
+  return lifetime * (1 - SPREAD * fraction(jitter));
+}
+
+/** Limits of an SA, the soft ones shortened each by itself; the kernel counts in whole numbers. */
+export function shortenedLimits(lifetime: SaLifetime, jitter: Random): SaLifetime {
+  const { softSeconds, softBytes, softPackets } = lifetime;
+  const whole = (limit: number): number => Math.max(1, Math.round(shortened(limit, jitter)));
+  return {
+    ...lifetime,
+    ...(softSeconds === undefined ? {} : { softSeconds: whole(softSeconds) }),
+    ...(softBytes === undefined ? {} : { softBytes: whole(softBytes) }),
+    ...(softPackets === undefined ? {} : { softPackets: whole(softPackets) }),
+  };
+}
+
+/**
+ * When to ask again after the peer had no time: not at once, and the two ends of a collision not in step
+ * (RFC 7296 §2.25).
+ */
+export function timeToRetry(core: Core, at: Instant): Instant {
+  const { limits, random } = core.context;
+  return at + limits.temporaryFailureMs * (1 + fraction(random.jitter));
+}
+
+const SPREAD = 0.2;
