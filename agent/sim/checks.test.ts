@@ -8,7 +8,7 @@ import type { Command, Endpoint, IkeAction, IkeEvent } from '../ike/types.ts';
 import { ok } from '../result.ts';
 import { drawScenario } from './draw-scenario.ts';
 import type { Sabotage } from './host.ts';
-import { repeated } from './run-seeds.ts';
+import { repeated } from './run-seed.ts';
 import type { NetworkPlan, Scenario } from './scenario.ts';
 import { simulate } from './simulation.ts';
 import type { Invariant, Violation } from './world.ts';

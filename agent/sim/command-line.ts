@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 import { Command, InvalidArgumentError } from 'commander';
 
 import { FAULT_FAMILIES, type FaultFamily } from './scenario.ts';
@@ -9,6 +11,8 @@ export interface Arguments {
   /** Undefined: each seed has its own number. */
   readonly nodes: number | undefined;
   readonly faults: ReadonlySet<FaultFamily>;
+  /** Threads that seeds are shared out among. */
+  readonly workers: number;
   readonly json: boolean;
   readonly verbose: boolean;
   readonly shrink: boolean;
@@ -33,8 +37,9 @@ export function readArguments(argv: readonly string[]): Arguments {
       families,
       USUAL,
     )
+    .option('--workers <count>', 'how many threads run them', positive, availableParallelism())
     .option('--json', 'print one JSON object for each failed seed and one for the sum', false)
-    .option('--verbose', 'print every event as it happens', false)
+    .option('--verbose', 'print every event as it happens, on one thread', false)
     .option('--interleavings [losses]', 'all that two sides may do at once, in every order, instead of seeds', natural)
     .option('--shrink', 'look for a smaller scenario that fails in the same way', false)
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));

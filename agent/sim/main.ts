@@ -2,6 +2,15 @@ import { readArguments } from './command-line.ts';
 import { runInterleavings } from './interleavings/run-interleavings.ts';
 import { runSeeds } from './run-seeds.ts';
 
+/** As shells have it: 128 and the number of SIGINT. */
+const INTERRUPTED = 130;
+
 const options = readArguments(process.argv.slice(2));
-const passed = options.interleavings === undefined ? runSeeds(options) : runInterleavings(options.interleavings);
-process.exitCode = passed ? 0 : 1;
+const interrupted = new AbortController();
+process.once('SIGINT', () => interrupted.abort());
+const { interleavings } = options;
+const passed =
+  interleavings === undefined
+    ? await runSeeds(options, interrupted.signal)
+    : await runInterleavings({ losses: interleavings, workers: options.workers }, interrupted.signal);
+process.exitCode = interrupted.signal.aborted ? INTERRUPTED : passed ? 0 : 1;

@@ -1,67 +1,88 @@
-import { type Arguments, replayCommand } from './command-line.ts';
-import { drawScenario } from './draw-scenario.ts';
-import type { Scenario } from './scenario.ts';
-import { shrink } from './shrink.ts';
-import { type Outcome, simulate } from './simulation.ts';
+import { setImmediate } from 'node:timers/promises';
 
-/** Runs all seeds and tells of those that fail; true if none does. */
-export function runSeeds(options: Arguments): boolean {
+import { type Arguments, replayCommand } from './command-line.ts';
+import { Progress } from './progress.ts';
+import { runSeed, type SeedReport } from './run-seed.ts';
+import type { Outcome } from './simulation.ts';
+import { type Done, runPooled } from './worker-pool.ts';
+import type { Violation } from './world.ts';
+
+/**
+ * Runs all seeds, on several threads, and tells of those that fail, in the order of seeds; true if none does. `signal`
+ * ends it early, with the sum of what was done; its seeds are then not all that were asked for.
+ */
+export async function runSeeds(options: Arguments, signal: AbortSignal): Promise<boolean> {
   const begun = performance.now();
   const sum = new Sum();
-  let toldAt = begun;
-  for (let seed = options.start; seed < options.start + options.seeds; seed += 1) {
-    const scenario = drawScenario(seed, options.nodes, options.faults);
-    const print = options.verbose ? (line: string): void => console.log(line) : undefined;
-    let outcome = simulate(scenario, print === undefined ? {} : { print });
-    if (outcome.violation === undefined && seed % REPEAT_EVERY === 0) outcome = repeated(scenario, outcome);
-    sum.add(outcome);
-    if (outcome.violation !== undefined) tellFailure(scenario, outcome, options);
-    if (performance.now() - toldAt > PROGRESS_MS && process.stderr.isTTY) {
-      toldAt = performance.now();
-      process.stderr.write(`\r${seed - options.start + 1} of ${options.seeds} seeds, ${sum.failed} failed `);
+  const progress = new Progress(options.seeds);
+  const onDone = (seed: number, done: Done<SeedReport>): void => {
+    const failure = failureOf(done);
+    sum.add(done.kind === 'result' ? done.result.outcome : undefined, failure !== undefined);
+    if (failure !== undefined) {
+      progress.clear();
+      tellFailure(seed, failure, done.kind === 'result' ? done.result : undefined, options);
     }
-  }
+    progress.show(sum.seeds, sum.failed);
+  };
+  if (options.verbose) await runHere(options, signal, onDone);
+  else await runOnThreads(options, signal, onDone);
+  progress.clear();
   tellSum(sum, (performance.now() - begun) / 1_000, options);
   return sum.failed === 0;
 }
 
-/** Runs a scenario once more: it must take the same course. */
-export function repeated(
-  scenario: Scenario,
-  outcome: Outcome,
-  run: (scenario: Scenario) => Outcome = simulate,
-): Outcome {
-  const again = run(scenario);
-  if (again.traceHash === outcome.traceHash) return outcome;
-  const text = `two runs of one seed differ: traces ${outcome.traceHash} and ${again.traceHash}`;
-  return { ...outcome, violation: { invariant: 'determinism', atMs: 0, text } };
+/** What is told as it happens is told from here. */
+async function runHere(options: Arguments, signal: AbortSignal, onDone: OnDone): Promise<void> {
+  for (const seed of seedsOf(options)) {
+    onDone(seed, { kind: 'result', result: runSeed(seed, options, (line) => console.log(line)) });
+    // A signal comes only to who waits.
+    await setImmediate();
+    if (signal.aborted) return;
+  }
 }
 
-function tellFailure(scenario: Scenario, outcome: Outcome, options: Arguments): void {
-  const { violation } = outcome;
-  if (violation === undefined) return;
-  const replay = replayCommand(outcome.seed, options);
-  const smaller = options.shrink ? shrink(scenario, violation.invariant) : undefined;
-  const told = smaller?.outcome ?? outcome;
+async function runOnThreads(options: Arguments, signal: AbortSignal, onDone: OnDone): Promise<void> {
+  const { seeds, workers, nodes, faults, shrink } = options;
+  await runPooled<number, SeedReport>({
+    module: new URL('./seed-worker.ts', import.meta.url),
+    data: { nodes, faults, shrink },
+    workers: Math.min(workers, seeds),
+    tasks: seedsOf(options),
+    limitMs: shrink ? SHRINK_LIMIT_MS : SEED_LIMIT_MS,
+    signal,
+    onDone,
+  });
+}
+
+function* seedsOf({ start, seeds }: Arguments): Generator<number> {
+  for (let seed = start; seed < start + seeds; seed += 1) yield seed;
+}
+
+function failureOf(done: Done<SeedReport>): Violation | undefined {
+  if (done.kind === 'result') return done.result.outcome.violation;
+  return { invariant: 'noCrash', atMs: 0, text: done.reason };
+}
+
+function tellFailure(seed: number, violation: Violation, report: SeedReport | undefined, options: Arguments): void {
+  const replay = replayCommand(seed, options);
+  const smaller = report?.smaller;
+  const trace = ((smaller ?? report)?.outcome.trace ?? []).slice(-TRACE_LINES);
   if (options.json) {
-    const trace = told.trace.slice(-TRACE_LINES);
-    console.log(JSON.stringify({ seed: outcome.seed, violation, replay, smaller: smaller?.scenario, trace }));
+    console.log(JSON.stringify({ seed, violation, replay, smaller: smaller?.scenario, trace }));
     return;
   }
-  console.log(`seed ${outcome.seed} failed after ${violation.atMs / 1_000} s: ${violation.invariant}`);
+  console.log(`seed ${seed} failed after ${violation.atMs / 1_000} s: ${violation.invariant}`);
   console.log(`  ${violation.text}`);
   if (smaller !== undefined) console.log(`  also fails so: ${JSON.stringify(smaller.scenario)}`);
-  if (!options.verbose || smaller !== undefined) {
+  if (trace.length > 0 && (!options.verbose || smaller !== undefined)) {
     console.log('  what happened last:');
-    for (const line of told.trace.slice(-TRACE_LINES)) console.log(`    ${line}`);
+    for (const line of trace) console.log(`    ${line}`);
   }
   console.log(`  to see it again: ${replay}`);
 }
 
 function tellSum(sum: Sum, seconds: number, options: Arguments): void {
-  const { seeds } = options;
-  const { failed, settledInMs, excused, datagrams, packets, espPackets, childSas } = sum;
-  if (process.stderr.isTTY) process.stderr.write('\r');
+  const { seeds, failed, settledInMs, excused, datagrams, packets, espPackets, childSas } = sum;
   if (options.json) {
     const counts = { datagrams, packets, espPackets, childSas };
     console.log(
@@ -74,11 +95,15 @@ function tellSum(sum: Sum, seconds: number, options: Arguments): void {
     `${datagrams} datagrams, ${packets} packets (${espPackets} as ESP), ${childSas} Child SAs at one end or the other; ` +
       `settled ${settledInMs / 1_000} s after the calm at the latest; excused: ${excuses.join(', ') || 'nothing'}`,
   );
+  if (seeds < options.seeds) console.log(`stopped early: ${options.seeds} seeds were asked for`);
   console.log(`${seeds} seeds, ${failed} failed (${seconds.toFixed(1)} s)`);
 }
 
+type OnDone = (seed: number, done: Done<SeedReport>) => void;
+
 /** What all outcomes have in common. */
 class Sum {
+  seeds = 0;
   failed = 0;
   settledInMs = 0;
   datagrams = 0;
@@ -87,8 +112,11 @@ class Sum {
   childSas = 0;
   readonly excused: Record<string, number> = {};
 
-  add(outcome: Outcome): void {
-    if (outcome.violation !== undefined) this.failed += 1;
+  /** Without an outcome where the thread crashed. */
+  add(outcome: Outcome | undefined, failed: boolean): void {
+    this.seeds += 1;
+    if (failed) this.failed += 1;
+    if (outcome === undefined) return;
     this.settledInMs = Math.max(this.settledInMs, outcome.settledInMs ?? 0);
     this.datagrams += outcome.counts.datagrams;
     this.packets += outcome.counts.packets;
@@ -100,7 +128,8 @@ class Sum {
   }
 }
 
-/** One seed in so many is run twice, to see that it takes the same course. */
-const REPEAT_EVERY = 20;
-const PROGRESS_MS = 500;
 const TRACE_LINES = 80;
+/** No seed takes a hundredth of it; one that goes round in circles within a single event would take for ever. */
+const SEED_LIMIT_MS = 300_000;
+/** A scenario is run some hundred times to make it smaller. */
+const SHRINK_LIMIT_MS = 12 * SEED_LIMIT_MS;

@@ -29,7 +29,9 @@ export type Invariant =
   | 'convergence'
   | 'residue'
   | 'progress'
-  | 'determinism';
+  | 'determinism'
+  /** The thread that ran the seed ended, or did not come to an end. */
+  | 'noCrash';
 
 /** An invariant that did not hold. */
 export interface Violation {
