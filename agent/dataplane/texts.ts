@@ -13,6 +13,7 @@ export function describeKey({ direction, selector, mark, ifId }: PolicyKey): str
   if (sourcePort.mask !== 0 || destinationPort.mask !== 0) {
     parts.push(`ports ${describePort(sourcePort)} to ${describePort(destinationPort)}`);
   }
+  if (selector.interface !== undefined) parts.push(`dev ${selector.interface}`);
   if (mark !== undefined) parts.push(`mark ${mark.value}/${mark.mask}`);
   if (ifId !== undefined) parts.push(`if_id ${ifId}`);
   return parts.join(' ');
@@ -25,6 +26,7 @@ export function policyKeyText({ direction, selector, mark, ifId }: PolicyKey): s
   if (protocol !== 0) text += ` protocol ${protocol}`;
   if (sourcePort.mask !== 0) text += ` from ${sourcePort.value}/${sourcePort.mask}`;
   if (destinationPort.mask !== 0) text += ` to ${destinationPort.value}/${destinationPort.mask}`;
+  if (selector.interface !== undefined) text += ` dev ${selector.interface}`;
   if (mark !== undefined && (mark.value !== 0 || mark.mask !== 0)) text += ` mark ${mark.value}/${mark.mask}`;
   return ifId === undefined || ifId === 0 ? text : `${text} if_id ${ifId}`;
 }
@@ -59,6 +61,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   ENOENT: 'there is none; it was deleted by another program',
   ENOMEM: 'the kernel is out of memory',
   ENOBUFS: 'the kernel is out of buffers; free memory and try again',
+  ENODEV: 'bring the interface up, or correct the address that names it',
   EINVAL: 'the request does not suit this kernel; report the kernel version with this message',
 };
 

@@ -27,6 +27,11 @@ export interface Selector {
   readonly protocol: number;
   readonly sourcePort: PortMatch;
   readonly destinationPort: PortMatch;
+  /**
+   * Name of the interface by which the packet leaves, or decimal digits of its index once it is gone. Only out policies
+   * say it: an in policy that does lets plaintext in (measured).
+   */
+  readonly interface?: string;
 }
 
 /** What names an ESP SA in the kernel. */

@@ -69,6 +69,19 @@ describe('the peers of a node of a mesh', () => {
     ]);
   });
 
+  it('are reached by link-local addresses over the same interface only', () => {
+    const own = node('a', 'fe80::1%eth0');
+    const { peers, conflicts } = meshPeers(own, [node('d', 'fe80::2%eth0'), node('e', 'fe80::2%eth1')]);
+    expect(peers.map(({ remoteAddress }) => remoteAddress)).toEqual(['fe80::2%eth0']);
+    expect(conflicts).toEqual([
+      {
+        index: 1,
+        field: 'addresses',
+        text: 'fe80::2%eth1 cannot be reached from fe80::1%eth0: give both an address of one family, link-local ones with the same interface',
+      },
+    ]);
+  });
+
   it('do not include a node that no address of ours can reach, and say so', () => {
     expect(meshPeers(C, [node('d', 'fd00::4')]).conflicts).toEqual([
       {

@@ -1,6 +1,6 @@
 import { identityText, sameIdentity } from '../ike/negotiation/identity.ts';
 import type { Identity } from '../ike/types.ts';
-import { type IpAddress, ipFamily } from '../wire/ip-address.ts';
+import { type IpAddress, ipFamily, zoneOf } from '../wire/ip-address.ts';
 
 /** A node of a mesh, as all others know it. */
 export interface MeshNode {
@@ -64,12 +64,15 @@ function peersWith(own: Pick<MeshNode, 'addresses'>, node: MeshNode, index: numb
     const localAddress = addressOfFamily(own.addresses, family);
     const remoteAddress = addressOfFamily(node.addresses, family);
     if (localAddress === undefined || remoteAddress === undefined) return [];
+    if (zoneOf(localAddress) !== zoneOf(remoteAddress)) return [];
     return [{ name: `${node.name}-ipv${family}`, identity: node.identity, localAddress, remoteAddress, index }];
   });
 }
 
 function unreachableText(own: Pick<MeshNode, 'addresses'>, node: MeshNode): string {
-  return `${node.addresses.join(', ')} cannot be reached from ${own.addresses.join(', ')}: give both an address of one family`;
+  const linked = [...node.addresses, ...own.addresses].some((address) => zoneOf(address) !== undefined);
+  const both = linked ? 'one family, link-local ones with the same interface' : 'one family';
+  return `${node.addresses.join(', ')} cannot be reached from ${own.addresses.join(', ')}: give both an address of ${both}`;
 }
 
 /** Which name, identity and address is whose. */

@@ -129,6 +129,19 @@ export function inNetworkNamespace<T>(path: string, work: () => T): Result<T, Sy
   }
 }
 
+/** The index of a network interface of this thread's namespace; undefined where there is none of that name. */
+export function interfaceIndex(name: string): number | undefined {
+  const index = calls.if_nametoindex(name);
+  return index === 0 ? undefined : index;
+}
+
+/** The name of a network interface of this thread's namespace; undefined where there is none of that index. */
+export function interfaceName(index: number): string | undefined {
+  const name = new Uint8Array(IF_NAMESIZE);
+  if (calls.if_indextoname(index, name) === null) return undefined;
+  return new TextDecoder('latin1').decode(name.subarray(0, name.indexOf(0)));
+}
+
 /** `ESRCH` for 3; `E` and the number where there is no name. */
 export function errnoName(number: number): string {
   return names.get(number) ?? `E${number}`;
@@ -163,6 +176,7 @@ const MSG_TRUNC = 0x20;
 const O_RDONLY = 0;
 const O_CLOEXEC = 0o2000000;
 const CLONE_NEWNET = 0x40000000;
+const IF_NAMESIZE = 16;
 
 const READABLE = { readable: true } as const;
 /** sizeof(struct sockaddr_storage): room for every address family. */
@@ -182,6 +196,8 @@ interface Calls {
   open(path: string, flags: number): number;
   setns(fd: number, type: number): number;
   strerror(number: number): string;
+  if_nametoindex(name: string): number;
+  if_indextoname(index: number, name: Uint8Array): unknown;
 }
 
 const calls = loadCalls();
@@ -203,6 +219,8 @@ function loadCalls(): Calls {
     open: 'int open(const char *path, int flags, ...)',
     setns: 'int setns(int fd, int type)',
     strerror: 'const char *strerror(int number)',
+    if_nametoindex: 'uint32_t if_nametoindex(const char *name)',
+    if_indextoname: 'void *if_indextoname(uint32_t index, void *name)',
   };
   const entries = Object.entries(prototypes).map(([name, prototype]) => [name, library.func(prototype)] as const);
   return Object.fromEntries(entries) as unknown as Calls;

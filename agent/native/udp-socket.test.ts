@@ -1,7 +1,15 @@
 import { createSocket } from 'node:dgram';
 import { describe, expect, it } from 'vitest';
 
-import { closeDescriptor, receiveFrom, sendTo, socketName, watchReadable } from './libc.ts';
+import {
+  closeDescriptor,
+  interfaceIndex,
+  interfaceName,
+  receiveFrom,
+  sendTo,
+  socketName,
+  watchReadable,
+} from './libc.ts';
 import { decodeSocketAddress, encodeSocketAddress, type SocketAddress } from './socket-address.ts';
 import { openUdpSocket } from './udp-socket.ts';
 
@@ -43,6 +51,23 @@ describe('UDP sockets', () => {
       closeDescriptor(sender.fd);
     });
   }
+
+  it('are bound to link-local addresses on one link, of which sendto and recvfrom speak by the index of the interface', () => {
+    const address = Uint8Array.of(0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
+    const encoded = encodeSocketAddress({ address, port: 500, scopeId: 7 });
+    // struct sockaddr_in6 (linux/in6.h): family, port, flowinfo, address, scope_id at 24.
+    expect(Buffer.from(encoded.subarray(20)).toString('hex')).toBe('0000000107000000');
+    expect(decodeSocketAddress(encoded)).toEqual({ address, port: 500, scopeId: 7 });
+    expect(openUdpSocket({ local: { address, port: 0 }, espInUdp: false })).toMatchObject({
+      error: { call: 'bind', errno: 'EINVAL' },
+    });
+    expect([interfaceIndex('lo'), interfaceName(1), interfaceIndex('nowhere'), interfaceName(0x7fff_fff0)]).toEqual([
+      1,
+      'lo',
+      undefined,
+      undefined,
+    ]);
+  });
 
   it('can be handed to dgram, ESP-in-UDP included', async () => {
     const { fd, local } = bound(loopback, true);

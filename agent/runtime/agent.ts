@@ -4,7 +4,7 @@ import type { Fact } from '../ike/fact.ts';
 import type { ConnectionConfig, Endpoint } from '../ike/types.ts';
 import type { Clock, Dataplane, Observer, RevocationMemory, Timers, Transport, Verifier } from '../ports.ts';
 import { err, ok, type Result } from '../result.ts';
-import { type IpAddress, ipFamily } from '../wire/ip-address.ts';
+import { type IpAddress, ipFamily, zoneOf } from '../wire/ip-address.ts';
 import { bypassPolicies, isBypass } from './bypass.ts';
 import type { AgentConfig } from './config/agent-config.ts';
 import { assignReqids } from './config/assign-reqids.ts';
@@ -246,7 +246,9 @@ function socketFailureText({ address, port, errno, message }: SocketFailure): st
         `"ss -ulpn sport = :${port}" shows which)`
       );
     case 'EADDRNOTAVAIL':
-      return `${address} is not an address of this host: add it to an interface, or correct node.addresses`;
+      return `${address} is not an address of this host: add it to ${zoneOf(address) ?? 'an interface'}, or correct node.addresses`;
+    case 'ENODEV':
+      return `there is no interface ${zoneOf(address)}, on whose link ${address} is: make it, or correct node.addresses`;
     case 'EACCES':
     case 'EPERM':
       return `UDP port ${port} of ${address} may not be opened: run as root, or grant CAP_NET_BIND_SERVICE and CAP_NET_ADMIN`;

@@ -2,6 +2,7 @@ import type { Path } from '../ike/types.ts';
 import {
   closeDescriptor,
   type FileDescriptor,
+  interfaceIndex,
   type ReadWatch,
   receiveFrom,
   type SystemError,
@@ -10,11 +11,11 @@ import {
   socketName,
   watchReadable,
 } from '../native/libc.ts';
-import { decodeSocketAddress, encodeSocketAddress } from '../native/socket-address.ts';
+import { decodeSocketAddress, encodeSocketAddress, type SocketAddress } from '../native/socket-address.ts';
 import { openUdpSocket } from '../native/udp-socket.ts';
 import type { Transport } from '../ports.ts';
 import { err, ok, type Result } from '../result.ts';
-import { type IpAddress, ipAddressBytes, ipAddressFromBytes } from '../wire/ip-address.ts';
+import { type IpAddress, inZone, ipAddressBytes, ipAddressFromBytes, zoneOf } from '../wire/ip-address.ts';
 
 /** Why a datagram went no further than the socket. */
 export type TransportDrop =
@@ -65,6 +66,8 @@ export interface BoundSocket {
   readonly fd: FileDescriptor;
   readonly address: IpAddress;
   readonly port: number;
+  /** Index of the interface that the address names, 0 where it names none. */
+  readonly scopeId: number;
   /** Datagrams of IKE begin with the non-ESP marker here (RFC 7296 §2.23, RFC 3948 §2.2); all else is ESP. */
   readonly encapsulated: boolean;
 }
@@ -149,8 +152,7 @@ export class UdpTransport implements Transport {
 
   #send(path: Path, datagram: (socket: BoundSocket) => Uint8Array): void {
     const socket = this.#sockets.get(socketKey(path.localAddress, path.localPort))?.socket;
-    const address = encodeSocketAddress({ address: ipAddressBytes(path.remoteAddress), port: path.remotePort });
-    const outcome = socket === undefined ? err(noSocket(path)) : sendTo(socket.fd, datagram(socket), address);
+    const outcome = socket === undefined ? err(noSocket(path)) : sendFrom(socket, path, datagram(socket));
     // A lost datagram is nothing new to IKE: it repeats its requests.
     if (!outcome.ok) this.#observer.sendFailed(path, outcome.error);
   }
@@ -180,7 +182,7 @@ export class UdpTransport implements Transport {
       const path: Path = {
         localAddress: socket.address,
         localPort: socket.port,
-        remoteAddress: ipAddressFromBytes(sender.address),
+        remoteAddress: inZone(ipAddressFromBytes(sender.address), zoneOf(socket.address)),
         remotePort: sender.port,
       };
       this.#receiver(path, receiveBuffer.slice(start, length));
@@ -189,14 +191,30 @@ export class UdpTransport implements Transport {
 }
 
 function openSocket(address: IpAddress, port: number, encapsulated: boolean): Result<BoundSocket, SystemError> {
-  const opened = openUdpSocket({ local: { address: ipAddressBytes(address), port }, espInUdp: encapsulated });
+  const local = socketAddress(address, port);
+  if (local === undefined) return err(noInterface(address));
+  const opened = openUdpSocket({ local, espInUdp: encapsulated });
   if (!opened.ok) return opened;
   const fd = opened.value;
   // Less than asked for is what the host allows, and enough but for a storm.
   setSocketOption(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER_BYTES);
   const name = socketName(fd);
   const bound = name.ok ? decodeSocketAddress(name.value)?.port : undefined;
-  return ok({ fd, address, port: bound ?? port, encapsulated });
+  return ok({ fd, address, port: bound ?? port, scopeId: local.scopeId ?? 0, encapsulated });
+}
+
+/** Undefined where there is no interface of the name that the address has behind it. */
+function socketAddress(address: IpAddress, port: number): SocketAddress | undefined {
+  const zone = zoneOf(address);
+  const scopeId = zone === undefined ? 0 : interfaceIndex(zone);
+  return scopeId === undefined ? undefined : { address: ipAddressBytes(address), port, scopeId };
+}
+
+/** A link-local peer is on the link of the address that it is sent to from: nothing is looked up for each datagram. */
+function sendFrom(socket: BoundSocket, { remoteAddress, remotePort }: Path, bytes: Uint8Array) {
+  const scopeId = zoneOf(remoteAddress) === undefined ? 0 : socket.scopeId;
+  const address = encodeSocketAddress({ address: ipAddressBytes(remoteAddress), port: remotePort, scopeId });
+  return sendTo(socket.fd, bytes, address);
 }
 
 /** Judges the datagram that is in the receive buffer. */
@@ -217,6 +235,10 @@ function marked(bytes: Uint8Array): Uint8Array {
 
 function socketKey(address: IpAddress, port: number): string {
   return `${address} ${port}`;
+}
+
+function noInterface(address: IpAddress): SystemError {
+  return { kind: 'systemError', call: 'if_nametoindex', errno: 'ENODEV', message: `no interface ${zoneOf(address)}` };
 }
 
 function noSocket(path: Path): SendFailure {

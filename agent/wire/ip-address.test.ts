@@ -1,7 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { formatCidr, ipAddressBytes, ipAddressFromBytes, ipFamily, parseCidr, parseIpAddress } from './ip-address.ts';
+import {
+  formatCidr,
+  inZone,
+  ipAddressBytes,
+  ipAddressFromBytes,
+  ipFamily,
+  isLinkLocal,
+  parseCidr,
+  parseIpAddress,
+  parseZonedAddress,
+  withoutZone,
+  zoneOf,
+} from './ip-address.ts';
 import { hex } from './testing/samples.ts';
 
 describe('IP address', () => {
@@ -30,6 +42,41 @@ describe('IP address', () => {
         expect(ipFamily(address)).toBe(bytes.length === 4 ? 4 : 6);
       }),
     );
+  });
+});
+
+describe('link-local address', () => {
+  const address = (text: string) => {
+    const parsed = parseZonedAddress(text);
+    if (parsed === undefined) throw new Error(text);
+    return parsed;
+  };
+
+  it('is another one on each link, by the interface behind it (RFC 4007 §11)', () => {
+    expect(address('FE80:0::1%eth0')).toBe('fe80::1%eth0');
+    expect(zoneOf(address('fe80::1%eth0.100'))).toBe('eth0.100');
+    expect(withoutZone(address('fe80::1%eth0'))).toBe('fe80::1');
+    expect(ipAddressBytes(address('febf::1%eth0'))).toEqual(hex('febf0000000000000000000000000001'));
+    expect(ipFamily(address('fe80::1%eth0'))).toBe(6);
+    for (const text of ['fe80::1', '192.0.2.1', '2001:db8::1']) {
+      expect([parseZonedAddress(text), zoneOf(address(text))]).toEqual([text, undefined]);
+    }
+  });
+
+  it('takes a zone that the kernel could have as an interface, and no other address takes one', () => {
+    const texts = ['fe80::1%', 'fe80::1%a b', 'fe80::1%a/b', 'fe80::1%0123456789abcdef', 'fe80::1%eth0%eth1', '%eth0'];
+    for (const text of [...texts, '2001:db8::1%eth0', '169.254.0.1%eth0', 'fec0::1%eth0', 'fe80::1/64%eth0']) {
+      expect(parseZonedAddress(text), text).toBeUndefined();
+    }
+    expect(inZone(address('2001:db8::1'), 'eth0')).toBe('2001:db8::1');
+    expect(inZone(address('fe80::1'), 'eth0')).toBe('fe80::1%eth0');
+    expect(inZone(address('fe80::1'), undefined)).toBe('fe80::1');
+    expect(['fe7f::1', 'fe80::', 'febf:ffff::', 'fec0::'].map((text) => isLinkLocal(address(text)))).toEqual([
+      false,
+      true,
+      true,
+      false,
+    ]);
   });
 });
 

@@ -5,8 +5,9 @@ import { err, ok, type Result } from '../result.ts';
 declare const ipAddressBrand: unique symbol;
 
 /**
- * An IPv4 or IPv6 address in its one canonical text form: dotted decimal, or RFC 5952 without a zone. Equal addresses
- * are equal strings. Made only here.
+ * An IPv4 or IPv6 address in its one canonical text form: dotted decimal, or RFC 5952. A link-local one of IPv6 may
+ * have a zone behind it, the name of the interface whose link it is an address of (`fe80::1%eth0`, RFC 4007 §11), and
+ * then is a different address on each link. Equal addresses are equal strings. Made only here.
  */
 export type IpAddress = string & { readonly [ipAddressBrand]: true };
 
@@ -24,15 +25,46 @@ export function parseIpAddress(text: string): IpAddress | undefined {
   return ipaddr.IPv6.parse(text).toRFC5952String() as IpAddress;
 }
 
+/** The address that `text` writes, a link-local one with or without its zone; undefined for anything else. */
+export function parseZonedAddress(text: string): IpAddress | undefined {
+  const percent = text.indexOf('%');
+  const address = parseIpAddress(percent === -1 ? text : text.slice(0, percent));
+  if (address === undefined || percent === -1) return address;
+  const zone = text.slice(percent + 1);
+  return isLinkLocal(address) && INTERFACE_NAME.test(zone) ? inZone(address, zone) : undefined;
+}
+
+/** Whether an address means another host on every link (fe80::/10). */
+export function isLinkLocal(address: IpAddress): boolean {
+  return LINK_LOCAL.test(address);
+}
+
+/** The name of the interface behind a link-local address; undefined where there is none. */
+export function zoneOf(address: IpAddress): string | undefined {
+  const percent = address.indexOf('%');
+  return percent === -1 ? undefined : address.slice(percent + 1);
+}
+
+/** The address as packets and the kernel's SAs have it. */
+export function withoutZone(address: IpAddress): IpAddress {
+  const percent = address.indexOf('%');
+  return percent === -1 ? address : (address.slice(0, percent) as IpAddress);
+}
+
+/** The address as one of the link `zone`, if it is of any link; an address without a zone is returned as it is. */
+export function inZone(address: IpAddress, zone: string | undefined): IpAddress {
+  return zone !== undefined && isLinkLocal(address) ? (`${withoutZone(address)}%${zone}` as IpAddress) : address;
+}
+
 /** The address in network byte order; a length other than 4 or 16 is the caller's bug. */
 export function ipAddressFromBytes(bytes: Uint8Array): IpAddress {
   if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}` as IpAddress;
   return new ipaddr.IPv6(Array.from(bytes)).toRFC5952String() as IpAddress;
 }
 
-/** The 4 or 16 bytes of an address in network byte order. */
+/** The 4 or 16 bytes of an address in network byte order, which know no zone. */
 export function ipAddressBytes(address: IpAddress): Uint8Array {
-  if (ipFamily(address) === 6) return new Uint8Array(ipaddr.IPv6.parse(address).toByteArray());
+  if (ipFamily(address) === 6) return new Uint8Array(ipaddr.IPv6.parse(withoutZone(address)).toByteArray());
   const bytes = new Uint8Array(4);
   let index = 0;
   for (let i = 0; i < address.length; i++) {
@@ -79,6 +111,9 @@ function maskedAddress(address: IpAddress, prefixLength: number): IpAddress {
   return ipAddressFromBytes(bytes);
 }
 
+const LINK_LOCAL = /^fe[89ab][0-9a-f]:/;
+/** What Linux takes for the name of an interface: IFNAMSIZ less the final zero, no slash, no white space. */
+const INTERFACE_NAME = /^[^\s/%:]{1,15}$/;
 const DOT = 0x2e;
 const ZERO = 0x30;
 const DECIMAL = /^(0|[1-9]\d{0,2})$/;

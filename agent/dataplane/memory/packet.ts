@@ -15,6 +15,8 @@ export interface PlainPacket {
   /** Length of what follows the IP header. */
   readonly payloadBytes: number;
   readonly mark?: number;
+  /** By which it leaves; nothing for one that has arrived, as Linux has it. */
+  readonly interface?: string;
 }
 
 /** An ESP packet, in UDP or not. */
@@ -81,6 +83,7 @@ export interface CompiledSelector {
   readonly protocol: number;
   readonly sourcePort: PortMatch;
   readonly destinationPort: PortMatch;
+  readonly interface: string | undefined;
 }
 
 /** A packet made ready for many matches. */
@@ -101,6 +104,7 @@ export function compileSelector(selector: Selector): CompiledSelector {
     protocol: selector.protocol,
     sourcePort: selector.sourcePort,
     destinationPort: selector.destinationPort,
+    interface: selector.interface,
   };
   compiled.set(selector, made);
   return made;
@@ -115,6 +119,7 @@ export function selectorMatches(selector: CompiledSelector, flow: Flow): boolean
   const { packet } = flow;
   return (
     (selector.protocol === 0 || selector.protocol === packet.protocol) &&
+    (selector.interface === undefined || selector.interface === packet.interface) &&
     portMatches(selector.sourcePort, packet.sourcePort) &&
     portMatches(selector.destinationPort, packet.destinationPort) &&
     prefixMatches(selector.destination.words, selector.destination.length, flow.destination) &&

@@ -211,7 +211,7 @@ describe('the bytes of a policy', () => {
   const body = (words: string) => parts(recorded(XfrmMessage.updatePolicy, words), POLICY_INFO_BYTES);
 
   it('are those of ip xfrm for a pinned tunnel', () => {
-    expect(parts(encodePolicy(tunnelPolicy), POLICY_INFO_BYTES)).toEqual(body('priority 1234'));
+    expect(parts(encodePolicy(tunnelPolicy, 0), POLICY_INFO_BYTES)).toEqual(body('priority 1234'));
   });
 
   it('are those of ip xfrm for a block of an ICMPv6 type', () => {
@@ -226,29 +226,41 @@ describe('the bytes of a policy', () => {
       { priority: 7, action: 'block' },
       2,
     );
-    expect(parts(encodePolicy(block), POLICY_INFO_BYTES)).toEqual(body('priority 7'));
+    expect(parts(encodePolicy(block, 0), POLICY_INFO_BYTES)).toEqual(body('priority 7'));
   });
 
   it('are those of ip xfrm for an optional transport template with mark and if_id', () => {
-    expect(parts(encodePolicy(optionalPolicy), POLICY_INFO_BYTES)).toEqual(body('priority 9'));
+    expect(parts(encodePolicy(optionalPolicy, 0), POLICY_INFO_BYTES)).toEqual(body('priority 9'));
   });
 
   it('name it as ip xfrm does', () => {
-    expect(parts(encodePolicyKey(tunnelPolicy), 64)).toEqual(parts(recorded(XfrmMessage.getPolicy, 'get'), 64));
-    expect(parts(encodePolicyKey(optionalPolicy), 64)).toEqual(parts(recorded(XfrmMessage.deletePolicy, 'delete'), 64));
+    expect(parts(encodePolicyKey(tunnelPolicy, 0), 64)).toEqual(parts(recorded(XfrmMessage.getPolicy, 'get'), 64));
+    expect(parts(encodePolicyKey(optionalPolicy, 0), 64)).toEqual(
+      parts(recorded(XfrmMessage.deletePolicy, 'delete'), 64),
+    );
   });
 
   it('come back as the same policy', () => {
     for (const spec of [tunnelPolicy, optionalPolicy]) {
-      expect(decodePolicy(encodePolicy(spec))).toEqual({ ...spec, ours: true });
+      expect(decodePolicy(encodePolicy(spec, 0))).toEqual({ ...spec, ours: true });
     }
   });
 
+  it('name an interface by its index, and one that is gone by digits, so that it can still be deleted', () => {
+    const ofLoopback = policy('out', { ...selector('10.0.0.1', '10.0.0.2'), interface: 'lo' });
+    const loopback = encodePolicy(ofLoopback, 1);
+    // offsetof(struct xfrm_selector, ifindex); Linux gives the loopback interface of each namespace the index 1.
+    expect([...new Uint32Array(loopback.slice(48, 52).buffer)]).toEqual([1]);
+    expect(decodePolicy(loopback)?.selector).toEqual(ofLoopback.selector);
+    expect(decodePolicy(encodePolicy(ofLoopback, 0))?.selector).not.toHaveProperty('interface');
+    expect(decodePolicy(encodePolicy(ofLoopback, 0x7fff_fff0))?.selector.interface).toBe('2147483632');
+  });
+
   it('of a single socket, of a sub policy or of another program are not taken for ours', () => {
-    const socketPolicy = encodePolicy(tunnelPolicy);
+    const socketPolicy = encodePolicy(tunnelPolicy, 0);
     socketPolicy[160] = 4;
     expect(decodePolicy(socketPolicy)).toBeUndefined();
-    expect(decodePolicy(encodePolicy({ ...tunnelPolicy, index: 9 }))).toMatchObject({ ours: false });
+    expect(decodePolicy(encodePolicy({ ...tunnelPolicy, index: 9 }, 0))).toMatchObject({ ours: false });
   });
 });
 
@@ -298,12 +310,12 @@ describe('events', () => {
   });
 
   it('of an acquire tell the packet, the policy and the reqid', () => {
-    const spec = encodePolicy(tunnelPolicy);
+    const spec = encodePolicy(tunnelPolicy, 0);
     const packet = selector('10.0.0.9', '10.1.0.9', tcpFrom443);
     const body = padded(
       280 + 68,
       [20, Uint8Array.of(50)],
-      [40, encodePolicyKey({ direction: 'out', selector: packet }).subarray(0, 56)],
+      [40, encodePolicyKey({ direction: 'out', selector: packet }, 0).subarray(0, 56)],
       [96, spec.subarray(0, POLICY_INFO_BYTES)],
       [280, spec.subarray(POLICY_INFO_BYTES, POLICY_INFO_BYTES + 68)],
     );
@@ -320,7 +332,7 @@ describe('events', () => {
   it('and objects that are cut off anywhere, or garbage, are read without a throw', () => {
     const bodies = [
       encoded({ ...gcm, encryptionKey: keys(20) }),
-      encodePolicy(tunnelPolicy),
+      encodePolicy(tunnelPolicy, 0),
       new Uint8Array(400).fill(50),
     ];
     for (const body of bodies) {
@@ -372,7 +384,7 @@ describe('policies of any shape', () => {
           ...key,
         };
         expect(spec.index & 7).toBe(directionNumber(key.direction));
-        expect(decodePolicy(encodePolicy(spec))).toEqual({ ...spec, ours: true });
+        expect(decodePolicy(encodePolicy(spec, 0))).toEqual({ ...spec, ours: true });
       }),
     );
   });

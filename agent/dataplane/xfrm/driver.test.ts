@@ -47,7 +47,7 @@ function expireMessage(reqid: number): Uint8Array {
 
 describe('the driver', () => {
   it('looks before it replaces, and never sends an update where a foreign policy stands', () => {
-    const foreign = encodePolicy({ ...policy('out', hostToHost), index: 9 });
+    const foreign = encodePolicy({ ...policy('out', hostToHost), index: 9 }, 0);
     const { dataplane, requests } = openWith((request, port) => [
       ...(request.type === XfrmMessage.getPolicy
         ? [fromKernel(XfrmMessage.newPolicy, 0, request.sequence, port, foreign)]
@@ -59,13 +59,22 @@ describe('the driver', () => {
     expect(requests.requests.map((request) => request.type)).toEqual([XfrmMessage.getPolicy]);
   });
 
+  it('refuses a policy of an interface that is not there, instead of one for all interfaces', () => {
+    const { dataplane, requests } = openWith((request, port) => [acknowledge(request, port)]);
+    const nowhere = policy('out', { ...hostToHost, interface: 'nowhere' });
+    const outcome = dataplane.execute({ kind: 'putPolicy', policy: nowhere });
+    expect(outcome).toMatchObject({ ok: false, error: { errno: 'ENODEV' } });
+    expect(outcome.ok ? '' : outcome.error.message).toContain('there is no interface nowhere');
+    expect(requests.requests).toEqual([]);
+  });
+
   it('reads back the index of a new policy, and takes the policy away if it is another', () => {
     let created = false;
     const { dataplane, requests } = openWith((request, port) => {
       if (request.type === XfrmMessage.updatePolicy) created = true;
       if (request.type !== XfrmMessage.getPolicy) return [acknowledge(request, port)];
       if (!created) return [acknowledge(request, port, 2)];
-      const body = encodePolicy({ ...policy('out', hostToHost), index: 17 });
+      const body = encodePolicy({ ...policy('out', hostToHost), index: 17 }, 0);
       return [fromKernel(XfrmMessage.newPolicy, 0, request.sequence, port, body), acknowledge(request, port)];
     });
     const outcome = dataplane.execute({ kind: 'putPolicy', policy: policy('out', hostToHost) });
@@ -96,7 +105,7 @@ describe('the driver', () => {
 
   it('dumps everything again when events were lost', () => {
     const sas = newSaBody(sa('10.0.0.1', '10.0.0.2', 0x1001));
-    const policies = encodePolicy(policy('out', hostToHost, { template: template() }));
+    const policies = encodePolicy(policy('out', hostToHost, { template: template() }), 0);
     const { dataplane, events, received } = openWith((request, port) => {
       const [type, body] =
         request.type === XfrmMessage.getSa ? [XfrmMessage.newSa, sas] : [XfrmMessage.newPolicy, policies];

@@ -1,3 +1,4 @@
+import { interfaceIndex } from '../../native/libc.ts';
 import { err, ok, type Result } from '../../result.ts';
 import type { KernelCalls, KernelRefusal } from '../execute.ts';
 import type { NetlinkConnection } from '../netlink/connection.ts';
@@ -10,6 +11,7 @@ import type {
   PolicySpec,
   SaId,
   SaSpec,
+  Selector,
   UdpEncapsulation,
 } from '../types.ts';
 import { decodePolicy, encodePolicy, encodePolicyKey } from './policy-codec.ts';
@@ -61,18 +63,23 @@ export class LinuxKernel implements KernelCalls {
   }
 
   updatePolicy(policy: PolicySpec): Result<void, KernelRefusal> {
-    return this.#connection.request(XfrmMessage.updatePolicy, encodePolicy(policy));
+    const index = interfaceIndexOf(policy.selector);
+    return index.ok ? this.#connection.request(XfrmMessage.updatePolicy, encodePolicy(policy, index.value)) : index;
   }
 
   policy(key: PolicyKey): Result<InstalledPolicy, KernelRefusal> {
-    const answer = this.#connection.query(XfrmMessage.getPolicy, encodePolicyKey(key), ({ type, body }) =>
-      type === XfrmMessage.newPolicy ? decodePolicy(body) : undefined,
+    const index = interfaceIndexOf(key.selector);
+    if (!index.ok) return index;
+    const body = encodePolicyKey(key, index.value);
+    const answer = this.#connection.query(XfrmMessage.getPolicy, body, ({ type, body: policy }) =>
+      type === XfrmMessage.newPolicy ? decodePolicy(policy) : undefined,
     );
     return answer.ok ? present(answer.value) : answer;
   }
 
   deletePolicy(key: PolicyKey): Result<void, KernelRefusal> {
-    return this.#connection.request(XfrmMessage.deletePolicy, encodePolicyKey(key));
+    const index = interfaceIndexOf(key.selector);
+    return index.ok ? this.#connection.request(XfrmMessage.deletePolicy, encodePolicyKey(key, index.value)) : index;
   }
 
   /** All SAs and policies of the network namespace. */
@@ -89,6 +96,15 @@ export class LinuxKernel implements KernelCalls {
   }
 }
 
+/** 0 where a selector names no interface. One that is gone is named by the digits of its index. */
+function interfaceIndexOf({ interface: name }: Selector): Result<number, KernelRefusal> {
+  if (name === undefined) return ok(0);
+  const index = interfaceIndex(name) ?? (INDEX.test(name) ? Number(name) : undefined);
+  return index === undefined ? err({ errno: 'ENODEV', reason: `there is no interface ${name}` }) : ok(index);
+}
+
 function present<T>(value: T | undefined): Result<T, KernelRefusal> {
   return value === undefined ? err({ errno: 'ESRCH', reason: '' }) : ok(value);
 }
+
+const INDEX = /^[1-9]\d{0,9}$/;

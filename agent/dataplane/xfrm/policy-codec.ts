@@ -17,11 +17,11 @@ import { putSelector, SELECTOR_BYTES, selectorAt } from './selector.ts';
  */
 export const POLICY_INFO_BYTES = 168;
 
-/** The body of UPDPOLICY. */
-export function encodePolicy(policy: PolicySpec): Uint8Array {
+/** The body of UPDPOLICY; `interfaceIndex` is that of the selector's interface, 0 for any. */
+export function encodePolicy(policy: PolicySpec, interfaceIndex: number): Uint8Array {
   const info = new Uint8Array(POLICY_INFO_BYTES);
   const view = hostView(info);
-  putSelector(info, 0, policy.selector);
+  putSelector(info, 0, policy.selector, interfaceIndex);
   putLifetime(info, SELECTOR_BYTES, {});
   view.setUint32(152, policy.priority);
   view.setUint32(156, policy.index);
@@ -31,9 +31,9 @@ export function encodePolicy(policy: PolicySpec): Uint8Array {
 }
 
 /** The body of GETPOLICY and DELPOLICY (struct xfrm_userpolicy_id): sel 0, index 56, dir 60. */
-export function encodePolicyKey(key: PolicyKey): Uint8Array {
+export function encodePolicyKey(key: PolicyKey, interfaceIndex: number): Uint8Array {
   const body = new Uint8Array(64);
-  putSelector(body, 0, key.selector);
+  putSelector(body, 0, key.selector, interfaceIndex);
   body[60] = directionNumber(key.direction);
   return encodeWithAttributes(body, markAttributes(key));
 }

@@ -34,7 +34,7 @@ export function encodeNewSa(sa: SaSpec, features: SaFeatures): Result<Uint8Array
   if (!algorithms.ok) return algorithms;
   const info = new Uint8Array(SA_INFO_BYTES);
   const view = hostView(info);
-  if (sa.selector !== undefined) putSelector(info, 0, sa.selector);
+  if (sa.selector !== undefined) putSelector(info, 0, sa.selector, ANY_INTERFACE);
   putAddress(info, 56, sa.id.destination);
   networkView(info).setUint32(72, sa.id.spi);
   info[76] = ESP;
@@ -250,5 +250,6 @@ function directionAttribute(sa: SaSpec): Attribute {
   return { type: XfrmAttribute.saDirection, value: Uint8Array.of(SaDirection[sa.direction]) };
 }
 
+const ANY_INTERFACE = 0;
 /** A mapping that nobody follows is told again after this: an event may have been lost. */
 const MAPPING_THRESHOLD_SECONDS = 1;

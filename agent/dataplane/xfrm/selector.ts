@@ -1,3 +1,4 @@
+import { interfaceName } from '../../native/libc.ts';
 import { hostView } from '../netlink/host-order.ts';
 import type { Selector } from '../types.ts';
 import { addressAt, familyOf, networkView, putAddress } from './address.ts';
@@ -10,8 +11,8 @@ import { addressAt, familyOf, networkView, putAddress } from './address.ts';
  */
 export const SELECTOR_BYTES = 56;
 
-/** Writes a selector. */
-export function putSelector(target: Uint8Array, offset: number, selector: Selector): void {
+/** Writes a selector; `interfaceIndex` is that of the interface that it names, 0 for any. */
+export function putSelector(target: Uint8Array, offset: number, selector: Selector, interfaceIndex: number): void {
   const { source, destination, protocol, sourcePort, destinationPort } = selector;
   const network = networkView(target);
   putAddress(target, offset, destination.address);
@@ -20,16 +21,20 @@ export function putSelector(target: Uint8Array, offset: number, selector: Select
   network.setUint16(offset + 34, destinationPort.mask);
   network.setUint16(offset + 36, sourcePort.value);
   network.setUint16(offset + 38, sourcePort.mask);
-  hostView(target).setUint16(offset + 40, familyOf(source.address));
+  const host = hostView(target);
+  host.setUint16(offset + 40, familyOf(source.address));
   target[offset + 42] = destination.length;
   target[offset + 43] = source.length;
   target[offset + 44] = protocol;
+  host.setUint32(offset + 48, interfaceIndex);
 }
 
 /** Reads a selector; undefined if its family is neither IPv4 nor IPv6. */
 export function selectorAt(bytes: Uint8Array, offset: number): Selector | undefined {
   const network = networkView(bytes);
-  const family = hostView(bytes).getUint16(offset + 40);
+  const host = hostView(bytes);
+  const family = host.getUint16(offset + 40);
+  const interfaceIndex = host.getUint32(offset + 48);
   const destination = addressAt(bytes, offset, family);
   const source = addressAt(bytes, offset + 16, family);
   if (destination === undefined || source === undefined) return undefined;
@@ -39,5 +44,6 @@ export function selectorAt(bytes: Uint8Array, offset: number): Selector | undefi
     protocol: bytes[offset + 44] as number,
     sourcePort: { value: network.getUint16(offset + 36), mask: network.getUint16(offset + 38) },
     destinationPort: { value: network.getUint16(offset + 32), mask: network.getUint16(offset + 34) },
+    ...(interfaceIndex === 0 ? {} : { interface: interfaceName(interfaceIndex) ?? String(interfaceIndex) }),
   };
 }

@@ -1,6 +1,6 @@
 import type { ChildKeys } from '../../crypto/keymat.ts';
 import type { IpsecMode, SaLifetime, SaSpec, UdpEncapsulation } from '../../dataplane/types.ts';
-import type { IpAddress } from '../../wire/ip-address.ts';
+import { type IpAddress, withoutZone } from '../../wire/ip-address.ts';
 import { betweenHosts } from '../negotiation/selector.ts';
 import type { Suite } from '../negotiation/suite.ts';
 import type { Traffic } from '../negotiation/traffic.ts';
@@ -13,7 +13,7 @@ export interface ChildSa {
   readonly mode: IpsecMode;
   readonly inboundSpi: number;
   readonly outboundSpi: number;
-  /** Outer addresses of ESP, ours and the peer's. */
+  /** Outer addresses of ESP, ours and the peer's, without zones: by these the kernel knows the SAs. */
   readonly localAddress: IpAddress;
   readonly remoteAddress: IpAddress;
   readonly udpEncapsulation: boolean;
@@ -63,8 +63,8 @@ export function childSa(at: Instant, agreement: ChildAgreement, path: Path, choi
     mode: agreement.mode,
     inboundSpi: agreement.inboundSpi,
     outboundSpi: agreement.outboundSpi,
-    localAddress: path.localAddress,
-    remoteAddress: path.remoteAddress,
+    localAddress: withoutZone(path.localAddress),
+    remoteAddress: withoutZone(path.remoteAddress),
     traffic: agreement.traffic,
     installedAt: at,
     weInitiated: agreement.weInitiated,

@@ -26,6 +26,18 @@ describe('after the kernel has lost events', () => {
     expect(pair.left.commands.slice(before)).toEqual([]);
   });
 
+  it('nothing is touched between link-local addresses either, which the kernel has without their interfaces', () => {
+    const pair = new Pair({ addresses: ['fe80::1%eth0', 'fe80::2%eth0'] }).configure().settle();
+    const before = pair.left.commands.length;
+    resync(pair, pair.left);
+    expect(pair.left.commands.slice(before)).toEqual([]);
+    expect(
+      dump(pair.left)
+        .sas.map(({ id }) => id.destination)
+        .sort(),
+    ).toEqual(['fe80::1', 'fe80::2']);
+  });
+
   it('a Child SA whose SA somebody removed is asked for anew and the peer gives up its half', () => {
     const pair = connected();
     const [lost] = dump(pair.left).sas;

@@ -9,6 +9,7 @@ import type {
   PolicySpec,
   SaId,
 } from '../../dataplane/types.ts';
+import { withoutZone } from '../../wire/ip-address.ts';
 import { scheduleAttempt } from '../connection/connecting.ts';
 import { type Connection, childrenOf } from '../connection/connection.ts';
 import type { Core } from '../core.ts';
@@ -50,7 +51,7 @@ export function inherit(core: Core, connection: Connection, leftovers: Leftovers
     if (policy.template !== undefined) pinned.add(policy.template.spi);
   }
   for (const { id, reqid } of config.children.flatMap((child) => leftovers.sasOfReqid.get(child.reqid) ?? [])) {
-    const inbound = id.destination === config.localAddress;
+    const inbound = id.destination === withoutZone(config.localAddress);
     if (inbound) core.espSpis.add(id.spi);
     // An outbound one that nothing is pinned to was not sent on, or not any more.
     if (inbound || pinned.has(id.spi)) orphans.push({ id, reqid, madeAt: Number.NEGATIVE_INFINITY, pinned: !inbound });

@@ -106,6 +106,29 @@ describe('the policies of a connection', () => {
     ]);
   });
 
+  it('between link-local addresses are of one interface on the way out, and of none on the way in (measured)', () => {
+    const [here, there] = [address('fe80::1%eth0'), address('fe80::2%eth0')];
+    const kernel = new Kernel();
+    const child = childConfig();
+    const config = connectionConfig({ ...LEFT, address: here }, { ...RIGHT, address: there }, { children: [child] });
+    const wanted = [
+      ['out', 'fe80::1', 'fe80::2', 'eth0'],
+      ['in', 'fe80::2', 'fe80::1', undefined],
+    ];
+    const ordered = () =>
+      kernel.policies.map(({ direction, selector }) => [
+        direction,
+        selector.source.address,
+        selector.destination.address,
+        selector.interface,
+      ]);
+    kernel.order(config);
+    expect(ordered()).toEqual(wanted);
+    const traffic = configuredTraffic(child, here, there, DEFAULT_LIMITS);
+    expect(kernel.order(config, [installed(child, { traffic })]).map(brief)).toEqual(['put out required 8192']);
+    expect(ordered()).toEqual(wanted);
+  });
+
   it('are known as ours by indexes that are all different', () => {
     const kernel = new Kernel();
     kernel.order(connection(tunnel({ remote: [net('10.2.0.0'), net('10.3.0.0')] })));

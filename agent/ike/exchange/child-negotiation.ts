@@ -3,6 +3,7 @@ import type { SecretBytes } from '../../crypto/secret.ts';
 import type { Selector } from '../../dataplane/types.ts';
 import { err, ok, type Result } from '../../result.ts';
 import type { ChildPayloads } from '../../wire/grammar.ts';
+import { withoutZone } from '../../wire/ip-address.ts';
 import type { NotifyPayload } from '../../wire/payloads/notify.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
 import type { TrafficSelector } from '../../wire/payloads/ts.ts';
@@ -221,7 +222,7 @@ function covers(
   remote: readonly TrafficSelector[],
   pair: ChildSa,
 ): boolean {
-  const moved = pair.mode === 'transport' && pair.remoteAddress !== remoteAddress;
+  const moved = pair.mode === 'transport' && pair.remoteAddress !== withoutZone(remoteAddress);
   const { traffic } = pair;
   const remoteSelectors = moved ? withAddress(traffic.remoteSelectors, remoteAddress) : traffic.remoteSelectors;
   return liesWithin({ ...traffic, remoteSelectors }, local, remote);

@@ -93,8 +93,11 @@ export function betweenHosts(source: IpAddress, destination: IpAddress): Selecto
   };
 }
 
-/** The selector of the packets that come back. The type and code of an ICMP message are no ports of two sides. */
-export function reversed(selector: Selector): Selector {
+/**
+ * The selector of the packets that come back, by whatever interface. The type and code of an ICMP message are no ports
+ * of two sides.
+ */
+export function reversed({ interface: _, ...selector }: Selector): Selector {
   if (ICMP.has(selector.protocol)) return { ...selector, source: selector.destination, destination: selector.source };
   return {
     source: selector.destination,

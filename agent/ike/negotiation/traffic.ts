@@ -1,5 +1,5 @@
 import type { Selector } from '../../dataplane/types.ts';
-import type { IpAddress } from '../../wire/ip-address.ts';
+import { type IpAddress, zoneOf } from '../../wire/ip-address.ts';
 import type { TrafficSelector } from '../../wire/payloads/ts.ts';
 import type { Limits } from '../limits.ts';
 import type { ChildConfig } from '../types.ts';
@@ -9,6 +9,8 @@ import { isWithin, narrow, outboundSelectors, selectorText, trafficSelectors } f
 export interface Traffic {
   readonly localSelectors: readonly TrafficSelector[];
   readonly remoteSelectors: readonly TrafficSelector[];
+  /** The interface of the link that both sides have addresses of, where those are link-local; its packets alone are meant. */
+  readonly interface: string | undefined;
   /** The same for the kernel: of packets that leave. Empty where nothing is left, or the kernel could not be told. */
   readonly outbound: readonly Selector[];
 }
@@ -18,10 +20,16 @@ export interface Traffic {
  * each negotiation and each change of policies, and nearly always for the same addresses: the last answer is kept for
  * as long as the configuration is, and shared by the SAs that agree to all of it.
  */
-export function configuredTraffic(config: ChildConfig, local: IpAddress, remote: IpAddress, limits: Limits): Traffic {
+export function configuredTraffic(
+  config: Pick<ChildConfig, 'local' | 'remote'>,
+  local: IpAddress,
+  remote: IpAddress,
+  limits: Limits,
+): Traffic {
   const known = answers.get(config);
   if (known?.local === local && known.remote === remote && known.limits === limits) return known.traffic;
-  const traffic = trafficOf(trafficSelectors(config.local, local), trafficSelectors(config.remote, remote), limits);
+  const ours = trafficSelectors(config.local, local);
+  const traffic = trafficOf(ours, trafficSelectors(config.remote, remote), zoneOf(local), limits);
   answers.set(config, { local, remote, limits, traffic });
   return traffic;
 }
@@ -37,6 +45,7 @@ export function offeredPart(
   return trafficOf(
     narrow(offeredLocal, allowed.localSelectors, limits),
     narrow(offeredRemote, allowed.remoteSelectors, limits),
+    allowed.interface,
     limits,
   );
 }
@@ -48,7 +57,8 @@ export function grantedPart(
   grantedRemote: readonly TrafficSelector[],
   limits: Limits,
 ): Traffic {
-  return liesWithin(asked, grantedLocal, grantedRemote) ? asked : trafficOf(grantedLocal, grantedRemote, limits);
+  if (liesWithin(asked, grantedLocal, grantedRemote)) return asked;
+  return trafficOf(grantedLocal, grantedRemote, asked.interface, limits);
 }
 
 /** `10.1.0.0/16[tcp/443] to 10.2.0.0/16` */
@@ -59,12 +69,15 @@ export function trafficText({ localSelectors, remoteSelectors }: Traffic): strin
 function trafficOf(
   localSelectors: readonly TrafficSelector[],
   remoteSelectors: readonly TrafficSelector[],
+  link: string | undefined,
   limits: Limits,
 ): Traffic {
+  const outbound = outboundSelectors(localSelectors, remoteSelectors, limits) ?? [];
   return {
     localSelectors,
     remoteSelectors,
-    outbound: outboundSelectors(localSelectors, remoteSelectors, limits) ?? [],
+    interface: link,
+    outbound: link === undefined ? outbound : outbound.map((selector) => ({ ...selector, interface: link })),
   };
 }
 
@@ -85,4 +98,4 @@ interface Answer {
   readonly traffic: Traffic;
 }
 
-const answers = new WeakMap<ChildConfig, Answer>();
+const answers = new WeakMap<Pick<ChildConfig, 'local' | 'remote'>, Answer>();

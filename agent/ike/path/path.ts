@@ -1,4 +1,5 @@
 import type { DataplaneEvent, UdpEncapsulation } from '../../dataplane/types.ts';
+import { inZone, withoutZone, zoneOf } from '../../wire/ip-address.ts';
 import { type ChildSa, encapsulationPorts } from '../child/child-sa.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { Core } from '../core.ts';
@@ -29,7 +30,8 @@ export function onMapping(
   sa: IkeSa,
   { newAddress, newPort }: Extract<DataplaneEvent, { kind: 'mapping' }>,
 ): void {
-  const path = { ...sa.path, remoteAddress: newAddress, remotePort: newPort };
+  const remoteAddress = inZone(newAddress, zoneOf(sa.path.localAddress));
+  const path = { ...sa.path, remoteAddress, remotePort: newPort };
   if (!sa.nat.remote || isSameEnd(sa.path, path) || !mayMove(core, at, sa)) return;
   movePeer(core, at, sa, path);
 }
@@ -61,7 +63,7 @@ function movePeer(core: Core, at: Instant, sa: IkeSa, path: Path): void {
   core.report({ kind: 'peerMoved', connection: connection.config.name, from: before, to: path });
   const encapsulated = state.children.filter((child) => child.udpEncapsulation);
   for (const child of encapsulated) {
-    if (child.remoteAddress === path.remoteAddress) updatePorts(core, connection, sa, child);
+    if (child.remoteAddress === withoutZone(path.remoteAddress)) updatePorts(core, connection, sa, child);
     // An address is part of the SA's name in the kernel. A second SA with the same key would have to count on where the
     // first one stops, to the packet, or an AEAD nonce occurs twice; new keys cost one exchange and no such risk.
     else rekeySoon(core, at, sa, child);

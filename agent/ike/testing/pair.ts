@@ -8,7 +8,7 @@ import { MemoryDataplane } from '../../dataplane/memory.ts';
 import type { DataplaneCommand, InstalledPolicy, InstalledSa } from '../../dataplane/types.ts';
 import { err, type Result } from '../../result.ts';
 import { bypassPolicies, isBypass } from '../../runtime/bypass.ts';
-import { type IpAddress, parseIpAddress } from '../../wire/ip-address.ts';
+import { type IpAddress, parseZonedAddress } from '../../wire/ip-address.ts';
 import { IdType } from '../../wire/registry.ts';
 import { createEndpoint } from '../endpoint.ts';
 import type { Fact } from '../fact.ts';
@@ -70,7 +70,7 @@ export function present<T>(value: T | undefined): T {
 
 /** An IP address from its text. */
 export function address(text: string): IpAddress {
-  return present(parseIpAddress(text));
+  return present(parseZonedAddress(text));
 }
 
 /** An FQDN identity. */

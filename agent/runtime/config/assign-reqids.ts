@@ -4,7 +4,7 @@ import { OWN_REQIDS, ownReqid } from '../../dataplane/ownership.ts';
 import { policyKeyText } from '../../dataplane/texts.ts';
 import type { KernelSnapshot } from '../../dataplane/types.ts';
 import { DEFAULT_LIMITS } from '../../ike/limits.ts';
-import { outboundSelectors, trafficSelectors } from '../../ike/negotiation/selector.ts';
+import { configuredTraffic } from '../../ike/negotiation/traffic.ts';
 import type { ConnectionConfig } from '../../ike/types.ts';
 import type { PlannedChild, PlannedConnection } from './agent-config.ts';
 
@@ -74,11 +74,9 @@ function installedReqid(
   installed: ReadonlyMap<string, number>,
 ): number | undefined {
   if (connection.remoteAddress === 'any') return undefined;
-  const local = trafficSelectors(child.local, connection.localAddress);
-  const remote = trafficSelectors(child.remote, connection.remoteAddress);
-  const selectors = outboundSelectors(local, remote, DEFAULT_LIMITS) ?? [];
-  return selectors
-    .map((selector) => installed.get(policyKeyText({ direction: 'out', selector })))
+  const { localAddress, remoteAddress } = connection;
+  return configuredTraffic(child, localAddress, remoteAddress, DEFAULT_LIMITS)
+    .outbound.map((selector) => installed.get(policyKeyText({ direction: 'out', selector })))
     .find((reqid) => reqid !== undefined);
 }
 

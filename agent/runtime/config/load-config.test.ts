@@ -228,6 +228,33 @@ ${peer('node-b', '10.78.0.2', '  liveness: {timeout: 40s}\n  enforcement: Requir
     expect(JSON.stringify(warnings)).not.toContain('tiny');
   });
 
+  it('reaches a link-local address from that of the same interface, and by no tunnel', async () => {
+    const linked = NODE.replace('10.78.0.1', 'fe80::1%eth0').replace('fd00:78::1', 'fe80::1%eth1');
+    const text = `${linked}peers:\n${peer('node-b', 'fe80::2%eth1')}`;
+    expect((await config(text)).connections).toMatchObject([
+      { localAddress: 'fe80::1%eth1', remoteAddress: 'fe80::2%eth1', children: [{ mode: 'transport' }] },
+    ]);
+    const tunnel = '  children:\n  - {name: t, selectors: [{remote: 10.2.0.0/16, local: 10.1.0.0/16}]}\n';
+    expect(await faults(text + tunnel)).toEqual([expect.stringContaining('a tunnel cannot end at a link-local')]);
+    expect(await faults(text.replace('2%eth1', '2%eth2'))).toEqual([
+      'f:7:12: peers[0].address: fe80::2 is on the link of eth2, but node.addresses has no link-local address there',
+    ]);
+    const other = text.replace('2%eth1', '2%eth1\n  localAddress: fe80::1%eth0');
+    expect(await faults(other)).toEqual([
+      'f:8:17: peers[0].localAddress: fe80::1%eth0 cannot reach fe80::2%eth1: link-local addresses reach those of the same interface only',
+    ]);
+    expect(await faults(text.replace('fe80::2%eth1', '2001:db8::2'))).toEqual([
+      'f:7:12: peers[0].address: 2001:db8::2 is a global address, but node.addresses has only link-local ones of its family',
+    ]);
+  });
+
+  it('refuses two links whose packets the kernel could not tell apart on the way in', async () => {
+    const linked = NODE.replace('10.78.0.1', 'fe80::1%eth0').replace('fd00:78::1', 'fe80::1%eth1');
+    const text = `${linked}peers:\n${peer('node-b', 'fe80::2%eth0')}${peer('node-c', 'fe80::2%eth1')}`;
+    expect(await faults(text)).toEqual([expect.stringContaining('fe80::1 to fe80::2 is the traffic of peers[0]')]);
+    expect(await faults(text.replace('fe80::1%eth1', 'fe80::3%eth1'))).toEqual([]);
+  });
+
   it('leaves out of its own proposals what the provider lacks', async () => {
     const loaded = await load(withPeer(), { ...services, provider: nobleProvider });
     const ids = loaded.ok ? loaded.value.connections[0]?.proposals.flatMap(({ algorithms }) => algorithms) : [];
@@ -329,8 +356,13 @@ peers:
       'a link-local address',
       NODE.replace('fd00:78::1', 'fe80::1'),
       [
-        'f:4:26: node.addresses[1]: fe80::1 is a link-local address, which means another host on every link: use a global one',
+        'f:4:26: node.addresses[1]: fe80::1 is a link-local address, which means another host on every link: write the interface behind it, such as fe80::1%eth0, or use a global one',
       ],
+    ],
+    [
+      'a zone behind a global address',
+      NODE.replace('fd00:78::1', 'fd00:78::1%eth0'),
+      ['f:4:26: node.addresses[1]: "fd00:78::1%eth0" is not an IP address'],
     ],
     [
       'a loopback address',

@@ -2,7 +2,7 @@ import type { SaLifetime } from '../../dataplane/types.ts';
 import { DEFAULT_LIMITS } from '../../ike/limits.ts';
 import { outboundSelectors, trafficSelectors } from '../../ike/negotiation/selector.ts';
 import type { ProposalConfig, SelectorConfig } from '../../ike/types.ts';
-import { type Cidr, type IpAddress, ipFamily } from '../../wire/ip-address.ts';
+import { type Cidr, type IpAddress, ipFamily, withoutZone, zoneOf } from '../../wire/ip-address.ts';
 import type { PlannedChild } from './agent-config.ts';
 import type { ConfigFault, FieldPath } from './fault.ts';
 import { MAX_SELECTORS } from './limits.ts';
@@ -78,14 +78,18 @@ function checkSelector(
   around: ChildSurroundings,
   faults: ConfigFault[],
 ): void {
+  if (mode === 'Tunnel' && zoneOf(around.localAddress) !== undefined) {
+    const text = 'a tunnel cannot end at a link-local address, since the kernel would not know by which interface';
+    faults.push({ path, text: `${text}: use mode: Transport for the two addresses, or global addresses` });
+  }
   for (const [side, address] of [
     ['local', around.localAddress],
     ['remote', around.remoteAddress],
   ] as const) {
     const network = selector[side];
     if (mode !== 'Transport' || network === undefined) continue;
-    if (address !== 'any' && networkText(network) === address) continue;
-    const own = address === 'any' ? 'the address of the peer' : address;
+    const own = address === 'any' ? 'the address of the peer' : withoutZone(address);
+    if (networkText(network) === own) continue;
     faults.push({
       path: [...path, side],
       text: `transport mode protects only ${own} itself, not ${networkText(network)}: leave it out, or use mode: Tunnel`,

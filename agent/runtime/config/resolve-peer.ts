@@ -3,7 +3,7 @@ import { sameIdentity } from '../../ike/negotiation/identity.ts';
 import type { ConnectionConfig } from '../../ike/types.ts';
 import { initiationBetween } from '../../mesh/initiation.ts';
 import type { Result } from '../../result.ts';
-import { type IpAddress, ipFamily } from '../../wire/ip-address.ts';
+import { type IpAddress, ipFamily, withoutZone, zoneOf } from '../../wire/ip-address.ts';
 import type { Authentication } from './credential-sources.ts';
 import type { ConfigFault, FieldPath } from './fault.ts';
 import { type ResolvedPeer, resolveConnection } from './resolve-connection.ts';
@@ -99,7 +99,11 @@ function addressesOf(
     });
     return undefined;
   }
-  const candidates = remoteAddress === 'any' ? own : own.filter((one) => ipFamily(one) === ipFamily(remoteAddress));
+  if (localAddress !== undefined && remoteAddress !== 'any' && zoneOf(localAddress) !== zoneOf(remoteAddress)) {
+    faults.push({ path: [...path, 'localAddress'], text: otherLinkText(localAddress, remoteAddress) });
+    return undefined;
+  }
+  const candidates = remoteAddress === 'any' ? own : own.filter((one) => canReach(one, remoteAddress));
   const [first] = candidates;
   const chosen = localAddress ?? (candidates.length === 1 ? first : undefined);
   if (chosen !== undefined) return { localAddress: chosen, remoteAddress };
@@ -107,11 +111,31 @@ function addressesOf(
     first === undefined
       ? {
           path: [...path, 'address'],
-          text: `${remoteAddress} is IPv${ipFamily(remoteAddress as IpAddress)}, but node.addresses has none of that family`,
+          text: noneReachesText(remoteAddress as IpAddress, own),
         }
       : { path: [...path, 'localAddress'], text: `is missing: choose one of ${candidates.join(', ')}` },
   );
   return undefined;
+}
+
+/** Link-local addresses reach those of the same link alone. */
+function canReach(local: IpAddress, remote: IpAddress): boolean {
+  return ipFamily(local) === ipFamily(remote) && zoneOf(local) === zoneOf(remote);
+}
+
+function otherLinkText(local: IpAddress, remote: IpAddress): string {
+  return `${local} cannot reach ${remote}: link-local addresses reach those of the same interface only`;
+}
+
+function noneReachesText(remote: IpAddress, own: readonly IpAddress[]): string {
+  const zone = zoneOf(remote);
+  if (zone !== undefined) {
+    return `${withoutZone(remote)} is on the link of ${zone}, but node.addresses has no link-local address there`;
+  }
+  const ofFamily = own.some((one) => ipFamily(one) === ipFamily(remote));
+  return ofFamily
+    ? `${remote} is a global address, but node.addresses has only link-local ones of its family`
+    : `${remote} is IPv${ipFamily(remote)}, but node.addresses has none of that family`;
 }
 
 function remoteAddressOf(

@@ -5,24 +5,29 @@ import {
   type IpAddress,
   ipAddressBytes,
   ipFamily,
+  isLinkLocal,
   parseCidr,
   parseIpAddress,
+  parseZonedAddress,
+  withoutZone,
+  zoneOf,
 } from '../../wire/ip-address.ts';
 import { nearest } from './nearest.ts';
 
-/** An address that a socket can be bound to and that packets to another host can come from. */
+/** An address that a socket can be bound to and that packets to another host can come from; link-local ones have a zone. */
 export function parseHostAddress(text: string): Result<IpAddress, string> {
-  const address = parseIpAddress(text);
+  const address = parseZonedAddress(text);
   if (address === undefined) return err(`${quoted(text)} is not an IP address`);
-  const [first = 0, second = 0] = ipAddressBytes(address);
+  const [first = 0] = ipAddressBytes(address);
   if (ipFamily(address) === 4) {
     if (first === 127) return err(`${address} is a loopback address, whose packets never pass through IPsec`);
     if (first === 0 || first >= 224) return err(`${address} is not the address of one host`);
     return ok(address);
   }
   if (address === '::1') return err(`${address} is a loopback address, whose packets never pass through IPsec`);
-  if (first === 0xfe && (second & 0xc0) === 0x80) {
-    return err(`${address} is a link-local address, which means another host on every link: use a global one`);
+  if (isLinkLocal(address) && zoneOf(address) === undefined) {
+    const text = 'is a link-local address, which means another host on every link: write the interface behind it';
+    return err(`${address} ${text}, such as ${address}%eth0, or use a global one`);
   }
   if (address === '::' || first === 0xff) return err(`${address} is not the address of one host`);
   if (address.startsWith('::ffff:')) return err(`${address} is an IPv4 address in disguise: write it in dotted form`);
@@ -37,7 +42,7 @@ export function parseNetwork(text: string): Result<Cidr, string> {
 
 /** The network that holds one address. */
 export function hostNetwork(address: IpAddress): Cidr {
-  return { address, prefixLength: ipFamily(address) === 4 ? 32 : 128 };
+  return { address: withoutZone(address), prefixLength: ipFamily(address) === 4 ? 32 : 128 };
 }
 
 /** `10.1.0.0/24`, or the address alone where the network is one address. */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { parseProposal } from '../../ike/negotiation/proposal-syntax.ts';
 import type { ProposalConfig } from '../../ike/types.ts';
 import { err, ok, type Result } from '../../result.ts';
-import { type IpAddress, parseIpAddress } from '../../wire/ip-address.ts';
+import { type IpAddress, parseZonedAddress } from '../../wire/ip-address.ts';
 import { authenticationSchema, defaultAuthenticationSchema } from './authentication-schema.ts';
 import { identityOf } from './identity.ts';
 import {
@@ -204,7 +204,7 @@ function parseDomain(value: string): Result<string, string> {
 
 function parsePeerAddress(value: string): Result<PeerAddress, string> {
   if (value === 'any') return ok({ kind: 'any' });
-  if (parseIpAddress(value) !== undefined) {
+  if (parseZonedAddress(value) !== undefined) {
     const parsed = parseHostAddress(value);
     return parsed.ok ? ok({ kind: 'address', address: parsed.value }) : parsed;
   }

@@ -10,7 +10,7 @@ import type {
   TableSizes,
 } from '../../ike/types.ts';
 import { timeText } from '../../pki/utc-time.ts';
-import type { IpAddress } from '../../wire/ip-address.ts';
+import { type IpAddress, withoutZone } from '../../wire/ip-address.ts';
 import type { WatchedCertificate } from '../config/watched-certificate.ts';
 import type { Counts } from '../counters.ts';
 
@@ -283,8 +283,8 @@ function childReport(child: ChildSaStatus, sa: IkeSaStatus, now: Instant, sas: S
     ageSeconds: seconds(now - installedAt),
     ...(rekeyAt === undefined ? {} : { rekeySeconds: seconds(rekeyAt - now) }),
     ...(expiresAt === undefined ? {} : { expirySeconds: seconds(expiresAt - now) }),
-    inbound: sas.claim(sa.path.localAddress, child.inboundSpi, reqid),
-    outbound: sas.claim(sa.path.remoteAddress, child.outboundSpi, reqid),
+    inbound: sas.claim(withoutZone(sa.path.localAddress), child.inboundSpi, reqid),
+    outbound: sas.claim(withoutZone(sa.path.remoteAddress), child.outboundSpi, reqid),
   };
 }
 
