@@ -1,0 +1,104 @@
+import { z } from 'zod';
+
+import { familyOf, networkOf } from './ip-text.ts';
+import { MAX_EXEMPTIONS, MAX_PORT_RANGES } from './limits.ts';
+import { type Rule, ruled } from './rule.ts';
+import { atomicList, network } from './scalars.ts';
+
+/** Protocols that a selector can name; the words are the agent's. */
+const protocol = z.enum(['TCP', 'UDP', 'SCTP', 'ICMP', 'ICMPv6']);
+
+const portRange = ruled(
+  z.object({
+    from: port().describe('First port.'),
+    to: port().optional().describe('Last port; left out: the first one only.'),
+  }),
+  {
+    cel: '!has(self.to) || self.to >= self.from',
+    holds: ({ from, to }) => to === undefined || to >= from,
+    message: 'must not be below from',
+    path: ['to'],
+  },
+);
+
+const ports = atomicList(portRange, MAX_PORT_RANGES).min(1);
+
+const portsNeedProtocol: Rule<{ protocol?: string | undefined; ports?: unknown }> = {
+  cel: "!has(self.ports) || (has(self.protocol) && self.protocol in ['TCP', 'UDP', 'SCTP'])",
+  holds: (value) => value.ports === undefined || ['TCP', 'UDP', 'SCTP'].includes(value.protocol ?? ''),
+  message: 'ports need a protocol that has them: set protocol to TCP, UDP or SCTP',
+  path: ['ports'],
+};
+
+/** What passes between a node and a gateway. */
+export const trafficSelector = ruled(
+  z.object({
+    local: network('NodeAddresses', 'PodCIDRs').describe(
+      'Addresses on this side: `NodeAddresses`, `PodCIDRs` (those of the node), or a CIDR.',
+    ),
+    remote: network().describe('Addresses behind the gateway, or its own, as a CIDR.'),
+    protocol: protocol.optional().describe('Only this protocol; left out: any.'),
+    ports: ports.optional().describe('Only these ports of the remote side; left out: all.'),
+  }),
+  portsNeedProtocol,
+  {
+    cel: '!isCIDR(self.local) || !isCIDR(self.remote) || cidr(self.local).ip().family() == cidr(self.remote).ip().family()',
+    holds: ({ local, remote }) => [local, remote].some(isWord) || familyOf(local) === familyOf(remote),
+    message: 'local and remote must be of one IP family',
+    path: ['local'],
+  },
+);
+
+/** What is left in plaintext. */
+const exemption = ruled(
+  z.object({
+    protocol: protocol.optional().describe('Only this protocol; left out: any.'),
+    ports: ports.optional().describe('Only these ports, of the side that `cidr` names; left out: all.'),
+    cidr: network().describe('The addresses at the other end.'),
+    direction: z
+      .enum(['Both', 'Inbound', 'Outbound'])
+      .default('Both')
+      .describe('Who begins: `Outbound` is from the selected nodes to `cidr`, `Inbound` the other way round.'),
+  }),
+  portsNeedProtocol,
+  {
+    cel: '!isCIDR(self.cidr) || cidr(self.cidr).prefixLength() > 0 || has(self.ports)',
+    holds: (value) => networkOf(value.cidr)?.prefixLength !== 0 || value.ports !== undefined,
+    message: 'exempts all addresses with all ports: narrow cidr, or set protocol and ports',
+    path: ['cidr'],
+  },
+);
+
+/** Which packets a peering is about. */
+export const traffic = ruled(
+  z.object({
+    scope: z
+      .enum(['Nodes', 'Pods', 'NodesAndPods'])
+      .default('Nodes')
+      .describe(
+        'What a mesh encrypts: packets between node addresses, between pod CIDRs, or all of them. On overlay networks ' +
+          '(VXLAN, Geneve) `Nodes` covers what pods send; networks that route pod addresses need `Pods` or `NodesAndPods`.',
+      ),
+    mode: z
+      .enum(['Auto', 'Transport', 'Tunnel'])
+      .default('Auto')
+      .describe('ESP mode. `Auto`: transport between node addresses, tunnel for everything else.'),
+    exempt: atomicList(exemption, MAX_EXEMPTIONS)
+      .optional()
+      .describe('What stays in plaintext, at both ends. The ports of IKE and neighbour discovery always do.'),
+  }),
+  {
+    cel: "self.mode != 'Transport' || self.scope == 'Nodes'",
+    holds: ({ mode, scope }) => mode !== 'Transport' || scope === 'Nodes',
+    message: "pods' packets need tunnel mode: write Auto or Tunnel",
+    path: ['mode'],
+  },
+);
+
+function port() {
+  return z.int().min(1).max(65_535).meta({ format: 'int32' });
+}
+
+function isWord(text: string): boolean {
+  return !text.includes('/');
+}
