@@ -139,8 +139,8 @@ function restart(core: Core, at: Instant, old: Connection, config: ConnectionCon
 
 /** What lies in the kernel and what the peer knows do not depend on the configuration. */
 function inheritance(old: Connection): Partial<Connection> {
-  const { policies, policiesUncertain, orphans, contacted, peerInstance, peerEmptyAt } = old;
-  return { policies, policiesUncertain, orphans, contacted, peerInstance, peerEmptyAt };
+  const { policies, policiesUncertain, orphans, contacted, peerInstance, peerEmptyAt, lastAddress } = old;
+  return { policies, policiesUncertain, orphans, contacted, peerInstance, peerEmptyAt, lastAddress };
 }
 
 /** The SAs stay; policies, deadlines and who begins follow the new configuration. */

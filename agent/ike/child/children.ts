@@ -1,5 +1,12 @@
 import type { DataplaneEvent, SaId } from '../../dataplane/types.ts';
-import { type Connection, childrenOf, mayReceive, type OrphanSa } from '../connection/connection.ts';
+import {
+  type Connection,
+  childrenOf,
+  isForgone,
+  knownAddress,
+  mayReceive,
+  type OrphanSa,
+} from '../connection/connection.ts';
 import type { Core } from '../core.ts';
 import type { CloseReason } from '../fact.ts';
 import { followUpLater } from '../follow-up.ts';
@@ -10,7 +17,7 @@ import type { IkeSa, QueuedRequest } from '../state.ts';
 import type { Instant, Path } from '../types.ts';
 import { type ChildSa, childSa, saSpecs } from './child-sa.ts';
 import { isAboutToEnd, isToBeDeleted } from './ending.ts';
-import { policyCommands } from './policies.ts';
+import { policyCommands, policyKeys } from './policies.ts';
 import { callOffRetirement, hasSettled, orphanPins, retire, retireOrphans, takePinned } from './retirement.ts';
 
 /*
@@ -239,7 +246,7 @@ export function removeAllChildren(
  */
 export function orderPolicies(core: Core, connection: Connection): void {
   const commands = policyCommands(
-    connection.config,
+    { config: connection.config, remoteAddress: knownAddress(connection) },
     childrenOf(connection),
     connection.policies,
     core.policyIndexes,
@@ -358,6 +365,8 @@ function isLasting(sa: IkeSa): boolean {
 }
 
 function markCurrent(core: Core, at: Instant, connection: Connection, child: ChildSa): void {
+  connection.lastAddress = child.remoteAddress;
+  if (connection.config.remoteAddress === 'any') takeOverAddress(core, connection, child);
   const deleteAt = at + core.context.limits.rekeyedGraceMs;
   for (const owner of connection.ikeSas) {
     setChildren(owner, (children) =>
@@ -370,6 +379,17 @@ function markCurrent(core: Core, at: Instant, connection: Connection, child: Chi
       }),
     );
     core.touch(owner);
+  }
+}
+
+/** Peers of any address may be at the same one, one after the other: policies between the hosts are the last one's. */
+function takeOverAddress(core: Core, connection: Connection, child: ChildSa): void {
+  for (const other of core.connections.ofAnyAddress()) {
+    if (other === connection || other.lastAddress !== child.remoteAddress || !isForgone(other)) continue;
+    const taken = policyKeys(child).filter((key) => other.policies.delete(key));
+    if (taken.length === 0) continue;
+    other.lastAddress = undefined;
+    orderPolicies(core, other);
   }
 }
 

@@ -9,12 +9,12 @@ import type {
   PolicySpec,
   SaId,
 } from '../../dataplane/types.ts';
-import { withoutZone } from '../../wire/ip-address.ts';
+import { type IpAddress, withoutZone } from '../../wire/ip-address.ts';
 import { scheduleAttempt } from '../connection/connecting.ts';
 import { type Connection, childrenOf } from '../connection/connection.ts';
 import type { Core } from '../core.ts';
 import { enqueue } from '../message/requests.ts';
-import type { Instant } from '../types.ts';
+import type { ConnectionConfig, Instant } from '../types.ts';
 import type { ChildSa } from './child-sa.ts';
 import { removeChildren } from './children.ts';
 import { deletionOf } from './ending.ts';
@@ -44,7 +44,9 @@ export function leftoversOf({ policies, sas }: KernelSnapshot): Leftovers {
 export function inherit(core: Core, connection: Connection, leftovers: Leftovers): void {
   const { config, orphans, policies } = connection;
   const pinned = new Set<number>();
-  for (const key of configuredPolicyKeys(config, core.context.limits)) {
+  connection.lastAddress = addressIn(leftovers, config);
+  const owner = { config, remoteAddress: connection.lastAddress };
+  for (const key of configuredPolicyKeys(owner, core.context.limits)) {
     const policy = leftovers.policies.get(key);
     if (policy === undefined) continue;
     policies.set(key, policy);
@@ -56,6 +58,20 @@ export function inherit(core: Core, connection: Connection, leftovers: Leftovers
     // An outbound one that nothing is pinned to was not sent on, or not any more.
     if (inbound || pinned.has(id.spi)) orphans.push({ id, reqid, madeAt: Number.NEGATIVE_INFINITY, pinned: !inbound });
   }
+}
+
+/** Where the peer is, or for one of any address where an earlier run has sent what is for it. */
+export function addressIn(
+  { policies }: Leftovers,
+  { remoteAddress, children }: ConnectionConfig,
+): IpAddress | undefined {
+  if (remoteAddress !== 'any') return remoteAddress;
+  const reqids = new Set(children.map(({ reqid }) => reqid));
+  for (const { direction, selector, template } of policies.values()) {
+    if (direction !== 'out' || template === undefined || !reqids.has(template.reqid)) continue;
+    return template.mode === 'tunnel' ? template.destination : selector.destination.address;
+  }
+  return undefined;
 }
 
 /** Removes what an earlier run left and no connection wants. */

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { isOurIndex } from '../../dataplane/ownership.ts';
 import type { DataplaneCommand, PolicySpec } from '../../dataplane/types.ts';
+import type { IpAddress } from '../../wire/ip-address.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import { configuredTraffic } from '../negotiation/traffic.ts';
 import { address, childConfig, connectionConfig } from '../testing/pair.ts';
@@ -53,9 +54,13 @@ function installed(config: ChildConfig, changes: Partial<ChildSa> = {}): ChildSa
 class Kernel {
   readonly ordered: OrderedPolicies = new Map();
   readonly indexes = { next: 1 };
+  /** Where a peer of any address was last. */
+  lastAddress: IpAddress | undefined;
 
   order(config: ConnectionConfig, children: readonly ChildSa[] = [], everything = false): readonly DataplaneCommand[] {
-    return policyCommands(config, children, this.ordered, this.indexes, DEFAULT_LIMITS, everything);
+    const remoteAddress = config.remoteAddress === 'any' ? this.lastAddress : config.remoteAddress;
+    const owner = { config, remoteAddress };
+    return policyCommands(owner, children, this.ordered, this.indexes, DEFAULT_LIMITS, everything);
   }
 
   get policies(): readonly PolicySpec[] {
@@ -225,12 +230,25 @@ describe('the policies of a connection', () => {
     }
   });
 
-  it('of a peer of unknown address exist only while there is an SA', () => {
+  it('block networks that are named before a peer of any address has called, and after it has gone', () => {
     const kernel = new Kernel();
     const config = { ...connection(tunnel()), remoteAddress: 'any' } as const;
+    expect(kernel.order(config).map(brief)).toEqual(['put out block', 'put in required 0', 'put fwd required 0']);
+    kernel.lastAddress = RIGHT.address;
+    expect(kernel.order(config, [installed(tunnel())]).map(brief)).toEqual(['put out required 8192']);
     expect(kernel.order(config)).toEqual([]);
-    expect(kernel.order(config, [installed(tunnel())])).toHaveLength(3);
-    expect(kernel.order(config).map(brief)).toEqual(['delete out', 'delete in', 'delete fwd']);
+  });
+
+  it('between hosts wait for a peer of any address to call, and block after it has gone', () => {
+    const kernel = new Kernel();
+    const config = { ...connection(childConfig()), remoteAddress: 'any' } as const;
+    expect(kernel.order(config)).toEqual([]);
+    kernel.lastAddress = RIGHT.address;
+    expect(kernel.order(config, [installed(childConfig())]).map(brief)).toEqual([
+      'put out required 8192',
+      'put in required 0',
+    ]);
+    expect(kernel.order(config)).toEqual([]);
   });
 
   it('of a Child that is Permissive let pass what has no SA, in both directions', () => {

@@ -16,15 +16,22 @@ export interface PolicyIndexes {
   next: number;
 }
 
+/** Whose policies are needed: a connection, and the peer's address where it is known. */
+export interface PolicyOwner {
+  readonly config: ConnectionConfig;
+  /** Undefined for a peer of any address that has not been heard of yet. */
+  readonly remoteAddress: IpAddress | undefined;
+}
+
 /**
  * The commands that bring the kernel from `ordered` to what the connection needs now: a policy for each configured
  * selector, whether there is an SA or not, and for each selector that a current Child SA agreed on, out policies pinned
- * to its SPI. New and changed policies come first, then what nobody needs goes, so that no protected selector is ever
+ * to its SPI. Only between the hosts themselves the peer's address must be known for that. New and changed policies come first, then what nobody needs goes, so that no protected selector is ever
  * without its policy. `pins` are SPIs, by reqid, for Children without a current pair. `ordered` is brought up to date.
  * With `everything`, unchanged policies are ordered again too.
  */
 export function policyCommands(
-  connection: ConnectionConfig,
+  owner: PolicyOwner,
   children: readonly ChildSa[],
   ordered: OrderedPolicies,
   indexes: PolicyIndexes,
@@ -32,7 +39,7 @@ export function policyCommands(
   everything: boolean,
   pins: ReadonlyMap<number, number> = NO_PINS,
 ): readonly DataplaneCommand[] {
-  const needed = neededPolicies(connection, children, pins, limits);
+  const needed = neededPolicies(owner, children, pins, limits);
   const commands: DataplaneCommand[] = [];
   for (const [key, { place, demand: unpinned }] of needed) {
     const present = ordered.get(key);
@@ -69,8 +76,13 @@ function keepingPin(demand: Demand, present: PolicySpec | undefined): Demand {
 }
 
 /** The kernel's names of the policies that a connection wants without any SA. */
-export function configuredPolicyKeys(connection: ConnectionConfig, limits: Limits): ReadonlySet<string> {
-  return new Set(neededPolicies(connection, [], NO_PINS, limits).keys());
+export function configuredPolicyKeys(owner: PolicyOwner, limits: Limits): ReadonlySet<string> {
+  return new Set(neededPolicies(owner, [], NO_PINS, limits).keys());
+}
+
+/** The kernel's names of the policies for traffic that an SA protects. */
+export function policyKeys({ traffic, mode }: ChildSa): readonly string[] {
+  return placesOf(traffic, mode).map(({ key }) => key);
 }
 
 /** A policy that is needed. */
@@ -90,7 +102,7 @@ interface Place extends Pick<PolicySpec, 'direction' | 'selector' | 'priority'> 
  * plaintext where that is allowed.
  */
 function neededPolicies(
-  connection: ConnectionConfig,
+  { config: connection, remoteAddress }: PolicyOwner,
   children: readonly ChildSa[],
   pins: ReadonlyMap<number, number>,
   limits: Limits,
@@ -98,14 +110,15 @@ function neededPolicies(
   const needed = new Map<string, Draft>();
   const current = children.filter((child) => child.usage === 'current');
   for (const child of current) {
-    const { config, mode, localAddress, remoteAddress, traffic, outboundSpi } = child;
-    const wanted = templates(config, mode, localAddress, remoteAddress, outboundSpi);
+    const { config, mode, traffic, outboundSpi } = child;
+    const wanted = templates(config, mode, child.localAddress, child.remoteAddress, outboundSpi);
     addPolicies(needed, placesOf(traffic, mode), wanted);
   }
-  if (connection.remoteAddress === 'any') return needed;
+  const { localAddress } = connection;
   for (const config of connection.children) {
-    const { localAddress, remoteAddress } = connection;
-    const wholly = configuredTraffic(config, localAddress, remoteAddress, limits);
+    if (remoteAddress === undefined && !namesRemote(config)) continue;
+    // Where networks are named the peer's address makes no difference.
+    const wholly = configuredTraffic(config, localAddress, remoteAddress ?? localAddress, limits);
     const child = current.find((each) => each.config.name === config.name);
     if (child !== undefined && isGranted(wholly, child.traffic)) continue;
     const pin = pins.get(config.reqid) ?? 0;
@@ -113,6 +126,11 @@ function neededPolicies(
     addPolicies(needed, placesOf(wholly, config.mode), wanted);
   }
   return needed;
+}
+
+/** Whether it is known what traffic a Child is for, wherever the peer is. */
+function namesRemote({ remote }: ChildConfig): boolean {
+  return remote.every(({ prefix }) => prefix !== undefined);
 }
 
 /** Whether a peer has granted what was asked for, narrowed in nothing. */
@@ -133,7 +151,7 @@ function templates(
   config: ChildConfig,
   mode: ChildConfig['mode'],
   local: IpAddress,
-  remote: IpAddress,
+  remote: IpAddress | undefined,
   outboundSpi: number,
 ): Demands {
   const tunnel = mode === 'tunnel';
@@ -141,13 +159,15 @@ function templates(
   // A NAT may give the peer another address while its packets are under way: whose an SA is tells the reqid.
   const back = template(config, mode, tunnel ? { destination: local } : undefined, 0, level);
   const demands = { back: { action: 'allow', template: back } } as const;
+  // Nobody knows where a tunnel would go to: it is the peer that calls.
+  if (tunnel && remote === undefined) return { ...demands, out: withoutSa(config).out };
   // Kernels from 6.4 on refuse an optional tunnel on the way out: it is required while there is an SA, else not asked for.
   if (tunnel && level === 'optional' && outboundSpi === 0) return { ...demands, out: { action: 'allow' } };
   const outLevel = tunnel ? 'required' : level;
   const out = template(
     config,
     mode,
-    tunnel ? { source: local, destination: remote } : undefined,
+    tunnel && remote !== undefined ? { source: local, destination: remote } : undefined,
     outboundSpi,
     outLevel,
   );

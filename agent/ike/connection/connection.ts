@@ -1,4 +1,5 @@
 import type { SaId } from '../../dataplane/types.ts';
+import type { IpAddress } from '../../wire/ip-address.ts';
 import type { ChildSa } from '../child/child-sa.ts';
 import type { OrderedPolicies } from '../child/policies.ts';
 import type { IkeSa } from '../state.ts';
@@ -58,6 +59,8 @@ export interface Connection {
   peerInstance: AgentInstance | undefined;
   /** The peer's kernel has none of the SAs that were installed before. */
   peerEmptyAt: Instant;
+  /** Where the peer was when it was last sent on a Child SA; the policies of one of any address need it. */
+  lastAddress: IpAddress | undefined;
   /** Number of the IKE SA that was established first; 0 before. */
   firstIkeSa: number;
   timerAt: Instant | undefined;
@@ -82,6 +85,7 @@ export function newConnection(config: ConnectionConfig): Connection {
     contacted: false,
     peerInstance: undefined,
     peerEmptyAt: Number.NEGATIVE_INFINITY,
+    lastAddress: undefined,
     firstIkeSa: 0,
     timerAt: undefined,
   };
@@ -100,6 +104,16 @@ export function requireReplayWindows({ name, children }: ConnectionConfig): void
 export function initiationOf({ initiation, children }: ConnectionConfig): ConnectionConfig['initiation'] {
   const silent = children.some((child) => child.mode === 'tunnel' && child.enforcement === 'Permissive');
   return initiation === 'onDemand' && silent ? 'start' : initiation;
+}
+
+/** Where the peer is, or was last; undefined for one of any address that has not been heard of. */
+export function knownAddress({ config, lastAddress }: Connection): IpAddress | undefined {
+  return config.remoteAddress === 'any' ? lastAddress : config.remoteAddress;
+}
+
+/** Whether no Child SA with the peer is left, nor what one has left in the kernel. */
+export function isForgone(connection: Connection): boolean {
+  return connection.orphans.length === 0 && childrenOf(connection).length === 0;
 }
 
 /** All Child SAs of a connection, the oldest IKE SA's first. */

@@ -34,6 +34,11 @@ export class Connections {
     return this.#byRemoteAddress.has(remoteAddress);
   }
 
+  /** The connections with peers that call from anywhere. */
+  ofAnyAddress(): readonly Connection[] {
+    return this.#ofAddress('any');
+  }
+
   /** The connections that a stranger on `path` may turn out to be: those of its address first, then those of any. */
   candidates(path: Path): readonly Connection[] {
     const known = this.#ofAddress(path.remoteAddress);

@@ -10,7 +10,7 @@ import type { TrafficSelector } from '../../wire/payloads/ts.ts';
 import { NotifyType } from '../../wire/registry.ts';
 import { setUint32, uint32At } from '../../wire/uint32.ts';
 import type { ChildAgreement, ChildSa } from '../child/child-sa.ts';
-import type { Connection } from '../connection/connection.ts';
+import { type Connection, isForgone } from '../connection/connection.ts';
 import type { Core } from '../core.ts';
 import { hasNotify, notify } from '../message/notify.ts';
 import { choose, chosenSuite, offer } from '../negotiation/proposal.ts';
@@ -234,7 +234,8 @@ function covers(
  */
 function rivalOf(core: Core, connection: Connection, path: Path, outbound: readonly Selector[]): string | undefined {
   for (const other of core.connections.candidates(path)) {
-    if (other === connection) continue;
+    // One that calls from anywhere has a claim to where it is, not to where it was.
+    if (other === connection || (other.config.remoteAddress === 'any' && isForgone(other))) continue;
     const taken = [...other.policies.values()].filter(({ direction }) => direction === 'out');
     if (!taken.some(({ selector }) => outbound.some((wanted) => collides(wanted, selector)))) continue;
     const peers = `${connection.config.name} and ${other.config.name}`;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { NotifyType } from '../../wire/registry.ts';
-import { address, childConfig, fqdn, Pair, present } from '../testing/pair.ts';
+import { address, childConfig, connectionConfig, fqdn, Pair, present } from '../testing/pair.ts';
 import { notifyTypes, parsed } from '../testing/scripted-peer.ts';
 import type { ConnectionConfig, SelectorConfig } from '../types.ts';
 
@@ -14,6 +14,7 @@ function tunnel(local: string, remote: string): Partial<ConnectionConfig> {
   return { children: [childConfig({ mode: 'tunnel', local: [net(local)], remote: [net(remote)] })] };
 }
 
+const WAITING = { remoteAddress: 'any', initiation: 'respond' } as const;
 const INSIDE = { source: address('10.1.0.1'), destination: address('10.2.0.1') };
 
 /** The left side stands behind a NAT. */
@@ -21,9 +22,76 @@ function behindNat(left: Partial<ConnectionConfig> = {}, right: Partial<Connecti
   const pair = new Pair();
   pair.nat = { inside: pair.left, publicAddress: address('203.0.113.9'), portShift: 20_000 };
   pair.configureLeft({ ...tunnel('10.1.0.0', '10.2.0.0'), ...left });
-  pair.configureRight({ remoteAddress: 'any', ...tunnel('10.2.0.0', '10.1.0.0'), ...right });
+  pair.configureRight({ ...WAITING, ...tunnel('10.2.0.0', '10.1.0.0'), ...right });
   return pair;
 }
+
+/** The right side's agent begins anew; its kernel goes on. */
+function restartRight(pair: Pair, changes: Partial<ConnectionConfig>): void {
+  const dumped = pair.right.kernel.dump();
+  if (!dumped.ok) throw new Error(dumped.error.message);
+  pair.restarted(pair.right, 99);
+  const connections = [connectionConfig(pair.right, pair.left, { ...WAITING, ...changes })];
+  pair.command(pair.right, { kind: 'start', connections, snapshot: dumped.value });
+}
+
+describe('a node that waits for a peer of any address', () => {
+  const back = { source: INSIDE.destination, destination: INSIDE.source };
+
+  it('lets nothing out in plaintext before the peer has called, where networks are Required', () => {
+    const pair = behindNat();
+    expect(pair.packet(pair.right, back)).toBe('blocked');
+    pair.settle();
+    expect(pair.packet(pair.right, back)).toBe('encrypted');
+  });
+
+  it.each([
+    ['networks', tunnel('10.1.0.0', '10.2.0.0'), tunnel('10.2.0.0', '10.1.0.0'), INSIDE],
+    ['the hosts themselves', { children: [childConfig()] }, { children: [childConfig()] }, {}],
+  ] as const)(
+    'goes on receiving from a peer whose agent is away, and blocks once its SAs are gone: %s',
+    (_, left, right, packet) => {
+      const pair = behindNat(left, right).settle();
+      pair.advanceLosing(200_000);
+      expect(pair.status(pair.right).ikeSas).toEqual([]);
+      expect(pair.packet(pair.left, packet)).toBe('encrypted');
+      pair.advanceLosing(7_200_000);
+      const reply = 'source' in packet ? back : packet;
+      expect(pair.packet(pair.right, reply)).toBe('blocked');
+    },
+  );
+
+  it.each([
+    ['networks', tunnel('10.1.0.0', '10.2.0.0'), tunnel('10.2.0.0', '10.1.0.0'), INSIDE],
+    ['the hosts themselves', { children: [childConfig()] }, { children: [childConfig()] }, {}],
+  ] as const)('loses no packet when its agent restarts, in either direction: %s', (_, left, right, packet) => {
+    const pair = behindNat(left, right).settle();
+    restartRight(pair, right);
+    expect(pair.encrypts(packet)).toBe(true);
+  });
+
+  it('goes on blocking for the peer that is at an address now when the one before it is taken out', () => {
+    const pair = behindNat({ children: [childConfig()] }, { children: [childConfig()] }).settle();
+    const name = 'second';
+    const other = { ...WAITING, name, remoteIdentity: fqdn(name), children: [childConfig({ reqid: 0x6000_0002 })] };
+    pair.configureRight(other);
+    pair.command(pair.left, { kind: 'removeConnection', name: 'right' });
+    pair.settle();
+    pair.configureLeft({ localIdentity: fqdn(name), children: [childConfig()] });
+    pair.settle();
+    pair.command(pair.right, { kind: 'removeConnection', name: 'left' });
+    expect(pair.encrypts()).toBe(true);
+    pair.advanceLosing(7_400_000);
+    expect(pair.packet(pair.right)).toBe('blocked');
+  });
+
+  it('blocks nobody for a peer that has been taken out of the configuration', () => {
+    const pair = behindNat({ children: [childConfig()] }, { children: [childConfig()] }).settle();
+    pair.command(pair.right, { kind: 'removeConnection', name: 'left' });
+    pair.settle();
+    expect(pair.policies(pair.right)).toEqual([]);
+  });
+});
 
 describe('NAT traversal', () => {
   it('without a NAT everything stays on port 500, and ESP is bare (RFC 7296 §2.23)', () => {

@@ -36,6 +36,17 @@ describe('reqids', () => {
     expect(reqids(renamed)).toEqual({ 'other-name': ownReqid(77) });
   });
 
+  it('of a peer that calls from anywhere are those of the run before, or all that arrives from it would be dropped', () => {
+    const anywhere = planned(two).map((connection) => ({ ...connection, remoteAddress: 'any' }) as const);
+    const first = reqids(assignReqids(anywhere, [], EMPTY));
+    const calledFrom = (address: string, reqid: number | undefined): KernelSnapshot => ({
+      policies: [installed('10.78.0.1', address, reqid ?? 0)],
+      sas: [{ reqid } as InstalledSa],
+    });
+    const snapshot = calledFrom('203.0.113.9', first['node-c']);
+    expect(reqids(assignReqids(anywhere, [], snapshot))).toEqual(first);
+  });
+
   it('are not taken from policies of other programs', () => {
     const snapshot = { sas: [], policies: [installed('10.78.0.1', '10.78.0.2', 1, false)] };
     expect(isOurReqid(reqids(assignReqids(planned(two), [], snapshot))['node-b'] ?? 0)).toBe(true);

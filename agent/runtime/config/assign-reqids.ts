@@ -6,12 +6,13 @@ import type { KernelSnapshot } from '../../dataplane/types.ts';
 import { DEFAULT_LIMITS } from '../../ike/limits.ts';
 import { configuredTraffic } from '../../ike/negotiation/traffic.ts';
 import type { ConnectionConfig } from '../../ike/types.ts';
+import type { IpAddress } from '../../wire/ip-address.ts';
 import type { PlannedChild, PlannedConnection } from './agent-config.ts';
 
 /**
  * Gives each Child SA its reqid. It must not change while SAs with it are in use, or the kernel drops what arrives on
  * them: what the running agent has given before stays, then what the kernel's policies say for the same selectors, and
- * only the rest is drawn from the names, the same on every start, around what is in use.
+ * only the rest is drawn from the names, the same on every start, around what is in use by others.
  */
 export function assignReqids(
   planned: readonly PlannedConnection[],
@@ -22,7 +23,7 @@ export function assignReqids(
   for (const connection of running) {
     for (const child of connection.children) given.set(childKey(connection.name, child.name), child.reqid);
   }
-  const installed = reqidsBySelector(snapshot);
+  const installed = installedReqids(snapshot);
   const kept = new Map<string, number>();
   const used = new Set<number>();
   for (const connection of planned) {
@@ -48,7 +49,7 @@ export function assignReqids(
 
 /** Takes the number that the name hashes to, or the next one that is free, and marks it as used. */
 function drawReqid(key: string, used: Set<number>): number {
-  const first = createHash('sha256').update(key).digest().readUInt32BE(0) % OWN_REQIDS;
+  const first = firstChoice(key);
   for (let step = 0; ; step += 1) {
     const reqid = ownReqid(first + step);
     if (used.has(reqid)) continue;
@@ -57,26 +58,42 @@ function drawReqid(key: string, used: Set<number>): number {
   }
 }
 
-/** The reqids in the templates of our out policies, by what the policies select. */
-function reqidsBySelector(snapshot: KernelSnapshot): ReadonlyMap<string, number> {
-  const reqids = new Map<string, number>();
+function firstChoice(key: string): number {
+  return createHash('sha256').update(key).digest().readUInt32BE(0) % OWN_REQIDS;
+}
+
+/** What the templates of our out policies say. */
+interface Installed {
+  /** Reqids by what the policies select. */
+  readonly bySelector: ReadonlyMap<string, number>;
+  /** Where the packets go to, by reqid. */
+  readonly destinations: ReadonlyMap<number, IpAddress>;
+}
+
+function installedReqids(snapshot: KernelSnapshot): Installed {
+  const bySelector = new Map<string, number>();
+  const destinations = new Map<number, IpAddress>();
   for (const { ours, direction, selector, template } of snapshot.policies) {
-    if (ours && direction === 'out' && template !== undefined) {
-      reqids.set(policyKeyText({ direction, selector }), template.reqid);
-    }
+    if (!ours || direction !== 'out' || template === undefined) continue;
+    bySelector.set(policyKeyText({ direction, selector }), template.reqid);
+    destinations.set(template.reqid, selector.destination.address);
   }
-  return reqids;
+  return { bySelector, destinations };
 }
 
 function installedReqid(
   connection: PlannedConnection,
   child: PlannedChild,
-  installed: ReadonlyMap<string, number>,
+  { bySelector, destinations }: Installed,
 ): number | undefined {
-  if (connection.remoteAddress === 'any') return undefined;
-  const { localAddress, remoteAddress } = connection;
+  const { name, localAddress } = connection;
+  // Where a peer of any address was last only its number can tell; where networks are named it makes no difference.
+  const remoteAddress =
+    connection.remoteAddress === 'any'
+      ? (destinations.get(ownReqid(firstChoice(childKey(name, child.name)))) ?? localAddress)
+      : connection.remoteAddress;
   return configuredTraffic(child, localAddress, remoteAddress, DEFAULT_LIMITS)
-    .outbound.map((selector) => installed.get(policyKeyText({ direction: 'out', selector })))
+    .outbound.map((selector) => bySelector.get(policyKeyText({ direction: 'out', selector })))
     .find((reqid) => reqid !== undefined);
 }
 

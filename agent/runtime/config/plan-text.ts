@@ -1,5 +1,6 @@
 import { describeKey, policyKeyText } from '../../dataplane/texts.ts';
 import type { KernelSnapshot, PolicySpec } from '../../dataplane/types.ts';
+import { addressIn, leftoversOf } from '../../ike/child/kernel-snapshot.ts';
 import { policyCommands } from '../../ike/child/policies.ts';
 import { DEFAULT_LIMITS } from '../../ike/limits.ts';
 import { identityText } from '../../ike/negotiation/identity.ts';
@@ -26,7 +27,7 @@ export interface Plan {
 
 /** What `--check` prints: connections, their Child SAs and policies, and what all this would change in the kernel. */
 export function planText(plan: Plan): string {
-  const policies = policiesOf(plan.connections);
+  const policies = policiesOf(plan.connections, plan.kernel);
   const lines = [
     `node ${plan.nodeName} listens at ${plan.addresses.join(', ')}, UDP 500 and 4500`,
     ...plan.connections.flatMap((connection) => ['', ...connectionLines(connection)]),
@@ -97,13 +98,15 @@ function selectorText(side: SelectorConfig, address: IpAddress | 'any'): string 
   return sideText(network ?? own, { from: side.fromPort, to: side.toPort }, side.protocol);
 }
 
-function policiesOf(connections: readonly ConnectionConfig[]): readonly PolicySpec[] {
+/** What a running agent's kernel has of a peer of any address is wanted as it is. */
+function policiesOf(connections: readonly ConnectionConfig[], kernel: Plan['kernel']): readonly PolicySpec[] {
   const indexes = { next: 1 };
-  return connections.flatMap((connection) =>
-    policyCommands(connection, [], new Map(), indexes, DEFAULT_LIMITS, false).flatMap((command) =>
-      command.kind === 'putPolicy' ? [command.policy] : [],
-    ),
-  );
+  const leftovers = leftoversOf(typeof kernel === 'string' ? NOTHING_INSTALLED : kernel);
+  return connections.flatMap((config) => {
+    const owner = { config, remoteAddress: addressIn(leftovers, config) };
+    const commands = policyCommands(owner, [], new Map(), indexes, DEFAULT_LIMITS, false);
+    return commands.flatMap((command) => (command.kind === 'putPolicy' ? [command.policy] : []));
+  });
 }
 
 function kernelLines(plan: Plan, policies: readonly PolicySpec[]): readonly string[] {
@@ -151,3 +154,4 @@ const INITIATION: Readonly<Record<ConnectionConfig['initiation'], string>> = {
   onDemand: 'we begin when there is traffic',
   respond: 'the peer begins; we wait for it',
 };
+const NOTHING_INSTALLED: KernelSnapshot = { policies: [], sas: [] };

@@ -1,7 +1,7 @@
 import type { OutboundFate } from '../../dataplane/memory/packet.ts';
 import type { PolicyDirection } from '../../dataplane/types.ts';
 import type { Host } from '../host.ts';
-import { flowText, inward, selectionOf, wouldAccept } from '../selection.ts';
+import { flowText, inward, type Selection, selectionOf, wouldAccept } from '../selection.ts';
 import { type Flow, otherSide, type Side } from '../topology.ts';
 import type { Check, World } from '../world.ts';
 
@@ -11,9 +11,25 @@ import type { Check, World } from '../world.ts';
  */
 export class EnforcementCheck implements Check {
   readonly #world: World;
+  /** Flows of which a node that waits for a peer from anywhere has learnt the addresses; in this very event, so far. */
+  readonly #learnt = new Set<Flow>();
+  readonly #learning = new Set<Flow>();
 
   constructor(world: World) {
     this.#world = world;
+  }
+
+  selectionChanged(flow: Flow, _: Selection, after: Selection): void {
+    if (after.kind !== 'sa' || !this.#waits(flow, flow.side)) return;
+    for (const other of this.#world.flows) {
+      if (other.pair === flow.pair && other.child === flow.child) this.#learning.add(other);
+    }
+  }
+
+  /** Policies come one after the other. */
+  eventEnded(): void {
+    for (const flow of this.#learning) this.#learnt.add(flow);
+    this.#learning.clear();
   }
 
   kernelChanged(host: Host): void {
@@ -38,11 +54,20 @@ export class EnforcementCheck implements Check {
     for (const host of this.#world.hosts) if (host.running) this.kernelChanged(host);
   }
 
-  /** What comes from anywhere is not known before there is an SA: then nobody can say what is to be encrypted. */
+  /**
+   * Between hosts the address of a peer from anywhere is not known before it has called: until then nobody can say what is
+   * to be encrypted.
+   */
   #isPromised(flow: Flow, side: Side): boolean {
-    const { scenario } = this.#world;
-    const waits = scenario.pairs[flow.pair]?.natted === otherSide(side);
-    return flow.child.enforcement === 'Required' && !waits && this.#world.isWanted(flow.pair, side);
+    if (flow.child.enforcement !== 'Required') return false;
+    const waits = this.#waits(flow, side);
+    const wanted = this.#world.isWanted(flow.pair, side);
+    if (waits && !wanted) this.#learnt.delete(flow);
+    return wanted && (!waits || this.#learnt.has(flow));
+  }
+
+  #waits(flow: Flow, side: Side): boolean {
+    return this.#world.scenario.pairs[flow.pair]?.natted === otherSide(side) && flow.child.prefixes[0].length === 0;
   }
 
   #judge(host: Host, direction: PolicyDirection, flow: Flow, open: boolean): void {
