@@ -57,6 +57,8 @@ describe('the command line', () => {
 
   it('prints the version and help with exit code 0', () => {
     expect(parse('version')).toEqual({ ok: true, value: { kind: 'version' } });
+    expect(parse('--version')).toEqual({ ok: false, error: { exitCode: 0 } });
+    expect(written).toMatch(/^\d+[.]\d+[.]\d+\n$/);
     expect(parse('--help')).toEqual({ ok: false, error: { exitCode: 0 } });
     expect(written).toContain('SIGHUP');
     expect(written).toContain('IKEMESH_CRYPTO');

@@ -47,6 +47,7 @@ function programOf(choose: (invocation: Invocation) => void): Command {
     .description('Encrypts the traffic of this node with IPsec: speaks IKEv2 with the peers of a configuration file.')
     .enablePositionalOptions()
     .exitOverride()
+    .version(VERSION, '--version', 'print the version')
     .option('-c, --config <file>', 'configuration file')
     .option('--check', 'print what the agent would do with the file, and touch nothing')
     .option(

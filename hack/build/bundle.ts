@@ -2,12 +2,18 @@ import { chmod } from 'node:fs/promises';
 
 import { build } from 'esbuild';
 
+export interface BundleOptions {
+  /** What runs the file when it is executed; whichever Node comes first on the PATH unless told. */
+  readonly interpreter?: string;
+}
+
 /**
  * Bundles a TypeScript program into one executable ES module that runs on Node without a build step of its own.
  * Packages with native code stay outside: the bundle must lie where Node finds them in a node_modules folder above it.
+ * Returns the files that went into it, relative to the working folder.
  */
-export async function bundle(entry: string, outfile: string): Promise<void> {
-  await build({
+export async function bundle(entry: string, outfile: string, options: BundleOptions = {}): Promise<readonly string[]> {
+  const { metafile } = await build({
     entryPoints: [entry],
     outfile,
     bundle: true,
@@ -18,12 +24,14 @@ export async function bundle(entry: string, outfile: string): Promise<void> {
     keepNames: true,
     sourcemap: 'linked',
     sourcesContent: false,
-    legalComments: 'linked',
+    legalComments: 'none',
     logLevel: 'warning',
+    metafile: true,
     // CommonJS packages ask for Node's modules by `require`, which ES modules do not have.
-    banner: { js: `#!/usr/bin/env node\n${REQUIRE}` },
+    banner: { js: `#!${options.interpreter ?? '/usr/bin/env node'}\n${REQUIRE}` },
   });
   await chmod(outfile, 0o755);
+  return Object.keys(metafile.inputs);
 }
 
 const NATIVE_PACKAGES = ['koffi'];

@@ -11,10 +11,20 @@ export interface Counts {
 }
 
 /** The tests beside the code. */
-export async function runUnit(): Promise<Counts> {
+export function runUnit(): Promise<Counts> {
   heading('unit tests');
+  return runVitest('hack/config/vitest.config.ts');
+}
+
+/** Tests with real servers and real builds. */
+export function runIntegration(): Promise<Counts> {
+  heading('integration tests');
+  return runVitest('hack/config/vitest.integration.config.ts');
+}
+
+function runVitest(config: string): Promise<Counts> {
   return withReport(async (report) => {
-    const vitest = ['run', '--config', 'hack/config/vitest.config.ts', '--reporter=default', '--reporter=json'];
+    const vitest = ['run', '--config', config, '--reporter=default', '--reporter=json'];
     await run('vitest', [...vitest, `--outputFile.json=${report}`]);
     const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, numFailedTestSuites } = await read(report);
     const passed = numberOf(numPassedTests);

@@ -2,6 +2,7 @@ import { access, chmod, copyFile, mkdir, readdir, readFile, rename, rm, symlink,
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
 
+import { installBuilder, lastLines } from './debian-builder.ts';
 import { takeLock } from './folder-lock.ts';
 import { LabError } from './lab-error.ts';
 import { type Recipe, recipeFolderName } from './recipe.ts';
@@ -93,22 +94,6 @@ function mmdebstrapCommand(recipe: Recipe, target: string): [string, ...string[]
   ];
 }
 
-/** Installs mmdebstrap where it is missing. */
-async function installBuilder(options: BuildOptions): Promise<void> {
-  if ((await runToEnd(['mmdebstrap', '--version'])).code === 0) return;
-  options.say('installing mmdebstrap with apt-get: it builds the root folder that the lab boots from');
-  const apt = ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=120'] as const;
-  const packages = ['mmdebstrap', 'debian-archive-keyring'];
-  const install = ['env', 'DEBIAN_FRONTEND=noninteractive', ...apt, 'install', '--no-install-recommends', ...packages];
-  for (const command of [[...apt, 'update'], install]) {
-    const [program = '', ...words] = command;
-    const ended = await runToEnd([program, ...words], { signal: options.signal });
-    if (ended.code !== 0) {
-      throw new LabError(`'${command.join(' ')}' failed; install mmdebstrap by hand\n${lastLines(ended.output)}`);
-    }
-  }
-}
-
 /** What a plain Debian folder lacks to be booted by the lab. */
 async function customize(root: string): Promise<void> {
   await copyFile(stubFile, join(root, 'lab-init'));
@@ -149,10 +134,6 @@ async function customizationText(): Promise<string> {
     `layout ${layoutVersion}`,
     await readFile(stubFile, 'utf8'),
   ].join('\n');
-}
-
-function lastLines(output: string): string {
-  return output.trimEnd().split('\n').slice(-15).join('\n');
 }
 
 function remove(folder: string): Promise<void> {

@@ -1,0 +1,132 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { type BuiltImage, buildImage, projectVersion } from './build-image.ts';
+import { StalePinsError } from './debian-packages.ts';
+import { platforms } from './platform.ts';
+import { SETTINGS } from './runtime-part.ts';
+
+const execute = promisify(execFile);
+/** The host's own settings are none of the image's. */
+const run = (program: string, words: readonly string[]) =>
+  execute(program, [...words], { env: { PATH: process.env['PATH'] } });
+const LARGEST_BYTES = 200_000_000;
+
+interface Descriptor {
+  readonly digest: string;
+  readonly platform?: { readonly architecture: string };
+}
+
+let folder = '';
+let built: BuiltImage;
+let stalePins: string | undefined;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'ikemesh-image-test-'));
+  built = await build('first', false).catch((error: unknown) => {
+    if (!(error instanceof StalePinsError)) throw error;
+    stalePins = error.message;
+    return build('first', true);
+  });
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe('the container image', () => {
+  it('is built from the pinned libraries', ({ skip }) => {
+    if (stalePins !== undefined) skip(stalePins);
+    expect(built.platforms).toHaveLength(platforms.length);
+  });
+
+  it('is the same image when it is built again', async () => {
+    const again = await build('second', stalePins !== undefined);
+    expect(again.digest).toBe(built.digest);
+    await rm(join(folder, 'second'), { recursive: true });
+  });
+
+  for (const { architecture } of platforms) {
+    it(`takes less than 200 MB on a node, for ${architecture}`, () => {
+      const found = built.platforms.find(({ platform }) => platform.architecture === architecture);
+      expect(found?.unpackedBytes).toBeLessThan(LARGEST_BYTES);
+    });
+
+    it(`holds no file that its bill of materials does not explain, for ${architecture}`, async () => {
+      const root = await unpack(architecture);
+      const { components } = built.platforms.find(({ platform }) => platform.architecture === architecture) ?? {};
+      const explained = new Set(components?.flatMap(({ files }) => files));
+      for (const path of Object.keys(SETTINGS)) explained.add(path);
+      explained.add('usr/share/doc/ikemesh/sbom.cdx.json');
+      const files = (await filesBelow(root)).map((file) => relative(root, file));
+      expect(files.filter((file) => !explained.has(file))).toEqual([]);
+      expect([...explained].filter((file) => !files.includes(file))).toEqual([]);
+    });
+  }
+
+  it('names node, koffi and the C library with their versions in its bill of materials', async () => {
+    const root = await unpack('amd64');
+    const text = await readFile(join(root, 'usr/share/doc/ikemesh/sbom.cdx.json'), 'utf8');
+    const { bomFormat, components } = JSON.parse(text) as {
+      readonly bomFormat: string;
+      readonly components: readonly { readonly name: string; readonly version: string; readonly purl: string }[];
+    };
+    expect(bomFormat).toBe('CycloneDX');
+    for (const name of ['ikemesh', 'node', 'koffi', 'libc6', 'zod', '@noble/curves']) {
+      expect(components.find((component) => component.name === name)?.version, name).toMatch(/^\d/);
+    }
+  });
+
+  it('runs the agent with nothing of the host but its kernel', async ({ skip }) => {
+    const here = platforms.find(({ npm }) => npm === process.arch);
+    if (here === undefined) skip(`there is no image for ${process.arch}`);
+    const root = await unpack(here?.architecture ?? '');
+    const { stdout } = await run('chroot', [root, '/usr/bin/node', '/app/agent.js', '--version']);
+    expect(stdout).toContain(await projectVersion());
+    const script =
+      "import('/app/node_modules/koffi/index.js').then(({ load }) => console.log(load('libc.so.6').func('int getpid()')()))";
+    const native = await run('chroot', [root, '/usr/bin/node', '-e', script]);
+    expect(Number(native.stdout)).toBeGreaterThan(0);
+  });
+});
+
+function build(name: string, newest: boolean): Promise<BuiltImage> {
+  const output = join(folder, name);
+  return buildImage({ reference: 'ikemesh.test/ikemesh:test', platforms, output, newest, say: () => undefined });
+}
+
+/** What a container runtime would make of the layout: one layer over the other. */
+async function unpack(architecture: string): Promise<string> {
+  const root = join(folder, `root-${architecture}`);
+  await rm(root, { recursive: true, force: true });
+  await mkdir(root);
+  const { manifests: indexes } = await read<{ manifests: Descriptor[] }>('index.json');
+  const index = await readBlob<{ manifests: Descriptor[] }>(indexes[0]);
+  const manifest = await readBlob<{ layers: Descriptor[] }>(
+    index.manifests.find(({ platform }) => platform?.architecture === architecture),
+  );
+  for (const { digest } of manifest.layers) {
+    await run('tar', ['-xzf', join(folder, 'first', blob(digest)), '-C', root]);
+  }
+  return root;
+}
+
+async function read<T>(path: string): Promise<T> {
+  return JSON.parse(await readFile(join(folder, 'first', path), 'utf8')) as T;
+}
+
+function readBlob<T>(descriptor: Descriptor | undefined): Promise<T> {
+  if (descriptor === undefined) throw new Error('the layout lacks a manifest');
+  return read<T>(blob(descriptor.digest));
+}
+
+function blob(digest: string): string {
+  return join('blobs', digest.replace(':', '/'));
+}
+
+async function filesBelow(root: string): Promise<readonly string[]> {
+  const entries = await readdir(root, { withFileTypes: true, recursive: true });
+  return entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
+}
