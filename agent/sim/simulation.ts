@@ -447,7 +447,8 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
   }
 
   #tick(): void {
-    for (const check of this.#checks) check.tick?.();
+    const statuses = this.hosts.map((host) => host.status());
+    for (const check of this.#checks) check.tick?.(statuses);
     if (this.phase === 'settling' && this.#convergence.settledInMs !== undefined) this.phase = 'watched';
     this.clock.after(TICK_MS, () => this.#tick());
   }

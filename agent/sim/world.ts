@@ -2,7 +2,7 @@ import type { InboundFate, OutboundFate, Packet } from '../dataplane/memory/pack
 import type { TableState } from '../dataplane/memory/state-table.ts';
 import type { SaId } from '../dataplane/types.ts';
 import type { Fact } from '../ike/fact.ts';
-import type { Path } from '../ike/types.ts';
+import type { EndpointStatus, Path } from '../ike/types.ts';
 import type { Host } from './host.ts';
 import type { Ledger } from './ledger.ts';
 import type { Nat } from './nat.ts';
@@ -83,6 +83,6 @@ export interface Check {
   datagramSent?(host: Host, path: Path, bytes: Uint8Array): void;
   /** When everything that belongs to one event has happened. */
   eventEnded?(): void;
-  /** About every virtual second. */
-  tick?(): void;
+  /** About every virtual second, with what each host's agent says of itself, in the order of hosts. */
+  tick?(statuses: readonly (EndpointStatus | undefined)[]): void;
 }

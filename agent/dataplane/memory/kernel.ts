@@ -213,7 +213,7 @@ export class MemoryKernel {
       spi: state.id.spi,
       sequence: state.sequence % TWO_TO_32,
       ...(udp === undefined ? {} : { udp }),
-      authenticator: authenticatorOf(state, state.sequence),
+      authenticator: { fingerprint: state.fingerprint, sequence: state.sequence },
       mode: state.mode,
       inner: packet,
     };
@@ -228,7 +228,7 @@ export class MemoryKernel {
     const verdict = state.replay.check(packet.sequence);
     if (verdict.kind === 'replayed') return 'XfrmInStateSeqError';
     if (this.#limitReached(state)) return 'XfrmInStateExpired';
-    if (packet.authenticator !== authenticatorOf(state, verdict.sequence)) return 'XfrmInStateProtoError';
+    if (!isAuthentic(packet, state, verdict.sequence)) return 'XfrmInStateProtoError';
     // Linux hands a tunnelled packet that came through a transport SA on as a payload of protocol 4; nobody takes that.
     if (packet.mode !== state.mode) return 'XfrmInStateModeError';
     state.replay.accept(verdict.sequence);
@@ -312,8 +312,8 @@ function endpointsOf(template: PolicyTemplate, packet: PlainPacket): Endpoints {
   return { source: template.source ?? packet.source, destination: template.destination ?? packet.destination };
 }
 
-function authenticatorOf(state: TableState, sequence: number): string {
-  return `${state.fingerprint}:${sequence}`;
+function isAuthentic({ authenticator }: EspPacket, state: TableState, sequence: number): boolean {
+  return authenticator.sequence === sequence && authenticator.fingerprint === state.fingerprint;
 }
 
 function reached(value: number, limit: number | undefined): boolean {

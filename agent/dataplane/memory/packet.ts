@@ -28,8 +28,8 @@ export interface EspPacket {
   /** The 32 bits that are sent. */
   readonly sequence: number;
   readonly udp?: { readonly sourcePort: number; readonly destinationPort: number };
-  /** Stands for the ICV: only the same keys, algorithms and full sequence number give the same. */
-  readonly authenticator: string;
+  /** Stands for the ICV, which only the same keys, algorithms and full sequence number make equal. */
+  readonly authenticator: { readonly fingerprint: string; readonly sequence: number };
   readonly mode: IpsecMode;
   readonly inner: PlainPacket;
 }
@@ -146,11 +146,19 @@ function prefixMatches(prefix: AddressWords, length: number, address: AddressWor
   return true;
 }
 
+/** Packets are many, their addresses few, and reading those of IPv6 takes longer than all the rest. */
 function addressWords(address: IpAddress): AddressWords {
+  const known = knownWords.get(address);
+  if (known !== undefined) return known;
   const bytes = ipAddressBytes(address);
   const words = new Uint32Array(bytes.length / 4);
   for (let i = 0; i < words.length; i++) words[i] = uint32At(bytes, 4 * i);
+  if (knownWords.size >= MAX_KNOWN_ADDRESSES) knownWords.clear();
+  knownWords.set(address, words);
   return words;
 }
 
 const compiled = new WeakMap<Selector, CompiledSelector>();
+const knownWords = new Map<IpAddress, AddressWords>();
+/** More than a mesh has; a flood from made-up addresses does not fill the memory. */
+const MAX_KNOWN_ADDRESSES = 10_000;

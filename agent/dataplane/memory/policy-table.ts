@@ -1,4 +1,4 @@
-import { ipFamily } from '../../wire/ip-address.ts';
+import { type IpAddress, ipFamily } from '../../wire/ip-address.ts';
 import { directionNumber } from '../ownership.ts';
 import { policyKeyText } from '../texts.ts';
 import type { PolicyDirection, PolicyKey, PolicySpec, Selector } from '../types.ts';
@@ -23,7 +23,7 @@ export interface TablePolicy {
 export class PolicyTable {
   readonly #byKey = new Map<string, TablePolicy>();
   readonly #indexes = new Set<number>();
-  readonly #chains = new Map<string, TablePolicy[]>();
+  readonly #chains: Readonly<Record<PolicyDirection, Chains>> = { in: noChains(), out: noChains(), fwd: noChains() };
   #nextPosition = 0;
   #nextIndex = 8;
 
@@ -46,7 +46,7 @@ export class PolicyTable {
   put(spec: PolicySpec): TablePolicy {
     const key = policyKeyText(spec);
     const replaced = this.#byKey.get(key);
-    const chain = replaced?.chain ?? this.#chain(spec.direction, spec.selector);
+    const chain = replaced?.chain ?? chainOf(this.#chains[spec.direction], spec.selector);
     const policy: TablePolicy = {
       spec,
       index: replaced?.index ?? this.#freeIndex(spec.index, spec.direction),
@@ -69,31 +69,21 @@ export class PolicyTable {
     if (policy === undefined) return false;
     const { chain } = policy;
     chain.splice(chain.indexOf(policy), 1);
-    if (chain.length === 0) this.#chains.delete(chainName(key.direction, key.selector));
+    if (chain.length === 0) forgetChain(this.#chains[key.direction], key.selector);
     this.#indexes.delete(policy.index);
     return this.#byKey.delete(policyKeyText(key));
   }
 
   /** The policy that decides about a packet in a direction. */
   lookup(direction: PolicyDirection, flow: Flow): TablePolicy | undefined {
+    const { hosts, wide } = this.#chains[direction];
     const { source, destination } = flow.packet;
-    let best: TablePolicy | undefined;
-    for (const chain of [hostChain(direction, source, destination), ...wideChains(direction, ipFamily(source))]) {
-      const found = this.#chains.get(chain)?.find((policy) => matches(policy, flow));
-      if (found === undefined) continue;
-      if (best === undefined || precedes(found, best)) best = found;
+    let best = firstMatch(hosts.get(source)?.get(destination), flow);
+    for (const chain of wide[ipFamily(source)]) {
+      const found = firstMatch(chain, flow);
+      if (found !== undefined && (best === undefined || precedes(found, best))) best = found;
     }
     return best;
-  }
-
-  #chain(direction: PolicyDirection, selector: Selector): TablePolicy[] {
-    const name = chainName(direction, selector);
-    let chain = this.#chains.get(name);
-    if (chain === undefined) {
-      chain = [];
-      this.#chains.set(name, chain);
-    }
-    return chain;
   }
 
   #freeIndex(wanted: number, direction: PolicyDirection): number {
@@ -124,31 +114,39 @@ function placeBehindEquals(chain: readonly TablePolicy[], priority: number): num
 }
 
 /** Policies between two hosts are hashed; the others fall in four chains by which prefixes are too short for a tree. */
-function chainName(direction: PolicyDirection, { source, destination }: Selector): string {
+interface Chains {
+  readonly hosts: Map<IpAddress, Map<IpAddress, TablePolicy[]>>;
+  readonly wide: Readonly<Record<4 | 6, readonly TablePolicy[][]>>;
+}
+
+function noChains(): Chains {
+  return { hosts: new Map(), wide: { 4: [[], [], [], []], 6: [[], [], [], []] } };
+}
+
+/** The list that policies with a selector stand in. */
+function chainOf({ hosts, wide }: Chains, { source, destination }: Selector): TablePolicy[] {
   const family = ipFamily(source.address);
   const bits = family === 4 ? 32 : 128;
-  if (source.length === bits && destination.length === bits) {
-    return hostChain(direction, source.address, destination.address);
+  if (source.length !== bits || destination.length !== bits) {
+    const shortest = family === 4 ? 16 : 48;
+    const kind = (source.length < shortest ? 2 : 0) + (destination.length < shortest ? 1 : 0);
+    return wide[family][kind] as TablePolicy[];
   }
-  const shortest = family === 4 ? 16 : 48;
-  const kind = (source.length < shortest ? 2 : 0) + (destination.length < shortest ? 1 : 0);
-  return wideChains(direction, family)[kind] as string;
+  const bySource = hosts.get(source.address) ?? new Map<IpAddress, TablePolicy[]>();
+  const chain = bySource.get(destination.address) ?? [];
+  hosts.set(source.address, bySource.set(destination.address, chain));
+  return chain;
 }
 
-function hostChain(direction: PolicyDirection, source: string, destination: string): string {
-  return `${direction} ${source} ${destination}`;
+/** Lets go of the list of two hosts; the wide ones are few, and stay. */
+function forgetChain({ hosts }: Chains, { source, destination }: Selector): void {
+  const bySource = hosts.get(source.address);
+  bySource?.delete(destination.address);
+  if (bySource?.size === 0) hosts.delete(source.address);
 }
 
-function wideChains(direction: PolicyDirection, family: 4 | 6): readonly string[] {
-  return WIDE_CHAINS[direction][family];
-}
-
-const WIDE_CHAINS: Readonly<Record<PolicyDirection, Readonly<Record<4 | 6, readonly string[]>>>> = {
-  in: { 4: wideNames('in', 4), 6: wideNames('in', 6) },
-  out: { 4: wideNames('out', 4), 6: wideNames('out', 6) },
-  fwd: { 4: wideNames('fwd', 4), 6: wideNames('fwd', 6) },
-};
-
-function wideNames(direction: PolicyDirection, family: 4 | 6): readonly string[] {
-  return [0, 1, 2, 3].map((kind) => `${direction} ${family} ${kind}`);
+function firstMatch(chain: readonly TablePolicy[] | undefined, flow: Flow): TablePolicy | undefined {
+  if (chain === undefined) return undefined;
+  for (const policy of chain) if (matches(policy, flow)) return policy;
+  return undefined;
 }

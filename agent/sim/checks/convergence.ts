@@ -25,10 +25,9 @@ export class ConvergenceCheck implements Check {
     return this.#settledInMs;
   }
 
-  tick(): void {
+  tick(statuses: readonly (EndpointStatus | undefined)[]): void {
     const world = this.#world;
     if (world.phase === 'disturbed') return;
-    const statuses = world.hosts.map((host) => host.status());
     const faults = world.scenario.pairs.map((_, pair) => this.#faultsOf(pair, statuses));
     if (world.phase === 'settling') this.#settle(faults.map(({ lacks }) => lacks));
     else this.#watch(faults.flatMap(({ lacks, surplus }) => [...lacks, ...surplus]));

@@ -1,3 +1,4 @@
+import type { EndpointStatus } from '../../ike/types.ts';
 import type { Host } from '../host.ts';
 import { flowText, selectionOf } from '../selection.ts';
 import { type Flow, nodeName } from '../topology.ts';
@@ -23,15 +24,15 @@ export class PathCheck implements Check {
     }
   }
 
-  tick(): void {
-    for (const host of this.#world.hosts) this.#judgeIkeSas(host);
+  tick(statuses: readonly (EndpointStatus | undefined)[]): void {
+    for (const host of this.#world.hosts) this.#judgeIkeSas(host, statuses[host.node]);
     const { nat, flows } = this.#world;
     if (nat === undefined || !this.#isUndisturbed()) return;
     for (const flow of flows) if (flow.receiver === nat.node) this.#judgeFlow(flow);
   }
 
-  #judgeIkeSas(host: Host): void {
-    for (const { name, ikeSas } of host.status()?.connections ?? []) {
+  #judgeIkeSas(host: Host, status: EndpointStatus | undefined): void {
+    for (const { name, ikeSas } of status?.connections ?? []) {
       for (const { number, path, state } of ikeSas) {
         const peer = this.#world.hostAt(path.remoteAddress);
         if (state === 'connecting' || (peer !== undefined && nodeName(peer.node) === name)) continue;

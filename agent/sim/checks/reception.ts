@@ -25,7 +25,8 @@ export class ReceptionCheck implements Check {
   readonly excused = new Map<ReceptionExcuse, number>();
   readonly #world: World;
   readonly #used = new Map<Flow, Used[]>();
-  readonly #delivered = new Set<string>();
+  /** Full sequence numbers that were let in, by what stands for an SA's keys. */
+  readonly #delivered = new Map<string, Set<number>>();
   /** Flows of which an end has changed in the event that is going on. */
   readonly #suspects = new Set<Flow>();
 
@@ -56,13 +57,23 @@ export class ReceptionCheck implements Check {
   packetArrived(flow: Flow, arrival: Arrival, packet: Packet, fate: InboundFate): void {
     const accepted = fate.kind !== 'dropped';
     if (packet.kind === 'esp') {
-      const key = `${packet.destination} ${packet.spi} ${packet.authenticator}`;
-      if (accepted && this.#delivered.has(key)) this.#violateTwice(flow, packet);
-      const known = this.#delivered.has(key);
-      if (accepted) this.#delivered.add(key);
+      const known = this.#isDelivered(packet);
+      if (accepted && known) this.#violateTwice(flow, packet);
+      if (accepted) this.#noteDelivered(packet);
       if (accepted || known || arrival !== 'first') return;
     } else if (accepted || arrival !== 'first') return;
     if (fate.kind === 'dropped') this.#judgeDrop(flow, packet, fate.statistic);
+  }
+
+  #isDelivered({ authenticator }: EspPacket): boolean {
+    return this.#delivered.get(authenticator.fingerprint)?.has(authenticator.sequence) ?? false;
+  }
+
+  #noteDelivered({ authenticator }: EspPacket): void {
+    const { fingerprint, sequence } = authenticator;
+    const numbers = this.#delivered.get(fingerprint);
+    if (numbers === undefined) this.#delivered.set(fingerprint, new Set([sequence]));
+    else numbers.add(sequence);
   }
 
   #judgeDrop(flow: Flow, packet: Packet, statistic: string): void {

@@ -1,3 +1,4 @@
+import type { TablePolicy } from '../../dataplane/memory/policy-table.ts';
 import type { Fact } from '../../ike/fact.ts';
 import type { EndpointStatus } from '../../ike/types.ts';
 import { isBypass } from '../../runtime/bypass.ts';
@@ -32,9 +33,9 @@ export class ResidueCheck implements Check {
     }
   }
 
-  tick(): void {
+  tick(statuses: readonly (EndpointStatus | undefined)[]): void {
     for (const host of this.#world.hosts) {
-      const status = host.status();
+      const status = statuses[host.node];
       if (status === undefined) continue;
       this.#bounds(host, status);
       if (this.#world.phase === 'watched') this.#leftovers(host, status);
@@ -90,20 +91,29 @@ export class ResidueCheck implements Check {
   }
 
   *#unwantedPolicies(host: Host): Generator<string> {
-    const { flows } = this.#world;
     const dumped = host.kernel.dump();
     if (!dumped.ok) return;
+    const met = this.#metPolicies(host);
     for (const policy of dumped.value.policies) {
       if (!policy.ours || isBypass(policy)) continue;
       const { direction, selector } = policy;
-      const wanted = flows.some((flow) => {
-        if ((direction === 'out' ? flow.sender : flow.receiver) !== host.node) return false;
-        const { policies } = host.kernel.kernel;
-        const found = policies.lookup(direction, direction === 'out' ? flow.compiled : flow.compiledReceived);
-        return found !== undefined && found === policies.find(policy);
-      });
-      if (!wanted) yield `${direction} policy for ${selector.source.address} to ${selector.destination.address}`;
+      const found = host.kernel.kernel.policies.find(policy);
+      if (found !== undefined && met.has(found)) continue;
+      yield `${direction} policy for ${selector.source.address} to ${selector.destination.address}`;
     }
+  }
+
+  /** The policies that packets of some flow meet on a host. */
+  #metPolicies(host: Host): ReadonlySet<TablePolicy> {
+    const world = this.#world;
+    const { policies } = host.kernel.kernel;
+    const met = new Set<TablePolicy | undefined>();
+    for (const { compiled } of world.flowsFrom(host.node)) met.add(policies.lookup('out', compiled));
+    for (const { compiledReceived } of world.flowsTo(host.node)) {
+      met.add(policies.lookup('in', compiledReceived)).add(policies.lookup('fwd', compiledReceived));
+    }
+    met.delete(undefined);
+    return met as ReadonlySet<TablePolicy>;
   }
 
   #judge(host: Host, present: ReadonlySet<string>): void {
