@@ -4,8 +4,16 @@ import type { Core } from './core.ts';
 import { securedBy } from './message/protected-message.ts';
 import { identityText } from './negotiation/identity.ts';
 import { selectorText } from './negotiation/selector.ts';
+import type { Traffic } from './negotiation/traffic.ts';
 import type { IkeSa } from './state.ts';
-import type { ChildSaStatus, ConnectionStatus, EndpointStatus, IkeSaStatus, Instant } from './types.ts';
+import type {
+  ChildSaStatus,
+  ConnectionConfig,
+  ConnectionStatus,
+  EndpointStatus,
+  IkeSaStatus,
+  Instant,
+} from './types.ts';
 
 /** A picture of all connections for people; it shares nothing that changes with the endpoint. */
 export function statusOf(core: Core): EndpointStatus {
@@ -28,8 +36,7 @@ function connectionStatus(connection: Connection): ConnectionStatus {
     name: config.name,
     localAddress: config.localAddress,
     remoteAddress: config.remoteAddress,
-    localIdentity: identityText(config.localIdentity),
-    remoteIdentity: identityText(config.remoteIdentity),
+    ...identityTexts(config),
     ikeSas: connection.ikeSas.map(ikeSaStatus),
     lastFailure: connection.lastFailure,
     nextAttemptAt: connection.nextAttemptAt,
@@ -68,14 +75,39 @@ function childStatus(child: ChildSa): ChildSaStatus {
     outboundSpi: child.outboundSpi,
     suite: child.suite.text,
     udpEncapsulation: child.udpEncapsulation,
-    localSelectors: child.traffic.localSelectors.map(selectorText),
-    remoteSelectors: child.traffic.remoteSelectors.map(selectorText),
+    ...selectorTexts(child.traffic),
     installedAt: child.installedAt,
     rekeyAt: afterSeconds(child.installedAt, child.lifetime.softSeconds),
     expiresAt: afterSeconds(child.installedAt, child.lifetime.hardSeconds),
   };
 }
 
+function identityTexts(config: ConnectionConfig): Pick<ConnectionStatus, 'localIdentity' | 'remoteIdentity'> {
+  const known = knownIdentities.get(config);
+  if (known !== undefined) return known;
+  const texts = {
+    localIdentity: identityText(config.localIdentity),
+    remoteIdentity: identityText(config.remoteIdentity),
+  };
+  knownIdentities.set(config, texts);
+  return texts;
+}
+
+function selectorTexts(traffic: Traffic): Pick<ChildSaStatus, 'localSelectors' | 'remoteSelectors'> {
+  const known = knownSelectors.get(traffic);
+  if (known !== undefined) return known;
+  const texts = {
+    localSelectors: traffic.localSelectors.map(selectorText),
+    remoteSelectors: traffic.remoteSelectors.map(selectorText),
+  };
+  knownSelectors.set(traffic, texts);
+  return texts;
+}
+
 function afterSeconds(at: Instant, seconds: number | undefined): Instant | undefined {
   return seconds === undefined ? undefined : at + seconds * 1_000;
 }
+
+/* Pictures are asked for again and again, and most of the time went into these texts, which never change. */
+const knownIdentities = new WeakMap<ConnectionConfig, ReturnType<typeof identityTexts>>();
+const knownSelectors = new WeakMap<Traffic, ReturnType<typeof selectorTexts>>();
