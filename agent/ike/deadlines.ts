@@ -166,7 +166,7 @@ function giveUp(core: Core, at: Instant, sa: IkeSa): void {
     return;
   }
   if (state.kind === 'established' || state.kind === 'deleting') {
-    if (state.kind === 'established' && isHeard(at, sa, core.context.limits)) return;
+    if (isHeard(at, sa, core.context.limits)) return;
     const keeps = state.peerIsAgent && connection !== undefined && isConfigured(core, connection);
     if (keeps) keepUnanswered(core, at, connection, sa.number);
     closeIkeSa(core, at, sa, state.kind === 'deleting' ? state.reason : 'peerDead', true);
@@ -178,7 +178,8 @@ function giveUp(core: Core, at: Instant, sa: IkeSa): void {
 
 /**
  * A peer that still talks is not dead, though our request or its answer gets lost again and again: the request is
- * repeated on, but not for ever, for nothing else can be asked meanwhile.
+ * repeated on, but not for ever, for nothing else can be asked meanwhile. One that talks on what is to be deleted may
+ * have taken it into use just now, when our answer to its IKE_AUTH had come at last.
  */
 function isHeard(at: Instant, sa: IkeSa, limits: Limits): boolean {
   const { pending } = sa.window;
@@ -191,6 +192,7 @@ function isHeard(at: Instant, sa: IkeSa, limits: Limits): boolean {
 
 /** An initiator that has not had our answer to its IKE_AUTH yet answers nothing, but goes on asking for that. */
 function patienceMs(sa: IkeSa, limits: Limits): number {
+  if (sa.state.kind === 'deleting') return limits.deleteTimeoutMs;
   const timeoutMs = sa.connection?.config.liveness.timeoutMs ?? 0;
   const unheard =
     sa.role === 'responder' && sa.state.kind === 'established' && sa.lastHeardAt <= sa.state.establishedAt;

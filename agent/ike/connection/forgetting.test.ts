@@ -7,7 +7,7 @@ import { notify } from '../message/notify.ts';
 import { byPreSharedKey } from '../negotiation/authentication.ts';
 import { TRUSTING } from '../testing/certificates.ts';
 import { childConfig, fqdn, Pair, proposal, type Side } from '../testing/pair.ts';
-import { calling, ScriptedPeer, waiting } from '../testing/scripted-peer.ts';
+import { calling, parsed, ScriptedPeer, waiting } from '../testing/scripted-peer.ts';
 import type { ConnectionConfig } from '../types.ts';
 
 const NOTHING = { ikeSas: 0, espSpis: 0, verifications: 0, queuedRequests: 0, incompleteMessages: 0 };
@@ -186,5 +186,31 @@ describe('keys', () => {
     for (let copy = 0; copy < 5; copy += 1) peer.send(peer.initResponse(first, [peer.sa, forged, peer.ni]));
     peer.send(peer.initResponse(first));
     expect(peer.believes(peer.open(peer.take()))).toBe(true);
+  });
+});
+
+describe('a peer whose connection is taken out while it still waits for our answer', () => {
+  it('hears of the end however late it comes, and does not send in vain until it asks whether we live', () => {
+    const pair = new Pair().configure();
+    pair.fire();
+    for (let message = 0; message < 3; message += 1) pair.deliver();
+    const removedAt = pair.at;
+    pair.command(pair.right, { kind: 'removeConnection', name: 'left' });
+    let asked = false;
+    while (pair.at < removedAt + 11_000) {
+      pair.at += 10;
+      pair.fire();
+      for (const datagram of pair.wire.splice(0)) {
+        const answers = parsed(datagram.bytes).header.flags.response;
+        if (datagram.from === pair.right && (!answers || pair.at < removedAt + 5_000)) continue;
+        pair.deliverCopy(datagram);
+      }
+      if (asked || pair.status(pair.left).ikeSas[0]?.state !== 'established') continue;
+      asked = true;
+      pair.command(pair.left, { kind: 'checkLiveness', name: 'right' });
+    }
+    expect(asked).toBe(true);
+    pair.advance(5_000);
+    expect(pair.left.facts).toContainEqual(expect.objectContaining({ kind: 'ikeSaClosed', reason: 'deletedByPeer' }));
   });
 });
