@@ -7,7 +7,7 @@ import type { CloseReason } from './fact.ts';
 import { forgetReassemblies } from './message/fragment.ts';
 import { forgetAsked } from './message/requests.ts';
 import type { NegotiationFailure } from './outcome.ts';
-import { inherit } from './rekey/succession.ts';
+import { hastenPredecessors, inherit } from './rekey/succession.ts';
 import type { IkeSa } from './state.ts';
 import type { Instant } from './types.ts';
 
@@ -36,6 +36,7 @@ export function closeIkeSa(core: Core, at: Instant, sa: IkeSa, reason: CloseReas
   if (connection === undefined) return;
   connection.ikeSas = connection.ikeSas.filter((other) => other !== sa);
   hastenRetirement(core, at, connection, sa.number);
+  hastenPredecessors(core, at, connection, sa);
   if (connection.replacing === sa.number) connection.replacing = 0;
   core.report({
     kind: 'ikeSaClosed',

@@ -59,6 +59,17 @@ function losesNothing(pair: Pair, seconds: number, isLost: (datagram: Datagram, 
 }
 
 describe('the rekey of an IKE SA', () => {
+  it('leaves nothing in the status of a peer that dies before it has heard of it', () => {
+    const pair = standing();
+    rekey(pair, pair.left);
+    pair.deliver();
+    expect(pair.status(pair.right).ikeSas.map(({ state }) => state)).toEqual(['rekeyed', 'established']);
+    const closed = () => pair.right.facts.filter(({ kind }) => kind === 'ikeSaClosed').length;
+    while (closed() === 0) pair.advanceLosing(1_000);
+    pair.advanceLosing(11_000);
+    expect(pair.status(pair.right).ikeSas).toEqual([]);
+  });
+
   it('makes a new one with new SPIs, message IDs from 0 and the side that asked as initiator (RFC 7296 §2.18)', () => {
     const pair = standing();
     const [before] = pair.status(pair.left).ikeSas;

@@ -81,6 +81,15 @@ export function endRekeyed(core: Core, at: Instant, connection: Connection, sa: 
   deleteRekeyed(core, at, sa, state, state.reason);
 }
 
+/** What an IKE SA that ends had taken the place of is not waited with any longer: nobody will ask for it. */
+export function hastenPredecessors(core: Core, at: Instant, { ikeSas }: Connection, successor: IkeSa): void {
+  for (const sa of ikeSas) {
+    if (sa.state.kind !== 'rekeyed' || sa.state.successor !== successor.number) continue;
+    sa.state = { ...sa.state, deleteAt: at };
+    core.touch(sa);
+  }
+}
+
 /** Deletes what has been rekeyed now; whatever else was asked on it is of no interest any more. */
 export function deleteRekeyed(core: Core, at: Instant, sa: IkeSa, state: Rekeyed, reason: CloseReason): void {
   sa.window.close();
