@@ -32,7 +32,8 @@ export interface Shipment {
 
 /** What becomes of what the network carries. */
 export interface NetworkObserver {
-  arrived(shipment: Shipment, arrival: Arrival): void;
+  /** True if the receiver was able to read it: else it is as new as before to whoever comes next with it. */
+  arrived(shipment: Shipment, arrival: Arrival): boolean;
   lost(shipment: Shipment): void;
 }
 
@@ -46,7 +47,7 @@ export class Network {
   readonly #plan: NetworkPlan;
   readonly #observer: NetworkObserver;
   readonly #recorded: Shipment[] = [];
-  /** The last ones that came as they were sent. */
+  /** The last ones that came as they were sent, and were read. */
   readonly #arrived: Shipment[] = [];
   #seen = 0;
   #calm = false;
@@ -92,7 +93,10 @@ export class Network {
     if (shipment !== undefined && !this.#isApart(shipment)) this.#deliver(shipment, () => 'replayed');
   }
 
-  /** Sends something again that has arrived before, as `make` changes it. */
+  /**
+   * Sends something again that has arrived before, as `make` changes it. What nobody has read does not count: whoever
+   * keeps a message back and sends it from elsewhere is followed until the peer speaks (RFC 7296 §2.23).
+   */
   replayArrived(make: (random: RandomStream, recorded: Shipment) => Shipment | undefined): void {
     const recorded = this.#random.pick(this.#arrived);
     const shipment = recorded && make(this.#random, recorded);
@@ -130,8 +134,8 @@ export class Network {
     const delayMs = this.#random.between(this.#plan.minDelayMs, this.#plan.maxDelayMs);
     this.#clock.after(delayMs, () => {
       const how = arrival();
-      this.#observer.arrived(shipment, how);
-      if (how === 'first') this.#noteArrived(shipment);
+      const read = this.#observer.arrived(shipment, how);
+      if (how === 'first' && read) this.#noteArrived(shipment);
     });
   }
 

@@ -337,17 +337,17 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
 
   // What the network tells.
 
-  arrived(shipment: Shipment, arrival: Arrival): void {
+  arrived(shipment: Shipment, arrival: Arrival): boolean {
     const host = this.hostOf(shipment.to);
     const cargo = this.nat?.node === host.node ? this.nat.inward(shipment.cargo) : shipment.cargo;
     if (cargo === undefined) this.lost(shipment);
-    if (cargo === undefined || !host.powered) return;
+    if (cargo === undefined || !host.powered) return false;
     if (cargo.kind === 'packet') {
       const flow = this.flows[cargo.flow];
       const fate = host.receivePacket(cargo.packet);
-      if (flow === undefined) return;
+      if (flow === undefined) return false;
       for (const check of this.#checks) check.packetArrived?.(flow, arrival, cargo.packet, fate);
-      return;
+      return fate.kind !== 'dropped';
     }
     const { path, bytes } = cargo;
     const node = host.name;
@@ -362,6 +362,7 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
     }
     for (const check of this.#checks) check.datagramArrived?.(host, bytes, arrival);
     host.receiveDatagram(packet, bytes);
+    return host.running;
   }
 
   lost(shipment: Shipment): void {
