@@ -50,8 +50,23 @@ export interface Verifier {
   verify(job: VerificationJob): Promise<Result<void, VerificationRefusal>>;
 }
 
-/** Remembers by which certificates peers have proven themselves, to look at them again when revocation lists change. */
+/** What people want to know of a certificate that a peer has proven itself by. */
+export interface ShownCertificate {
+  /** Distinguished names, the most specific part first. */
+  readonly subject: string;
+  readonly issuer: string;
+  /** Hexadecimal. */
+  readonly serial: string;
+  readonly notAfterMs: number;
+}
+
+/**
+ * Remembers by which certificates peers have proven themselves, to look at them again when revocation lists change and to
+ * show them.
+ */
 export interface RevocationMemory {
+  /** The certificate that the peer of a connection has proven itself by last; undefined where there is none. */
+  shownCertificate(connection: string): ShownCertificate | undefined;
   /** Why the certificate that the peer of a connection showed last has been revoked, by this trust; it is told once. */
   revocationFault(connection: string, trust: Trust): string | undefined;
   /** Forgets the peers of all other connections. */

@@ -13,6 +13,7 @@ import { repetition } from './message/protected-message.ts';
 import { enqueue, sendQueued } from './message/requests.ts';
 import type { NegotiationFailure } from './outcome.ts';
 import { keepaliveAt, postponeKeepalive, sendKeepalive } from './path/keepalive.ts';
+import { reauthenticationAt } from './rekey/authentication-lifetime.ts';
 import { childDeadline, rekeyIkeSa, tendChildren } from './rekey/rekeying.ts';
 import { endRekeyed } from './rekey/succession.ts';
 import type { Established, IkeSa } from './state.ts';
@@ -35,7 +36,7 @@ export function ikeSaDeadline(sa: IkeSa, limits: Limits): Instant | undefined {
         earliest,
         pending === undefined ? livenessAt(sa, limits) : NEVER,
         state.rekeyAt,
-        state.reauthenticateAt ?? NEVER,
+        reauthenticationAt(state) ?? NEVER,
         state.settleAt ?? NEVER,
         state.followUp?.at ?? NEVER,
         state.endsAt ?? NEVER,
@@ -122,8 +123,10 @@ function whileEstablished(core: Core, at: Instant, sa: IkeSa, state: Established
   if (sa.state.kind !== 'established') return;
   if (sa.state.rekeyAt <= at || sa.window.exhausted) rekeyIkeSa(core, at, connection, sa);
   if (sa.state.kind !== 'established') return;
-  if (state.reauthenticateAt !== undefined && state.reauthenticateAt <= at) {
-    sa.state = { ...sa.state, reauthenticateAt: at + core.context.limits.rekeyRetryMs };
+  const reauthenticateAt = reauthenticationAt(sa.state);
+  if (reauthenticateAt !== undefined && reauthenticateAt <= at) {
+    const again = at + core.context.limits.rekeyRetryMs;
+    sa.state = { ...sa.state, reauthenticateAt: again, demandedAt: undefined };
     reauthenticate(core, at, connection, sa);
   }
   if (sa.window.pending !== undefined || livenessAt(sa, core.context.limits) > at) return;
@@ -169,11 +172,22 @@ function giveUp(core: Core, at: Instant, sa: IkeSa): void {
     if (isHeard(at, sa, core.context.limits)) return;
     const keeps = state.peerIsAgent && connection !== undefined && isConfigured(core, connection);
     if (keeps) keepUnanswered(core, at, connection, sa.number);
+    if (state.kind === 'established' && connection !== undefined) {
+      connection.lastFailure = { at, text: deadText(connection, at, sa) };
+    }
     closeIkeSa(core, at, sa, state.kind === 'deleting' ? state.reason : 'peerDead', true);
     return;
   }
   if (connection !== undefined) noteFailure(core, at, sa, connection, timeoutFailure(connection, sa));
   closeIkeSa(core, at, sa, 'negotiationFailed');
+}
+
+function deadText({ config }: Connection, at: Instant, { path, lastHeardAt }: IkeSa): string {
+  const silentSeconds = Math.round((at - lastHeardAt) / 1_000);
+  return (
+    `${config.name} (${path.remoteAddress}) has stopped answering, and nothing has come from it for ${silentSeconds} s: ` +
+    'is it running, and is the path to it open?'
+  );
 }
 
 /**

@@ -63,8 +63,8 @@ class IkeEndpoint implements Endpoint {
     return earliest(earliest(ikeSaTimers.next(), connectionTimers.next()), refused.retryAt);
   }
 
-  status(): EndpointStatus {
-    return statusOf(this.#core);
+  status(at: Instant): EndpointStatus {
+    return statusOf(this.#core, at);
   }
 }
 

@@ -133,6 +133,8 @@ export type Fact =
       readonly reason: FailureReason;
       readonly by: 'us' | 'peer';
     }
+  /** The peer believes our proof for so long only (RFC 4478): a new IKE SA is negotiated in time. */
+  | { readonly kind: 'reauthenticationDemanded'; readonly connection: string; readonly seconds: number }
   /** The peer has no time for a rekey now; it is asked again. */
   | { readonly kind: 'rekeyPostponed'; readonly connection: string; readonly child: string }
   /** A request of the peer has met something of ours that is under way (`collision.ts`). */

@@ -162,7 +162,7 @@ function handleRequest(
   const request = parseInformational(payloads);
   if (!request.ok) return syntaxError(sa, request.error);
   if (request.value.deletes.some(({ protocol }) => protocol !== Protocol.IKE)) acceptRival(core, at, connection, sa);
-  return onInformationalRequest(sa, standing(sa), connection, request.value);
+  return onInformationalRequest(core, at, sa, standing(sa), connection, request.value);
 }
 
 /** Something of ours that is under way may be in the way of whatever the peer wants (`collision.ts`). */

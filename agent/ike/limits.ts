@@ -84,6 +84,8 @@ export interface Limits {
    */
   readonly reauthenticationPaceMs: number;
   readonly reauthenticationSpreadMs: number;
+  /** The least time from one proof of identity to the next that the peer can demand (RFC 4478). */
+  readonly authenticationLeastMs: number;
   /** IKE SAs that we begin at a time. A peer that has had to be asked twice does not count. */
   readonly attemptsUnderWay: number;
   /** Peers of a start are called one in so many milliseconds on average, and all of them within the latter. */
@@ -184,6 +186,7 @@ export const DEFAULT_LIMITS: Limits = {
   // A handshake costs both ends about a millisecond: a twentieth of a core.
   reauthenticationPaceMs: 20,
   reauthenticationSpreadMs: 60_000,
+  authenticationLeastMs: 5_000,
   // Their keys and signatures take a core some 20 ms, the longest that anything else has to wait behind them.
   attemptsUnderWay: 32,
   startPaceMs: 1,

@@ -123,6 +123,8 @@ export interface Established {
   readonly rekeyingSince: Instant | undefined;
   /** When to replace it by one with new proofs of identity; undefined for never. */
   readonly reauthenticateAt: Instant | undefined;
+  /** The same because the peer demands it (RFC 4478). */
+  readonly demandedAt: Instant | undefined;
   /** When to end what this IKE SA or a newer pair in it has taken the place of; undefined where there is nothing. */
   readonly settleAt: Instant | undefined;
   /** When it ends without a Delete, because the peer has forgotten it; else undefined. */

@@ -5,6 +5,7 @@ import { securedBy } from './message/protected-message.ts';
 import { identityText } from './negotiation/identity.ts';
 import { selectorText } from './negotiation/selector.ts';
 import type { Traffic } from './negotiation/traffic.ts';
+import { reauthenticationAt } from './rekey/authentication-lifetime.ts';
 import type { IkeSa } from './state.ts';
 import type {
   ChildSaStatus,
@@ -16,10 +17,11 @@ import type {
 } from './types.ts';
 
 /** A picture of all connections for people; it shares nothing that changes with the endpoint. */
-export function statusOf(core: Core): EndpointStatus {
+export function statusOf(core: Core, at: Instant): EndpointStatus {
   return {
     connections: Array.from(core.connections.values(), connectionStatus),
     halfOpen: core.halfOpen.size,
+    demandsCookies: core.halfOpen.demandsCookiesOfAll(at),
     tables: {
       ikeSas: core.ikeSas.size,
       espSpis: core.espSpis.size,
@@ -59,7 +61,7 @@ function ikeSaStatus(sa: IkeSa): IkeSaStatus {
     startedAt: sa.startedAt,
     establishedAt: established ? state.establishedAt : undefined,
     rekeyAt: established ? state.rekeyAt : undefined,
-    reauthenticateAt: established ? state.reauthenticateAt : undefined,
+    reauthenticateAt: established ? reauthenticationAt(state) : undefined,
     lastHeardAt: sa.lastHeardAt,
     children: established ? state.children.map(childStatus) : [],
   };

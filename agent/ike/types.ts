@@ -295,6 +295,8 @@ export interface ConnectionStatus {
 export interface EndpointStatus {
   readonly connections: readonly ConnectionStatus[];
   readonly halfOpen: number;
+  /** Whether strangers have to prove their addresses first (RFC 7296 §2.6). */
+  readonly demandsCookies: boolean;
   readonly tables: TableSizes;
 }
 

@@ -127,6 +127,7 @@ export class Agent {
       endpoint: this.#loop.status(),
       connections: this.#connections,
       watched: this.#config.credentials.watched,
+      shownCertificate: (connection) => this.#parts.revocations?.shownCertificate(connection),
       heldBack: this.#config.heldBack.map(faultText),
       snapshot: dumped.ok ? dumped.value : undefined,
       kernelFailure: dumped.ok ? undefined : dumped.error.message,

@@ -27,6 +27,7 @@ const NOBODY: Fact = { kind: 'acquired', connection: 'node-b', child: 'default' 
 const NO_STATUS: EndpointStatus = {
   connections: [],
   halfOpen: 0,
+  demandsCookies: false,
   tables: { ikeSas: 0, espSpis: 0, verifications: 0, queuedRequests: 0, incompleteMessages: 0 },
 };
 const JOB = { id: 7, connection: 'node-b' } as VerificationJob;

@@ -144,6 +144,21 @@ describe('a peer that was believed', () => {
     expect(verifier.revocationFault('node-a', revoked)).toBeUndefined();
   });
 
+  it('is shown by what people tell certificates apart by, until its connection goes', () => {
+    const verifier = believing();
+    expect(verifier.shownCertificate('node-a')).toEqual({
+      subject: '',
+      issuer: 'CN=Root, O=Mesh',
+      serial: '77',
+      notAfterMs: expect.any(Number),
+    });
+    expect(verifier.shownCertificate('node-b')).toBeUndefined();
+    expect(verifier.check(jobFor(root.node('other'), trusting([]))).ok).toBe(false);
+    expect(verifier.shownCertificate('node-a')?.serial).toBe('77');
+    verifier.retain(new Set());
+    expect(verifier.shownCertificate('node-a')).toBeUndefined();
+  });
+
   it('is found when an authority between it and the root is revoked', () => {
     const middle = root.intermediate('Middle', { serial: 0x99n });
     const verifier = new CertificateVerifier({ wallMs: () => TEST_TIME });

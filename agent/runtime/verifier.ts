@@ -7,7 +7,7 @@ import { authorityFault, endEntityFault, keyFault, pathFault } from '../pki/cert
 import type { Trust } from '../pki/credential.ts';
 import { matchIdentity } from '../pki/identity-match.ts';
 import { MAX_SIGNATURE_CHECKS } from '../pki/limits.ts';
-import type { Clock, RevocationMemory, Verifier } from '../ports.ts';
+import type { Clock, RevocationMemory, ShownCertificate, Verifier } from '../ports.ts';
 import { err, ok, type Result } from '../result.ts';
 import { issuanceFault, type ParsedCertificate, parseCertificate } from './certificates/parsed-certificate.ts';
 import { isSignedBy } from './certificates/public-key.ts';
@@ -23,8 +23,8 @@ import { TrustStore } from './certificates/trust-store.ts';
 export class CertificateVerifier implements Verifier, RevocationMemory {
   readonly #clock: Pick<Clock, 'wallMs'>;
   readonly #stores = new WeakMap<Trust, TrustStore>();
-  /** What the peer of each connection was believed for last: its certificate and those above, with their issuers. */
-  readonly #believed = new Map<string, readonly Link[]>();
+  /** What the peer of each connection was believed for last. */
+  readonly #believed = new Map<string, Believed>();
   /** Intermediate certificates of believed paths: a mesh has few, and everybody sends them. */
   readonly #intermediates = new Map<string, ParsedCertificate>();
   /** Pairs of certificate and issuer whose signature was found true, the one that was used last at the end. */
@@ -46,13 +46,20 @@ export class CertificateVerifier implements Verifier, RevocationMemory {
 
   revocationFault(connection: string, trust: Trust): string | undefined {
     const store = this.#store(trust);
-    for (const { subject, issuer } of this.#believed.get(connection) ?? []) {
+    for (const { subject, issuer } of this.#believed.get(connection)?.links ?? []) {
       const revoked = store.revocationFault(subject, issuer);
       if (revoked === undefined) continue;
       this.#believed.delete(connection);
       return `the certificate of ${subject.subject.text} ${revoked}`;
     }
     return undefined;
+  }
+
+  shownCertificate(connection: string): ShownCertificate | undefined {
+    const shown = this.#believed.get(connection)?.endEntity;
+    if (shown === undefined) return undefined;
+    const { subject, issuer, serial, notAfterMs } = shown;
+    return { subject: subject.text, issuer: issuer.text, serial, notAfterMs };
   }
 
   retain(connections: ReadonlySet<string>): void {
@@ -90,7 +97,7 @@ export class CertificateVerifier implements Verifier, RevocationMemory {
     if (!isSignedBy(endEntity.publicKey, scheme, signedOctets, signature)) {
       return 'its signature is wrong: it does not have the key of the certificate that it sent';
     }
-    this.#remember(connection, path.value);
+    this.#remember(connection, endEntity, path.value);
     return undefined;
   }
 
@@ -138,12 +145,12 @@ export class CertificateVerifier implements Verifier, RevocationMemory {
     return parsed.ok ? parsed.value : undefined;
   }
 
-  #remember(connection: string, path: readonly ParsedCertificate[]): void {
+  #remember(connection: string, { certificate }: ParsedCertificate, path: readonly ParsedCertificate[]): void {
     for (const intermediate of path.slice(1, -1)) {
       if (this.#intermediates.size < MAX_INTERMEDIATES) this.#intermediates.set(intermediate.fingerprint, intermediate);
     }
     const links = path.slice(1).map((issuer, index) => ({ subject: (path[index] ?? issuer).certificate, issuer }));
-    this.#believed.set(connection, links);
+    this.#believed.set(connection, { endEntity: certificate, links });
   }
 
   #store(trust: Trust): TrustStore {
@@ -153,6 +160,13 @@ export class CertificateVerifier implements Verifier, RevocationMemory {
     this.#stores.set(trust, store);
     return store;
   }
+}
+
+/** What a peer was believed for. */
+interface Believed {
+  readonly endEntity: Certificate;
+  /** Its certificate and those above, with their issuers. */
+  readonly links: readonly Link[];
 }
 
 /** A certificate and who has issued it. */

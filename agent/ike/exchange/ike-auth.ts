@@ -14,6 +14,7 @@ import { identityText, sameIdentity } from '../negotiation/identity.ts';
 import { espKeyBytes } from '../negotiation/suite.ts';
 import type { NegotiationFailure, NewPair, Outcome, Refusal } from '../outcome.ts';
 import type { NattedPath } from '../path/natd.ts';
+import { isAuthenticationLifetime, withAuthenticationLifetime } from '../rekey/authentication-lifetime.ts';
 import { shortened } from '../rekey/rekey-time.ts';
 import type { AuthRequested, ChildOffer, Established, Negotiated, QueuedRequest, SuspendedMessage } from '../state.ts';
 import type { ChildConfig, Instant, Path, VerificationJob } from '../types.ts';
@@ -183,10 +184,19 @@ export function finishAuth(
   negotiated: Negotiated,
   { offer, response }: Pick<Extract<SuspendedMessage, { kind: 'response' }>, 'offer' | 'response'>,
 ): Result<Outcome, Refusal> {
+  const { notifies } = response;
+  const standing = established(core, at, connection, negotiated);
+  const demanded = withAuthenticationLifetime(core, at, connection, standing, notifies);
   const base: Outcome = {
-    next: established(core, at, connection, negotiated),
-    past: readPast(response.notifies, negotiated.handshake.peerIsAgent),
-    facts: unknownNotifies(connection, response.notifies),
+    next: demanded.state,
+    past: readPast(notifies, negotiated.handshake.peerIsAgent),
+    facts: [
+      ...demanded.facts,
+      ...unknownNotifies(
+        connection,
+        notifies.filter((each) => !isAuthenticationLifetime(connection, each)),
+      ),
+    ],
   };
   if (offer === undefined) return ok({ ...base, enqueue: connection.config.children.map(asFurtherChild) });
   if (response.child.kind !== 'accepted') {
@@ -252,6 +262,7 @@ function established(core: Core, at: Instant, connection: Connection, negotiated
     followUp: undefined,
     rekeyAt: at + shortened(ikeLifetimeMs, jitter),
     rekeyingSince: undefined,
+    demandedAt: undefined,
     reauthenticateAt: reauthenticationMs && at + shortened(reauthenticationMs, jitter),
     settleAt: undefined,
     endsAt: undefined,

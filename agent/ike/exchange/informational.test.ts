@@ -234,6 +234,9 @@ describe('liveness', () => {
     expect(pair.policies(pair.left)).toEqual(base);
     expect(pair.encrypts()).toBe(true);
     expect(pair.left.facts).toContainEqual(expect.objectContaining({ kind: 'ikeSaClosed', reason: 'peerDead' }));
+    expect(pair.left.endpoint.status(pair.at).connections[0]?.lastFailure?.text).toMatch(
+      /^right \(192\.0\.2\.2\) has stopped answering, and nothing has come from it for 9\d s: is it running/,
+    );
     const requests = new Set(
       pair.sent.slice(before).flatMap(({ from, bytes }) => (from === pair.left ? [headline(bytes).join()] : [])),
     );

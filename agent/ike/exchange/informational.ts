@@ -7,12 +7,15 @@ import type { Payload } from '../../wire/payloads/payload.ts';
 import { NotifyType, Protocol } from '../../wire/registry.ts';
 import type { ChildSa } from '../child/child-sa.ts';
 import type { Connection } from '../connection/connection.ts';
+import type { Core } from '../core.ts';
 import type { Fact } from '../fact.ts';
 import { hasNotify, notify } from '../message/notify.ts';
 import type { NegotiationFailure, Outcome, Refusal } from '../outcome.ts';
+import { isAuthenticationLifetime, withAuthenticationLifetime } from '../rekey/authentication-lifetime.ts';
 import { decide } from '../rekey/collision.ts';
 import { ownOperation, targetOf } from '../rekey/under-way.ts';
 import type { Deleting, Established, IkeSa, IkeSaState, QueuedRequest, Rekeyed } from '../state.ts';
+import type { Instant } from '../types.ts';
 import { spiFromProposal, spiToBytes } from './child-negotiation.ts';
 
 /**
@@ -24,6 +27,8 @@ import { spiFromProposal, spiToBytes } from './child-negotiation.ts';
 
 /** Answers a request of the peer. What follows the Delete of the IKE SA in the same message is not looked at. */
 export function onInformationalRequest(
+  core: Core,
+  at: Instant,
   sa: IkeSa,
   state: Established | Rekeyed | Deleting,
   connection: Connection,
@@ -36,8 +41,9 @@ export function onInformationalRequest(
   }
   if (state.kind !== 'established') return ok({ next: state, reply: [] });
   const ended = deletedChildren(sa, state, request.deletes);
-  const facts = unknownNotifies(connection, request.notifies);
-  const next = rememberUnknown(state, request.deletes);
+  const demanded = withAuthenticationLifetime(core, at, connection, state, request.notifies);
+  const facts = [...demanded.facts, ...unknownNotifies(connection, request.notifies)];
+  const next = rememberUnknown(demanded.state, request.deletes);
   if (ended.length === 0) return ok({ next, reply: [], facts });
   // The answer names the other direction of each pair (RFC 7296 §1.4.1): what we receive on.
   const spis = ended.map((child) => spiToBytes(child.inboundSpi));
@@ -124,11 +130,9 @@ function fatalNotify(connection: Connection, message: Informational): Negotiatio
 }
 
 function unknownNotifies(connection: Connection, notifies: readonly NotifyPayload[]): readonly Fact[] {
-  return notifies.map((each) => ({
-    kind: 'notifyIgnored',
-    connection: connection.config.name,
-    notifyType: each.notifyType,
-  }));
+  return notifies
+    .filter((each) => !isAuthenticationLifetime(connection, each))
+    .map((each) => ({ kind: 'notifyIgnored', connection: connection.config.name, notifyType: each.notifyType }));
 }
 
 /** A peer deletes what it grants once; the rest is for those that delete what never was. */

@@ -58,6 +58,11 @@ export class HalfOpen {
     const { cookieThreshold, cookieThresholdPerSource } = this.#limits;
     const isMany = this.size >= cookieThreshold || this.#countOf(source) >= cookieThresholdPerSource;
     if (isMany) this.beginDemand(at);
+    return this.demandsCookiesOfAll(at);
+  }
+
+  /** Whether that is demanded of every stranger at this moment, wherever it comes from. */
+  demandsCookiesOfAll(at: Instant): boolean {
     return at < this.#cookiesUntil;
   }
 

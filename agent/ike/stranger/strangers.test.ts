@@ -70,6 +70,10 @@ class Flooded extends ScriptedPeer {
     return counts;
   }
 
+  get demandsNow(): boolean {
+    return this.subject.endpoint.status(this.pair.at).demandsCookies;
+  }
+
   get demands(): readonly boolean[] {
     return this.subject.facts.flatMap((fact) => (fact.kind === 'cookiesDemanded' ? [fact.demanded] : []));
   }
@@ -87,7 +91,7 @@ describe('a COOKIE (RFC 7296 §2.6)', () => {
     expect(peer.halfOpen).toBe(10);
     expect(peer.drops).toEqual({ cookieRequired: 490 });
     expect(peer.subject.endpoint.status(peer.pair.at).tables.ikeSas).toBe(10);
-    expect(peer.demands).toEqual([true]);
+    expect([peer.demands, peer.demandsNow]).toEqual([[true], true]);
   });
 
   it('comes without an SPI of ours and alone; with it the request is taken, and AUTH covers that request (RFC 7296 §2.15)', () => {
@@ -129,7 +133,7 @@ describe('a COOKIE (RFC 7296 §2.6)', () => {
     peer.send(peer.requestWith(spiOf(9_001)));
     parsed(peer.take());
     expect(peer.halfOpen).toBe(1);
-    expect(peer.demands).toEqual([true, false]);
+    expect([peer.demands, peer.demandsNow]).toEqual([[true, false], false]);
   });
 
   it('is demanded once more of who was asked already, though the load is gone: a copy of its request is not taken', () => {

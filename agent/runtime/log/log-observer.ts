@@ -179,6 +179,9 @@ export class LogObserver implements Observer {
       case 'notifyIgnored':
         this.#log.debug({ peer: fact.connection, notify: fact.notifyType }, 'notify ignored');
         return;
+      case 'reauthenticationDemanded':
+        this.#log.info({ peer: fact.connection, seconds: fact.seconds }, 'the peer wants a new proof of identity');
+        return;
       case 'rekeyPostponed':
         this.#log.debug({ peer: fact.connection, child: fact.child }, 'the peer has no time for a rekey now');
         return;

@@ -10,6 +10,7 @@ import type {
   TableSizes,
 } from '../../ike/types.ts';
 import { timeText } from '../../pki/utc-time.ts';
+import type { ShownCertificate } from '../../ports.ts';
 import { type IpAddress, withoutZone } from '../../wire/ip-address.ts';
 import type { WatchedCertificate } from '../config/watched-certificate.ts';
 import type { Counts } from '../counters.ts';
@@ -29,6 +30,8 @@ export interface StatusReport {
   readonly heldBack: readonly string[];
   /** IKE SAs that wait for a peer to prove itself. */
   readonly halfOpen: number;
+  /** Whether strangers have to prove their addresses first, because many IKE SAs are half open. */
+  readonly demandsCookies: boolean;
   /** How much the core remembers, by which a leak would show. */
   readonly remembered: TableSizes;
   /** Datagrams received and dropped since the start, by reason. */
@@ -59,9 +62,23 @@ export interface PeerReport {
   readonly remoteAddress: string;
   readonly localIdentity: string;
   readonly remoteIdentity: string;
+  /** What it has proven its identity by; absent for a pre-shared key, and while there is no IKE SA. */
+  readonly certificate?: PeerCertificateReport;
   readonly ikeSas: readonly IkeSaReport[];
   readonly lastFailure?: { readonly secondsAgo: number; readonly text: string };
   readonly nextAttemptSeconds?: number;
+}
+
+/** The certificate of a peer. */
+export interface PeerCertificateReport {
+  readonly subject: string;
+  readonly issuer: string;
+  /** Hexadecimal. */
+  readonly serial: string;
+  /** `2026-11-27 22:04:05Z` */
+  readonly notAfter: string;
+  /** Negative once it has ended: what was proven before it did still stands. */
+  readonly secondsLeft: number;
 }
 
 /** An IKE SA. */
@@ -129,6 +146,8 @@ export interface ReportInputs {
   readonly endpoint: EndpointStatus;
   readonly connections: readonly ConnectionConfig[];
   readonly watched: readonly WatchedCertificate[];
+  /** By which the peer of a connection has proven itself last. */
+  readonly shownCertificate: (connection: string) => ShownCertificate | undefined;
   readonly heldBack: readonly string[];
   /** Undefined where the kernel would not say. */
   readonly snapshot: KernelSnapshot | undefined;
@@ -142,7 +161,7 @@ export function statusReport(inputs: ReportInputs): StatusReport {
   const sas = new SaTable(inputs);
   const configs = new Map(inputs.connections.map((config) => [config.name, config]));
   const peers = inputs.endpoint.connections.map((connection) =>
-    peerReport(connection, configs.get(connection.name), inputs.now, sas),
+    peerReport(connection, configs.get(connection.name), inputs, sas),
   );
   return {
     node: inputs.node,
@@ -154,6 +173,7 @@ export function statusReport(inputs: ReportInputs): StatusReport {
     certificates: certificateReports(inputs.watched, inputs.wallMs),
     heldBack: inputs.heldBack,
     halfOpen: inputs.endpoint.halfOpen,
+    demandsCookies: inputs.endpoint.demandsCookies,
     remembered: inputs.endpoint.tables,
     dropped: inputs.dropped,
     unsent: inputs.unsent,
@@ -203,11 +223,13 @@ class SaTable {
 function peerReport(
   connection: ConnectionStatus,
   config: ConnectionConfig | undefined,
-  now: Instant,
+  inputs: ReportInputs,
   sas: SaTable,
 ): PeerReport {
+  const { now } = inputs;
   const { name, localAddress, remoteAddress, localIdentity, remoteIdentity, lastFailure, nextAttemptAt } = connection;
   const ikeSas = connection.ikeSas.map((sa) => ikeSaReport(sa, now, sas));
+  const certificate = provenBy(config, ikeSas, inputs);
   return {
     name,
     state: peerState(ikeSas, config),
@@ -215,6 +237,7 @@ function peerReport(
     remoteAddress,
     localIdentity,
     remoteIdentity,
+    ...(certificate && { certificate }),
     ikeSas,
     ...(lastFailure === undefined
       ? {}
@@ -223,9 +246,25 @@ function peerReport(
   };
 }
 
+function provenBy(
+  config: ConnectionConfig | undefined,
+  ikeSas: readonly IkeSaReport[],
+  { shownCertificate, wallMs }: ReportInputs,
+): PeerCertificateReport | undefined {
+  if (config?.remoteAuthentication.kind !== 'certificate' || !ikeSas.some(isEstablished)) return undefined;
+  const shown = shownCertificate(config.name);
+  if (shown === undefined) return undefined;
+  const { notAfterMs, ...names } = shown;
+  return { ...names, notAfter: timeText(notAfterMs), secondsLeft: seconds(notAfterMs - wallMs) };
+}
+
+function isEstablished({ state }: IkeSaReport): boolean {
+  return state === 'established';
+}
+
 /** Encrypting is what the kernel confirms, not what was negotiated. */
 function peerState(sas: readonly IkeSaReport[], config: ConnectionConfig | undefined): PeerReport['state'] {
-  const established = sas.filter((sa) => sa.state === 'established');
+  const established = sas.filter(isEstablished);
   if (established.length === 0) return sas.length > 0 ? 'connecting' : 'down';
   const working = new Set(
     established

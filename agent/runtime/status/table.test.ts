@@ -61,6 +61,7 @@ const connection: ConnectionStatus = {
 const config = {
   name: 'node-b',
   children: [{ name: 'nets' }],
+  remoteAuthentication: { kind: 'preSharedKey' },
 } as unknown as ConnectionConfig;
 
 function installed(destination: string, spi: number, more: Partial<InstalledSa> = {}): InstalledSa {
@@ -83,9 +84,9 @@ function installed(destination: string, spi: number, more: Partial<InstalledSa> 
 const inbound = installed('10.78.0.1', 0xc1b2c3d4);
 const outbound = installed('10.78.0.2', 0x00d4e5f6, { packets: 0, bytes: 0, usedAt: 0 });
 
-function picture(connections: readonly ConnectionStatus[], halfOpen = 0): EndpointStatus {
+function picture(connections: readonly ConnectionStatus[], halfOpen = 0, demandsCookies = false): EndpointStatus {
   const tables = { ikeSas: 1, espSpis: 1, verifications: 0, queuedRequests: 0, incompleteMessages: 0 };
-  return { connections, halfOpen, tables };
+  return { connections, halfOpen, demandsCookies, tables };
 }
 
 function inputs(more: Partial<ReportInputs> = {}): ReportInputs {
@@ -99,6 +100,7 @@ function inputs(more: Partial<ReportInputs> = {}): ReportInputs {
     endpoint: picture([connection]),
     connections: [config],
     watched: [],
+    shownCertificate: () => undefined,
     heldBack: [],
     snapshot: { sas: [inbound, outbound], policies: [] },
     kernelFailure: undefined,
@@ -179,6 +181,40 @@ node-b: ENCRYPTING
     expect(lines).toContain(`  last failure 12s ago: ${text}`);
     expect(lines).toContain('  next attempt in 3s');
     expect(lines).toContain("2 IKE SAs wait for the peer's proof");
+  });
+
+  it('shows by which certificate a peer has proven itself, while it has an IKE SA', () => {
+    const certified = { ...config, remoteAuthentication: { kind: 'certificate' } } as ConnectionConfig;
+    const [subject, issuer, serial] = ['CN=node-b, O=Mesh', 'CN=Mesh CA', '0a1b2c'];
+    const shown = inputs({
+      wallMs: Date.UTC(2026, 10, 27),
+      connections: [certified],
+      shownCertificate: (name) =>
+        name === 'node-b' ? { subject, issuer, serial, notAfterMs: Date.UTC(2026, 10, 27, 8) } : undefined,
+    });
+    const report = statusReport(shown);
+    expect(report.peers[0]?.certificate).toEqual({
+      subject,
+      issuer,
+      serial,
+      notAfter: '2026-11-27 08:00:00Z',
+      secondsLeft: 28_800,
+    });
+    expect(statusText(report)).toContain(`
+  remote node-b.mesh.test @ 10.78.0.2
+    by certificate CN=node-b, O=Mesh of CN=Mesh CA, serial 0a1b2c, until 2026-11-27 08:00:00Z, 8h left
+  IKE SA`);
+    const down = { ...shown, endpoint: picture([{ ...connection, ikeSas: [] }]) };
+    expect(statusReport(down).peers[0]).not.toHaveProperty('certificate');
+    expect(statusReport({ ...shown, connections: [config] }).peers[0]).not.toHaveProperty('certificate');
+  });
+
+  it('says that strangers have to prove their addresses first, and that they need not', () => {
+    const line = 'strangers have to prove their addresses first (cookies)';
+    const under = statusReport(inputs({ endpoint: picture([connection], 300, true) }));
+    expect([under.demandsCookies, statusText(under).includes(line)]).toEqual([true, true]);
+    const calm = statusReport(inputs());
+    expect([calm.demandsCookies, statusText(calm).includes(line)]).toEqual([false, false]);
   });
 
   it('shows SAs of an earlier run, what was dropped and what could not be sent', () => {

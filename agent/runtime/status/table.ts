@@ -1,5 +1,13 @@
 import type { Counts } from '../counters.ts';
-import type { ChildSaReport, Endpoint, IkeSaReport, PeerReport, SaReport, StatusReport } from './report.ts';
+import type {
+  ChildSaReport,
+  Endpoint,
+  IkeSaReport,
+  PeerCertificateReport,
+  PeerReport,
+  SaReport,
+  StatusReport,
+} from './report.ts';
 
 /** A status for people: a line on the whole, then a block for each peer with its SAs, in the spirit of `swanctl --list-sas`. */
 export function statusText(report: StatusReport): string {
@@ -12,6 +20,7 @@ export function statusText(report: StatusReport): string {
     ...countLines('not sent since start', report.unsent),
   ];
   if (report.halfOpen > 0) lines.push('', `${report.halfOpen} IKE SAs wait for the peer's proof`);
+  if (report.demandsCookies) lines.push('', 'strangers have to prove their addresses first (cookies)');
   if (report.kernelFailure !== undefined) lines.push('', `no kernel counters: ${report.kernelFailure}`);
   return `${lines.join('\n')}\n`;
 }
@@ -31,6 +40,7 @@ function peerLines(peer: PeerReport): readonly string[] {
     `${peer.name}: ${peer.state.toUpperCase()}`,
     `  local  ${peer.localIdentity} @ ${peer.localAddress}`,
     `  remote ${peer.remoteIdentity} @ ${peer.remoteAddress}`,
+    ...(peer.certificate === undefined ? [] : [peerCertificateLine(peer.certificate)]),
     ...peer.ikeSas.flatMap(ikeSaLines),
   ];
   if (peer.lastFailure !== undefined) {
@@ -38,6 +48,11 @@ function peerLines(peer: PeerReport): readonly string[] {
   }
   if (peer.nextAttemptSeconds !== undefined) lines.push(`  next attempt ${due(peer.nextAttemptSeconds)}`);
   return lines;
+}
+
+function peerCertificateLine({ subject, issuer, serial, notAfter, secondsLeft }: PeerCertificateReport): string {
+  const named = subject === '' ? 'certificate' : `certificate ${subject}`;
+  return `    by ${named} of ${issuer}, serial ${serial}, until ${notAfter}, ${leftText(secondsLeft)}`;
 }
 
 function ikeSaLines(sa: IkeSaReport): readonly string[] {
@@ -88,11 +103,14 @@ function earlierLines(sas: readonly SaReport[]): readonly string[] {
 
 function certificateLines({ certificates, heldBack }: StatusReport): readonly string[] {
   const lines = certificates.map(({ kind, name, file, until, secondsLeft }) => {
-    const left = secondsLeft > 0 ? `${duration(secondsLeft)} left` : 'ENDED';
-    return `  ${CERTIFICATES[kind]} ${name}, until ${until}, ${left} (${file})`;
+    return `  ${CERTIFICATES[kind]} ${name}, until ${until}, ${leftText(secondsLeft)} (${file})`;
   });
   const held = heldBack.map((text) => `  NOT IN USE: ${text}`);
   return lines.length + held.length === 0 ? [] : ['', 'certificates:', ...lines, ...held];
+}
+
+function leftText(secondsLeft: number): string {
+  return secondsLeft > 0 ? `${duration(secondsLeft)} left` : 'ENDED';
 }
 
 function countLines(title: string, counts: Counts): readonly string[] {
