@@ -204,7 +204,12 @@ function isHeard(at: Instant, sa: IkeSa, limits: Limits): boolean {
   return true;
 }
 
-/** An initiator that has not had our answer to its IKE_AUTH yet answers nothing, but goes on asking for that. */
+/**
+ * An initiator that has not had our answer to its IKE_AUTH yet answers nothing, but goes on asking for that. It is waited
+ * for as long as it may ask: where the path fails meanwhile, whoever gave up sooner would have it ask in vain until its
+ * own time is over, and traffic wait for a new attempt. A peer that has died in these first seconds, which cannot be told
+ * from that, is noticed when it begins anew.
+ */
 function patienceMs(sa: IkeSa, limits: Limits): number {
   if (sa.state.kind === 'deleting') return limits.deleteTimeoutMs;
   const timeoutMs = sa.connection?.config.liveness.timeoutMs ?? 0;

@@ -18,6 +18,13 @@ export const MAX_USAGES = 32;
 /** Certificates of a path, both ends included: deeper hierarchies are an oversight, or an attack. */
 export const MAX_PATH_LENGTH = 8;
 
+/**
+ * Bytes of our own certificate with its intermediates: seven with RSA keys of 8192 bits have less. With the rest of
+ * IKE_AUTH it fits into the 64 fragments of 576 bytes that an agent takes from a stranger, and into one datagram for peers
+ * that take none.
+ */
+export const MAX_CHAIN_BYTES = 20_000;
+
 /** How often the search for paths may go on from a certificate to a possible issuer: cross-signed loops end here. */
 export const MAX_PATH_STEPS = 128;
 

@@ -25,12 +25,14 @@ export class Writer {
 
   u8(value: number): void {
     if (value > 0xff) throw tooLarge(value, 8);
-    this.#view.setUint8(this.#advance(1), value);
+    const at = this.#advance(1);
+    this.#view.setUint8(at, value);
   }
 
   u16(value: number): void {
     if (value > 0xffff) throw tooLarge(value, 16);
-    this.#view.setUint16(this.#advance(2), value);
+    const at = this.#advance(2);
+    this.#view.setUint16(at, value);
   }
 
   u24(value: number): void {
@@ -40,7 +42,8 @@ export class Writer {
   }
 
   u32(value: number): void {
-    this.#view.setUint32(this.#advance(4), value);
+    const at = this.#advance(4);
+    this.#view.setUint32(at, value);
   }
 
   bytes(value: Uint8Array): void {
@@ -75,6 +78,7 @@ export class Writer {
     return this.#bytes.slice(start, this.#length);
   }
 
+  /** May replace the memory, and so the view: it is called before the view is used. */
   #advance(count: number): number {
     const at = this.#length;
     const needed = at + count;

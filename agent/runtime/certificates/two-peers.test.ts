@@ -6,6 +6,7 @@ import { connectionConfig, Pair, type PairOptions, type Side } from '../../ike/t
 import { texts } from '../../ike/testing/scripted-peer.ts';
 import type { ConnectionConfig, LocalAuthentication, RemoteAuthentication } from '../../ike/types.ts';
 import type { Credential } from '../../pki/credential.ts';
+import { MAX_CERTIFICATE_BYTES, MAX_CHAIN_BYTES } from '../../pki/limits.ts';
 import {
   dns,
   keyPem,
@@ -14,6 +15,7 @@ import {
   type TestCertificate,
   type TestKeyKind,
 } from '../../pki/testing/authority.ts';
+import { MIN_FRAGMENT_BYTES } from '../config/limits.ts';
 import { trustIn } from '../testing/verification.ts';
 import { CertificateVerifier } from '../verifier.ts';
 import { readPrivateKey } from './private-key.ts';
@@ -82,6 +84,31 @@ describe('two endpoints with certificates', () => {
     );
     expect(pair.settle().encrypts()).toBe(true);
   });
+
+  it.each([
+    ['IPv4', ['192.0.2.1', '192.0.2.2']],
+    ['IPv6', ['2001:db8::1', '2001:db8::2']],
+  ] as const)(
+    'believe one another by the longest chains that are loaded, in the smallest fragments of %s',
+    (_, addresses) => {
+      const filled = (name: 'left' | 'right'): LocalAuthentication => {
+        const own = credential(root.node(name, {}, 'rsa'));
+        const [first] = own.certificates;
+        // What cannot be read in a chain, and is not needed, is passed over.
+        const rest = MAX_CHAIN_BYTES - (first?.length ?? 0);
+        const filling = [new Uint8Array(MAX_CERTIFICATE_BYTES), new Uint8Array(rest - MAX_CERTIFICATE_BYTES)];
+        return showing({ ...own, certificates: [...own.certificates, ...filling] });
+      };
+      const shared = { fragmentBytes: MIN_FRAGMENT_BYTES, remoteAuthentication: trusting(root) };
+      const pair = pairOf(
+        { ...shared, localAuthentication: filled('left') },
+        { ...shared, localAuthentication: filled('right') },
+        { addresses },
+      ).settle();
+      expect(pair.encrypts()).toBe(true);
+      expect(Math.max(...pair.sent.slice(2).map(({ bytes }) => bytes.length))).toBeLessThan(MIN_FRAGMENT_BYTES);
+    },
+  );
 
   it('may use different kinds of proof: a certificate here, a pre-shared key there', () => {
     const secret = () => byPreSharedKey(new SecretBytes(new TextEncoder().encode('a secret of one direction')));

@@ -5,7 +5,15 @@ import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { opensslProvider } from '../../crypto/openssl/openssl-provider.ts';
-import { keyPem, pem, TEST_TIME, TestAuthority, type TestCertificate, testKey } from '../../pki/testing/authority.ts';
+import {
+  dns,
+  keyPem,
+  pem,
+  TEST_TIME,
+  TestAuthority,
+  type TestCertificate,
+  testKey,
+} from '../../pki/testing/authority.ts';
 import { err } from '../../result.ts';
 import type { AgentConfig } from './agent-config.ts';
 import { type CredentialSources, NO_SOURCES } from './credential-sources.ts';
@@ -32,6 +40,20 @@ function certificates(...all: readonly { readonly der: Uint8Array }[]): string {
 function show({ der, key }: TestCertificate, ...above: readonly TestAuthority[]): void {
   write('tls.crt', certificates({ der }, ...above));
   write('tls.key', keyPem(key));
+}
+
+/** So many authorities below the root, the lowest one last, each with names that fill its certificate. */
+function chainOf(length: number, names = 0): readonly TestAuthority[] {
+  const chain: TestAuthority[] = [];
+  for (let number = 1; number <= length; number += 1) {
+    const filling = Array.from({ length: names }, (_, index) => dns(`a-name-of-some-thirty-letters-${index}.test`));
+    chain.push((chain.at(-1) ?? root).intermediate(`Middle ${number}`, { names: filling }));
+  }
+  return chain;
+}
+
+function showBelow(chain: readonly TestAuthority[]): void {
+  show((chain.at(-1) ?? root).node('node-a.mesh.test'), ...chain.toReversed());
 }
 
 beforeEach(() => {
@@ -332,6 +354,16 @@ describe('what can be wrong with it is told in one line', () => {
       [/ca\.crt has 1100000 bytes; at most 1048576 are allowed$/],
     ],
     [
+      'a chain of more certificates than any peer follows',
+      () => showBelow(chainOf(7)),
+      [/tls\.crt has a chain of 8 certificates; with the authority above them peers follow 8$/],
+    ],
+    [
+      'a chain that no peer would take in',
+      () => showBelow(chainOf(3, 250)),
+      [/tls\.crt has a chain of \d{5} bytes; peers take in about 20000: use smaller certificates/],
+    ],
+    [
       'a huge certificate',
       () => write('tls.crt', ' '.repeat(200_000)),
       [/tls\.crt has 200000 bytes; at most 131072 are allowed$/],
@@ -355,6 +387,11 @@ describe('what can be wrong with it is told in one line', () => {
       /ca\.crl is not signed by CN=Root, O=Mesh, whom it names as its issuer$/,
     ],
     ['that is not there', () => rmSync(join(folder, 'ca.crl'), { force: true }), /ca\.crl cannot be read/],
+    [
+      'behind more than are read',
+      () => write('ca.crl', ...Array<string>(65).fill(pem('X509 CRL', root.revocationList([])))),
+      /crlFiles\[0\]: there are more than 64 revocation lists, those of ca\.crl included$/,
+    ],
   ])('a revocation list %s', async (_, prepare, reason) => {
     prepare();
     const text = file(
@@ -392,6 +429,14 @@ describe('what is questionable about it is a warning', () => {
       'an expired certificate where there is no better one',
       () => show(root.node('node-a.mesh.test', { notAfterMs: TEST_TIME - 1_000 })),
       /certificateFile: tls\.crt: the certificate has expired at 2026-11-27 11:59:59Z; this/,
+    ],
+    [
+      'a chain through an expired authority',
+      () => {
+        const middle = root.intermediate('Middle', { notAfterMs: TEST_TIME - 1_000 });
+        show(middle.node('node-a.mesh.test'), middle);
+      },
+      /tls\.crt: the certificate of CN=Middle, O=Mesh has expired at 2026-11-27 11:59:59Z.*, so that no peer will believe it$/,
     ],
     [
       'certificates that do not belong to the chain',

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 
 import type { Identity } from '../../ike/types.ts';
-import { endEntityFault, validityFault } from '../../pki/certificate-rules.ts';
+import { authorityFault, endEntityFault, validityFault } from '../../pki/certificate-rules.ts';
 import type { Credential } from '../../pki/credential.ts';
 import { matchIdentity } from '../../pki/identity-match.ts';
+import { MAX_CHAIN_BYTES, MAX_PATH_LENGTH } from '../../pki/limits.ts';
 import { err, ok, type Result } from '../../result.ts';
 import { issuanceFault, type ParsedCertificate, parseCertificate } from '../certificates/parsed-certificate.ts';
 import { readPrivateKey } from '../certificates/private-key.ts';
@@ -54,7 +55,14 @@ export async function readCredential(
     return err({ field: 'keyFile', text: `${keyFile} is not the key of the certificate in ${certificateFile}` });
   }
   const { sent, stray } = intermediates(own, above);
-  const warnings: CredentialFault[] = [];
+  const tooLong = sizeFault([own, ...sent]);
+  if (tooLong !== undefined) return err({ field: 'certificateFile', text: `${certificateFile} ${tooLong}` });
+  const warnings: CredentialFault[] = sent.flatMap(({ certificate }) => {
+    const unusable = authorityFault(certificate, nowMs);
+    if (unusable === undefined) return [];
+    const text = `${certificateFile}: the certificate of ${certificate.subject.text} ${unusable}, so that no peer will believe it`;
+    return [{ field: 'certificateFile', text }];
+  });
   if (stray > 0) {
     const text = `${certificateFile} has ${stray} certificates that are not above the first one: they are not sent`;
     warnings.push({ field: 'certificateFile', text });
@@ -98,6 +106,17 @@ async function readChain(file: string): Promise<Result<readonly [ParsedCertifica
     parsed.push(certificate.value);
   }
   return ok(parsed as [ParsedCertificate, ...ParsedCertificate[]]);
+}
+
+/** Why a chain is of no use to any peer: it would not be followed to its end, or never arrive. */
+function sizeFault(chain: readonly ParsedCertificate[]): string | undefined {
+  // The authority that the peer trusts comes on top.
+  if (chain.length >= MAX_PATH_LENGTH) {
+    return `has a chain of ${chain.length} certificates; with the authority above them peers follow ${MAX_PATH_LENGTH}`;
+  }
+  const bytes = chain.reduce((sum, { der }) => sum + der.length, 0);
+  if (bytes <= MAX_CHAIN_BYTES) return undefined;
+  return `has a chain of ${bytes} bytes; peers take in about ${MAX_CHAIN_BYTES}: use smaller certificates, or fewer between`;
 }
 
 /** The authorities that have issued a certificate, as far as they are known here; peers ask for them by their keys. */

@@ -12,7 +12,7 @@ import type { TrustFields } from './authentication-schema.ts';
 import { readBoundedFile } from './bounded-file.ts';
 import { authorityKeyHash } from './credential-file.ts';
 import type { ConfigFault } from './fault.ts';
-import { MAX_ANCHORS, MAX_BUNDLE_FILE_BYTES, MAX_CRL_FILE_BYTES } from './limits.ts';
+import { MAX_ANCHORS, MAX_BUNDLE_FILE_BYTES, MAX_CRL_FILE_BYTES, MAX_REVOCATION_LISTS } from './limits.ts';
 import { derBlocks } from './pem.ts';
 import type { WatchedCertificate } from './watched-certificate.ts';
 
@@ -67,6 +67,11 @@ class TrustReading {
     const blocks = await readBlocks(file, 'X509 CRL', MAX_CRL_FILE_BYTES);
     if (!blocks.ok) {
       this.#faults.push({ path, text: blocks.error });
+      return;
+    }
+    if (this.#lists.length + blocks.value.length > MAX_REVOCATION_LISTS) {
+      const text = `there are more than ${MAX_REVOCATION_LISTS} revocation lists, those of ${file} included`;
+      this.#faults.push({ path, text });
       return;
     }
     for (const block of blocks.value) {
