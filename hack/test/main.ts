@@ -1,9 +1,9 @@
-import { type Counts, runIntegration, runLab, runSimulation, runUnit } from './stages.ts';
+import { type Counts, runCluster, runIntegration, runLab, runSimulation, runUnit } from './stages.ts';
 
 /** All tests, the quickest first; the last line counts them for people and machines. */
 async function main(): Promise<void> {
   const total = { passed: 0, failed: 0, skipped: 0 };
-  for (const stage of [runUnit, runSimulation, runIntegration, runLab]) {
+  for (const stage of [runUnit, runSimulation, runIntegration, runCluster, runLab]) {
     const counts: Counts = await stage();
     total.passed += counts.passed;
     total.failed += counts.failed;

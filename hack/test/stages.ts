@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { globSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,18 +21,6 @@ export function runUnit(): Promise<Counts> {
 export function runIntegration(): Promise<Counts> {
   heading('integration tests');
   return runVitest('hack/config/vitest.integration.config.ts');
-}
-
-function runVitest(config: string): Promise<Counts> {
-  return withReport(async (report) => {
-    const vitest = ['run', '--config', config, '--reporter=default', '--reporter=json'];
-    await run('vitest', [...vitest, `--outputFile.json=${report}`]);
-    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, numFailedTestSuites } = await read(report);
-    const passed = numberOf(numPassedTests);
-    // A file that does not load has no test that could fail.
-    const failed = Math.max(numberOf(numFailedTests), Math.min(1, numberOf(numFailedTestSuites)));
-    return { passed, failed, skipped: numberOf(numPendingTests) + numberOf(numTodoTests) };
-  });
 }
 
 /**
@@ -56,6 +45,30 @@ export async function runLab(): Promise<Counts> {
     await run('node', ['hack/lab/main.ts', '--all', '--results', report]);
     const { passed, failed, skipped } = await read(report);
     return { passed: numberOf(passed), failed: numberOf(failed), skipped: numberOf(skipped) };
+  });
+}
+
+/** Tests against a real API server, whose programs are built first; skipped where there are no Go modules. */
+export async function runCluster(): Promise<Counts> {
+  heading('cluster');
+  const built = await run('node', ['hack/cluster/main.ts', 'build']);
+  if (built === CANNOT_BUILD) {
+    const files = globSync('{agent,operator,hack,e2e}/**/*.cluster.test.ts');
+    console.log(`skipped, each file counted as one test: ${files.join(' ')}`);
+    return { passed: 0, failed: 0, skipped: files.length };
+  }
+  return built === 0 ? runVitest('hack/config/vitest.cluster.config.ts') : FAILED;
+}
+
+function runVitest(config: string): Promise<Counts> {
+  return withReport(async (report) => {
+    const words = ['run', '--config', config, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+    await run('vitest', words);
+    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, numFailedTestSuites } = await read(report);
+    const passed = numberOf(numPassedTests);
+    // A file that does not load has no test that could fail.
+    const failed = Math.max(numberOf(numFailedTests), Math.min(1, numberOf(numFailedTestSuites)));
+    return { passed, failed, skipped: numberOf(numPendingTests) + numberOf(numTodoTests) };
   });
 }
 
@@ -93,3 +106,5 @@ function heading(text: string): void {
 }
 
 const FAILED: Counts = { passed: 0, failed: 1, skipped: 0 };
+// What hack/cluster/main.ts exits with where it lacks Go or Go modules, having said so.
+const CANNOT_BUILD = 69;

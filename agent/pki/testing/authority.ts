@@ -8,6 +8,7 @@ import {
   context,
   element,
   integer,
+  type NameAttributes,
   name,
   namedBits,
   octets,
@@ -32,7 +33,7 @@ export interface TestExtension {
 
 /** What a certificate is to say; what is left out is as it should be. */
 export interface TestCertificateOptions {
-  readonly subject?: Readonly<Record<string, string>>;
+  readonly subject?: NameAttributes;
   readonly key?: KeyObject;
   /** SubjectPublicKeyInfo in place of that of `key`. */
   readonly publicKey?: Uint8Array;
@@ -52,7 +53,7 @@ export interface TestCertificateOptions {
   readonly extensions?: readonly TestExtension[];
   readonly scheme?: SignatureScheme;
   /** Replaces the issuer's name. */
-  readonly issuer?: Readonly<Record<string, string>>;
+  readonly issuer?: NameAttributes;
 }
 
 /** A certificate of a test with its private key. */
@@ -63,11 +64,11 @@ export interface TestCertificate {
 
 /** An authority of a test: it signs whatever it is asked to. */
 export class TestAuthority {
-  readonly subject: Readonly<Record<string, string>>;
+  readonly subject: NameAttributes;
   readonly key: KeyObject;
   readonly der: Uint8Array;
 
-  constructor(subject: Readonly<Record<string, string>>, key: KeyObject, der: Uint8Array) {
+  constructor(subject: NameAttributes, key: KeyObject, der: Uint8Array) {
     this.subject = subject;
     this.key = key;
     this.der = der;
@@ -167,7 +168,7 @@ export function ip(...bytes: readonly number[]): Uint8Array {
   return element(0x87, Uint8Array.from(bytes));
 }
 
-export function directory(attributes: Readonly<Record<string, string>>): Uint8Array {
+export function directory(attributes: NameAttributes): Uint8Array {
   return context(4, name(attributes));
 }
 

@@ -66,10 +66,13 @@ export function time(atMs: number): Uint8Array {
   return element(tag, new TextEncoder().encode(tag === 0x17 ? digits.slice(2) : digits));
 }
 
-/** A Name of one attribute in each part, from the root down: `{O: 'Mesh', CN: 'node-a'}`. */
-export function name(attributes: Readonly<Record<string, string>>): Uint8Array {
-  const parts = Object.entries(attributes).map(([type, value]) =>
-    set(sequence(oid(ATTRIBUTE_TYPES[type] ?? type), utf8(value))),
+/** What a Name says, from the root down: `{O: ['Mesh', 'Nodes'], CN: 'node-a'}`. */
+export type NameAttributes = Readonly<Record<string, string | readonly string[]>>;
+
+/** A Name of one attribute in each part. */
+export function name(attributes: NameAttributes): Uint8Array {
+  const parts = Object.entries(attributes).flatMap(([type, values]) =>
+    [values].flat().map((value) => set(sequence(oid(ATTRIBUTE_TYPES[type] ?? type), utf8(value)))),
   );
   return sequence(...parts);
 }

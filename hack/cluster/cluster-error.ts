@@ -1,0 +1,9 @@
+/** A failure of the cluster's own making or of its machine: what happened and what to do, in one sentence. */
+export class ClusterError extends Error {
+  override readonly name: string = 'ClusterError';
+}
+
+/** This machine cannot build the programs at all, for want of a Go compiler or of Go modules; nobody's code is at fault. */
+export class CannotBuildError extends ClusterError {
+  override readonly name = 'CannotBuildError';
+}

@@ -1,0 +1,162 @@
+import { join } from 'node:path';
+
+import { ClusterError } from '../cluster-error.ts';
+import type { ProgramName } from '../programs/program.ts';
+import { programPaths } from '../programs/program-paths.ts';
+import type { Authority, Credential, User } from './authority.ts';
+import { type Component, PortTakenError } from './component.ts';
+import { apiServer, controllerManager, etcd, type Parts, programPath, scheduler } from './components.ts';
+import { makeControlPlaneFolder, removeFolder } from './folder.ts';
+import { freePorts } from './free-ports.ts';
+import type { Server } from './kubeconfig.ts';
+import { auditLogFile, kubeconfigFile, type Layout, type Ports, portNames } from './layout.ts';
+import { administrator, prepare, saveKubeconfig } from './prepare.ts';
+import { type Ended, runProgram } from './run-program.ts';
+
+/** What a control plane is to have beside etcd, kube-apiserver and kubectl. */
+export interface ControlPlaneOptions {
+  /** Kubernetes' own controllers and the scheduler. */
+  readonly controllers?: boolean;
+  /** Told what takes longer than some seconds; standard error unless given. */
+  readonly say?: (line: string) => void;
+  /** Ends the start when aborted. */
+  readonly signal?: AbortSignal;
+  /** Processors that a build of missing programs may use; all of them unless given. */
+  readonly jobs?: number;
+}
+
+/**
+ * Starts a control plane on free loopback ports, having built those of its programs that are not cached, and waits until
+ * it is ready. It ends with `close`, and at the latest with this process, also when that is killed.
+ * @throws CannotBuildError where Go modules cannot be had; ClusterError with the reason when a component fails.
+ */
+export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
+  const say = options.say ?? ((line: string) => process.stderr.write(`cluster: ${line}\n`));
+  const signal = options.signal ?? new AbortController().signal;
+  const jobs = options.jobs === undefined ? {} : { jobs: options.jobs };
+  const paths = await programPaths(programsOf(options), { say, signal, ...jobs });
+  for (let attempt = 1; ; attempt++) {
+    const layout = await makeLayout();
+    try {
+      return await start({ layout, paths, say, prepared: await prepare(layout) }, options, signal);
+    } catch (error) {
+      removeFolder(layout.folder);
+      if (!(error instanceof PortTakenError) || attempt === maxAttempts) throw error;
+    }
+  }
+}
+
+/** The programs that a control plane of these options runs. */
+function programsOf(options: Pick<ControlPlaneOptions, 'controllers'>): readonly ProgramName[] {
+  return [
+    'etcd',
+    'kube-apiserver',
+    'kubectl',
+    ...(options.controllers === true ? (['kube-controller-manager', 'kube-scheduler'] as const) : []),
+  ];
+}
+
+async function start(parts: Parts, options: ControlPlaneOptions, signal: AbortSignal): Promise<ControlPlane> {
+  const controlPlane = new ControlPlane(parts);
+  const add = (component: Component) => controlPlane.add(component, signal);
+  try {
+    await add(etcd(parts));
+    await add(apiServer(parts));
+    const controllers = options.controllers === true ? [controllerManager(parts), scheduler(parts)].map(add) : [];
+    await Promise.all(controllers);
+    return controlPlane;
+  } catch (error) {
+    await controlPlane.close();
+    throw error;
+  }
+}
+
+/** A running control plane. */
+export class ControlPlane {
+  readonly #parts: Parts;
+  readonly #components: Component[] = [];
+  #closed = false;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Where the API server is, and whose certificate proves it. */
+  get server(): Server {
+    return this.#parts.prepared.server;
+  }
+
+  /** Issues certificates that the API server believes. */
+  get authority(): Authority {
+    return this.#parts.prepared.authority;
+  }
+
+  /** Path of the kubeconfig of one who may do everything. */
+  get kubeconfig(): string {
+    return kubeconfigFile(this.#parts.layout, administrator.name);
+  }
+
+  /** Path of the log of all requests, one JSON object (audit.k8s.io/v1 Event) a line. */
+  get auditLog(): string {
+    return auditLogFile(this.#parts.layout);
+  }
+
+  /** Logs, keys and data; goes with the control plane. */
+  get folder(): string {
+    return this.#parts.layout.folder;
+  }
+
+  /** A certificate as any user; what the user may do is for RBAC to say. */
+  credentialOf(user: User): Credential {
+    return this.authority.client(user);
+  }
+
+  /** Path of a kubeconfig of any user, which it makes. */
+  kubeconfigOf(user: User): Promise<string> {
+    return saveKubeconfig(this.#parts.layout, this.server, user, this.credentialOf(user));
+  }
+
+  /** Runs kubectl as the administrator, or as whom the kubeconfig is of. */
+  kubectl(
+    words: readonly string[],
+    options: { readonly input?: string; readonly kubeconfig?: string } = {},
+  ): Promise<Ended> {
+    // What kubectl learns of the API would outlive the cluster in the user's home.
+    const own = [
+      `--kubeconfig=${options.kubeconfig ?? this.kubeconfig}`,
+      `--cache-dir=${join(this.folder, 'kubectl')}`,
+    ];
+    return runProgram(programPath(this.#parts, 'kubectl'), [...own, ...words], { input: options.input ?? '' });
+  }
+
+  /** One of its servers, to be stopped, killed and started again. */
+  component(name: ProgramName): Component {
+    const found = this.#components.find((component) => component.name === name);
+    if (found === undefined) throw new ClusterError(`this control plane has no ${name}`);
+    return found;
+  }
+
+  /** Starts one more server, which ends with the control plane, and waits until it is ready. */
+  async add(component: Component, signal: AbortSignal): Promise<void> {
+    if (this.#closed) throw new ClusterError(`${component.name} is not started: the control plane is closed`);
+    this.#components.push(component);
+    await component.start(signal);
+  }
+
+  /** Ends everything and removes every trace; may be called again. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    // Nothing is kept, so nothing needs to end in order.
+    await Promise.all(this.#components.map((component) => component.kill()));
+    removeFolder(this.folder);
+  }
+}
+
+async function makeLayout(): Promise<Layout> {
+  const numbers = await freePorts(portNames.length, loopback);
+  const ports = Object.fromEntries(portNames.map((name, index) => [name, numbers[index]])) as unknown as Ports;
+  return { folder: makeControlPlaneFolder(), address: loopback, ports };
+}
+
+const loopback = '127.0.0.1';
+const maxAttempts = 3;

@@ -1,0 +1,41 @@
+/** A program of the cluster, and the Go package that it is built from. */
+export interface Program {
+  readonly name: string;
+  /** Folder below `modules/` whose go.mod pins it. */
+  readonly module: 'etcd' | 'kubernetes';
+  readonly package: string;
+  /** Values of string variables that the linker sets, by their full names. */
+  readonly variables?: Readonly<Record<string, string>>;
+}
+
+/** The release that the pins in `modules/kubernetes` make; the programs say it of themselves. */
+export const kubernetesVersion = '1.37.2';
+
+const [kubernetesMajor = '', kubernetesMinor = ''] = kubernetesVersion.split('.');
+
+function kubernetes(name: string): Program {
+  return {
+    name,
+    module: 'kubernetes',
+    package: `k8s.io/kubernetes/cmd/${name}`,
+    variables: {
+      'k8s.io/component-base/version.gitVersion': `v${kubernetesVersion}`,
+      'k8s.io/component-base/version.gitMajor': kubernetesMajor,
+      'k8s.io/component-base/version.gitMinor': kubernetesMinor,
+    },
+  };
+}
+
+/** Every program, those first that most tests want. */
+export const programs = {
+  etcd: { name: 'etcd', module: 'etcd', package: 'go.etcd.io/etcd/server/v3' },
+  'kube-apiserver': kubernetes('kube-apiserver'),
+  kubectl: kubernetes('kubectl'),
+  'kube-controller-manager': kubernetes('kube-controller-manager'),
+  'kube-scheduler': kubernetes('kube-scheduler'),
+} as const satisfies Record<string, Program>;
+
+export type ProgramName = keyof typeof programs;
+
+/** All that a control plane may run, in the order in which they are best built. */
+export const programNames = Object.keys(programs) as readonly ProgramName[];
