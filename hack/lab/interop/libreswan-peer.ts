@@ -1,6 +1,6 @@
 import type { IpsecConfiguration, IpsecOptions } from '../libreswan/ipsec-conf.ts';
 import type { Pluto } from '../libreswan/pluto.ts';
-import { libreswanEsn, libreswanProposal } from '../libreswan/proposal.ts';
+import { libreswanEsn, libreswanPfs, libreswanProposal } from '../libreswan/proposal.ts';
 import type { Lab } from '../runner/scenario.ts';
 import type { LabNode } from '../topology/lab-node.ts';
 import {
@@ -34,8 +34,8 @@ function ipsecConf(settings: LinkSettings): IpsecConfiguration {
     ike: libreswanProposal(ike),
     esp: libreswanProposal(esp),
     esn: libreswanEsn(esp),
-    // By default each Child SA, save the first, gets a key exchange of its own; ours does not ask for one either.
-    pfs: 'no',
+    // By default each Child SA, save the first, gets a key exchange of its own.
+    pfs: libreswanPfs(esp),
     auto: 'add',
     // Its script would set routes, which the machines have already.
     leftupdown: '%disabled',

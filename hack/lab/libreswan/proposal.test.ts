@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { ipsecConfText } from './ipsec-conf.ts';
-import { libreswanEsn, libreswanProposal } from './proposal.ts';
+import { libreswanEsn, libreswanPfs, libreswanProposal } from './proposal.ts';
 
 describe('libreswanProposal', () => {
   it.each([
@@ -15,8 +15,9 @@ describe('libreswanProposal', () => {
     expect(libreswanProposal(proposal)).toBe(words);
   });
 
-  it('leaves extended sequence numbers to an option of their own', () => {
+  it('leaves extended sequence numbers and perfect forward secrecy to options of their own', () => {
     expect([libreswanEsn('aes256gcm16-esn'), libreswanEsn('aes256gcm16')]).toEqual(['yes', 'no']);
+    expect([libreswanPfs('aes256gcm16-x25519-esn'), libreswanPfs('aes256gcm16-esn')]).toEqual(['yes', 'no']);
   });
 });
 

@@ -21,6 +21,11 @@ export function libreswanEsn(proposal: string): 'yes' | 'no' {
   return proposal.split('-').includes('esn') ? 'yes' : 'no';
 }
 
+/** The value of ipsec.conf's `pfs` for an ESP proposal: whether it names a group. */
+export function libreswanPfs(proposal: string): 'yes' | 'no' {
+  return libreswanProposal(proposal).includes(';') ? 'yes' : 'no';
+}
+
 /** Pluto's names of algorithms, as its log has them, in strongSwan's proposal syntax; `NONE` and `n/a` are nothing. */
 export function suiteOf(names: {
   readonly cipher: string;
