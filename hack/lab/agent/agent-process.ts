@@ -6,8 +6,8 @@ import type { StatusReport } from '../../../agent/runtime/status/report.ts';
 import { fetchStatus } from '../../../agent/runtime/status/status-client.ts';
 import type { AgentOptions } from '../runner/scenario.ts';
 import { type Completed, complete } from '../topology/completed.ts';
-import type { Daemon, DaemonEnd } from '../topology/daemon.ts';
 import type { LabNode } from '../topology/lab-node.ts';
+import { LoggedDaemon } from '../topology/logged-daemon.ts';
 
 /** How our agent is started in a node. */
 export interface AgentStart extends AgentOptions {
@@ -20,22 +20,20 @@ export interface AgentStart extends AgentOptions {
 }
 
 /** Our agent, running in a node from a configuration file. */
-export class AgentProcess {
-  readonly node: LabNode;
+export class AgentProcess extends LoggedDaemon {
   readonly configurationFile: string;
   readonly #start: AgentStart;
-  readonly #daemon: Daemon;
   readonly #socket: string;
 
   private constructor(node: LabNode, start: AgentStart, configurationFile: string) {
-    this.node = node;
-    this.#start = start;
-    this.configurationFile = configurationFile;
     // Nodes share a file system, and the place of their agents' sockets by default.
-    this.#socket = start.socket ?? join(mkdtempSync(join(tmpdir(), `agent-${node.name}-`)), 'status.sock');
-    const words = ['--config', configurationFile, '--socket', this.#socket, ...(start.arguments ?? [])];
+    const socket = start.socket ?? join(mkdtempSync(join(tmpdir(), `agent-${node.name}-`)), 'status.sock');
+    const words = ['--config', configurationFile, '--socket', socket, ...(start.arguments ?? [])];
     const command = [...(start.under ?? []), 'node', start.program, ...words];
-    this.#daemon = node.spawn('agent', command, { ...start.environment });
+    super(node, node.spawn('agent', command, { ...start.environment }));
+    this.#start = start;
+    this.#socket = socket;
+    this.configurationFile = configurationFile;
   }
 
   /** Starts the agent; whether it accepts its configuration `ready` tells. */
@@ -60,39 +58,15 @@ export class AgentProcess {
     return this.logged('agent started', timeoutMs);
   }
 
-  /** Everything it has logged. */
-  log(): string {
-    return this.#daemon.log();
-  }
-
-  /** Waits until it has logged the text; fails at once if it ends before. */
-  logged(text: string | RegExp, timeoutMs?: number): Promise<void> {
-    return this.#daemon.said(text, timeoutMs);
-  }
-
   /** The path of its status socket. */
   get socket(): string {
     return this.#socket;
   }
 
-  get pid(): number {
-    return this.#daemon.pid;
-  }
-
-  /** How it ended, undefined while it runs. */
-  get end(): DaemonEnd | undefined {
-    return this.#daemon.end;
-  }
-
-  /** Waits for its end. */
-  exited(timeoutMs?: number): Promise<DaemonEnd> {
-    return this.#daemon.exited(timeoutMs);
-  }
-
   /** Replaces its configuration file and makes it read it (SIGHUP). */
   reload(configuration: string): void {
     writeFileSync(this.configurationFile, configuration, { mode: 0o600 });
-    this.#daemon.signal('SIGHUP');
+    this.daemon.signal('SIGHUP');
   }
 
   /** What `agent status --json` prints, without a program that would have to be started for it. */
@@ -106,15 +80,5 @@ export class AgentProcess {
   command(name: string, ...words: readonly string[]): Promise<Completed> {
     const command = ['node', this.#start.program, name, '--socket', this.#socket, ...words];
     return complete(this.node.inside(command), { environment: { ...this.#start.environment } });
-  }
-
-  /** Ends it in order (SIGTERM). */
-  stop(): Promise<DaemonEnd> {
-    return this.#daemon.stop();
-  }
-
-  /** Ends it as a crash would. */
-  kill(): Promise<DaemonEnd> {
-    return this.#daemon.kill();
   }
 }

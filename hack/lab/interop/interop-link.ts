@@ -4,6 +4,7 @@ import type { PeerReport } from '../../../agent/runtime/status/report.ts';
 import type { AgentProcess } from '../agent/agent-process.ts';
 import type { Capture } from '../capture/capture.ts';
 import { type CaptureReport, expectOnlyEspAndIke } from '../capture/report.ts';
+import type { IkeDaemon, IkeSa } from '../ike-daemon/ike-daemon.ts';
 import type { Lab } from '../runner/scenario.ts';
 import { waitUntil } from '../runner/wait-until.ts';
 import { Charon } from '../strongswan/charon.ts';
@@ -18,12 +19,12 @@ import {
   childrenOf,
   type LinkSettings,
   ourConfiguration,
+  type PeerKind,
   type Role,
   type Sides,
   secretOf,
 } from './link-settings.ts';
 import { type Machines, twoMachines, twoNetworks } from './machines.ts';
-import type { PeerDaemon, PeerIkeSa, PeerKind } from './peer-daemon.ts';
 import { startCharon } from './strongswan-peer.ts';
 
 /**
@@ -42,7 +43,7 @@ export class InteropLink {
   readonly #foreign: KernelText;
   readonly #drops: Sides<XfrmStat>;
   #agent: AgentProcess | undefined;
-  #daemon: PeerDaemon | undefined;
+  #daemon: IkeDaemon | undefined;
 
   private constructor(
     lab: Lab,
@@ -83,7 +84,7 @@ export class InteropLink {
   }
 
   /** The other end. */
-  get daemon(): PeerDaemon {
+  get daemon(): IkeDaemon {
     assert.ok(this.#daemon, 'the other end has not been started');
     return this.#daemon;
   }
@@ -137,7 +138,7 @@ export class InteropLink {
   }
 
   /** The one IKE SA that the other end has with us. */
-  async theirIkeSa(): Promise<PeerIkeSa> {
+  async theirIkeSa(): Promise<IkeSa> {
     const established = (await this.daemon.listSas()).filter((sa) => sa.state === 'ESTABLISHED');
     const [sa] = established;
     assert.ok(sa !== undefined && established.length === 1, `${this.kind} has ${established.length} IKE SAs`);

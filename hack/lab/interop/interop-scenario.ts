@@ -1,7 +1,6 @@
 import type { Lab, Scenario } from '../runner/scenario.ts';
 import { InteropLink } from './interop-link.ts';
-import type { LinkSettings, Role } from './link-settings.ts';
-import type { PeerKind } from './peer-daemon.ts';
+import type { LinkSettings, PeerKind, Role } from './link-settings.ts';
 
 /** One scenario against the IKE daemons of others, for either role. */
 export interface InteropDefinition {

@@ -3,7 +3,9 @@ import { stringify } from 'yaml';
 import type { IpsecOptions } from '../libreswan/ipsec-conf.ts';
 import type { PlutoCredentials } from '../libreswan/nss-database.ts';
 import type { Section } from '../strongswan/settings.ts';
-import type { PeerKind } from './peer-daemon.ts';
+
+/** Whose IKE daemon is at the other end; also the name of the root folder that has it. */
+export type PeerKind = 'strongswan' | 'libreswan';
 
 /** Which side begins, seen from our agent. */
 export type Role = 'initiator' | 'responder';

@@ -1,36 +1,6 @@
+import type { ChildSa, IkeSa } from '../ike-daemon/ike-daemon.ts';
 import type { StateDump } from '../xfrm/xfrm-dump.ts';
 import { suiteOf } from './proposal.ts';
-
-/** A Child SA of pluto; SPIs as eight hexadecimal digits. */
-export interface PlutoChildSa {
-  /** Its connection. */
-  readonly name: string;
-  readonly uniqueId: string;
-  /** INSTALLED, or pluto's own word for another state. */
-  readonly state: string;
-  readonly mode: 'TRANSPORT' | 'TUNNEL';
-  readonly encapsulated: boolean;
-  readonly spiIn: string;
-  readonly spiOut: string;
-  /** In strongSwan's proposal syntax. */
-  readonly suite: string;
-  readonly localSelectors: readonly string[];
-  readonly remoteSelectors: readonly string[];
-  readonly packetsIn: number;
-  readonly packetsOut: number;
-}
-
-/** An IKE SA of pluto. */
-export interface PlutoIkeSa {
-  /** The connection that established it; others may share it. */
-  readonly name: string;
-  /** The number that pluto gives it, another one after a rekey. */
-  readonly uniqueId: string;
-  /** ESTABLISHED, or pluto's own word for another state. */
-  readonly state: string;
-  readonly suite: string;
-  readonly children: readonly PlutoChildSa[];
-}
 
 /** Where pluto's SAs show. */
 export interface PlutoSources {
@@ -43,7 +13,7 @@ export interface PlutoSources {
 }
 
 /** All SAs of a pluto, the oldest first. */
-export function listPlutoSas(sources: PlutoSources): readonly PlutoIkeSa[] {
+export function listPlutoSas(sources: PlutoSources): readonly IkeSa[] {
   const listed = listedStates(sources.states);
   const children = listed.filter((state) => state.spis !== undefined || state.ikeSa !== undefined);
   return listed
@@ -87,7 +57,7 @@ function listedStates(text: string): readonly ListedState[] {
   return [...states.values()].sort((one, other) => one.number - other.number);
 }
 
-function childSa(state: ListedState, sources: PlutoSources): PlutoChildSa {
+function childSa(state: ListedState, sources: PlutoSources): ChildSa {
   const { number, name, word } = state;
   const [spiIn, spiOut] = [state.spis?.in ?? '', state.spis?.out ?? ''];
   const agreed = agreement(sources.log, number);
@@ -111,7 +81,7 @@ function childSa(state: ListedState, sources: PlutoSources): PlutoChildSa {
 function agreement(
   log: string,
   number: number,
-): Pick<PlutoChildSa, 'mode' | 'encapsulated' | 'suite' | 'localSelectors' | 'remoteSelectors'> {
+): Pick<ChildSa, 'mode' | 'encapsulated' | 'suite' | 'localSelectors' | 'remoteSelectors'> {
   const pattern = new RegExp(
     `#${number}: .*; IPsec (\\w+) \\[(\\S+?)===(\\S+?)\\] \\{(\\S+?)=>\\S+ <\\S+ xfrm=(\\S+)`,
     'g',

@@ -1,47 +1,38 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { IkeDaemon, type IkeSa, type SaName } from '../ike-daemon/ike-daemon.ts';
 import { waitUntil } from '../runner/wait-until.ts';
 import { type Completed, complete } from '../topology/completed.ts';
 import type { Daemon } from '../topology/daemon.ts';
 import type { LabNode } from '../topology/lab-node.ts';
 import { dumpStates } from '../xfrm/xfrm-dump.ts';
 import { type IpsecConfiguration, ipsecConfText } from './ipsec-conf.ts';
-import { listPlutoSas, type PlutoIkeSa } from './list-states.ts';
+import { listPlutoSas } from './list-states.ts';
 import { makeNssDatabase } from './nss-database.ts';
 
-/** What to initiate, rekey or end: a Child SA by its connection, or the IKE SA that a connection has. */
-export type PlutoSaName = { readonly ike: string } | { readonly child: string };
-
 /** A libreswan pluto that runs in one node, driven by whack; several run beside each other. */
-export class Pluto {
-  readonly node: LabNode;
-  readonly #daemon: Daemon;
+export class Pluto extends IkeDaemon {
   readonly #folder: string;
-  readonly #logFile: string;
 
-  private constructor(node: LabNode, daemon: Daemon, folder: string, logFile: string) {
-    this.node = node;
-    this.#daemon = daemon;
+  private constructor(node: LabNode, daemon: Daemon, folder: string) {
+    super(node, daemon);
     this.#folder = folder;
-    this.#logFile = logFile;
   }
 
   /** Starts a pluto and waits until it listens and has loaded every connection. */
   static async start(node: LabNode, configuration: IpsecConfiguration): Promise<Pluto> {
     const folder = mkdtempSync(join(tmpdir(), `pluto-${node.name}-`));
-    const logFile = node.logFile('pluto-ike');
     for (const name of ['nss', 'run']) mkdirSync(join(folder, name));
     writeFileSync(join(folder, 'ipsec.conf'), ipsecConfText(configuration), { mode: 0o600 });
     writeFileSync(join(folder, 'ipsec.secrets'), `${(configuration.secrets ?? []).join('\n')}\n`, { mode: 0o600 });
     await makeNssDatabase(folder, configuration.credentials ?? { authorities: [] });
-    const daemon = node.spawn('pluto', ['/usr/libexec/ipsec/pluto', '--nofork', ...placeWords(folder, logFile)]);
-    const pluto = new Pluto(node, daemon, folder, logFile);
+    const daemon = node.spawn('pluto', ['/usr/libexec/ipsec/pluto', '--nofork', ...placeWords(folder)]);
+    const pluto = new Pluto(node, daemon, folder);
     const loaded = Object.keys(configuration.connections).map((name) => `"${name}": `);
     await waitUntil(`pluto on ${node.name} to listen`, () => {
       if (daemon.end !== undefined) throw new Error(`pluto on ${node.name} ended: ${daemon.log()}`);
-      if (!existsSync(logFile)) return false;
       const log = pluto.log();
       if (log.includes('did not load properly')) throw new Error(`pluto on ${node.name} refused a connection:\n${log}`);
       return log.includes('loading secrets') && loaded.every((name) => log.includes(name));
@@ -52,18 +43,12 @@ export class Pluto {
   }
 
   /** Initiates; a failed negotiation is a code other than 0, with pluto's words in the output. */
-  initiate(name: PlutoSaName, timeoutSeconds = 10): Promise<Completed> {
+  initiate(name: SaName, timeoutSeconds = 10): Promise<Completed> {
     return this.whack(['--initiate', '--name', connectionOf(name)], timeoutSeconds);
   }
 
-  /** Initiates what must succeed. */
-  async establish(name: PlutoSaName, timeoutSeconds = 10): Promise<void> {
-    const done = await this.initiate(name, timeoutSeconds);
-    if (done.code !== 0) throw new Error(`pluto on ${this.node.name} established nothing:\n${done.stdout}`);
-  }
-
   /** Ends an IKE SA or Child SA by a Delete. */
-  async terminate(name: PlutoSaName, timeoutSeconds = 10): Promise<Completed> {
+  async terminate(name: SaName, timeoutSeconds = 10): Promise<Completed> {
     if ('ike' in name) return this.whack(['--down-ike', '--name', name.ike], timeoutSeconds);
     // Whack does not come back when the connection's last Child SA is down, so it does not wait.
     const done = await this.whack(['--down-child', '--asynchronous', '--name', name.child], timeoutSeconds);
@@ -73,12 +58,12 @@ export class Pluto {
   }
 
   /** Rekeys an IKE SA or Child SA. */
-  rekey(name: PlutoSaName, timeoutSeconds = 10): Promise<Completed> {
+  rekey(name: SaName, timeoutSeconds = 10): Promise<Completed> {
     return this.whack(['ike' in name ? '--rekey-ike' : '--rekey-child', '--name', connectionOf(name)], timeoutSeconds);
   }
 
   /** All IKE SAs with their Child SAs. */
-  async listSas(): Promise<readonly PlutoIkeSa[]> {
+  async listSas(): Promise<readonly IkeSa[]> {
     const states = await this.whack(['--showstates']);
     if (states.code !== 0) throw new Error(`whack --showstates on ${this.node.name}: ${states.stderr}`);
     return listPlutoSas({ states: states.stdout, log: this.log(), kernel: await dumpStates(this.node) });
@@ -89,39 +74,18 @@ export class Pluto {
     const command = ['ipsec', 'whack', '--ctlsocket', join(this.#folder, 'run/pluto.ctl'), ...words];
     return complete(command, { timeoutMs: timeoutSeconds * 1000 });
   }
-
-  /** Everything that pluto has logged. */
-  log(): string {
-    return readFileSync(this.#logFile, 'utf8');
-  }
-
-  /** Waits until pluto has logged the text. */
-  async logged(text: string | RegExp, timeoutMs = 20_000): Promise<void> {
-    const found = () => (typeof text === 'string' ? this.log().includes(text) : text.test(this.log()));
-    await waitUntil(`pluto on ${this.node.name} to log '${text}'`, found, { timeoutMs });
-  }
-
-  /** Ends pluto in order: it deletes its SAs, at the peer too. */
-  async stop(): Promise<void> {
-    await this.#daemon.stop();
-  }
-
-  /** Ends pluto as a crash would: its SAs stay in the kernel, the peer hears nothing. */
-  async kill(): Promise<void> {
-    await this.#daemon.kill();
-  }
 }
 
-function placeWords(folder: string, logFile: string): readonly string[] {
+function placeWords(folder: string): readonly string[] {
   return [
     ...['--config', join(folder, 'ipsec.conf')],
     ...['--secretsfile', join(folder, 'ipsec.secrets')],
     ...['--nssdir', join(folder, 'nss')],
     ...['--rundir', join(folder, 'run')],
-    ...['--logfile', logFile],
+    '--stderrlog',
   ];
 }
 
-function connectionOf(name: PlutoSaName): string {
+function connectionOf(name: SaName): string {
   return 'ike' in name ? name.ike : name.child;
 }

@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
-import { waitUntil } from '../runner/wait-until.ts';
+import { IkeDaemon, type SaName } from '../ike-daemon/ike-daemon.ts';
 import { type Completed, complete } from '../topology/completed.ts';
 import type { Daemon } from '../topology/daemon.ts';
 import type { LabNode } from '../topology/lab-node.ts';
@@ -21,37 +21,25 @@ export interface CharonOptions {
   readonly logLevels?: Readonly<Record<string, number>>;
 }
 
-/** What to initiate, rekey or end: an IKE SA or Child SA by its name in swanctl.conf. */
-export type SaName = { readonly ike: string } | { readonly child: string };
-
 /** A strongSwan charon that runs in one node, driven by swanctl; several run beside each other. */
-export class Charon {
-  readonly node: LabNode;
-  readonly #daemon: Daemon;
+export class Charon extends IkeDaemon {
   readonly #folder: string;
-  readonly #logFile: string;
 
-  private constructor(node: LabNode, daemon: Daemon, folder: string, logFile: string) {
-    this.node = node;
-    this.#daemon = daemon;
+  private constructor(node: LabNode, daemon: Daemon, folder: string) {
+    super(node, daemon);
     this.#folder = folder;
-    this.#logFile = logFile;
   }
 
   /** Starts a charon, waits until it listens, and loads what `options.swanctl` says. */
   static async start(node: LabNode, options: CharonOptions = {}): Promise<Charon> {
     const folder = mkdtempSync(join(tmpdir(), `charon-${node.name}-`));
-    const logFile = node.logFile('charon-ike');
     for (const name of [...swanctlFolders, 'run']) mkdirSync(join(folder, name));
-    writeFileSync(join(folder, 'strongswan.conf'), settingsText(strongswanConf(folder, logFile, options)));
+    writeFileSync(join(folder, 'strongswan.conf'), settingsText(strongswanConf(folder, options)));
     // A run folder of its own for its pid file; the mount ends with the daemon's mount namespace.
     const script = `mount --bind ${folder}/run /run && exec /usr/lib/ipsec/charon`;
     const daemon = node.spawn('charon', ['sh', '-c', script], charonEnvironment(folder));
-    const charon = new Charon(node, daemon, folder, logFile);
-    await waitUntil(`charon on ${node.name} to listen`, () => {
-      if (daemon.end !== undefined) throw new Error(`charon on ${node.name} ended: ${daemon.log()}`);
-      return existsSync(logFile) && charon.log().includes('worker threads');
-    });
+    const charon = new Charon(node, daemon, folder);
+    await charon.logged('worker threads');
     if (options.files !== undefined) charon.addFiles(options.files);
     if (options.swanctl !== undefined) await charon.load(options.swanctl);
     return charon;
@@ -79,12 +67,6 @@ export class Charon {
     return this.swanctl('--initiate', ...nameWords(name), '--timeout', `${timeoutSeconds}`);
   }
 
-  /** Initiates what must succeed. */
-  async establish(name: SaName, timeoutSeconds = 10): Promise<void> {
-    const done = await this.initiate(name, timeoutSeconds);
-    if (done.code !== 0) throw new Error(`charon on ${this.node.name} established nothing:\n${said(done)}`);
-  }
-
   /** Ends an IKE SA or Child SA by a Delete. */
   terminate(name: SaName, timeoutSeconds = 10): Promise<Completed> {
     return this.swanctl('--terminate', ...nameWords(name), '--timeout', `${timeoutSeconds}`);
@@ -110,35 +92,14 @@ export class Charon {
       environment: charonEnvironment(this.#folder),
     });
   }
-
-  /** Everything that charon has logged. */
-  log(): string {
-    return readFileSync(this.#logFile, 'utf8');
-  }
-
-  /** Waits until charon has logged the text. */
-  async logged(text: string | RegExp, timeoutMs = 20_000): Promise<void> {
-    const found = () => (typeof text === 'string' ? this.log().includes(text) : text.test(this.log()));
-    await waitUntil(`charon on ${this.node.name} to log '${text}'`, found, { timeoutMs });
-  }
-
-  /** Ends charon in order: it deletes its SAs, at the peer too. */
-  async stop(): Promise<void> {
-    await this.#daemon.stop();
-  }
-
-  /** Ends charon as a crash would: its SAs stay in the kernel, the peer hears nothing. */
-  async kill(): Promise<void> {
-    await this.#daemon.kill();
-  }
 }
 
-function strongswanConf(folder: string, logFile: string, options: CharonOptions): Section {
+function strongswanConf(folder: string, options: CharonOptions): Section {
   const base: Section = {
     load: charonPlugins,
     install_routes: false,
     plugins: { vici: { socket: viciSocket(folder) } },
-    filelog: { lab: { path: logFile, default: 1, flush_line: true, ike_name: true, ...options.logLevels } },
+    filelog: { lab: { path: 'stderr', default: 1, ike_name: true, ...options.logLevels } },
   };
   return {
     charon: mergeSections(base, options.charon ?? {}),

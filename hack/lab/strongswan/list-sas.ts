@@ -1,29 +1,15 @@
 import { err, ok, type Result } from '../../../agent/result.ts';
 
+import type { ChildSa, IkeSa } from '../ike-daemon/ike-daemon.ts';
 import { parseVici, type ViciSection } from './vici-text.ts';
 
-/** A Child SA as charon lists it; SPIs as hexadecimal text without 0x. */
-export interface CharonChildSa {
-  readonly name: string;
-  readonly uniqueId: string;
+/** A Child SA as charon lists it. */
+export interface CharonChildSa extends ChildSa {
   readonly reqid: number;
-  /** Such as INSTALLED, REKEYED, DELETING. */
-  readonly state: string;
-  /** TRANSPORT, TUNNEL, BEET. */
-  readonly mode: string;
   readonly protocol: string;
-  readonly encapsulated: boolean;
-  readonly spiIn: string;
-  readonly spiOut: string;
   readonly encryption: string;
   readonly integrity: string;
   readonly esn: boolean;
-  /** In the syntax of proposals. */
-  readonly suite: string;
-  readonly localSelectors: readonly string[];
-  readonly remoteSelectors: readonly string[];
-  readonly packetsIn: number;
-  readonly packetsOut: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
   /** Everything, under charon's own names. */
@@ -31,13 +17,8 @@ export interface CharonChildSa {
 }
 
 /** An IKE SA as charon lists it. */
-export interface CharonIkeSa {
-  /** The connection's name in swanctl.conf. */
-  readonly name: string;
-  readonly uniqueId: string;
+export interface CharonIkeSa extends IkeSa {
   readonly version: number;
-  /** Such as CONNECTING, ESTABLISHED, DELETING. */
-  readonly state: string;
   readonly localHost: string;
   readonly remoteHost: string;
   readonly localId: string;
@@ -50,8 +31,6 @@ export interface CharonIkeSa {
   readonly integrity: string;
   readonly prf: string;
   readonly keyExchange: string;
-  /** In the syntax of proposals. */
-  readonly suite: string;
   readonly children: readonly CharonChildSa[];
   readonly fields: ViciSection;
 }
