@@ -5,7 +5,6 @@ import {
   type DerElement,
   readBitString,
   readBoolean,
-  readElements,
   readNamedBits,
   readOid,
   readSequence,
@@ -15,7 +14,7 @@ import {
   readUnsigned,
   Tag,
 } from './der.ts';
-import { type DistinguishedName, readDistinguishedName } from './distinguished-name.ts';
+import { type DistinguishedName, distinguishedNameOf } from './distinguished-name.ts';
 import { type GeneralName, readGeneralName } from './general-name.ts';
 import { MAX_CERTIFICATE_BYTES, MAX_EXTENSIONS, MAX_NAMES, MAX_USAGES } from './limits.ts';
 
@@ -64,7 +63,7 @@ export function readCertificate(der: Uint8Array): Result<Certificate, string> {
 }
 
 function readBody(toBeSigned: DerElement, outerAlgorithm: Uint8Array): Result<Certificate, string> {
-  const fields = readElements(toBeSigned.content, MAX_FIELDS);
+  const fields = toBeSigned.elements(MAX_FIELDS);
   if (fields === undefined) return unreadable('form');
   const [version, serial, algorithm, issuer, validity, subject, publicKey, ...rest] = fields;
   // Extensions, and so everything that makes a certificate fit for IKE, are of version 3.
@@ -75,11 +74,11 @@ function readBody(toBeSigned: DerElement, outerAlgorithm: Uint8Array): Result<Ce
   if (algorithm === undefined || !sameBytes(algorithm.encoding, outerAlgorithm)) {
     return err('names two different algorithms for its signature');
   }
-  const issuerName = issuer && readDistinguishedName(issuer.encoding);
-  const subjectName = subject && readDistinguishedName(subject.encoding);
+  const issuerName = issuer && distinguishedNameOf(issuer);
+  const subjectName = subject && distinguishedNameOf(subject);
   if (issuerName === undefined || issuerName.parts.length === 0) return unreadable('issuer');
   if (subjectName === undefined) return unreadable('subject');
-  const [notBefore, notAfter, ...times] = (validity && readSequence(validity.encoding, 3)) ?? [];
+  const [notBefore, notAfter, ...times] = (validity?.tag === Tag.SEQUENCE && validity.elements(3)) || [];
   const [notBeforeMs, notAfterMs] = [readTime(notBefore), readTime(notAfter)];
   if (notBeforeMs === undefined || notAfterMs === undefined || times.length > 0) return unreadable('validity');
   if (publicKey?.tag !== Tag.SEQUENCE) return unreadable('public key');
@@ -144,7 +143,7 @@ interface Extension {
 
 /** One entry of a list of extensions; of a certificate, of a revocation list or of its entries. */
 export function readExtension(element: DerElement): Extension | undefined {
-  const fields = element.tag === Tag.SEQUENCE ? readElements(element.content, 3) : undefined;
+  const fields = element.tag === Tag.SEQUENCE ? element.elements(3) : undefined;
   if (fields === undefined || fields.length < 2) return undefined;
   const oid = readOid(fields[0]);
   const critical = fields.length === 3 ? readBoolean(fields[1]) : false;
@@ -184,9 +183,10 @@ function readNameConstraints(value: Uint8Array): Partial<Extensions> | undefined
   const fields = readSequence(value, 2);
   if (fields === undefined || fields.length === 0) return undefined;
   const lists: Record<number, readonly GeneralName[] | undefined> = {};
-  for (const { tag, content } of fields) {
+  for (const field of fields) {
+    const { tag } = field;
     if (tag !== PERMITTED && tag !== EXCLUDED) return undefined;
-    const subtrees = readElements(content, MAX_NAMES)?.map(readSubtree);
+    const subtrees = field.elements(MAX_NAMES)?.map(readSubtree);
     if (tag in lists || !subtrees?.every((each) => each !== undefined)) return undefined;
     lists[tag] = subtrees;
   }
@@ -195,7 +195,7 @@ function readNameConstraints(value: Uint8Array): Partial<Extensions> | undefined
 
 /** A minimum or a maximum distance is forbidden (RFC 5280 §4.2.1.10), and nothing here would heed it. */
 function readSubtree(element: DerElement): GeneralName | undefined {
-  const fields = element.tag === Tag.SEQUENCE ? readElements(element.content, 1) : undefined;
+  const fields = element.tag === Tag.SEQUENCE ? element.elements(1) : undefined;
   const [base] = fields ?? [];
   return base && readGeneralName(base);
 }

@@ -1,5 +1,5 @@
 import { hexFromBytes } from '../crypto/bytes.ts';
-import { type DerElement, readElements, readOid, readSequence, Tag } from './der.ts';
+import { type DerElement, readOid, readSingle, Tag } from './der.ts';
 import { MAX_NAME_PARTS } from './limits.ts';
 
 /** A distinguished name, made ready for comparison (RFC 5280 §7.1). */
@@ -14,19 +14,31 @@ export interface DistinguishedName {
 
 /** Reads a Name in DER; undefined for anything that is none. */
 export function readDistinguishedName(der: Uint8Array): DistinguishedName | undefined {
-  const sets = readSequence(der, MAX_NAME_PARTS);
+  const element = readSingle(der, Tag.SEQUENCE);
+  return element && distinguishedNameOf(element);
+}
+
+/** The Name that an element is; undefined for any other. */
+export function distinguishedNameOf(element: DerElement): DistinguishedName | undefined {
+  const sets = element.tag === Tag.SEQUENCE ? element.elements(MAX_NAME_PARTS) : undefined;
   if (sets === undefined) return undefined;
   const parts: string[] = [];
   const texts: string[] = [];
   const emails: string[] = [];
   for (const set of sets) {
-    const attributes = set.tag === Tag.SET ? readElements(set.content, MAX_NAME_PARTS) : undefined;
+    const attributes = set.tag === Tag.SET ? set.elements(MAX_NAME_PARTS) : undefined;
     if (attributes === undefined || attributes.length === 0) return undefined;
-    const read = attributes.map(readAttribute);
-    if (!read.every((each) => each !== undefined)) return undefined;
-    parts.push(JSON.stringify(read.map(({ comparable }) => comparable).sort()));
-    texts.push(read.map(({ text }) => text).join('+'));
-    emails.push(...read.flatMap(({ email }) => (email === undefined ? [] : [email])));
+    const comparables: string[] = [];
+    const shown: string[] = [];
+    for (const attribute of attributes) {
+      const read = readAttribute(attribute);
+      if (read === undefined) return undefined;
+      comparables.push(read.comparable);
+      shown.push(read.text);
+      if (read.email !== undefined) emails.push(read.email);
+    }
+    parts.push(JSON.stringify(comparables.sort()));
+    texts.push(shown.join('+'));
   }
   return { parts, text: texts.reverse().join(', '), emails };
 }
@@ -48,7 +60,7 @@ interface Attribute {
 }
 
 function readAttribute(element: DerElement): Attribute | undefined {
-  const fields = element.tag === Tag.SEQUENCE ? readElements(element.content, 2) : undefined;
+  const fields = element.tag === Tag.SEQUENCE ? element.elements(2) : undefined;
   const [type, value] = fields ?? [];
   const oid = readOid(type);
   if (oid === undefined || value === undefined) return undefined;
@@ -74,7 +86,7 @@ function stringText({ tag, content }: DerElement): string | undefined {
       }
     case Tag.PRINTABLE_STRING:
     case Tag.IA5_STRING:
-      return content.every((byte) => byte < 0x80) ? latin1(content) : undefined;
+      return content.every((byte) => byte < 0x80) ? UTF8.decode(content) : undefined;
     case Tag.TELETEX_STRING:
       return latin1(content);
     case Tag.BMP_STRING:
@@ -85,7 +97,9 @@ function stringText({ tag, content }: DerElement): string | undefined {
 }
 
 function latin1(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => String.fromCharCode(byte)).join('');
+  let text = '';
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return text;
 }
 
 function utf16(bytes: Uint8Array): string {
@@ -98,12 +112,15 @@ function utf16(bytes: Uint8Array): string {
 
 /** A log line or a status must not be forged by whoever writes a certificate. */
 function printable(text: string): string {
+  if (PLAIN.test(text)) return text;
   return text
     .slice(0, 255)
     .replaceAll(/[\p{C}]/gu, '?')
     .replaceAll(/[,+]/g, '\\$&');
 }
 
+/** Text with nothing to replace, as most is: ASCII of a bearable length without control characters, commas and pluses. */
+const PLAIN = /^[ -*\-.-~]{0,255}$/;
 const UTF8 = new TextDecoder('utf-8', { fatal: true });
 const EMAIL_ADDRESS = '1.2.840.113549.1.9.1';
 /** RFC 4514 §3, and what else certificates often have. */

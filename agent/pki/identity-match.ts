@@ -68,7 +68,9 @@ function foldedMailbox(mailbox: string): string {
 
 /** Bytes that are no ASCII become what no name in a certificate has. */
 function ascii(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => (byte < 0x80 ? String.fromCharCode(byte) : '\uFFFD')).join('');
+  let text = '';
+  for (const byte of bytes) text += byte < 0x80 ? String.fromCharCode(byte) : '\uFFFD';
+  return text;
 }
 
 /** Of ASCII letters only: other letters have no place in these names, and no case that everybody agrees on. */

@@ -6,14 +6,13 @@ import {
   type DerElement,
   readBitString,
   readBoolean,
-  readElements,
   readSequence,
   readSmallInteger,
   readTime,
   readUnsigned,
   Tag,
 } from './der.ts';
-import { type DistinguishedName, readDistinguishedName } from './distinguished-name.ts';
+import { type DistinguishedName, distinguishedNameOf } from './distinguished-name.ts';
 import { MAX_EXTENSIONS, MAX_REVOCATIONS } from './limits.ts';
 
 /** A certificate revocation list (RFC 5280 §5), read and in proper form; whether its issuer signed it is not known. */
@@ -44,12 +43,12 @@ export function readRevocationList(der: Uint8Array): Result<RevocationList, stri
   ) {
     return unreadable('form');
   }
-  const fields = readElements(toBeSigned.content, MAX_FIELDS);
+  const fields = toBeSigned.elements(MAX_FIELDS);
   if (fields === undefined) return unreadable('form');
   const versioned = fields[0]?.tag === Tag.INTEGER;
   if (versioned && readSmallInteger(fields[0]) !== 1) return err('is a revocation list of an unknown version');
   const [innerAlgorithm, issuerField, thisUpdate, ...rest] = versioned ? fields.slice(1) : fields;
-  const issuer = issuerField && readDistinguishedName(issuerField.encoding);
+  const issuer = issuerField && distinguishedNameOf(issuerField);
   const thisUpdateMs = readTime(thisUpdate);
   if (innerAlgorithm === undefined || !sameBytes(innerAlgorithm.encoding, algorithm.encoding))
     return unreadable('algorithm');
@@ -74,11 +73,11 @@ export function readRevocationList(der: Uint8Array): Result<RevocationList, stri
 }
 
 function readEntries(list: DerElement): Result<Set<string>, string> {
-  const entries = readElements(list.content, MAX_REVOCATIONS);
+  const entries = list.elements(MAX_REVOCATIONS);
   if (entries === undefined) return unreadable(`list, which may have ${MAX_REVOCATIONS} entries`);
   const serials = new Set<string>();
   for (const entry of entries) {
-    const [serial, time, extensions] = (entry.tag === Tag.SEQUENCE && readElements(entry.content, 3)) || [];
+    const [serial, time, extensions] = (entry.tag === Tag.SEQUENCE && entry.elements(3)) || [];
     const number = serial?.tag === Tag.INTEGER ? readUnsigned(serial) : undefined;
     if (number === undefined || readTime(time) === undefined) return unreadable('entry');
     // A critical extension of an entry may say that it is about a certificate of somebody else (RFC 5280 §5.3.3).
@@ -118,7 +117,7 @@ function readDistributionPoint(value: Uint8Array): RevocationList['scope'] | und
   if (fields === undefined) return undefined;
   const flag = (number: number): boolean => {
     const found = fields.find(({ tag }) => tag === contextTag(number, false));
-    return found !== undefined && readBoolean({ ...found, tag: Tag.BOOLEAN }) !== false;
+    return found !== undefined && readBoolean(found, found.tag) !== false;
   };
   const [onlyUsers, onlyAuthorities, someReasons, indirect, onlyAttributes] = [1, 2, 3, 4, 5].map(flag);
   if (someReasons || indirect || onlyAttributes || (onlyUsers && onlyAuthorities)) return undefined;

@@ -10,12 +10,12 @@ export function utcMilliseconds(
   second: number,
 ): number | undefined {
   const leap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
-  const lengths = [31, leap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-  const length = lengths[month - 1];
-  if (length === undefined || day < 1 || day > length || hour > 23 || minute > 59 || second > 59) return undefined;
+  const [first, next] = [firstDay(month, leap), firstDay(month + 1, leap)];
+  if (first === undefined || next === undefined || hour > 23 || minute > 59 || second > 59) return undefined;
+  if (day < 1 || day > next - first) return undefined;
   const before = year - 1;
   const leapDays = Math.floor(before / 4) - Math.floor(before / 100) + Math.floor(before / 400);
-  const days = 365 * before + leapDays + lengths.slice(0, month - 1).reduce((sum, each) => sum + each, 0) + day - 1;
+  const days = 365 * before + leapDays + first + day - 1;
   return ((((days - DAYS_TO_EPOCH) * 24 + hour) * 60 + minute) * 60 + second) * 1_000;
 }
 
@@ -44,9 +44,16 @@ function civilDate(days: number): { readonly year: number; readonly month: numbe
   return { year: yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, day };
 }
 
+/** How many days of its year are before a month; of month 13, all. */
+function firstDay(month: number, leap: boolean): number | undefined {
+  const days = DAYS_BEFORE[month - 1];
+  return days !== undefined && leap && month > 2 ? days + 1 : days;
+}
+
 function twoDigits(number: number): string {
   return String(number).padStart(2, '0');
 }
 
+const DAYS_BEFORE: readonly number[] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365];
 /** From the first day of the year 1 to that of 1970. */
 const DAYS_TO_EPOCH = 719_162;

@@ -6,8 +6,9 @@ import { HashAlgorithm } from '../../wire/registry.ts';
 
 /** What a key of OpenSSL's is; nothing is computed with it. */
 export function describeKey(key: KeyObject): KeyDescription {
-  const { asymmetricKeyType: type = 'no key pair', asymmetricKeyDetails: details = {} } = key;
+  const { asymmetricKeyType: type = 'no key pair' } = key;
   if (type === 'ed25519' || type === 'ed448') return { kind: type };
+  const { asymmetricKeyDetails: details = {} } = key;
   if (type === 'rsa') {
     return { kind: 'rsa', bits: details.modulusLength ?? 0, exponent: details.publicExponent ?? 0n };
   }
