@@ -6,7 +6,7 @@ import { systemClock } from '../../agent/runtime/clock-system.ts';
 import type { Bench, BenchResult, Extent, Target } from './bench.ts';
 import { ESP_PROPOSAL, IKE_PROPOSAL } from './connections.ts';
 import { age, cpuSeconds, median } from './measure.ts';
-import { primitiveCosts, timePrimitives } from './primitive-sum.ts';
+import { primitiveCosts, sharesOfPrimitives, timePrimitives } from './primitive-sum.ts';
 import { certificateProof, type Proof, preSharedKeyProof } from './proof.ts';
 import { type Primitive, recordingProvider } from './record-primitives.ts';
 import { type Execute, TwoEnds } from './two-ends.ts';
@@ -33,58 +33,60 @@ export const handshakeBench: Bench = {
 /** Makes a proof; the function given hears of the primitives in it. */
 type MakeProof = (note?: (primitive: Primitive) => void) => Proof;
 
-/** The primitives of one handshake of `provider`, both ends, in the order in which they are computed. */
-export function primitivesOfHandshake(
+/** The primitives of as many handshakes of `provider`, both ends, in the order in which they are computed. */
+export function primitivesOfHandshakes(
   provider: CryptoProvider,
+  handshakes: number,
   proof: MakeProof = () => preSharedKeyProof,
-): readonly Primitive[] {
-  const primitives: Primitive[] = [];
+): readonly (readonly Primitive[])[] {
+  let primitives: Primitive[] = [];
   const note = (each: Primitive): void => void primitives.push(each);
   const ends = new TwoEnds({ crypto: recordingProvider(provider, note), kernel, proof: proof(note) });
-  ends.configure(0, 1);
-  ends.establish(0);
-  return primitives;
+  ends.configure(0, handshakes);
+  return Array.from({ length: handshakes }, (_, number) => {
+    primitives = [];
+    ends.establish(number);
+    return primitives;
+  });
 }
 
 /** One provider's measurement, in rounds of as many handshakes. */
 export class HandshakeRun {
   readonly #provider: CryptoProvider;
+  readonly #makeProof: MakeProof;
   readonly #proof: Proof;
   readonly #handshakes: number;
   readonly #targets: readonly Target[];
-  readonly #primitives: readonly Primitive[];
   readonly #wholeSeconds: number[] = [];
-  readonly #primitiveSeconds: (readonly number[])[] = [];
+  readonly #primitiveSeconds: number[] = [];
 
   constructor(provider: CryptoProvider, proof: MakeProof, handshakes: number, targets: readonly Target[]) {
     this.#provider = provider;
+    this.#makeProof = proof;
     this.#proof = proof();
     this.#handshakes = handshakes;
     this.#targets = targets;
-    this.#primitives = primitivesOfHandshake(provider, proof);
   }
 
   /** A round that does not count: the engine compiles what is hot. */
   warmUp(): void {
     this.#timeHandshakes();
-    timePrimitives(this.#primitives, this.#handshakes);
+    timePrimitives(this.#recordedPrimitives());
   }
 
-  /** Measures handshakes, then their primitives as often: what else the machine does meets both halves of the ratio. */
+  /** Measures handshakes, then the primitives of as many: what else the machine does meets both halves of the ratio. */
   measureRound(): void {
     this.#wholeSeconds.push(this.#timeHandshakes());
-    this.#primitiveSeconds.push(timePrimitives(this.#primitives, this.#handshakes));
+    this.#primitiveSeconds.push(timePrimitives(this.#recordedPrimitives()));
   }
 
   /** Medians over the rounds. */
   result(): BenchResult {
     const handshakes = this.#handshakes;
     const whole = median(this.#wholeSeconds);
-    const sums = this.#primitiveSeconds.map((each) => each.reduce((sum, seconds) => sum + seconds, 0));
-    const primitives = median(sums);
-    const perCall = this.#primitives.map(
-      (_, index) => median(this.#primitiveSeconds.map((each) => each[index] ?? 0)) / handshakes,
-    );
+    const primitives = median(this.#primitiveSeconds);
+    const recorded = this.#recordedPrimitives();
+    const perCall = sharesOfPrimitives(recorded).map((share) => (share * primitives) / handshakes);
     return {
       bench: 'handshake',
       parameters: {
@@ -100,14 +102,21 @@ export class HandshakeRun {
         cpuSeconds: whole,
         primitivesSeconds: primitives,
         ratioToPrimitives: whole / primitives,
-        fastestRoundRatioToPrimitives: Math.min(...this.#wholeSeconds) / Math.min(...sums),
+        fastestRoundRatioToPrimitives: Math.min(...this.#wholeSeconds) / Math.min(...this.#primitiveSeconds),
       },
       targets: this.#targets,
       parts: {
         name: 'primitives',
-        rows: primitiveCosts(this.#primitives, perCall).map((cost) => ({ ...cost })),
+        rows: primitiveCosts(recorded[0] ?? [], perCall).map((cost) => ({ ...cost })),
       },
     };
+  }
+
+  /** Of handshakes that were not measured, none of which has been computed again. */
+  #recordedPrimitives(): readonly (readonly Primitive[])[] {
+    const recorded = primitivesOfHandshakes(this.#provider, this.#handshakes, this.#makeProof);
+    age();
+    return recorded;
   }
 
   /** Processor time of handshakes between two new ends, each with another connection. */

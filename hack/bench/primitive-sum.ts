@@ -1,4 +1,4 @@
-import { cpuSeconds } from './measure.ts';
+import { cpuSeconds, median } from './measure.ts';
 import type { Primitive } from './record-primitives.ts';
 
 /** A primitive, how often a handshake needs it, and what that costs. */
@@ -12,16 +12,31 @@ export interface PrimitiveCost {
   readonly cpuMicroseconds: number;
 }
 
-/** Processor time of each primitive, computed `times` times one behind the other, in seconds and in their order. */
-export function timePrimitives(primitives: readonly Primitive[], times: number): readonly number[] {
-  return primitives.map(({ run }) =>
-    cpuSeconds(() => {
-      for (let count = 0; count < times; count += 1) run();
-    }),
-  );
+/** Processor time of the primitives of these handshakes, each computed once, in their order; in seconds. */
+export function timePrimitives(handshakes: readonly (readonly Primitive[])[]): number {
+  return cpuSeconds(() => {
+    for (const primitives of handshakes) for (const { run } of primitives) run();
+  });
 }
 
-/** Lists equal primitives once; `seconds` are those of one call each, in the order of `primitives`. */
+/**
+ * How long each primitive of a handshake takes, by a clock: the median over these handshakes, in the order of one. In
+ * units of their sum, since it is processor time that counts, which cannot be told of something so short.
+ */
+export function sharesOfPrimitives(handshakes: readonly (readonly Primitive[])[]): readonly number[] {
+  const times = handshakes.map((primitives) => primitives.map(({ run }) => clockMs(run)));
+  const medians = (times[0] ?? []).map((_, index) => median(times.map((each) => each[index] ?? 0)));
+  const sum = medians.reduce((total, each) => total + each, 0);
+  return medians.map((each) => each / sum);
+}
+
+function clockMs(work: () => void): number {
+  const before = performance.now();
+  work();
+  return performance.now() - before;
+}
+
+/** Lists equal primitives once; `seconds` are those of one call each, in the order of `primitives`, of one handshake. */
 export function primitiveCosts(primitives: readonly Primitive[], seconds: readonly number[]): readonly PrimitiveCost[] {
   const costs = new Map<string, PrimitiveCost>();
   for (const [index, { kind, name, inputBytes }] of primitives.entries()) {

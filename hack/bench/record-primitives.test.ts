@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { nobleProvider } from '../../agent/crypto/noble/noble-provider.ts';
 import { opensslProvider } from '../../agent/crypto/openssl/openssl-provider.ts';
-import { primitivesOfHandshake } from './handshake.ts';
+import { primitivesOfHandshakes } from './handshake.ts';
 import type { Primitive } from './record-primitives.ts';
 
 /** Output of HMAC-SHA2-384; SK_e with its salt of AES-256-GCM. */
@@ -10,7 +10,7 @@ const PRF_BYTES = 48;
 const ENCRYPTION_KEY_BYTES = 32 + 4;
 
 describe.each([opensslProvider, nobleProvider])('primitives of a handshake with $name', (provider) => {
-  const primitives = primitivesOfHandshake(provider);
+  const [primitives = []] = primitivesOfHandshakes(provider, 1);
   const ofKind = (kind: Primitive['kind']): readonly Primitive[] => primitives.filter((each) => each.kind === kind);
 
   it('are one key pair and one shared secret for each end', () => {
