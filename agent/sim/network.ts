@@ -3,12 +3,13 @@ import type { Path } from '../ike/types.ts';
 import { ipFamily } from '../wire/ip-address.ts';
 import type { RandomStream } from './random-stream.ts';
 import type { NetworkPlan } from './scenario.ts';
+import type { Flow } from './topology.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 /** What the network carries. Paths are the sender's. */
 export type Cargo =
   | { readonly kind: 'datagram'; readonly path: Path; readonly bytes: Uint8Array }
-  | { readonly kind: 'packet'; readonly packet: EspPacket | PlainPacket; readonly flow: number };
+  | { readonly kind: 'packet'; readonly packet: EspPacket | PlainPacket; readonly flow: Flow };
 
 /** How a cargo comes to be at its receiver. */
 export type Arrival =

@@ -78,13 +78,16 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
   readonly #reception: ReceptionCheck;
   readonly #convergence: ConvergenceCheck;
   readonly #checks: readonly Check[];
+  /** Those that are to hear when an event is over: there are many events. */
+  readonly #endsOfEvents: readonly Check[];
   readonly #selections = new Map<Flow, Selection>();
   readonly #flowsFrom: readonly (readonly Flow[])[];
   readonly #flowsTo: readonly (readonly Flow[])[];
   readonly #hostsByAddress = new Map<string, Host>();
   /** By pair and side: whether it is configured, and how often that has changed. */
   readonly #configured: { present: boolean; changes: number }[][];
-  readonly #wanted = new Set<string>();
+  /** By pair and side. */
+  readonly #wanted: [boolean, boolean][];
   readonly #refusals: RandomStream;
   readonly #counts: Counts = { datagrams: 0, packets: 0, espPackets: 0, childSas: 0 };
   #violation: Violation | undefined;
@@ -108,6 +111,7 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
       { present: true, changes: 0 },
       { present: true, changes: 0 },
     ]);
+    this.#wanted = scenario.pairs.map(() => [false, false]);
     this.hosts = nodes.map((node) => this.#host(node, options.sabotage));
     this.#reception = new ReceptionCheck(this);
     this.#convergence = new ConvergenceCheck(this);
@@ -122,6 +126,7 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
       new ResidueCheck(this),
       new AmplificationCheck(this),
     ];
+    this.#endsOfEvents = this.#checks.filter(({ eventEnded }) => eventEnded !== undefined);
   }
 
   run(): Outcome {
@@ -191,8 +196,12 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
     return this.#flowsTo[node] ?? [];
   }
 
+  selected(flow: Flow): Selection {
+    return this.#selections.get(flow) ?? NOTHING_YET;
+  }
+
   isWanted(pair: number, side: Side): boolean {
-    return this.#wanted.has(`${pair} ${side}`);
+    return this.#wanted[pair]?.[side] ?? false;
   }
 
   violate(invariant: Invariant, text: string): void {
@@ -226,7 +235,7 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
     this.ledger.noteReboot(node, nowMs);
     this.#forEachConnection(node, (pair, side) => {
       this.ledger.noteCause(pair, 'reboot', nowMs);
-      this.#wanted.delete(`${pair} ${side}`);
+      this.#setWanted(pair, side, false);
     });
     host.powerOff();
     this.#kernelChanged(host);
@@ -238,15 +247,15 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
     this.note(node, 'the agent starts');
     host.powered = true;
     const connections: ConnectionConfig[] = [];
-    const present: string[] = [];
+    const present: (readonly [number, Side])[] = [];
     this.#forEachConnection(node, (pair, side) => {
       const configured = this.#configured[pair]?.[side];
       if (configured?.present !== true) return;
       connections.push(connectionConfig(this.pairOf(pair), pair, side, stretch(configured.changes)));
-      present.push(`${pair} ${side}`);
+      present.push([pair, side]);
     });
     host.start(connections);
-    for (const key of present) this.#wanted.add(key);
+    for (const [pair, side] of present) this.#setWanted(pair, side, true);
     this.#kernelChanged(host);
   }
 
@@ -259,17 +268,16 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
     this.note(host.node, `configuration: ${how} ${name}`);
     configured.present = how !== 'remove';
     if (how === 'update') configured.changes += 1;
-    const key = `${pair} ${side}`;
     if (how === 'remove') {
       this.ordered(pair);
       this.ledger.noteTakenOut(host.node, plan.nodes[otherSide(side)], this.clock.monotonicMs());
-      this.#wanted.delete(key);
+      this.#setWanted(pair, side, false);
       host.command({ kind: 'removeConnection', name });
       return;
     }
     const connection = connectionConfig(plan, pair, side, stretch(configured.changes));
     host.command({ kind: how === 'add' ? 'addConnection' : 'updateConnection', connection });
-    if (host.running) this.#wanted.add(key);
+    if (host.running) this.#setWanted(pair, side, true);
     this.#kernelChanged(host);
   }
 
@@ -343,10 +351,9 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
     if (cargo === undefined) this.lost(shipment);
     if (cargo === undefined || !host.powered) return false;
     if (cargo.kind === 'packet') {
-      const flow = this.flows[cargo.flow];
-      const fate = host.receivePacket(cargo.packet);
-      if (flow === undefined) return false;
-      for (const check of this.#checks) check.packetArrived?.(flow, arrival, cargo.packet, fate);
+      const { flow, packet } = cargo;
+      const fate = host.receivePacket(packet);
+      for (const check of this.#checks) check.packetArrived?.(flow, arrival, packet, fate);
       return fate.kind !== 'dropped';
     }
     const { path, bytes } = cargo;
@@ -389,6 +396,11 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
     return host;
   }
 
+  #setWanted(pair: number, side: Side, wanted: boolean): void {
+    const sides = this.#wanted[pair];
+    if (sides !== undefined) sides[side] = wanted;
+  }
+
   /** Calls back for each connection that a node may have. */
   #forEachConnection(node: number, callback: (pair: number, side: Side) => void): void {
     for (const [pair, { nodes }] of this.scenario.pairs.entries()) {
@@ -399,7 +411,7 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
 
   #kernelChanged(host: Host): void {
     for (const flow of this.flowsFrom(host.node)) {
-      const before = this.#selections.get(flow) ?? NOTHING_YET;
+      const before = this.selected(flow);
       const after = selectionOf(host, flow);
       this.#selections.set(flow, after);
       if (isSame(before, after)) continue;
@@ -428,7 +440,7 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
     if (fate.kind === 'dropped') return;
     const packet = fate.kind === 'esp' ? fate.packet : flow.packet;
     if (fate.kind === 'esp') this.#counts.espPackets += 1;
-    this.#send(host, flow.receiver, { kind: 'packet', packet, flow: this.flows.indexOf(flow) });
+    this.#send(host, flow.receiver, { kind: 'packet', packet, flow });
   }
 
   #send(from: Host, to: number, cargo: Cargo): void {
@@ -459,7 +471,7 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
     let lastMs = -1;
     try {
       while (this.#violation === undefined && this.clock.step(untilMs)) {
-        for (const check of this.#checks) check.eventEnded?.();
+        for (const check of this.#endsOfEvents) check.eventEnded?.();
         steps = this.clock.elapsedMs === lastMs ? steps + 1 : 0;
         lastMs = this.clock.elapsedMs;
         if (steps > MOST_STEPS_AT_ONCE)

@@ -64,6 +64,8 @@ export interface World {
   ownName(id: SaId): SaId;
   flowsFrom(node: number): readonly Flow[];
   flowsTo(node: number): readonly Flow[];
+  /** What the sender's kernel did with packets of a flow after the last change of its SAs and policies. */
+  selected(flow: Flow): Selection;
   /** Whether a node's agent has been told to have a connection, and its kernel has not been lost since. */
   isWanted(pair: number, side: Side): boolean;
   /** Ends the simulation with a violation. */

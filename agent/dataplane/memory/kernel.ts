@@ -205,14 +205,13 @@ export class MemoryKernel {
     if (!state.esn && state.sequence >= MAX_32_BITS) return this.#dropOut('XfrmOutStateSeqError');
     state.sequence += 1;
     this.#count(state, packet);
-    const udp = state.udpEncapsulation;
     const esp: EspPacket = {
       kind: 'esp',
       source: state.source,
       destination: state.id.destination,
       spi: state.id.spi,
       sequence: state.sequence % TWO_TO_32,
-      ...(udp === undefined ? {} : { udp }),
+      udp: state.udpEncapsulation,
       authenticator: { fingerprint: state.fingerprint, sequence: state.sequence },
       mode: state.mode,
       inner: packet,

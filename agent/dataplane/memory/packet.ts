@@ -27,7 +27,8 @@ export interface EspPacket {
   readonly spi: number;
   /** The 32 bits that are sent. */
   readonly sequence: number;
-  readonly udp?: { readonly sourcePort: number; readonly destinationPort: number };
+  /** The outer ports; undefined where it is not in UDP. */
+  readonly udp: { readonly sourcePort: number; readonly destinationPort: number } | undefined;
   /** Stands for the ICV, which only the same keys, algorithms and full sequence number make equal. */
   readonly authenticator: { readonly fingerprint: string; readonly sequence: number };
   readonly mode: IpsecMode;

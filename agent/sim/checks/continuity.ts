@@ -27,6 +27,7 @@ export class ContinuityCheck implements Check {
   }
 
   eventEnded(): void {
+    if (this.#lost.size === 0) return;
     for (const flow of this.#lost) this.#judge(flow);
     this.#lost.clear();
   }

@@ -33,15 +33,8 @@ export class EnforcementCheck implements Check {
   }
 
   kernelChanged(host: Host): void {
-    const world = this.#world;
-    for (const flow of world.flowsFrom(host.node)) {
-      if (!this.#isPromised(flow, flow.side)) continue;
-      this.#judge(host, 'out', flow, selectionOf(host, flow).kind === 'plain');
-    }
-    for (const flow of world.flowsTo(host.node)) {
-      if (!this.#isPromised(flow, otherSide(flow.side))) continue;
-      this.#judge(host, inward(flow), flow, wouldAccept(host, flow, undefined));
-    }
+    this.#judgeSent(host, (flow) => this.#world.selected(flow));
+    this.#judgeReceived(host);
   }
 
   packetSent(flow: Flow, fate: OutboundFate): void {
@@ -51,7 +44,24 @@ export class EnforcementCheck implements Check {
   }
 
   tick(): void {
-    for (const host of this.#world.hosts) if (host.running) this.kernelChanged(host);
+    for (const host of this.#world.hosts) {
+      if (!host.running) continue;
+      this.#judgeSent(host, (flow) => selectionOf(host, flow));
+      this.#judgeReceived(host);
+    }
+  }
+
+  #judgeSent(host: Host, select: (flow: Flow) => Selection): void {
+    for (const flow of this.#world.flowsFrom(host.node)) {
+      if (this.#isPromised(flow, flow.side)) this.#judge(host, 'out', flow, select(flow).kind === 'plain');
+    }
+  }
+
+  #judgeReceived(host: Host): void {
+    for (const flow of this.#world.flowsTo(host.node)) {
+      if (!this.#isPromised(flow, otherSide(flow.side))) continue;
+      this.#judge(host, inward(flow), flow, wouldAccept(host, flow, undefined));
+    }
   }
 
   /**

@@ -50,6 +50,7 @@ export class ReceptionCheck implements Check {
   }
 
   eventEnded(): void {
+    if (this.#suspects.size === 0) return;
     for (const flow of this.#suspects) this.#verify(flow, this.#recent(flow));
     this.#suspects.clear();
   }

@@ -1,7 +1,7 @@
 import type { TablePolicy } from '../../dataplane/memory/policy-table.ts';
+import { isBypassIndex, isOurIndex } from '../../dataplane/ownership.ts';
 import type { Fact } from '../../ike/fact.ts';
 import type { EndpointStatus } from '../../ike/types.ts';
-import { isBypass } from '../../runtime/bypass.ts';
 import { ExchangeType } from '../../wire/registry.ts';
 import type { Host } from '../host.ts';
 import { saText } from '../selection.ts';
@@ -91,14 +91,10 @@ export class ResidueCheck implements Check {
   }
 
   *#unwantedPolicies(host: Host): Generator<string> {
-    const dumped = host.kernel.dump();
-    if (!dumped.ok) return;
     const met = this.#metPolicies(host);
-    for (const policy of dumped.value.policies) {
-      if (!policy.ours || isBypass(policy)) continue;
-      const { direction, selector } = policy;
-      const found = host.kernel.kernel.policies.find(policy);
-      if (found !== undefined && met.has(found)) continue;
+    for (const policy of host.kernel.kernel.policies.all()) {
+      if (!isOurIndex(policy.index) || isBypassIndex(policy.index) || met.has(policy)) continue;
+      const { direction, selector } = policy.spec;
       yield `${direction} policy for ${selector.source.address} to ${selector.destination.address}`;
     }
   }
