@@ -29,7 +29,7 @@ export function selectionOf(sender: Host, flow: Flow): Selection {
 
 /** Whether the receiver's policies let a packet of a flow in that came through `state`, or in plaintext without one. */
 export function wouldAccept(receiver: Host, flow: Flow, state: TableState | undefined): boolean {
-  return policyCheck(receiver.kernel.kernel.policies, inward(flow), flow.received, state) === undefined;
+  return policyCheck(receiver.kernel.kernel.policies, inward(flow), flow.compiledReceived, state) === undefined;
 }
 
 /** Which of the receiver's policies decide about packets of a flow: they are for itself, or for a network behind it. */

@@ -60,8 +60,7 @@ export interface Flow {
   /** As the sender has it, and made ready for look-ups. */
   readonly packet: PlainPacket;
   readonly compiled: ReturnType<typeof flowOf>;
-  /** As the receiver gets it, which a NAT makes another one. */
-  readonly received: PlainPacket;
+  /** The same as the receiver gets it, which a NAT makes another one. */
   readonly compiledReceived: ReturnType<typeof flowOf>;
 }
 
@@ -76,9 +75,7 @@ export function flowsOf(pair: PairPlan, pairIndex: number): readonly Flow[] {
       const seen = packetsOf(child, side, ownAddress(pair, side), seenAddress(pair, there));
       const received = packetsOf(child, side, seenAddress(pair, side), ownAddress(pair, there));
       return seen.map((packet, index) => {
-        const arriving = received[index] ?? packet;
-        const compiledReceived = flowOf(arriving);
-        return { ...ends, packet, compiled: flowOf(packet), received: arriving, compiledReceived };
+        return { ...ends, packet, compiled: flowOf(packet), compiledReceived: flowOf(received[index] ?? packet) };
       });
     }),
   );

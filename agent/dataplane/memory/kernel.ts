@@ -94,30 +94,25 @@ export class MemoryKernel {
 
   /** A packet that this host sends. */
   outbound(packet: PlainPacket): OutboundFate {
-    const flow = flowOf(packet);
-    const policy = this.policies.lookup('out', flow);
-    if (policy === undefined) return { kind: 'plain' };
-    if (policy.spec.action === 'block') return this.#dropOut('XfrmOutPolBlock');
-    const { template } = policy.spec;
-    return template === undefined ? { kind: 'plain' } : this.#applyTemplate(policy, template, flow);
+    return this.#outbound(flowOf(packet));
   }
 
   /** A packet that arrives, up to its delivery or to the way out. */
   inbound(packet: Packet): InboundFate {
-    if (packet.kind === 'plain') return this.#deliver(packet, undefined);
+    if (packet.kind === 'plain') return this.#deliver(flowOf(packet), undefined);
     if (packet.udp !== undefined) {
-      const outer = policyCheck(this.policies, 'in', outerOf(packet, packet.udp), undefined);
+      const outer = policyCheck(this.policies, 'in', flowOf(outerOf(packet, packet.udp)), undefined);
       if (outer !== undefined) return this.#dropIn(outer);
     }
     const state = this.states.find({ destination: packet.destination, spi: packet.spi });
     if (state === undefined) return this.#dropIn('XfrmInNoStates');
     const refusal = this.#receive(state, packet);
-    return refusal === undefined ? this.#deliver(packet.inner, state) : this.#dropIn(refusal);
+    return refusal === undefined ? this.#deliver(flowOf(packet.inner), state) : this.#dropIn(refusal);
   }
 
   /** A packet that came from elsewhere and goes elsewhere. */
   forward(packet: PlainPacket): InboundFate {
-    return this.#forward(packet, undefined);
+    return this.#forward(flowOf(packet), undefined);
   }
 
   /** Milliseconds of the clock at which `runTimers` has something to do. */
@@ -173,6 +168,15 @@ export class MemoryKernel {
     this.states.remove(state);
     // The end of a larval state without an SPI is an event too, but names nothing.
     if (state.id.spi !== 0) this.#options.emit({ kind: 'expire', id: state.id, reqid: state.reqid, hard: true });
+  }
+
+  /** xfrm_lookup. */
+  #outbound(flow: Flow): OutboundFate {
+    const policy = this.policies.lookup('out', flow);
+    if (policy === undefined) return { kind: 'plain' };
+    if (policy.spec.action === 'block') return this.#dropOut('XfrmOutPolBlock');
+    const { template } = policy.spec;
+    return template === undefined ? { kind: 'plain' } : this.#applyTemplate(policy, template, flow);
   }
 
   /** xfrm_tmpl_resolve_one and what follows from it. */
@@ -277,18 +281,19 @@ export class MemoryKernel {
     state.bytes += state.mode === 'tunnel' ? fragmentBytes(packet) : packet.payloadBytes;
   }
 
-  #deliver(packet: PlainPacket, state: TableState | undefined): InboundFate {
+  #deliver(flow: Flow, state: TableState | undefined): InboundFate {
+    const { packet } = flow;
     if (this.#options.isLocal?.(packet.destination) === false) {
-      return this.#options.forwards === false ? { kind: 'notForwarded', packet } : this.#forward(packet, state);
+      return this.#options.forwards === false ? { kind: 'notForwarded', packet } : this.#forward(flow, state);
     }
-    const refusal = policyCheck(this.policies, 'in', packet, state);
+    const refusal = policyCheck(this.policies, 'in', flow, state);
     return refusal === undefined ? { kind: 'accepted', packet, sa: state?.id } : this.#dropIn(refusal);
   }
 
-  #forward(packet: PlainPacket, state: TableState | undefined): InboundFate {
-    const refusal = policyCheck(this.policies, 'fwd', packet, state);
+  #forward(flow: Flow, state: TableState | undefined): InboundFate {
+    const refusal = policyCheck(this.policies, 'fwd', flow, state);
     if (refusal !== undefined) return this.#dropIn(refusal);
-    return { kind: 'forwarded', packet, onward: this.outbound(packet) };
+    return { kind: 'forwarded', packet: flow.packet, onward: this.#outbound(flow) };
   }
 
   #dropOut(statistic: XfrmStatistic, acquire = false): OutboundFate {

@@ -1,5 +1,5 @@
 import type { PolicyTemplate } from '../types.ts';
-import { compileSelector, flowOf, type PlainPacket, selectorMatches, type XfrmStatistic } from './packet.ts';
+import { compileSelector, type Flow, selectorMatches, type XfrmStatistic } from './packet.ts';
 import type { PolicyTable } from './policy-table.ts';
 import type { TableState } from './state-table.ts';
 
@@ -10,10 +10,9 @@ import type { TableState } from './state-table.ts';
 export function policyCheck(
   policies: PolicyTable,
   direction: 'in' | 'fwd',
-  packet: PlainPacket,
+  flow: Flow,
   state: TableState | undefined,
 ): XfrmStatistic | undefined {
-  const flow = flowOf(packet);
   if (state?.selector !== undefined && !selectorMatches(compileSelector(state.selector), flow)) {
     return 'XfrmInStateMismatch';
   }
