@@ -164,11 +164,18 @@ function identity(pair: PairPlan, node: number): Identity {
   return { idType: IdType.ID_FQDN, data: new TextEncoder().encode(name) };
 }
 
+/** Nodes are asked for their addresses again and again. */
 function address(text: string): IpAddress {
+  const known = addresses.get(text);
+  if (known !== undefined) return known;
   const parsed = parseIpAddress(text);
   if (parsed === undefined) throw new Error(`${text} is no IP address`);
+  addresses.set(text, parsed);
   return parsed;
 }
+
+/** Some for each number that a node may have. */
+const addresses = new Map<string, IpAddress>();
 
 const TCP = 6;
 const MAX_PORT = 65_535;

@@ -1,5 +1,6 @@
 import type { TableState } from '../../dataplane/memory/state-table.ts';
 import type { Fact } from '../../ike/fact.ts';
+import { compareBytes } from '../../ike/negotiation/byte-order.ts';
 import { selectorText } from '../../ike/negotiation/selector.ts';
 import type { TrafficSelector } from '../../wire/payloads/ts.ts';
 import type { Host } from '../host.ts';
@@ -38,9 +39,15 @@ export class AgreementCheck implements Check {
     const [local, remote] = [fact.traffic, other.fact.traffic];
     // What each side says of addresses is its own view, through a NAT.
     if (this.#isNatted(host) || this.#isNatted(other.host)) return;
+    if (
+      fact.suite === other.fact.suite &&
+      areSame(local.localSelectors, remote.remoteSelectors) &&
+      areSame(local.remoteSelectors, remote.localSelectors)
+    ) {
+      return;
+    }
     const mine = agreementText(fact.suite, local.localSelectors, local.remoteSelectors);
     const theirs = agreementText(other.fact.suite, remote.remoteSelectors, remote.localSelectors);
-    if (mine === theirs) return;
     this.#world.violate('agreement', `${host.name} has ${mine} for a Child SA, ${other.host.name} has ${theirs}`);
   }
 
@@ -67,6 +74,21 @@ export class AgreementCheck implements Check {
     const what = differing.join(', ');
     this.#world.violate('agreement', `${host.name} and ${peer.name} differ about SA ${saText(mine.id)}: ${what}`);
   }
+}
+
+function areSame(left: readonly TrafficSelector[], right: readonly TrafficSelector[]): boolean {
+  return left.length === right.length && left.every((each, index) => isSame(each, right[index]));
+}
+
+function isSame(left: TrafficSelector, right: TrafficSelector | undefined): boolean {
+  return (
+    right !== undefined &&
+    left.protocol === right.protocol &&
+    left.startPort === right.startPort &&
+    left.endPort === right.endPort &&
+    compareBytes(left.start, right.start) === 0 &&
+    compareBytes(left.end, right.end) === 0
+  );
 }
 
 function agreementText(suite: string, ...sides: readonly (readonly TrafficSelector[])[]): string {

@@ -28,6 +28,7 @@ export class EnforcementCheck implements Check {
 
   /** Policies come one after the other. */
   eventEnded(): void {
+    if (this.#learning.size === 0) return;
     for (const flow of this.#learning) this.#learnt.add(flow);
     this.#learning.clear();
   }
