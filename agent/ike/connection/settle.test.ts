@@ -42,6 +42,16 @@ function crossing(steps: readonly ('left' | 'right')[], seconds = 0, seed = 11):
   return pair;
 }
 
+/** Initiator SPIs of established IKE SAs that a side has ended because the peer had another one. */
+function duplicates(side: Side): readonly string[] {
+  const spis = new Map<number, string>();
+  return side.facts.flatMap((fact) => {
+    if (fact.kind === 'ikeSaEstablished') spis.set(fact.ikeSa, fact.initiatorSpi);
+    const spi = fact.kind === 'ikeSaClosed' && fact.reason === 'duplicate' ? spis.get(fact.ikeSa) : undefined;
+    return spi === undefined ? [] : [spi];
+  });
+}
+
 /** A Child SA between the hosts, and one between networks behind them. */
 function twoChildren(local: string, remote: string): Pick<ConnectionConfig, 'children'> {
   const net = (text: string) => ({
@@ -160,6 +170,33 @@ describe('crossing initial exchanges', () => {
       }
     }
     expect(winners).toEqual(new Set(['initiator', 'responder']));
+  });
+
+  it('both ends give up the same one of two that both have, whatever is late, lost or overtaken', () => {
+    let settled = 0;
+    for (let seed = 1_201; seed <= 1_400; seed += 1) {
+      const random = seededRandom(seed * 7 + 1);
+      const pair = crossing([], 0, seed);
+      const underWay: { readonly datagram: Datagram; readonly arrivesAt: number }[] = [];
+      for (let step = 0; step < 900; step += 1) {
+        for (const datagram of pair.wire.splice(0)) {
+          if (step < 200 && fraction(random) < 0.25) continue;
+          underWay.push({ datagram, arrivesAt: pair.at + (fraction(random) < 0.5 ? 3_000 : 100) * fraction(random) });
+        }
+        pair.at += 50;
+        pair.fire();
+        for (const each of underWay.filter(({ arrivesAt }) => arrivesAt <= pair.at)) {
+          underWay.splice(underWay.indexOf(each), 1);
+          pair.deliverCopy(each.datagram);
+        }
+      }
+      const ended = new Set([pair.left, pair.right].flatMap(duplicates));
+      expect(ended.size, `seed ${seed}`).toBeLessThan(2);
+      expect(established(pair, pair.left), `seed ${seed}`).toHaveLength(1);
+      expect(established(pair, pair.right), `seed ${seed}`).toEqual(established(pair, pair.left));
+      settled += ended.size;
+    }
+    expect(settled).toBeGreaterThan(50);
   });
 
   it.each([1, 2, 3, 4, 5, 6])(

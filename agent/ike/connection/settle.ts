@@ -30,6 +30,14 @@ import { type Forgotten, forgottenBy, type PeerPast, supersededBy } from './inst
  * - of two whose initial exchanges overlapped the one with the lower nonce stays, and whoever began the other deletes it.
  * If the side whose turn it is does not, the other one does after a grace.
  *
+ * "Newer" goes by each end's own clock, yet both ends answer alike about two IKE SAs that both have. A side begins only
+ * where it has none (`attempt`), unless it says which one the new one replaces; and it abandons what the peer has not
+ * answered when another one is established (`abandonOwnAttempt`). Let L have begun one and R the other. L has established
+ * R's while its own stands, so R had answered L's by then; R establishes its own only when it hears of that, so at R, too,
+ * L's had begun before. The same holds the other way round: neither is newer at either end, and the nonces, which are the
+ * same at both, decide. Of two that one side began it had lost the first before it began the second, at both ends. So a
+ * newer one at one end alone is one beside an IKE SA that the peer has lost, and it is the right one to keep.
+ *
  * Nothing that carries traffic ends in the same action list that installs its successor: if the kernel refuses the
  * successor, what was there before is still there.
  */
