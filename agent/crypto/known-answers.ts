@@ -1,4 +1,4 @@
-import type { Algorithm, GroupName, HashName } from './suites.ts';
+import type { Algorithm, EncryptionAlgorithm, GroupName, HashName } from './suites.ts';
 
 /** A published answer that a provider has to reproduce; all byte strings in hexadecimal. */
 export type KnownAnswer = AeadAnswer | CipherAnswer | HmacAnswer | KeyExchangeAnswer;
@@ -44,9 +44,8 @@ export interface KeyExchangeAnswer {
 export function knownAnswerOf(row: Algorithm): KnownAnswer | undefined {
   switch (row.kind) {
     case 'aead':
-      return row.construction === 'aesGcm' ? aesGcm[row.keyBits] : chacha20Poly1305;
     case 'cipher':
-      return aesCbc[row.keyBits];
+      return encryptions[row.construction][row.keyBits];
     case 'prf':
     case 'integrity':
       return hmacs[row.hash];
@@ -139,6 +138,11 @@ const aesCbc: Readonly<Record<number, CipherAnswer>> = {
     ciphertext: 'f58c4c04d6e5f1ba779eabfb5f7bfbd69cfc4e967edb808d679f777bc6702c7d',
   },
 };
+
+/** By the length of the key, 0 where there is one only. */
+const encryptions: Readonly<
+  Record<EncryptionAlgorithm['construction'], Readonly<Record<number, AeadAnswer | CipherAnswer>>>
+> = { aesGcm, aesCbc, chacha20Poly1305: { 0: chacha20Poly1305 } };
 
 /** RFC 2202 §3 for SHA-1, RFC 4231 §4.3 for the others: both test case 2. */
 const hmacs: Readonly<Record<HashName, HmacAnswer>> = {

@@ -7,7 +7,7 @@ import { productionProviders } from './provider.ts';
 import { type Algorithm, algorithms, type HashName, noIntegrity } from './suites.ts';
 import { hexOf } from './testing/hex.ts';
 import { fixedRandom } from './testing/random.ts';
-import { rfcVectors } from './testing/rfc-vectors.ts';
+import { type RfcVectors, rfcVectors } from './testing/rfc-vectors.ts';
 import { missing, sharedJson } from './testing/shared-vectors.ts';
 import type { CryptoProvider, MessageProtection } from './types.ts';
 
@@ -40,9 +40,13 @@ describe.each(productionProviders)('published vectors with $name', (provider) =>
     }
   });
 
-  it.each(rfcVectors.aesCbc)('AES-CBC: $source', ({ key, iv, plaintext, ciphertext }) => {
-    const protection = provider.messageProtection(12, key.length * 4, 12);
-    if (protection === undefined) throw new Error('AES-CBC is not offered');
+  const ciphers = rfcVectors.cipher.flatMap((vector) => {
+    const row = cipherOf(vector);
+    return row.providers.some((name) => name === provider.name) ? [{ ...vector, row }] : [];
+  });
+  it.each(ciphers)('$algorithm: $source', ({ row, key, iv, plaintext, ciphertext }) => {
+    const protection = provider.messageProtection(row.transformId, row.keyBits, HMAC_SHA2_256_128);
+    if (protection === undefined) throw new Error(`${row.name} is not offered`);
     const keys = { encryption: bytesFromHex(key), integrity: new Uint8Array(32) };
     const message = concatenate([bytesFromHex(iv), bytesFromHex(plaintext), new Uint8Array(protection.icvBytes)]);
     protection.seal(keys, message, 0);
@@ -77,6 +81,18 @@ describe('MODP with openssl', () => {
 });
 
 const aeadFiles = ['aes_gcm', 'chacha20poly1305'] as const;
+/** The row of the table that a vector is for. */
+function cipherOf({ algorithm, key }: RfcVectors['cipher'][number]): Algorithm {
+  const found = algorithms.find(
+    (row) => row.kind === 'cipher' && row.construction === algorithm && row.keyBytes === key.length / 2,
+  );
+  if (found === undefined) throw new Error(`no row for ${algorithm} with a key of ${key.length / 2} bytes`);
+  return found;
+}
+
+/** Transform ID of the integrity algorithm that stands beside the ciphers. */
+const HMAC_SHA2_256_128 = 12;
+
 const unavailable = missing('rfc-vectors');
 
 describe.skipIf(unavailable !== undefined)(`AEAD vectors with short ICVs and long headers ${unavailable ?? ''}`, () => {
@@ -113,7 +129,7 @@ it('covers every algorithm of the table without vectors from outside', () => {
           (vector) => vector.algorithm === row.construction && vector.key.length / 2 === row.keyBytes + row.saltBytes,
         );
       case 'cipher':
-        return rfcVectors.aesCbc.some((vector) => vector.key.length / 2 === row.keyBytes);
+        return rfcVectors.cipher.some((vector) => cipherOf(vector) === row);
       case 'prf':
       case 'integrity':
         return rfcVectors.hmac.some((vector) => vector.hash === row.hash);

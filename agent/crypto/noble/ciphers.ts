@@ -14,15 +14,20 @@ export function nobleAead(row: AeadAlgorithm): Aead {
   }
 }
 
-/** AES-CBC. */
-export function nobleCipher(_row: CipherAlgorithm): Cipher {
-  return {
-    encrypt(key, iv, text) {
-      text.set(cbc(key, iv, { disablePadding: true }).encrypt(text));
-    },
-    decrypt: (key, iv, text) => cbc(key, iv, { disablePadding: true }).decrypt(text),
-  };
+/** A cipher that needs an integrity algorithm beside it. */
+export function nobleCipher(row: CipherAlgorithm): Cipher {
+  switch (row.construction) {
+    case 'aesCbc':
+      return aesCbc;
+  }
 }
+
+const aesCbc: Cipher = {
+  encrypt(key, iv, text) {
+    text.set(cbc(key, iv, { disablePadding: true }).encrypt(text));
+  },
+  decrypt: (key, iv, text) => cbc(key, iv, { disablePadding: true }).decrypt(text),
+};
 
 type NobleAead = typeof gcm | typeof chacha20poly1305;
 

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { AeadAlgorithm, EcpName, HashName, ModpName } from '../suites.ts';
+import type { AeadAlgorithm, CipherAlgorithm, EcpName, HashName, ModpName } from '../suites.ts';
 
 /** Published vectors; byte strings in hexadecimal, `source` says where each stands. */
 export interface RfcVectors {
@@ -13,7 +13,14 @@ export interface RfcVectors {
     seed: string;
     output: string;
   }[];
-  readonly aesCbc: readonly { source: string; key: string; iv: string; plaintext: string; ciphertext: string }[];
+  readonly cipher: readonly {
+    source: string;
+    algorithm: CipherAlgorithm['construction'];
+    key: string;
+    iv: string;
+    plaintext: string;
+    ciphertext: string;
+  }[];
   /** `key` ends with the salt. */
   readonly aead: readonly {
     source: string;
