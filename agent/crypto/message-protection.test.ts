@@ -2,14 +2,16 @@ import { describe, expect, it } from 'vitest';
 import { bytesFromHex, concatenate } from './bytes.ts';
 import { protectionWith } from './offers.ts';
 import { productionProviders } from './provider.ts';
-import { algorithms, encryptionOf, integrityOf } from './suites.ts';
+import { type Algorithm, algorithms, encryptionOf, integrityOf } from './suites.ts';
 import { seededRandom } from './testing/random.ts';
 import { toyProvider } from './toy/toy-provider.ts';
 import type { DirectionKeys, MessageProtection } from './types.ts';
 
 const rows = algorithms.filter((row) => row.kind === 'aead' || row.kind === 'cipher' || row.kind === 'integrity');
 const cases = [...productionProviders, toyProvider].flatMap((provider) =>
-  rows.map((row) => ({ provider: provider.name, name: row.name, protection: present(protectionWith(provider, row)) })),
+  rows
+    .filter((row) => isComputedBy(row, provider.name))
+    .map((row) => ({ provider: provider.name, name: row.name, protection: present(protectionWith(provider, row)) })),
 );
 
 describe.each(cases)('a message under $name with $provider', ({ protection }) => {
@@ -63,6 +65,7 @@ describe.each(cases)('a message under $name with $provider', ({ protection }) =>
 describe.each([...productionProviders, toyProvider])('message protection with $name', (provider) => {
   it('has the lengths of the table', () => {
     for (const encryption of algorithms.filter((row) => row.kind === 'aead' || row.kind === 'cipher')) {
+      if (!isComputedBy(encryption, provider.name)) continue;
       const integrities = encryption.kind === 'aead' ? [0] : [2, 12, 13, 14];
       for (const id of integrities) {
         const protection = present(provider.messageProtection(encryption.transformId, encryption.keyBits, id));
@@ -149,6 +152,11 @@ function sealed(protection: MessageProtection): {
   const message = concatenate([header, iv, plaintext, new Uint8Array(protection.icvBytes)]);
   protection.seal(keys, message, IV_OFFSET);
   return { keys, message, header, iv, plaintext };
+}
+
+/** Of the real providers one may lack an algorithm; the table says so. */
+function isComputedBy({ providers }: Algorithm, provider: string): boolean {
+  return provider === 'toy' || providers.some((name) => name === provider);
 }
 
 function present<T>(value: T | undefined): T {
