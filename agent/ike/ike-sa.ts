@@ -132,7 +132,7 @@ function isExpectedRequest(sa: IkeSa, exchangeType: number): boolean {
     case 'established':
     case 'rekeyed':
     case 'deleting':
-      return exchangeType === ExchangeType.INFORMATIONAL || exchangeType === ExchangeType.CREATE_CHILD_SA;
+      return ANSWERED.has(exchangeType);
     default:
       return false;
   }
@@ -157,8 +157,18 @@ function handleRequest(
     return onAuthRequest(core, at, candidates, { handshake: state.handshake, keys: state.keys }, received);
   }
   if (connection === undefined) throw new Error(`a ${state.kind} IKE SA handles no request`);
-  if (handled.exchangeType === ExchangeType.CREATE_CHILD_SA)
-    return handleCreateChild(core, at, sa, connection, payloads);
+  const answer = ANSWERED.get(handled.exchangeType);
+  if (answer === undefined) throw new Error(`exchange ${handled.exchangeType} is not expected`);
+  return answer(core, at, sa, connection, payloads);
+}
+
+function handleInformational(
+  core: Core,
+  at: Instant,
+  sa: IkeSa,
+  connection: Connection,
+  payloads: readonly Payload[],
+): Result<Outcome, Refusal> {
   const request = parseInformational(payloads);
   if (!request.ok) return syntaxError(sa, request.error);
   if (request.value.deletes.some(({ protocol }) => protocol !== Protocol.IKE)) acceptRival(core, at, connection, sa);
@@ -301,3 +311,9 @@ function handleCreated(
 function nameOfPeer(sa: IkeSa): string {
   return sa.connection?.config.name ?? '';
 }
+
+/** Who answers the requests of each exchange on an IKE SA that stands, or is about to end. */
+const ANSWERED: ReadonlyMap<number, typeof handleCreateChild> = new Map([
+  [ExchangeType.CREATE_CHILD_SA, handleCreateChild],
+  [ExchangeType.INFORMATIONAL, handleInformational],
+]);
