@@ -1,3 +1,4 @@
+import { assertNever } from '../../result.ts';
 import { ExchangeType } from '../../wire/registry.ts';
 import { isNeeded, removeAllChildren, removeChildren, sendOnOthers } from '../child/children.ts';
 import {
@@ -83,6 +84,8 @@ export function sendQueued(core: Core, at: Instant, sa: IkeSa): void {
     case 'rekeyChild':
       askForSuccessor(core, at, sa, state, connection, request);
       return;
+    default:
+      assertNever(request);
   }
 }
 
