@@ -9,7 +9,7 @@ export function drawScenario(seed: number, nodes: number | undefined, faults: Re
   const sizes = new RandomStream(seed, 'sizes');
   const count = random.pick([2, 2, 2, 2, 3, 3, 3, 4, 5] as const);
   const nodeCount = nodes ?? count;
-  const nat = faults.has('nat') ? drawNat(seed, nodeCount) : undefined;
+  const nat = faults.has('nat') ? drawNat(seed, nodeCount, faults.size > 1) : undefined;
   const drawn = drawPairs(random, nodeCount, nat);
   const pairs = drawn.map((pair) => ({ ...pair, identityBytes: sizes.pick(IDENTITY_BYTES) }));
   const cookieThreshold = sizes.pick(COOKIE_THRESHOLDS);
@@ -43,9 +43,11 @@ function drawPairs(random: RandomStream, nodes: number, nat: NatPlan | undefined
 }
 
 /** From a stream of its own, so that everything else is as it would be without a NAT. */
-function drawNat(seed: number, nodes: number): NatPlan {
+function drawNat(seed: number, nodes: number, among: boolean): NatPlan | undefined {
   const random = new RandomStream(seed, 'nat');
-  return { node: random.below(nodes), forgetsAfterMs: random.between(30, 180) * 1_000 };
+  const plan = { node: random.below(nodes), forgetsAfterMs: random.between(30, 180) * 1_000 };
+  // Who waits for a peer behind a NAT cannot call it: without one both begin, and their exchanges cross.
+  return among && random.chance(0.5) ? undefined : plan;
 }
 
 function drawPair(random: RandomStream, left: number, right: number, nattedNode: number | undefined): PairPlan {
