@@ -111,8 +111,10 @@ function endForgotten(
     if (connection === undefined || !mayReceive(connection, old)) return true;
     return successors.some((child) => child.config.name === old.config.name);
   });
-  if (replaced) closeIkeSa(core, at, sa, 'replaced', true);
-  else sa.state = { ...state, endsAt: at + core.context.limits.forgottenGraceMs };
+  if (replaced) {
+    if (state.peerIsAgent && connection !== undefined) keepUnanswered(core, at, connection, sa.number);
+    closeIkeSa(core, at, sa, 'replaced', true);
+  } else sa.state = { ...state, endsAt: at + core.context.limits.forgottenGraceMs };
 }
 
 function whileEstablished(core: Core, at: Instant, sa: IkeSa, state: Established, connection: Connection): void {

@@ -35,6 +35,8 @@ export type DropReason =
 /** Why an IKE SA ended. */
 export type CloseReason =
   | 'deletedByPeer'
+  /** The peer did not accept our proof, or a message of ours, and gave this one up. */
+  | 'refusedByPeer'
   | 'deletedLocally'
   | 'peerDead'
   | 'replaced'

@@ -190,8 +190,9 @@ export function removeChildren(
   const kept =
     reason === 'peerDead' && sa.state.peerIsAgent ? removed.flatMap((child) => orphansOf(connection, child)) : [];
   connection.orphans.push(...kept);
-  // The peer may take back a pair that its kernel has refused, and still send on what that pair was to replace.
-  if (reason === 'deletedByPeer' && sa.state.peerIsAgent) callOffRetirement(connection, removed);
+  // The peer may take back a pair that its kernel or itself has refused, or hear that ours has ended it at a limit, and
+  // send on what that pair has replaced.
+  if (GOES_BACK.has(reason) && sa.state.peerIsAgent) callOffRetirement(connection, removed);
   ensureCurrent(core, at, connection, removed);
   orderPolicies(core, connection);
   for (const child of removed) {
@@ -214,7 +215,7 @@ export function removeChildren(
 }
 
 function isTold(reason: CloseReason): boolean {
-  return reason !== 'deletedByPeer' && reason !== 'peerDead';
+  return reason !== 'deletedByPeer' && reason !== 'refusedByPeer' && reason !== 'peerDead';
 }
 
 /** The peer has ended everything on purpose: what an earlier run left is received on no longer than it takes to arrive. */
@@ -408,3 +409,5 @@ function hasCurrent(connection: Connection, name: string): boolean {
 function isSameChild(child: ChildSa, name: string): boolean {
   return child.config.name === name;
 }
+
+const GOES_BACK: ReadonlySet<CloseReason> = new Set(['deletedByPeer', 'refusedByPeer', 'expired']);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { encodeInstanceNotify, type InstanceNotify } from '../../wire/instance-notify.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
-import { ExchangeType, NotifyType } from '../../wire/registry.ts';
+import { ExchangeType, NotifyType, Protocol } from '../../wire/registry.ts';
 import { notify } from '../message/notify.ts';
 import { VENDOR_ID } from '../message/vendor-id.ts';
 import { connectionConfig, type Datagram, Pair, present, type Side } from '../testing/pair.ts';
@@ -15,6 +15,8 @@ const LOSING_THE_DELETE = ({ from, bytes }: Datagram): boolean => {
   return from.name === 'right' && exchange === ExchangeType.INFORMATIONAL && kind === 'request';
 };
 
+const DELETE_IKE_SA: Payload = { kind: 'delete', protocol: Protocol.IKE, spiSize: 0, spis: [] };
+
 /** The right side's agent starts again over what its kernel has. */
 function restart(pair: Pair, changes: Partial<ConnectionConfig> = {}): void {
   const dumped = pair.right.kernel.dump();
@@ -22,6 +24,10 @@ function restart(pair: Pair, changes: Partial<ConnectionConfig> = {}): void {
   pair.restarted(pair.right, 99);
   const connections = [connectionConfig(pair.right, pair.left, changes)];
   pair.command(pair.right, { kind: 'start', connections, snapshot: dumped.value });
+}
+
+function establishedInbound({ facts }: Side): readonly number[] {
+  return facts.flatMap((fact) => (fact.kind === 'childSaEstablished' ? [fact.inboundSpi] : []));
 }
 
 function closed(side: Side): readonly string[] {
@@ -152,6 +158,52 @@ describe('an agent that has restarted', () => {
     pair.settle();
     expect(pair.packet(pair.right)).toBe('blocked');
     expect(pair.outbound(pair.right)).toEqual([]);
+  });
+
+  it('is sent to and received on the old SAs when it refuses the proof of a new IKE SA: it has taken that one back alone', () => {
+    const peer = waiting();
+    agentPeer(peer, [run(1, 1)]);
+    peer.pair.advance(300_000);
+    expect(closed(peer.subject)).toEqual(['peerDead']);
+    const second = again(peer, 1);
+    agentPeer(second, [run(1, 2)]);
+    second.send(second.request(ExchangeType.INFORMATIONAL, [notify(NotifyType.AUTHENTICATION_FAILED), DELETE_IKE_SA]));
+    peer.pair.advance(30_000);
+    expect(closed(peer.subject)).toEqual(['peerDead', 'refusedByPeer']);
+    expect(pinOf(peer.pair)).toBe(peer.espSpi);
+    expect(peer.pair.sas(peer.subject)).toHaveLength(2);
+  });
+
+  it('is received on the old SAs when the new pair ends at a limit before they are gone: it may go back to them', () => {
+    const peer = waiting();
+    agentPeer(peer, [run(1, 1)]);
+    const [old] = establishedInbound(peer.subject);
+    peer.pair.advance(300_000);
+    const second = again(peer, 1);
+    agentPeer(second, [run(1, 2)]);
+    second.send(second.request(ExchangeType.INFORMATIONAL, []));
+    const { id, reqid } = present(peer.pair.sas(peer.subject).find((sa) => sa.id.spi === second.espSpi));
+    peer.subject.kernel.kernel.deleteSa(id);
+    peer.pair.handle(peer.subject, { kind: 'kernel', event: { kind: 'expire', id, reqid, hard: true } });
+    peer.pair.advance(30_000);
+    expect(peer.pair.sas(peer.subject).map((sa) => sa.id.spi)).toContain(old);
+  });
+
+  it('is received on a pair that ended at a limit, which it has not heard, until it sends on another one', () => {
+    const peer = waiting();
+    agentPeer(peer, [run(1, 1)]);
+    const [old] = establishedInbound(peer.subject);
+    const { id, reqid } = present(peer.pair.sas(peer.subject).find((sa) => sa.id.spi === peer.espSpi));
+    peer.subject.kernel.kernel.deleteSa(id);
+    peer.pair.handle(peer.subject, { kind: 'kernel', event: { kind: 'expire', id, reqid, hard: true } });
+    const second = again(peer, 1);
+    agentPeer(second, [run(1, 2)]);
+    peer.pair.advance(8_000);
+    expect(closed(peer.subject)).toEqual(['replaced']);
+    expect(peer.pair.sas(peer.subject).map((sa) => sa.id.spi)).toContain(old);
+    second.send(second.request(ExchangeType.INFORMATIONAL, []));
+    peer.pair.advance(8_000);
+    expect(peer.pair.sas(peer.subject).map((sa) => sa.id.spi)).not.toContain(old);
   });
 
   it('is taken at its word only behind our Vendor ID: the number may mean anything to somebody else', () => {

@@ -36,7 +36,8 @@ export function onInformationalRequest(
 ): Result<Outcome, Refusal> {
   const failure = fatalNotify(connection, request);
   if (failure !== undefined || request.deletes.some((each) => each.protocol === Protocol.IKE)) {
-    const close = state.kind === 'rekeyed' ? state.reason : 'deletedByPeer';
+    const reason = failure === undefined ? 'deletedByPeer' : 'refusedByPeer';
+    const close = state.kind === 'rekeyed' ? state.reason : reason;
     return ok({ next: state, reply: [], close, ...(failure && { failure }) });
   }
   if (state.kind !== 'established') return ok({ next: state, reply: [] });
@@ -63,7 +64,7 @@ export function onInformationalResponse(
 ): Outcome {
   const failure = connection && fatalNotify(connection, response);
   if (failure === undefined && state.kind === 'established') return { next: { ...state, asked: undefined } };
-  return failure === undefined ? { next: state } : { next: state, close: 'deletedByPeer', failure };
+  return failure === undefined ? { next: state } : { next: state, close: 'refusedByPeer', failure };
 }
 
 /** A request of ours that this exchange carries. */
