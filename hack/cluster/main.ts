@@ -1,17 +1,36 @@
+import { spawn } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 
 import { LabError } from '../lab/host/lab-error.ts';
 import { CannotBuildError, ClusterError } from './cluster-error.ts';
+import { Authority } from './control-plane/authority.ts';
+import { programsOf } from './control-plane/control-plane.ts';
+import { kubeconfigText } from './control-plane/kubeconfig.ts';
+import { authorityName } from './control-plane/prepare.ts';
 import { type ProgramName, programNames } from './programs/program.ts';
 import { programPaths } from './programs/program-paths.ts';
+import { down } from './session/down.ts';
+import { readSession, type Session, sessionFile } from './session/session.ts';
+import { up } from './session/up.ts';
 
 interface BuildFlags {
   readonly jobs?: number;
 }
 
+interface NameFlags {
+  readonly name: string;
+}
+
+interface UpFlags extends BuildFlags, NameFlags {
+  readonly controlPlaneOnly: true;
+}
+
 /** Exit code where this machine cannot build the programs, for tests that are skipped then (EX_UNAVAILABLE). */
 const cannotBuildCode = 69;
 const jobsText = 'processors that a build may use (all of them, niced)';
+const nameText = 'of several clusters, this one';
 
 const program = new Command('cluster')
   .description('A real Kubernetes on this machine, its programs built once from Go modules.')
@@ -28,6 +47,82 @@ program
     for (const name of wanted) process.stdout.write(`${paths[name]}\n`);
   });
 
+program
+  .command('up')
+  .description('start a cluster that stays until `down`')
+  .requiredOption('--control-plane-only', 'without nodes')
+  .option('--name <name>', nameText, clusterName, 'default')
+  .option('--jobs <count>', jobsText, count)
+  .action(async ({ name, jobs }: UpFlags) => {
+    await programPaths(programsOf({ controllers: true }), { say, ...(jobs === undefined ? {} : { jobs }) });
+    const started = performance.now();
+    const session = await up({ sessionFile: sessionFile(name) }, say);
+    say(`ready after ${((performance.now() - started) / 1000).toFixed(1)} s at ${session.url}`);
+    process.stdout.write(`export KUBECONFIG=${session.kubeconfig}\n`);
+  });
+
+program
+  .command('down')
+  .description('end the cluster; nothing of it is left')
+  .option('--name <name>', nameText, clusterName, 'default')
+  .action(async ({ name }: NameFlags) => {
+    say((await down(sessionFile(name))) ? 'it has ended, nothing of it is left' : 'none is up');
+  });
+
+program
+  .command('user')
+  .description('print the path of a kubeconfig of a user, who may do what RBAC lets the name and the groups do')
+  .argument('<user>', 'name')
+  .option('--group <group>', 'group (repeatable)', (group: string, all: string[]) => [...all, group], [])
+  .option('--name <name>', nameText, clusterName, 'default')
+  .action(async (user: string, { name, group }: NameFlags & { readonly group: readonly string[] }) => {
+    const session = await running(name);
+    const authority = await Authority.load(authorityName, join(session.folder, 'pki/ca'));
+    const path = join(session.folder, 'kubeconfigs', `${encodeURIComponent(user)}.yaml`);
+    const server = { url: session.url, authority: authority.certificate };
+    const credential = authority.client({ name: user, groups: group });
+    await writeFile(path, kubeconfigText(server, user, credential), { mode: 0o600 });
+    process.stdout.write(`${path}\n`);
+  });
+
+for (const tool of ['kubectl'] as const) {
+  program
+    .command(tool)
+    .description(`${tool} as the administrator of the cluster`)
+    .argument('[word...]')
+    .option('--name <name>', nameText, clusterName, 'default')
+    .passThroughOptions()
+    .allowUnknownOption()
+    .helpOption(false)
+    .action(async (words: readonly string[], { name }: NameFlags) => {
+      const session = await running(name);
+      const paths = await programPaths([tool], { say });
+      process.exitCode = await runTool(paths[tool], words, session);
+    });
+}
+
+async function running(name: string): Promise<Session> {
+  const session = await readSession(sessionFile(name));
+  if (session === undefined)
+    throw new ClusterError('none is up; npm run cluster -- up --control-plane-only starts one');
+  return session;
+}
+
+/** With the terminal, the working folder and the environment of the caller. */
+function runTool(path: string, words: readonly string[], session: Session): Promise<number> {
+  const environment = {
+    ...process.env,
+    // Never the caller's own, which may lead to a cluster that matters; --kubeconfig names another user's.
+    KUBECONFIG: session.kubeconfig,
+    KUBECACHEDIR: join(session.folder, 'kubectl'),
+  };
+  return new Promise((resolve, reject) => {
+    const child = spawn(path, words, { stdio: 'inherit', env: environment });
+    child.on('error', reject);
+    child.on('close', (code) => resolve(code ?? 128));
+  });
+}
+
 function say(line: string): void {
   process.stderr.write(`cluster: ${line}\n`);
 }
@@ -36,6 +131,11 @@ function programName(word: string, all: readonly ProgramName[] = []): readonly P
   const found = programNames.find((name) => name === word);
   if (found === undefined) throw new InvalidArgumentError(`there is no such program.`);
   return [...all, found];
+}
+
+function clusterName(word: string): string {
+  if (!/^[a-z0-9-]{1,40}$/.test(word)) throw new InvalidArgumentError('a-z, 0-9 and - are wanted.');
+  return word;
 }
 
 function count(word: string): number {

@@ -47,7 +47,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
 }
 
 /** The programs that a control plane of these options runs. */
-function programsOf(options: Pick<ControlPlaneOptions, 'controllers'>): readonly ProgramName[] {
+export function programsOf(options: Pick<ControlPlaneOptions, 'controllers'>): readonly ProgramName[] {
   return [
     'etcd',
     'kube-apiserver',

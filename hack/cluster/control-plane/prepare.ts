@@ -21,7 +21,7 @@ export interface Prepared {
 export const administrator: User = { name: 'kubernetes-admin', groups: ['system:masters'] };
 
 /** The common name of the authority whose certificates the API server believes. */
-const authorityName = 'kubernetes-ca';
+export const authorityName = 'kubernetes-ca';
 
 /** Writes everything that the components read: keys and certificates, kubeconfigs, the audit policy. */
 export async function prepare(layout: Layout): Promise<Prepared> {

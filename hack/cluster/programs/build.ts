@@ -29,8 +29,8 @@ export async function buildProgram(program: Program, options: BuildOptions): Pro
   options.signal.throwIfAborted();
   await mkdir(options.cacheFolder, { recursive: true });
   const waiting = setTimeout(() => options.say(`waiting for another run that builds, to build ${program.name}`), 1000);
-  // One build at a time: two would each take every processor, and compile what they share twice.
-  const lock = await takeLock(join(options.cacheFolder, 'build.lock'), options.signal).finally(() =>
+  // Two builds of one module at a time would compile twice what they share.
+  const lock = await takeLock(join(options.cacheFolder, `${program.module}.lock`), options.signal).finally(() =>
     clearTimeout(waiting),
   );
   try {
