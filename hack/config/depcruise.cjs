@@ -15,8 +15,15 @@ module.exports = {
     {
       name: 'pure-has-few-packages',
       severity: 'error',
-      from: { path: PURE, pathNot: TESTS },
+      from: { path: PURE, pathNot: TESTS + '|^operator/nodeconfig/' },
       to: { dependencyTypes: ['npm', 'npm-optional', 'npm-peer'], pathNot: 'node_modules/(ipaddr[.]js|zod)/' },
+    },
+    {
+      name: 'the-plan-hashes-names',
+      comment: 'By a pure function in JavaScript. It protects no traffic, so no provider is passed in.',
+      severity: 'error',
+      from: { path: '^operator/nodeconfig/', pathNot: TESTS },
+      to: { dependencyTypes: ['npm', 'npm-optional', 'npm-peer'], pathNot: 'node_modules/(ipaddr[.]js|zod|@noble/hashes)/' },
     },
     {
       name: 'pure-imports-pure',

@@ -15,3 +15,5 @@ const condition = z.object({
 
 /** The conditions of an object; each type once. */
 export const conditions = keyedList(condition, ['type'], MAX_CONDITIONS);
+
+export type Condition = z.output<typeof condition>;

@@ -60,11 +60,11 @@ function rangeText(schema: StructuralSchema, least: string, most: string): strin
   return from === undefined ? `at most ${schema[most]}` : `${from} to ${schema[most]}`;
 }
 
-/** An empty object as default only means that the defaults of its fields count. */
+/** An object's default is made of those of its fields, which have rows of their own. */
 function defaultText(schema: StructuralSchema, required: boolean): string {
   const value = schema['default'];
   if (required) return 'required';
-  if (value === undefined || JSON.stringify(value) === '{}') return '';
+  if (value === undefined || schema.type === 'object') return '';
   return `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``;
 }
 

@@ -30,14 +30,10 @@ export function isHostAddress(text: string): boolean {
 
 /** The network that `address/length` lies in, host bits cleared; undefined for what is no CIDR. */
 export function networkOf(text: string): Network | undefined {
-  const [addressText = '', lengthText = '', rest] = text.split('/');
-  const address = canonicalAddress(addressText);
-  if (address === undefined || rest !== undefined || !LENGTH.test(lengthText)) return undefined;
-  const prefixLength = Number(lengthText);
-  if (prefixLength > (familyOf(address) === 4 ? 32 : 128)) return undefined;
-  const bytes = ipaddr.parse(address).toByteArray();
-  const kept = bytes.map((byte, index) => byte & (0xff00 >> Math.min(8, Math.max(0, prefixLength - 8 * index))));
-  const network = ipaddr.fromByteArray(kept);
+  const parts = partsOf(text);
+  if (parts === undefined) return undefined;
+  const { bytes, prefixLength } = parts;
+  const network = ipaddr.fromByteArray(bytes.map((byte, index) => byte & maskByte(prefixLength, index)));
   return {
     address: network.kind() === 'ipv6' ? (network as ipaddr.IPv6).toRFC5952String() : `${network}`,
     prefixLength,
@@ -54,6 +50,39 @@ export function canonicalNetwork(text: string): string | undefined {
 export function isNetwork(text: string): boolean {
   const network = networkOf(text);
   return network !== undefined && network.address === canonicalAddress(text.slice(0, text.indexOf('/')));
+}
+
+/** The first and the last address of a network, as text that sorts like the numbers; undefined for what is no CIDR. */
+export function rangeOf(text: string): { readonly first: string; readonly last: string } | undefined {
+  const parts = partsOf(text);
+  if (parts === undefined) return undefined;
+  const { bytes, prefixLength } = parts;
+  const hex = (each: readonly number[]): string => each.map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  const family = `${bytes.length}`.padStart(2, '0');
+  return {
+    first: family + hex(bytes.map((byte, index) => byte & maskByte(prefixLength, index))),
+    last: family + hex(bytes.map((byte, index) => byte | (maskByte(prefixLength, index) ^ 0xff))),
+  };
+}
+
+/** Whether two CIDRs have an address in common: then one lies in the other. */
+export function overlap(left: string, right: string): boolean {
+  const [one, other] = [rangeOf(left), rangeOf(right)];
+  return one !== undefined && other !== undefined && one.first <= other.last && other.first <= one.last;
+}
+
+/** The bytes of the address of a CIDR, host bits and all, and its prefix length. */
+function partsOf(text: string): { readonly bytes: readonly number[]; readonly prefixLength: number } | undefined {
+  const [addressText = '', lengthText = '', rest] = text.split('/');
+  const address = canonicalAddress(addressText);
+  if (address === undefined || rest !== undefined || !LENGTH.test(lengthText)) return undefined;
+  const bytes = ipaddr.parse(address).toByteArray();
+  const prefixLength = Number(lengthText);
+  return prefixLength <= 8 * bytes.length ? { bytes, prefixLength } : undefined;
+}
+
+function maskByte(prefixLength: number, index: number): number {
+  return (0xff00 >> Math.min(8, Math.max(0, prefixLength - 8 * index))) & 0xff;
 }
 
 const LENGTH = /^(0|[1-9][0-9]{0,2})$/;

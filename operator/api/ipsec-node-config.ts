@@ -124,3 +124,8 @@ export const ipsecNodeConfig = defineResource({
     { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
   ],
 });
+
+export type IpsecNodeConfig = z.output<(typeof ipsecNodeConfig)['schema']>;
+export type NodePeering = IpsecNodeConfig['spec']['peerings'][number];
+export type NodePeeringStatus = NonNullable<NonNullable<IpsecNodeConfig['status']>['peerings']>[number];
+export type Enforcement = NodePeering['enforcement'];

@@ -48,3 +48,6 @@ export const ipsecPeerSlice = defineResource({
   ],
   selectableFields: ['.peering'],
 });
+
+export type IpsecPeerSlice = z.output<(typeof ipsecPeerSlice)['schema']>;
+export type SlicePeer = IpsecPeerSlice['peers'][number];

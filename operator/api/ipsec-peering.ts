@@ -130,4 +130,6 @@ export const ipsecPeering = defineResource({
   selectableFields: ['.spec.enforcement', '.spec.authentication.certificate.issuerRef.name'],
 });
 
+export type IpsecPeering = z.output<(typeof ipsecPeering)['schema']>;
+
 const PEERING_NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;

@@ -52,6 +52,8 @@ export const labelSelector = z
   })
   .meta({ 'x-kubernetes-map-type': 'atomic' });
 
+export type LabelSelector = z.output<typeof labelSelector>;
+
 function isQualifiedName(key: string): boolean {
   const [name = '', prefix, rest] = key.split('/').reverse();
   if (rest !== undefined || !LABEL_NAME.test(name)) return false;

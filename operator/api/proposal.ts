@@ -74,8 +74,12 @@ function onlyKnown(protocol: 'IKE' | 'ESP', words: readonly string[]): Rule<stri
     holds: (text) => unknown(text, words).length === 0,
     message: `has a word ${remedy}`,
     explained: {
-      cel: `'has "' + self.split('-').filter(w, !(w in ${celList(words)})).join(' ') + '", ${remedy}'`,
-      text: (text) => `has "${unknown(text, words).join(' ')}", ${remedy}`,
+      // The server estimates what a message costs: texts of unknown length may be formatted, but not joined.
+      cel: `'has %s, ${remedy}'.format([self.split('-').filter(w, !(w in ${celList(words)}))])`,
+      text: (text) =>
+        `has [${unknown(text, words)
+          .map((word) => JSON.stringify(word))
+          .join(', ')}], ${remedy}`,
     },
   };
 }

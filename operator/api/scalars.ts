@@ -73,7 +73,7 @@ export function network(...words: readonly string[]) {
     holds: (text) => words.includes(text) || isNetwork(text),
     message: `must be ${wanted}`,
     explained: {
-      cel: `isCIDR(self) ? self + ' has bits set behind its prefix: write ' + string(cidr(self).masked()) : 'must be ${wanted}'`,
+      cel: `isCIDR(self) ? '%s has bits set behind its prefix: write %s'.format([self, string(cidr(self).masked())]) : 'must be ${wanted}'`,
       text: (text) => {
         const masked = canonicalNetwork(text);
         if (masked === undefined) return `must be ${wanted}`;

@@ -36,7 +36,20 @@ function converted(json: JsonSchema, path: string, options: StructuralOptions): 
     kept[keyword] = found[keyword];
   }
   refuseUnbounded(kept, path);
-  return { ...kept, ...nested(kept, path, options) };
+  return withWholeDefault({ ...kept, ...nested(kept, path, options) });
+}
+
+/**
+ * The server judges a default as it is written, before it fills in those of the fields below: an object's must have
+ * them all.
+ */
+function withWholeDefault(schema: StructuralSchema): StructuralSchema {
+  const { default: preset, properties = {} } = schema;
+  if (typeof preset !== 'object' || preset === null || Array.isArray(preset)) return schema;
+  const below = Object.entries(properties).flatMap(([name, field]) =>
+    field['default'] === undefined ? [] : [[name, field['default']]],
+  );
+  return { ...schema, default: { ...Object.fromEntries(below), ...preset } };
 }
 
 /** What lies below a node, converted; an object without fields says so by having none. */

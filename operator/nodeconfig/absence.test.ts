@@ -1,0 +1,130 @@
+import { describe, expect, it } from 'vitest';
+
+import type { ImaginedCluster } from '../offline/imagined-cluster.ts';
+import { atSecond, clusterOf, gatewayOf, meshOf, nodeOf, nodesOf } from './testing/builders.ts';
+
+describe('absence', () => {
+  it('of all nodes from the list removes nothing', () => {
+    const cluster = settled();
+    cluster.given = { ...cluster.given, nodes: [] };
+    const before = cluster.observed();
+    cluster.settle(atSecond(3_600));
+    expect(cluster.observed()).toEqual({ ...before, peerings: cluster.given.peerings });
+  });
+
+  it('of a peering that is not known to be deleted leaves it on its nodes', () => {
+    const cluster = settled();
+    cluster.given = { ...cluster.given, peerings: [] };
+    expect(cluster.settle(atSecond(3_600))).toEqual([]);
+    cluster.gone = { ...cluster.gone, peerings: new Set(['office']) };
+    cluster.settle(atSecond(3_601));
+    expect(peeringsOf(cluster, 'node-1')).toEqual(['cluster']);
+  });
+
+  it('of a node counts when it was known to be gone for five minutes', () => {
+    const cluster = settled();
+    cluster.given = { ...cluster.given, nodes: cluster.given.nodes.slice(1) };
+    cluster.gone = { ...cluster.gone, nodes: new Map([['uid-1', atSecond(0).milliseconds]]) };
+    cluster.settle(atSecond(299));
+    expect(peersOf(cluster)).toContain('node-1');
+    expect(peeringsOf(cluster, 'node-1')).toEqual(['cluster', 'office']);
+    const deleted = cluster
+      .settle(atSecond(300))
+      .flatMap((change) => (change.kind === 'delete' ? [change.object] : []));
+    expect(deleted.map(({ kind, metadata }) => `${kind} ${metadata.name}`)).toContain('IPsecNodeConfig node-1');
+    expect(deleted.some(({ kind, metadata }) => kind === 'Certificate' && metadata.name.includes('node-1'))).toBe(true);
+    expect(peersOf(cluster)).toEqual(['node-2', 'node-3']);
+  });
+
+  it('of the addresses of a node keeps those that its peers know', () => {
+    const cluster = settled();
+    const [, ...others] = cluster.given.nodes;
+    cluster.given = { ...cluster.given, nodes: [nodeOf(1, { 'status.addresses': [] }), ...others] };
+    cluster.settle(atSecond(1));
+    expect(peersOf(cluster)).toEqual(['node-1', 'node-2', 'node-3']);
+    expect(peeringsOf(cluster, 'node-1')).toEqual(['cluster', 'office']);
+  });
+
+  it('of acceptance leaves running tunnels as they are', () => {
+    const cluster = settled();
+    const before = cluster.observed().nodeConfigs.map(({ spec }) => spec);
+    // Selects nobody any more: a slip of the pen, with a condition and no other consequence.
+    const peerings = [
+      meshOf('cluster', { 'spec.nodes': { selector: { matchLabels: { no: 'node' } } } }),
+      gatewayOf('office'),
+    ];
+    cluster.given = { ...cluster.given, peerings };
+    cluster.settle(atSecond(1));
+    expect(cluster.observed().nodeConfigs.map(({ spec }) => spec)).toEqual(before);
+    expect(cluster.given.peerings[0]?.status?.conditions).toContainEqual(
+      expect.objectContaining({ type: 'Accepted', status: 'False', reason: 'NoNodes' }),
+    );
+  });
+
+  it('of a label, as against a node, takes the node out', () => {
+    const labelled = (number: number) => nodeOf(number, { 'metadata.labels': { mesh: 'yes' } });
+    const peering = meshOf('cluster', { 'spec.nodes': { selector: { matchLabels: { mesh: 'yes' } } } });
+    const cluster = clusterOf({ peerings: [peering], nodes: [1, 2, 3].map(labelled) });
+    cluster.settle(atSecond(0));
+    cluster.given = { ...cluster.given, nodes: [nodeOf(1), labelled(2), labelled(3)] };
+    cluster.settle(atSecond(1));
+    expect(peersOf(cluster)).toEqual(['node-2', 'node-3']);
+    expect(peeringsOf(cluster, 'node-1')).toEqual([]);
+  });
+});
+
+describe('a node that is re-created under its name', () => {
+  it('gets another key, and keeps its place with its peers until it can take the new one', () => {
+    const issuer = { works: true };
+    const cluster = clusterOf({ peerings: [meshOf('cluster')], nodes: nodesOf(3) }, { issues: () => issuer.works });
+    cluster.settle(atSecond(0));
+    const secret = () =>
+      cluster.observed().nodeConfigs.find(({ metadata }) => metadata.name === 'node-1')?.spec.peerings[0];
+    const before = secret()?.authentication.certificate?.secretName;
+    issuer.works = false;
+    const again = nodeOf(1, {
+      'metadata.uid': 'uid-new',
+      'status.addresses': [{ type: 'InternalIP', address: '192.168.9.9' }],
+    });
+    cluster.given = { ...cluster.given, nodes: [again, ...cluster.given.nodes.slice(1)] };
+    cluster.settle(atSecond(10));
+    expect(secret()?.authentication.certificate?.secretName).not.toBe(before);
+    expect(uidsOf(cluster)).toEqual(['uid-1', 'uid-2', 'uid-3']);
+    issuer.works = true;
+    cluster.settle(atSecond(20));
+    expect(uidsOf(cluster).toSorted()).toEqual(['uid-2', 'uid-3', 'uid-new']);
+  });
+
+  it('whose Certificate is no longer used leaves no key behind', () => {
+    const cluster = clusterOf({ peerings: [meshOf('cluster')], nodes: nodesOf(2) });
+    cluster.settle(atSecond(0));
+    const names = () => cluster.observed().certificates.map(({ metadata }) => metadata.name);
+    const before = names();
+    cluster.given = { ...cluster.given, nodes: [nodeOf(1, { 'metadata.uid': 'uid-new' }), nodeOf(2)] };
+    cluster.gone = { ...cluster.gone, nodes: new Map([['uid-1', atSecond(10).milliseconds]]) };
+    cluster.settle(atSecond(10));
+    expect(names()).toHaveLength(3);
+    cluster.settle(atSecond(310));
+    expect(names()).toHaveLength(2);
+    expect(names().filter((name) => before.includes(name))).toHaveLength(1);
+  });
+});
+
+function settled(): ImaginedCluster {
+  const cluster = clusterOf({ peerings: [meshOf('cluster'), gatewayOf('office')], nodes: nodesOf(3) });
+  cluster.settle(atSecond(0));
+  return cluster;
+}
+
+function peersOf(cluster: ImaginedCluster): readonly string[] {
+  return cluster.observed().slices.flatMap(({ peers }) => peers.map(({ name }) => name));
+}
+
+function uidsOf(cluster: ImaginedCluster): readonly string[] {
+  return cluster.observed().slices.flatMap(({ peers }) => peers.map(({ uid }) => uid));
+}
+
+function peeringsOf(cluster: ImaginedCluster, node: string): readonly string[] {
+  const config = cluster.observed().nodeConfigs.find(({ metadata }) => metadata.name === node);
+  return (config?.spec.peerings ?? []).map(({ name }) => name);
+}

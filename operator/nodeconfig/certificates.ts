@@ -1,0 +1,75 @@
+import type { IpsecPeering } from '../api/ipsec-peering.ts';
+import type { CertificateStanding } from '../policies/standing.ts';
+import { nodeFqdn } from './identity.ts';
+import { certificateName, NODE_UID_LABEL } from './names.ts';
+import type { ClusterSettings, ObservedCertificate, WrittenObject } from './observed.ts';
+import { ownedByNodeConfig } from './owner.ts';
+import type { KnownNode } from './roster.ts';
+
+/** How a peering proves its nodes by certificate. */
+export type CertificateFields = NonNullable<IpsecPeering['spec']['authentication']['certificate']>;
+
+/** A Certificate of cert-manager as the operator writes it. */
+export interface WantedCertificate extends WrittenObject {
+  readonly spec: Readonly<Record<string, unknown>> & { readonly secretName: string };
+}
+
+/** The certificate of a node from one issuer; undefined until its IPsecNodeConfig is there to own it. */
+export function certificateOf(
+  node: KnownNode,
+  fields: CertificateFields,
+  { trustDomain, namespace }: ClusterSettings,
+): WantedCertificate | undefined {
+  const owner = ownedByNodeConfig(node);
+  if (owner === undefined) return undefined;
+  const name = certificateName(node, fields.issuerRef);
+  const labels = { [NODE_UID_LABEL]: node.uid };
+  const { algorithm, size = DEFAULT_SIZES[algorithm] } = fields.privateKey;
+  return {
+    apiVersion: 'cert-manager.io/v1',
+    kind: 'Certificate',
+    metadata: { name, namespace, labels, ownerReferences: [owner] },
+    spec: {
+      secretName: name,
+      // By these the operator finds the Secret again when its Certificate is gone.
+      secretTemplate: { labels },
+      issuerRef: fields.issuerRef,
+      // No common name: it would be limited to 64 characters, and nothing looks at it.
+      dnsNames: [nodeFqdn(node.name, trustDomain)],
+      usages: fields.usages,
+      duration: fields.duration,
+      ...(fields.renewBefore === undefined ? {} : { renewBefore: fields.renewBefore }),
+      privateKey: {
+        algorithm,
+        ...(size === undefined ? {} : { size }),
+        encoding: 'PKCS8',
+        rotationPolicy: 'Always',
+      },
+      revisionHistoryLimit: 1,
+    },
+  };
+}
+
+/** Whether two peerings with the same issuer want the same of it. */
+export function sameCertificate(one: CertificateFields, other: CertificateFields): boolean {
+  const essence = ({ duration, renewBefore, privateKey, usages }: CertificateFields): string =>
+    JSON.stringify([duration, renewBefore, privateKey.algorithm, privateKey.size, usages]);
+  return essence(one) === essence(other);
+}
+
+/** How far cert-manager is with a certificate, in its own words. */
+export function certificateStanding(observed: ObservedCertificate | undefined): CertificateStanding {
+  const conditions = observed?.status?.conditions ?? [];
+  const ready = conditions.find(({ type }) => type === 'Ready');
+  const issuing = conditions.find(({ type }) => type === 'Issuing');
+  if (ready?.status === 'True') return { kind: 'issued' };
+  // cert-manager leaves Issuing=False behind with the reason of the attempt that failed.
+  if (issuing?.status === 'False') {
+    return { kind: 'failed', reason: issuing.reason ?? 'Failed', text: issuing.message ?? 'it says no more' };
+  }
+  if (ready === undefined && issuing === undefined) return { kind: 'silent' };
+  return { kind: 'issuing', text: ready?.message ?? issuing?.message ?? '' };
+}
+
+/** What is asked for where a peering names no size. */
+const DEFAULT_SIZES: Readonly<Record<string, number>> = { ECDSA: 256, RSA: 3_072 };

@@ -1,0 +1,48 @@
+import { isLongGone } from './gone.ts';
+import { NODE_UID_LABEL } from './names.ts';
+import type { Entries } from './node-entries.ts';
+import type { Moment, Observed, WrittenObject } from './observed.ts';
+import type { KnownNode } from './roster.ts';
+
+/**
+ * What nobody needs any more: the IPsecNodeConfig of a node that is known to be gone (its Certificates, ServiceAccount and
+ * Role go with it), certificates that no node is told of or still uses, and Secrets that outlived their certificate.
+ */
+export function deletionsOf(
+  observed: Observed,
+  wanted: { readonly entries: Entries; readonly certificates: ReadonlySet<string> },
+  roster: readonly KnownNode[],
+  at: Moment,
+): readonly WrittenObject[] {
+  const present = new Set(roster.map(({ uid }) => uid));
+  const names = new Set(roster.map(({ name }) => name));
+  const isKnown = ({ metadata: { labels = {} } }: WrittenObject): boolean => {
+    const uid = labels[NODE_UID_LABEL];
+    return uid !== undefined && (present.has(uid) || isLongGone(observed.gone, uid, at));
+  };
+  const needed = neededSecrets(wanted.entries, roster);
+  const configs = observed.nodeConfigs.filter(
+    ({ metadata: { name }, spec: { nodeUID } }) => !names.has(name) && isLongGone(observed.gone, nodeUID, at),
+  );
+  const certificates = observed.certificates.filter(
+    (each) => isKnown(each) && !wanted.certificates.has(each.metadata.name) && !needed.has(each.spec.secretName),
+  );
+  const issued = new Set(observed.certificates.map(({ spec }) => spec.secretName));
+  const secrets = observed.secrets.filter(
+    (each) =>
+      isKnown(each) &&
+      !issued.has(each.metadata.name) &&
+      !wanted.certificates.has(each.metadata.name) &&
+      !needed.has(each.metadata.name),
+  );
+  return [...configs, ...certificates, ...secrets];
+}
+
+/** Secrets that nodes are told of, or whose certificates their agents say they use. */
+function neededSecrets(entries: Entries, roster: readonly KnownNode[]): ReadonlySet<string> {
+  const told = [...entries.values()].flat().map(({ authentication }) => authentication.certificate?.secretName);
+  const used = roster.flatMap(({ status }) =>
+    (status?.peerings ?? []).map(({ certificate }) => certificate?.secretName),
+  );
+  return new Set([...told, ...used].filter((name) => name !== undefined));
+}

@@ -1,0 +1,69 @@
+import type { Enforcement, NodePeering, NodePeeringStatus } from '../api/ipsec-node-config.ts';
+import type { KnownNode } from './roster.ts';
+
+/**
+ * The steps from plaintext to enforcement. Out before in: while somebody still sends in plaintext, nobody may refuse it.
+ * A step is taken when every node has carried out the one before, and back in reverse.
+ */
+const STEPS: readonly Enforcement[] = [
+  { outbound: 'Optional', inbound: 'Optional' },
+  { outbound: 'Required', inbound: 'Optional' },
+  { outbound: 'Required', inbound: 'Required' },
+];
+
+/** A node that has been told of a peering. */
+export interface Told {
+  readonly node: KnownNode;
+  readonly entry: NodePeering;
+}
+
+/** What nodes are to enforce next of a peering that in the end is `wanted`. */
+export function nextEnforcement(wanted: 'Permissive' | 'Required', told: readonly Told[]): Enforcement {
+  const goal = wanted === 'Required' ? STEPS.length - 1 : 0;
+  const steps = told.map(({ entry }) => stepOf(entry.enforcement));
+  if (steps.length === 0) return stepAt(0);
+  // Where writing ended half-way, some nodes are a step ahead.
+  const present = Math.max(...steps) <= goal ? Math.max(...steps) : Math.min(...steps);
+  if (present === goal || !told.every((each) => hasDone(each, present))) return stepAt(present);
+  // Plaintext ends only where everybody reaches all the others.
+  if (present < goal && present === 0 && !told.every((each) => reachesAll(each, told.length))) return stepAt(present);
+  return stepAt(present + Math.sign(goal - present));
+}
+
+/** Whether nothing remains to be done until `wanted` is in force. */
+export function isFinal(wanted: 'Permissive' | 'Required', { outbound, inbound }: Enforcement): boolean {
+  return [outbound, inbound].every((each) => each === (wanted === 'Required' ? 'Required' : 'Optional'));
+}
+
+/** Whether a node says that it does what it was told at this step. */
+function hasDone({ node, entry }: Told, step: number): boolean {
+  if (stepOf(entry.enforcement) !== step || !isCurrent(node)) return false;
+  const said = reportOf({ node, entry })?.enforcement;
+  return said !== undefined && stepOf(said) === step;
+}
+
+/** Whether a node encrypts with all that it knows, and knows all that were told: an agent that knows nobody reaches all. */
+function reachesAll({ node, entry }: Told, told: number): boolean {
+  const tunnels = reportOf({ node, entry })?.tunnels;
+  const least = entry.remote.mesh === undefined ? 1 : told - 1;
+  return tunnels !== undefined && tunnels.pending === 0 && tunnels.encrypting >= Math.max(tunnels.expected, least);
+}
+
+function reportOf({ node, entry }: Told): NodePeeringStatus | undefined {
+  return node.status?.peerings?.find(({ name }) => name === entry.name);
+}
+
+/** Whether the agent carries out the newest spec that was written for its node. */
+export function isCurrent({ config, status }: KnownNode): boolean {
+  return status?.observedGeneration !== undefined && status.observedGeneration === config?.metadata.generation;
+}
+
+function stepOf({ outbound, inbound }: Enforcement): number {
+  return STEPS.findIndex((step) => step.outbound === outbound && step.inbound === inbound);
+}
+
+function stepAt(index: number): Enforcement {
+  const step = STEPS[index];
+  if (step === undefined) throw new Error(`enforcement has no step ${index}`);
+  return step;
+}

@@ -1,0 +1,61 @@
+import type { Enforcement, IpsecNodeConfig, NodePeering } from '../api/ipsec-node-config.ts';
+import type { IpsecPeering } from '../api/ipsec-peering.ts';
+import { apiVersion } from '../api/resource.ts';
+import { nodeFqdn } from './identity.ts';
+import { certificateName } from './names.ts';
+import type { ClusterSettings } from './observed.ts';
+import type { KnownNode, Member } from './roster.ts';
+
+/** An IPsecNodeConfig as the operator writes it. */
+export type WantedNodeConfig = Pick<IpsecNodeConfig, 'apiVersion' | 'kind' | 'metadata' | 'spec'>;
+
+/** What one node is to do. */
+export function nodeConfigOf(
+  node: KnownNode,
+  peerings: readonly NodePeering[],
+  { trustDomain }: ClusterSettings,
+): WantedNodeConfig {
+  return {
+    apiVersion,
+    kind: 'IPsecNodeConfig',
+    metadata: { name: node.name },
+    spec: {
+      nodeUID: node.uid,
+      identity: { fqdn: nodeFqdn(node.name, trustDomain) },
+      ...(node.podCidrs.length === 0 ? {} : { podCIDRs: [...node.podCidrs] }),
+      peerings: [...peerings],
+    },
+  };
+}
+
+/** What a node is told of a peering. */
+export function nodePeeringOf(peering: IpsecPeering, member: Member, enforcement: Enforcement): NodePeering {
+  const { spec } = peering;
+  return {
+    name: peering.metadata.name,
+    priority: spec.priority,
+    addresses: [...member.addresses],
+    remote: spec.remote,
+    traffic: spec.traffic,
+    enforcement,
+    authentication: authenticationOf(peering, member),
+    ...(spec.proposals === undefined ? {} : { proposals: spec.proposals }),
+    lifetimes: spec.lifetimes,
+    liveness: spec.liveness,
+    natTraversal: spec.natTraversal,
+    initiation: spec.initiation,
+  };
+}
+
+function authenticationOf({ spec: { authentication } }: IpsecPeering, { node }: Member): NodePeering['authentication'] {
+  const { certificate, preSharedKey } = authentication;
+  if (preSharedKey !== undefined) return { preSharedKey: { ...preSharedKey.secretRef } };
+  if (certificate === undefined) throw new Error('a peering without authentication was accepted');
+  const { issuerRef, trust } = certificate;
+  return {
+    certificate: {
+      secretName: certificateName(node, issuerRef),
+      ...(trust === undefined ? {} : { trust: { ...trust.configMapRef } }),
+    },
+  };
+}

@@ -1,0 +1,77 @@
+import type { NodePeering } from '../api/ipsec-node-config.ts';
+import { MAX_PEERINGS } from '../api/limits.ts';
+import type { Draft } from './draft.ts';
+import { nextEnforcement, type Told } from './enforcement.ts';
+import { nodePeeringOf } from './node-configs.ts';
+import type { Gone, Moment, Observed } from './observed.ts';
+import { isPending } from './pending.ts';
+import { comparePrecedence } from './precedence.ts';
+import type { KnownNode, Member } from './roster.ts';
+
+/** What each node is told of each peering, by the node's name. */
+export type Entries = ReadonlyMap<string, readonly NodePeering[]>;
+
+/** New entries of accepted peerings, and those of before that nothing speaks against. */
+export function entriesOf(
+  drafts: readonly Draft[],
+  roster: readonly KnownNode[],
+  observed: Observed,
+  at: Moment,
+): Entries {
+  const fresh = new Map<string, Map<string, NodePeering>>(roster.map(({ name }) => [name, new Map()]));
+  for (const draft of drafts) {
+    if (draft.acceptance.status !== 'True') continue;
+    const enforcement = nextEnforcement(draft.peering.spec.enforcement, toldOf(draft, observed, at));
+    for (const member of draft.members.filter(({ obstacle }) => obstacle === undefined)) {
+      const entry = nodePeeringOf(draft.peering, member, enforcement);
+      fresh.get(member.node.name)?.set(entry.name, entry);
+    }
+  }
+  const judgements = new Map(drafts.map((draft) => [draft.peering.metadata.name, judgementOf(draft)]));
+  return new Map(
+    roster.map((node) => {
+      const own = fresh.get(node.name) ?? new Map<string, NodePeering>();
+      const kept = present(node).filter(
+        ({ name }) => !own.has(name) && stays(node, name, judgements.get(name), observed.gone),
+      );
+      // Those that win first: of too many the least important are left out.
+      return [node.name, [...own.values(), ...kept].sort(comparePrecedence).slice(0, MAX_PEERINGS)] as const;
+    }),
+  );
+}
+
+/** The entry of a member as it stands in its IPsecNodeConfig. */
+export function writtenEntry({ node }: Member, peering: string): NodePeering | undefined {
+  return present(node).find(({ name }) => name === peering);
+}
+
+function toldOf({ peering, members }: Draft, { since }: Observed, at: Moment): readonly Told[] {
+  return members.flatMap((member): readonly Told[] => {
+    const entry = writtenEntry(member, peering.metadata.name);
+    // Who has just joined must not hold up all others.
+    if (entry === undefined || member.obstacle !== undefined || isPending(since, [member.node.uid], at)) return [];
+    return [{ node: member.node, entry }];
+  });
+}
+
+interface Judgement {
+  readonly accepted: boolean;
+  readonly obstructed: ReadonlySet<string>;
+}
+
+function judgementOf({ acceptance, members }: Draft): Judgement {
+  const obstructed = members.filter(({ obstacle }) => obstacle !== undefined).map(({ node }) => node.name);
+  return { accepted: acceptance.status === 'True', obstructed: new Set(obstructed) };
+}
+
+/** Whether an entry that was not made anew is kept: only what is known to be otherwise takes it away. */
+function stays(node: KnownNode, peering: string, judgement: Judgement | undefined, gone: Gone): boolean {
+  // It names the Secret of the node that had this name before.
+  if (node.config?.spec.nodeUID !== node.uid) return false;
+  if (judgement === undefined) return !gone.peerings.has(peering);
+  return !judgement.accepted || judgement.obstructed.has(node.name);
+}
+
+function present({ config }: KnownNode): readonly NodePeering[] {
+  return config?.spec.peerings ?? [];
+}

@@ -1,0 +1,161 @@
+import { canonicalAddress, canonicalNetwork, familyOf, isHostAddress } from '../api/ip-text.ts';
+import type { IpsecNodeConfig } from '../api/ipsec-node-config.ts';
+import type { IpsecPeering } from '../api/ipsec-peering.ts';
+import { MAX_POD_CIDRS } from '../api/limits.ts';
+import type { Obstacle } from '../policies/standing.ts';
+import { type LostClaim, lostClaims } from './claims.ts';
+import { matchesSelector } from './matches-selector.ts';
+import { hasAccessName } from './names.ts';
+import type { NodeObject, Observed } from './observed.ts';
+
+/** A Node that is there, and what is known of it. */
+export interface KnownNode {
+  readonly name: string;
+  readonly uid: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly linux: boolean;
+  /** Those that no other node had first, in the order of the Node's status. */
+  readonly addresses: readonly NodeAddress[];
+  readonly podCidrs: readonly string[];
+  readonly config: IpsecNodeConfig | undefined;
+  /** The status of `config`, where the agent Pod that is Ready now wrote it. */
+  readonly status: IpsecNodeConfig['status'];
+  readonly lostAddresses: readonly LostClaim[];
+  readonly lostPodCidrs: readonly LostClaim[];
+}
+
+/** An address in the status of a Node. */
+interface NodeAddress {
+  readonly type: string;
+  readonly address: string;
+}
+
+/** A node of a peering. */
+export interface Member {
+  readonly node: KnownNode;
+  /** One of each family at most; none where there is an obstacle. */
+  readonly addresses: readonly string[];
+  readonly obstacle: Obstacle | undefined;
+}
+
+/** Every Node that is there. */
+export function rosterOf(observed: Observed): readonly KnownNode[] {
+  const configs = new Map(observed.nodeConfigs.map((config) => [config.metadata.name, config]));
+  const known = new Set(observed.slices.flatMap(({ peers }) => peers.map(({ uid }) => uid)));
+  const claims = observed.nodes.map((object) => {
+    const uid = uidOf(object);
+    const claimant = { name: object.metadata.name, established: known.has(uid), since: observed.since.get(uid) ?? 0 };
+    return { object, uid, claimant, addresses: addressesIn(object), podCidrs: podCidrsIn(object) };
+  });
+  const lostAddresses = lostClaims(
+    claims.map(({ claimant, addresses }) => ({ ...claimant, networks: networksOf(addresses) })),
+  );
+  const lostPodCidrs = lostClaims(claims.map(({ claimant, podCidrs }) => ({ ...claimant, networks: podCidrs })));
+  return claims.map(({ object, uid, addresses, podCidrs }) => {
+    const { name, labels = {} } = object.metadata;
+    const config = configs.get(name);
+    const written = config?.status?.agent?.podUID;
+    const lostCidrs = lostPodCidrs.get(name) ?? [];
+    const lost = lostAddresses.get(name) ?? [];
+    return {
+      name,
+      uid,
+      labels,
+      linux: (object.status?.nodeInfo?.operatingSystem ?? labels['kubernetes.io/os'] ?? 'linux') === 'linux',
+      addresses: addresses.filter(({ address }) => !isAmong(lost, hostNetwork(address))),
+      podCidrs: podCidrs.filter((cidr) => !isAmong(lostCidrs, cidr)),
+      config,
+      status: written !== undefined && written === observed.agentPods.get(name) ? config?.status : undefined,
+      lostAddresses: lost,
+      lostPodCidrs: lostCidrs,
+    };
+  });
+}
+
+/** The nodes that a peering selects, and how many of those it matches do not run Linux. */
+export function membersOf(
+  { spec: { nodes, traffic } }: IpsecPeering,
+  roster: readonly KnownNode[],
+): { readonly members: readonly Member[]; readonly notLinux: number } {
+  const matched = roster.filter(({ labels }) => matchesSelector(nodes.selector, labels));
+  const needsPods = traffic.scope !== 'Nodes';
+  const members = matched
+    .filter(({ linux }) => linux)
+    .map((node) => {
+      const addresses = addressesOf(node, nodes.addressType);
+      const obstacle = obstacleOf(node, addresses, nodes.addressType, needsPods);
+      return { node, addresses: obstacle === undefined ? addresses : [], obstacle };
+    });
+  return { members, notLinux: matched.length - members.length };
+}
+
+function obstacleOf(
+  node: KnownNode,
+  addresses: readonly string[],
+  addressType: string,
+  needsPods: boolean,
+): Obstacle | undefined {
+  if (!hasAccessName(node.name)) return { reason: 'NameTooLong', text: 'has a name of more than 248 characters' };
+  if (addresses.length === 0) {
+    const [lost] = node.lostAddresses;
+    if (lost === undefined)
+      return { reason: 'NoAddress', text: `has no usable ${addressType} in its status.addresses` };
+    const text = `claims ${lost.network.split('/')[0]}, which node ${lost.owner} had first: correct one of them`;
+    return { reason: 'AddressClaimed', text };
+  }
+  if (!needsPods || node.podCidrs.length > 0) return undefined;
+  const [lost] = node.lostPodCidrs;
+  if (lost === undefined) {
+    return {
+      reason: 'NoPodCIDR',
+      text: 'has no spec.podCIDRs, which the scope needs: use scope Nodes, or a network that sets them',
+    };
+  }
+  return {
+    reason: 'PodCIDRClaimed',
+    text: `claims ${lost.network}, which node ${lost.owner} had first: correct one of them`,
+  };
+}
+
+/** The first address of each family, as Kubernetes orders them. */
+function addressesOf(node: KnownNode, addressType: string): readonly string[] {
+  const own = node.addresses.filter(({ type }) => type === addressType).map(({ address }) => address);
+  return ([4, 6] as const).flatMap((family) => own.find((address) => familyOf(address) === family) ?? []);
+}
+
+/** What the node says is its own, for whichever peering. */
+function addressesIn(node: NodeObject): readonly NodeAddress[] {
+  return (node.status?.addresses ?? []).flatMap(({ type, address }) => {
+    if (!ADDRESS_TYPES.has(type) || !isHostAddress(address)) return [];
+    return [{ type, address: canonicalAddress(address) ?? address }];
+  });
+}
+
+function podCidrsIn({ spec }: NodeObject): readonly string[] {
+  const given = spec?.podCIDRs ?? (spec?.podCIDR === undefined ? [] : [spec.podCIDR]);
+  return [...new Set(given.flatMap((cidr) => canonicalNetwork(cidr) ?? []))].slice(0, MAX_POD_CIDRS);
+}
+
+function networksOf(addresses: readonly NodeAddress[]): readonly string[] {
+  return [...new Set(addresses.map(({ address }) => hostNetwork(address)))];
+}
+
+function isAmong(claims: readonly LostClaim[], network: string): boolean {
+  return claims.some((claim) => claim.network === network);
+}
+
+function hostNetwork(address: string): string {
+  return `${address}/${familyOf(address) === 4 ? 32 : 128}`;
+}
+
+/** The UID of an object that came from the API server; that one is missing is a bug. */
+export function uidOf({
+  metadata,
+}: {
+  readonly metadata: { readonly name: string; readonly uid?: string | undefined };
+}): string {
+  if (metadata.uid === undefined) throw new Error(`${metadata.name} has no UID`);
+  return metadata.uid;
+}
+
+const ADDRESS_TYPES: ReadonlySet<string> = new Set(['InternalIP', 'ExternalIP']);

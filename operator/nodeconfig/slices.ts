@@ -1,0 +1,112 @@
+import type { IpsecPeerSlice, SlicePeer } from '../api/ipsec-peer-slice.ts';
+import { apiVersion } from '../api/resource.ts';
+import type { Draft } from './draft.ts';
+import { isLongGone } from './gone.ts';
+import { nodeFqdn } from './identity.ts';
+import { certificateName, PEERING_LABEL, sliceName } from './names.ts';
+import type { ClusterSettings, Moment, Observed } from './observed.ts';
+import { placePeers, slicesOf } from './placement.ts';
+import { type KnownNode, type Member, uidOf } from './roster.ts';
+
+/** The slices of one mesh, and those of before that have become empty. */
+export interface SlicePlan {
+  readonly wanted: readonly IpsecPeerSlice[];
+  readonly emptied: readonly IpsecPeerSlice[];
+}
+
+/** The slices of an accepted mesh; a peering that is not accepted, or is no mesh, changes none. */
+export function sliceplanOf(
+  draft: Draft,
+  roster: readonly KnownNode[],
+  observed: Observed,
+  settings: ClusterSettings,
+  at: Moment,
+): SlicePlan {
+  const { peering, acceptance } = draft;
+  if (peering.spec.remote.mesh === undefined || acceptance.status !== 'True') return { wanted: [], emptied: [] };
+  const identity = { name: peering.metadata.name, uid: uidOf(peering) };
+  const nameOf = (index: number): string => sliceName(identity, index);
+  const present = slicesOf(observed.slices, nameOf);
+  const placed = placePeers(
+    present,
+    peersOf(
+      draft,
+      present.flatMap(({ peers }) => peers),
+      roster,
+      observed,
+      settings,
+      at,
+    ),
+  );
+  const emptied = new Set(placed.flatMap(({ index, peers }) => (peers.length === 0 ? [index] : [])));
+  return {
+    wanted: placed
+      .filter(({ index }) => !emptied.has(index))
+      .map(({ index, peers }) => ({
+        apiVersion,
+        kind: 'IPsecPeerSlice',
+        metadata: {
+          name: nameOf(index),
+          labels: { [PEERING_LABEL]: identity.name },
+          ownerReferences: [{ apiVersion, kind: 'IPsecPeering', ...identity, controller: true }],
+        },
+        peering: identity.name,
+        peers: [...peers],
+      })),
+    emptied: present.filter(({ index }) => emptied.has(index)).map(({ slice }) => slice),
+  };
+}
+
+/** Who is to stand in the slices: nodes whose agents have a certificate, and who stands there and is not known to be gone. */
+function peersOf(
+  { peering, members }: Draft,
+  standing: readonly SlicePeer[],
+  roster: readonly KnownNode[],
+  observed: Observed,
+  { trustDomain }: ClusterSettings,
+  at: Moment,
+): readonly SlicePeer[] {
+  const before = new Map(standing.map((peer) => [peer.uid, peer]));
+  const owners = addressOwners(roster);
+  const admitted = members.flatMap((member): readonly SlicePeer[] => {
+    const { node, obstacle } = member;
+    const old = before.get(node.uid);
+    if (obstacle !== undefined) return old === undefined ? [] : withoutForeign(old, owners);
+    return old === undefined && !hasCertificate(member, peering) ? [] : [peerOf(member, trustDomain)];
+  });
+  const names = new Set(admitted.map(({ name }) => name));
+  const known = new Set(roster.map(({ uid }) => uid));
+  // A node whose Node object was deleted and made again keeps its place until it can take the new one.
+  const missing = standing
+    .filter(({ uid, name }) => !known.has(uid) && !names.has(name) && !isLongGone(observed.gone, uid, at))
+    .flatMap((peer) => withoutForeign(peer, owners));
+  return [...admitted, ...missing];
+}
+
+function peerOf({ node, addresses }: Member, trustDomain: string): SlicePeer {
+  return {
+    uid: node.uid,
+    name: node.name,
+    addresses: [...addresses],
+    ...(node.podCidrs.length === 0 ? {} : { podCIDRs: [...node.podCidrs] }),
+    identity: { fqdn: nodeFqdn(node.name, trustDomain) },
+  };
+}
+
+/** Whether the agent says that it uses the certificate that this peering is about. */
+function hasCertificate({ node }: Member, { metadata, spec }: Draft['peering']): boolean {
+  const issuer = spec.authentication.certificate?.issuerRef;
+  const said = node.status?.peerings?.find(({ name }) => name === metadata.name);
+  return issuer !== undefined && said?.certificate?.secretName === certificateName(node, issuer);
+}
+
+/** Whose addresses are whose among the Nodes that are there. */
+function addressOwners(roster: readonly KnownNode[]): ReadonlyMap<string, string> {
+  return new Map(roster.flatMap(({ uid, addresses }) => addresses.map(({ address }) => [address, uid] as const)));
+}
+
+/** A peer of before without the addresses that are another node's by now; none where it has no others. */
+function withoutForeign(peer: SlicePeer, owners: ReadonlyMap<string, string>): readonly SlicePeer[] {
+  const addresses = peer.addresses.filter((address) => (owners.get(address) ?? peer.uid) === peer.uid);
+  return addresses.length === 0 ? [] : [{ ...peer, addresses }];
+}

@@ -1,0 +1,75 @@
+import type { NodePeering } from '../api/ipsec-node-config.ts';
+import type { AgentStanding, CertificateStanding, NodeStanding, PeeringStanding } from '../policies/standing.ts';
+import { certificateStanding } from './certificates.ts';
+import type { Draft } from './draft.ts';
+import { isCurrent, isFinal } from './enforcement.ts';
+import { certificateName } from './names.ts';
+import type { Entries } from './node-entries.ts';
+import { writtenEntry } from './node-entries.ts';
+import type { Moment, Observed, ObservedCertificate } from './observed.ts';
+import { isPending } from './pending.ts';
+import { type Member, uidOf } from './roster.ts';
+import { sameContent } from './same-content.ts';
+
+/** What the conditions of a peering are judged by. */
+export function standingOf(
+  draft: Draft,
+  entries: Entries,
+  observed: Observed,
+  certificates: ReadonlyMap<string, ObservedCertificate>,
+  at: Moment,
+): PeeringStanding {
+  const { peering, members, credentials } = draft;
+  return {
+    kind: peering.spec.remote.mesh === undefined ? 'gateway' : 'mesh',
+    credentials,
+    nodes: members.map((member): NodeStanding => {
+      const entry = entries.get(member.node.name)?.find(({ name }) => name === peering.metadata.name);
+      return {
+        name: member.node.name,
+        pending: isPending(observed.since, [member.node.uid, uidOf(peering)], at),
+        obstacle: member.obstacle ?? (draft.acceptance.status === 'True' && entry === undefined ? TOO_MANY : undefined),
+        certificate: certificateOf(draft, member, observed, certificates, at),
+        agent: agentOf(draft, member, entry, observed),
+      };
+    }),
+  };
+}
+
+function certificateOf(
+  { peering }: Draft,
+  { node }: Member,
+  { since }: Observed,
+  certificates: ReadonlyMap<string, ObservedCertificate>,
+  at: Moment,
+): CertificateStanding {
+  const fields = peering.spec.authentication.certificate;
+  if (fields === undefined) return { kind: 'notNeeded' };
+  const observed = certificates.get(certificateName(node, fields.issuerRef));
+  const standing = certificateStanding(observed);
+  const uid = observed?.metadata.uid;
+  if (standing.kind !== 'silent' || (uid !== undefined && !isPending(since, [uid], at))) return standing;
+  return { kind: 'issuing', text: 'not asked for until now' };
+}
+
+function agentOf(
+  { peering }: Draft,
+  member: Member,
+  entry: NodePeering | undefined,
+  { agentPods }: Observed,
+): AgentStanding {
+  const { node } = member;
+  if (!agentPods.has(node.name)) return { kind: 'missing' };
+  const written = writtenEntry(member, peering.metadata.name);
+  if (!isCurrent(node) || written === undefined || !sameContent(written, entry)) return { kind: 'behind' };
+  const condition = node.status?.conditions?.find(({ type }) => type === 'Programmed');
+  if (condition?.status === 'False') return { kind: 'failing', text: condition.message };
+  const said = node.status?.peerings?.find(({ name }) => name === peering.metadata.name);
+  const enforced = said?.enforcement !== undefined && isFinal(peering.spec.enforcement, said.enforcement);
+  return { kind: 'reporting', enforced, tunnels: said?.tunnels };
+}
+
+const TOO_MANY = {
+  reason: 'TooManyPeerings',
+  text: 'takes part in too many peerings that win: narrow their nodes.selector',
+} as const;

@@ -1,0 +1,46 @@
+import { judged, type NodeStanding, type PeeringStanding, suitable } from './standing.ts';
+import { counted, fails, holds, listed, unknown, type Verdict } from './verdict.ts';
+
+/** Whether every node has a certificate. */
+export function certificatesReady(standing: PeeringStanding): Verdict {
+  const { credentials, nodes } = standing;
+  if (credentials.kind === 'preSharedKey') return holds('NotNeeded', 'nodes prove themselves by a pre-shared key');
+  if (nodes.length === 0) return unknown('NoNodes', 'no node takes part');
+  if (credentials.certManager === 'Missing') {
+    return fails(
+      'CertManagerMissing',
+      'the API server knows no certificates.cert-manager.io: install cert-manager with its CRDs; certificates in use stay',
+    );
+  }
+  const members = suitable(judged(standing));
+  if (members.length === 0) return unknown('Pending', 'all nodes joined less than a minute ago');
+  const failed = members.flatMap(({ name, certificate }) =>
+    certificate.kind === 'failed' ? [{ name, certificate }] : [],
+  );
+  const [first] = failed;
+  if (first !== undefined) {
+    const { name, certificate } = first;
+    const others = failed.length === 1 ? '' : ` (and ${counted(failed.length - 1, 'more node')})`;
+    return fails(
+      'IssuingFailed',
+      `cert-manager on the certificate of ${name}${others}: ${certificate.reason}: ${certificate.text}; ` +
+        `look at ${credentials.issuer}; certificates in use stay`,
+    );
+  }
+  const silent = namesOf(members, 'silent');
+  if (silent.length > 0) {
+    return fails(
+      'CertManagerSilent',
+      `cert-manager says nothing of the certificates of ${listed(silent)}: see that its controller runs`,
+    );
+  }
+  const issuing = namesOf(members, 'issuing');
+  if (issuing.length > 0) {
+    return fails('Issuing', `${counted(issuing.length, 'certificate')} being issued: ${listed(issuing)}`);
+  }
+  return holds('Issued', `${counted(members.length, 'node')} with a certificate`);
+}
+
+function namesOf(members: readonly NodeStanding[], kind: NodeStanding['certificate']['kind']): readonly string[] {
+  return members.filter(({ certificate }) => certificate.kind === kind).map(({ name }) => name);
+}

@@ -1,0 +1,45 @@
+import { judged, type PeeringStanding, suitable, type TunnelCounts } from './standing.ts';
+import { fails, holds, listed, unknown, type Verdict } from './verdict.ts';
+
+/** Whether the kernels encrypt, by their own counters, as the agents report them. */
+export function encrypting(standing: PeeringStanding): Verdict {
+  if (standing.nodes.length === 0) return unknown('NoNodes', 'no node takes part');
+  const members = suitable(judged(standing));
+  if (members.length === 0) return unknown('Pending', 'all nodes joined less than a minute ago');
+  const reports = members.map(({ name, agent }) => ({
+    name,
+    tunnels: agent.kind === 'reporting' ? agent.tunnels : undefined,
+  }));
+  const down = reports.filter(({ tunnels }) => tunnels !== undefined && tunnels.encrypting < tunnels.expected);
+  if (down.length > 0) {
+    return fails(
+      'TunnelsDown',
+      `not every peer of ${listed(down.map(({ name }) => name))} is reached: see status.troubledPeers of the ` +
+        'IPsecNodeConfig of that name',
+    );
+  }
+  const silent = reports.filter(({ tunnels }) => tunnels === undefined).map(({ name }) => name);
+  if (silent.length > 0) return unknown('NotReported', `nothing is known of ${listed(silent)}`);
+  if (standing.kind === 'mesh' && members.length === 1) return holds('NoPeers', 'one node has nobody to encrypt with');
+  const peers = standing.kind === 'mesh' ? members.length - 1 : 1;
+  const unaware = reports.filter(({ tunnels }) => (tunnels?.expected ?? 0) < peers).map(({ name }) => name);
+  if (unaware.length > 0) return unknown('PeersUnknown', `${listed(unaware)} does not know all of its peers yet`);
+  return holds('Encrypting', `${tunnelTotals(standing).encrypting} tunnels encrypt`);
+}
+
+/** The tunnels of a peering: what nodes that joined just now have is not expected of them yet. */
+export function tunnelTotals(standing: PeeringStanding): TunnelCounts {
+  const members = suitable(judged(standing));
+  // Both ends of a tunnel of a mesh count it; one that only one end has is none.
+  const ends = standing.kind === 'mesh' ? 2 : 1;
+  const total = (of: (tunnels: TunnelCounts) => number): number => {
+    const counts = members.map(({ agent }) => (agent.kind === 'reporting' && agent.tunnels ? of(agent.tunnels) : 0));
+    return Math.floor(counts.reduce((sum, count) => sum + count, 0) / ends);
+  };
+  const pairs = (members.length * (members.length - 1)) / 2;
+  return {
+    expected: standing.kind === 'mesh' ? pairs : members.length,
+    established: total(({ established }) => established),
+    encrypting: total((tunnels) => tunnels.encrypting),
+  };
+}

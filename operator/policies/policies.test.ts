@@ -1,0 +1,218 @@
+import { describe, expect, it } from 'vitest';
+
+import { accepted } from './accepted.ts';
+import { certificatesReady } from './certificates-ready.ts';
+import { encrypting, tunnelTotals } from './encrypting.ts';
+import { programmed } from './programmed.ts';
+import { ready } from './ready.ts';
+import type { NodeStanding, PeeringStanding, Prospect } from './standing.ts';
+import { fails, holds, listed, unknown } from './verdict.ts';
+
+const byCertificate = {
+  kind: 'certificate',
+  issuer: 'Issuer mesh-ca',
+  restricted: true,
+  certManager: 'Present',
+} as const;
+const byKey = { kind: 'preSharedKey', secret: 'office', usable: true } as const;
+const prospect: Prospect = {
+  selected: 2,
+  notLinux: 0,
+  credentials: byCertificate,
+  overlaps: [],
+  otherCertificates: [],
+};
+const acceptance = holds('Accepted', '');
+
+describe('Accepted', () => {
+  it.each<[string, Partial<Prospect>, string, string, string]>([
+    ['can be carried out', {}, 'True', 'Accepted', 'as it is written'],
+    ['selects nobody', { selected: 0 }, 'False', 'NoNodes', 'nodes.selector'],
+    ['selects Windows alone', { selected: 0, notLinux: 2 }, 'False', 'NoNodes', '2 nodes it matches do not run Linux'],
+    [
+      'is wholly that of another',
+      { overlaps: [{ peering: 'b', whole: true }] },
+      'False',
+      'Overlapped',
+      'raise spec.priority',
+    ],
+    [
+      'is partly that of another',
+      { overlaps: [{ peering: 'b', whole: false }] },
+      'True',
+      'PartlyOverlapped',
+      'that of b',
+    ],
+    [
+      'has a key that cannot be used',
+      { credentials: { ...byKey, usable: false } },
+      'False',
+      'PreSharedKeyUnusable',
+      'of type',
+    ],
+    ['has a key that can', { credentials: byKey }, 'True', 'Accepted', ''],
+    [
+      'trusts whom everybody can ask',
+      { credentials: { ...byCertificate, restricted: false } },
+      'True',
+      'UnrestrictedIssuer',
+      'use an Issuer',
+    ],
+    ['shares an issuer', { otherCertificates: ['b'] }, 'True', 'DifferentCertificates', 'b wants other certificates'],
+  ])('tells of a peering that %s', (_, fields, status, reason, message) => {
+    expect(accepted({ ...prospect, ...fields })).toEqual({ status, reason, message: expect.stringContaining(message) });
+  });
+
+  it('says of a Secret the same whether it is missing, of another type or without the key', () => {
+    const unusable = accepted({ ...prospect, credentials: { ...byKey, usable: false } });
+    expect(unusable.message).not.toMatch(/missing|not found|forbidden/i);
+  });
+});
+
+describe('CertificatesReady', () => {
+  it.each<[string, Partial<PeeringStanding>, Partial<NodeStanding>, string, string, string]>([
+    ['all are issued', {}, {}, 'True', 'Issued', '2 nodes'],
+    ['keys are shared', { credentials: byKey }, {}, 'True', 'NotNeeded', ''],
+    ['no node takes part', { nodes: [] }, {}, 'Unknown', 'NoNodes', ''],
+    [
+      'cert-manager is not installed',
+      { credentials: { ...byCertificate, certManager: 'Missing' } },
+      {},
+      'False',
+      'CertManagerMissing',
+      'install cert-manager',
+    ],
+    ['cert-manager says nothing', {}, { certificate: { kind: 'silent' } }, 'False', 'CertManagerSilent', 'a:'],
+    ['one is being issued', {}, { certificate: { kind: 'issuing', text: '' } }, 'False', 'Issuing', 'a'],
+    [
+      'issuing fails',
+      {},
+      { certificate: { kind: 'failed', reason: 'Denied', text: 'no such issuer' } },
+      'False',
+      'IssuingFailed',
+      'certificate of a: Denied: no such issuer; look at Issuer mesh-ca',
+    ],
+    ['only a new node has none', {}, { pending: true, certificate: { kind: 'silent' } }, 'True', 'Issued', '1 node'],
+    [
+      'a node that cannot take part has none',
+      {},
+      { obstacle: noAddress(), certificate: { kind: 'silent' } },
+      'True',
+      'Issued',
+      '',
+    ],
+  ])('tells when %s', (_, fields, first, status, reason, message) => {
+    expect(certificatesReady(standing(first, fields))).toEqual({
+      status,
+      reason,
+      message: expect.stringContaining(message),
+    });
+  });
+});
+
+describe('Programmed', () => {
+  it.each<[string, Partial<NodeStanding>, string, string, string]>([
+    ['all have done it', {}, 'True', 'Programmed', '2 nodes'],
+    ['a node has no address', { obstacle: noAddress() }, 'False', 'NodesUnsuitable', 'node a has no address'],
+    ['an agent is missing', { agent: { kind: 'missing' } }, 'False', 'AgentsMissing', 'look at its Pod'],
+    [
+      'an agent fails',
+      { agent: { kind: 'failing', text: 'no ESP' } },
+      'False',
+      'AgentsFailing',
+      'the agent of a: no ESP',
+    ],
+    ['an agent lags', { agent: { kind: 'behind' } }, 'False', 'AgentsBehind', 'a '],
+    [
+      'enforcement is on the way',
+      { agent: { ...reporting(1), enforced: false } },
+      'False',
+      'EnforcementStaged',
+      '1 of 2 nodes',
+    ],
+    ['only a new node lags', { pending: true, agent: { kind: 'missing' } }, 'True', 'Programmed', '1 node'],
+  ])('tells when %s', (_, first, status, reason, message) => {
+    expect(programmed(standing(first), acceptance)).toEqual({
+      status,
+      reason,
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it('is not judged of a peering that is not accepted', () => {
+    expect(programmed(standing({}), fails('Overlapped', ''))).toMatchObject({ status: 'False', reason: 'NotAccepted' });
+  });
+
+  it('is unknown while all nodes are new', () => {
+    const nodes = [node('a', { pending: true }), node('b', { pending: true })];
+    expect(programmed(standing({}, { nodes }), acceptance)).toMatchObject({ status: 'Unknown', reason: 'Pending' });
+  });
+});
+
+describe('Encrypting', () => {
+  it.each<[string, Partial<NodeStanding>, Partial<PeeringStanding>, string, string]>([
+    ['all tunnels do', {}, {}, 'True', 'Encrypting'],
+    ['one does not', { agent: reporting(1, 0) }, {}, 'False', 'TunnelsDown'],
+    ['an agent is silent', { agent: { kind: 'missing' } }, {}, 'Unknown', 'NotReported'],
+    ['an agent does not know its peers', { agent: reporting(0) }, {}, 'Unknown', 'PeersUnknown'],
+    ['a gateway is not known to an agent', { agent: reporting(0) }, { kind: 'gateway' }, 'Unknown', 'PeersUnknown'],
+    [
+      'only a new node does not',
+      { pending: true, agent: { kind: 'missing' } },
+      { kind: 'gateway' },
+      'True',
+      'Encrypting',
+    ],
+    ['there is one node', {}, { nodes: [node('a', { agent: reporting(0) })] }, 'True', 'NoPeers'],
+    ['there is none', {}, { nodes: [] }, 'Unknown', 'NoNodes'],
+  ])('tells when %s', (_, first, fields, status, reason) => {
+    expect(encrypting(standing(first, fields))).toMatchObject({ status, reason });
+  });
+
+  it('is False when a tunnel is down, even where an agent is silent', () => {
+    const nodes = [node('a', { agent: { kind: 'missing' } }), node('b', { agent: reporting(1, 0) })];
+    expect(encrypting(standing({}, { nodes }))).toMatchObject({ status: 'False', reason: 'TunnelsDown' });
+  });
+
+  it('counts a tunnel of a mesh once, and not when only one end has it', () => {
+    expect(tunnelTotals(standing({}))).toEqual({ expected: 1, established: 1, encrypting: 1 });
+    expect(tunnelTotals(standing({ agent: reporting(1, 0) }))).toEqual({ expected: 1, established: 1, encrypting: 0 });
+    expect(tunnelTotals(standing({}, { kind: 'gateway' }))).toEqual({ expected: 2, established: 2, encrypting: 2 });
+  });
+});
+
+describe('Ready', () => {
+  it('is the first that does not hold, what fails before what is not known', () => {
+    expect(ready([holds('A', ''), unknown('B', 'b'), fails('C', 'c')])).toEqual(fails('C', 'c'));
+    expect(ready([holds('A', ''), unknown('B', 'b')])).toEqual(unknown('B', 'b'));
+    expect(ready([holds('A', 'a'), holds('B', 'b')])).toEqual(holds('Ready', 'b'));
+  });
+});
+
+describe('a list of names', () => {
+  it('is as short with five thousand', () => {
+    expect(listed(['a'])).toBe('a');
+    expect(listed(['a', 'b', 'c', 'd'])).toBe('a, b, c and d');
+    expect(listed(Array.from({ length: 5_000 }, (_, index) => `n${index}`))).toBe('n0, n1, n2 and 4997 more');
+  });
+});
+
+function standing(first: Partial<NodeStanding>, fields: Partial<PeeringStanding> = {}): PeeringStanding {
+  return { kind: 'mesh', credentials: byCertificate, nodes: [node('a', first), node('b', {})], ...fields };
+}
+
+function node(name: string, fields: Partial<NodeStanding>): NodeStanding {
+  return { name, pending: false, obstacle: undefined, certificate: { kind: 'issued' }, agent: reporting(1), ...fields };
+}
+
+function reporting(expected: number, encrypts = expected) {
+  return {
+    kind: 'reporting',
+    enforced: true,
+    tunnels: { expected, established: expected, encrypting: encrypts },
+  } as const;
+}
+
+function noAddress() {
+  return { reason: 'NoAddress', text: 'has no address' } as const;
+}

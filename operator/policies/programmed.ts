@@ -1,0 +1,47 @@
+import { judged, type NodeStanding, type PeeringStanding, suitable } from './standing.ts';
+import { counted, fails, holds, listed, unknown, type Verdict } from './verdict.ts';
+
+/** Whether every node has done what it was told. */
+export function programmed(standing: PeeringStanding, acceptance: Verdict): Verdict {
+  if (standing.nodes.length === 0) return unknown('NoNodes', 'no node takes part');
+  if (acceptance.status !== 'True') {
+    return fails('NotAccepted', 'nodes keep what they had of this peering until it is accepted');
+  }
+  const members = judged(standing);
+  if (members.length === 0) return unknown('Pending', 'all nodes joined less than a minute ago');
+  const [unsuitable] = members.flatMap(({ name, obstacle }) => (obstacle === undefined ? [] : [{ name, obstacle }]));
+  if (unsuitable !== undefined) {
+    const others = members.length - suitable(members).length - 1;
+    const more = others === 0 ? '' : `; ${counted(others, 'more node')} cannot take part either`;
+    return fails('NodesUnsuitable', `node ${unsuitable.name} ${unsuitable.obstacle.text}${more}`);
+  }
+  const missing = namesOf(members, 'missing');
+  if (missing.length > 0) {
+    return fails('AgentsMissing', `no agent is Ready on ${listed(missing)}: look at its Pod there`);
+  }
+  const [failing] = members.flatMap(({ name, agent }) =>
+    agent.kind === 'failing' ? [{ name, text: agent.text }] : [],
+  );
+  if (failing !== undefined) {
+    const others = namesOf(members, 'failing').length - 1;
+    const more = others === 0 ? '' : ` (and ${counted(others, 'more node')})`;
+    return fails('AgentsFailing', `the agent of ${failing.name}${more}: ${failing.text}`);
+  }
+  const behind = namesOf(members, 'behind');
+  if (behind.length > 0) {
+    return fails('AgentsBehind', `${listed(behind)} did not carry out the newest configuration yet`);
+  }
+  const staged = members.filter(({ agent }) => agent.kind === 'reporting' && !agent.enforced);
+  if (staged.length > 0) {
+    return fails(
+      'EnforcementStaged',
+      `spec.enforcement is put into force step by step, each when all nodes have done the one before: ` +
+        `${staged.length} of ${counted(members.length, 'node')} are on the way`,
+    );
+  }
+  return holds('Programmed', `${counted(members.length, 'node')} configured`);
+}
+
+function namesOf(members: readonly NodeStanding[], kind: NodeStanding['agent']['kind']): readonly string[] {
+  return members.filter(({ agent }) => agent.kind === kind).map(({ name }) => name);
+}

@@ -1,0 +1,98 @@
+/** How the nodes of a peering prove who they are. */
+export type CredentialStanding =
+  | { readonly kind: 'preSharedKey'; readonly secret: string; readonly usable: boolean }
+  | {
+      readonly kind: 'certificate';
+      /** `Issuer mesh-ca` */
+      readonly issuer: string;
+      /** Whether only the operator can have it sign the name of a node. */
+      readonly restricted: boolean;
+      readonly certManager: 'Present' | 'Missing';
+    };
+
+/** What decides whether a peering can be carried out. */
+export interface Prospect {
+  /** Nodes that it selects. */
+  readonly selected: number;
+  /** Nodes that the selector matches and that do not run Linux. */
+  readonly notLinux: number;
+  readonly credentials: CredentialStanding;
+  /** Peerings about the same traffic that win, by precedence. */
+  readonly overlaps: readonly Overlap[];
+  /** Peerings with the same issuer that want other certificates, and win. */
+  readonly otherCertificates: readonly string[];
+}
+
+/** What is known of a peering and its nodes. */
+export interface PeeringStanding {
+  readonly kind: 'mesh' | 'gateway';
+  readonly credentials: CredentialStanding;
+  readonly nodes: readonly NodeStanding[];
+}
+
+/** A peering that wins over this one. */
+export interface Overlap {
+  readonly peering: string;
+  /** Whether nothing is left for this one. */
+  readonly whole: boolean;
+}
+
+/** One node of a peering. */
+export interface NodeStanding {
+  readonly name: string;
+  /** Joined less than a minute ago. */
+  readonly pending: boolean;
+  /** Why it cannot take part. */
+  readonly obstacle: Obstacle | undefined;
+  readonly certificate: CertificateStanding;
+  readonly agent: AgentStanding;
+}
+
+/** Why a node cannot take part; the text follows its name. */
+export interface Obstacle {
+  readonly reason: 'NameTooLong' | 'NoAddress' | 'AddressClaimed' | 'NoPodCIDR' | 'PodCIDRClaimed' | 'TooManyPeerings';
+  readonly text: string;
+}
+
+/** How far the certificate of a node is. */
+export type CertificateStanding =
+  | { readonly kind: 'notNeeded' }
+  | { readonly kind: 'issued' }
+  /** cert-manager works on it. */
+  | { readonly kind: 'issuing'; readonly text: string }
+  /** cert-manager says that it failed, and why. */
+  | { readonly kind: 'failed'; readonly reason: string; readonly text: string }
+  /** cert-manager says nothing. */
+  | { readonly kind: 'silent' };
+
+/** What the agent of a node says. */
+export type AgentStanding =
+  /** There is no agent Pod that is Ready. */
+  | { readonly kind: 'missing' }
+  /** It has not carried out what it is told, or not said so. */
+  | { readonly kind: 'behind' }
+  /** It says that it cannot. */
+  | { readonly kind: 'failing'; readonly text: string }
+  | {
+      readonly kind: 'reporting';
+      /** What is in force is what the peering wants in the end, and not a step on the way. */
+      readonly enforced: boolean;
+      readonly tunnels: TunnelCounts | undefined;
+    };
+
+/** Peers of one node, counted by its agent. */
+export interface TunnelCounts {
+  readonly expected: number;
+  readonly established: number;
+  readonly encrypting: number;
+}
+
+/** The nodes that count: those that have had a minute. */
+export function judged(standing: PeeringStanding): readonly NodeStanding[] {
+  return standing.nodes.filter(({ pending }) => !pending);
+}
+
+/** Those of the nodes that can take part. */
+export function suitable(nodes: readonly NodeStanding[]): readonly NodeStanding[] {
+  return nodes.filter(({ obstacle }) => obstacle === undefined);
+}
