@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import { ExchangeType, NotifyType } from '../wire/registry.ts';
 import { notify } from './message/notify.ts';
+import { deliverMisfit, deliverSpoiled } from './testing/disturbing.ts';
 import { type Datagram, Pair, present, type Side } from './testing/pair.ts';
 import { calling, headline, type ScriptedPeer, waiting } from './testing/scripted-peer.ts';
 
@@ -62,17 +63,10 @@ describe('a whole session', () => {
       const datagram = present(pair.wire[0]);
       const receiver = pair.other(datagram.from);
       const before = picture(pair, receiver);
-      const { bytes } = datagram;
       // IKE_SA_INIT has nothing that could prove anything: of it, only what is no message at all must be without effect.
-      const proved = headline(bytes)[0] !== ExchangeType.IKE_SA_INIT;
-      for (let offset = 0; offset < bytes.length; offset += proved ? 1 : 0) {
-        if (!proved) break;
-        const changed = bytes.slice();
-        changed[offset] = (changed[offset] ?? 0) ^ (1 + ((offset * 37) % 255));
-        pair.deliverCopy(datagram, changed);
-      }
-      for (let length = 0; length < bytes.length; length += 1) pair.deliverCopy(datagram, bytes.slice(0, length));
-      pair.deliverCopy(datagram, Uint8Array.of(...bytes, 0));
+      const proved = headline(datagram.bytes)[0] !== ExchangeType.IKE_SA_INIT;
+      if (proved) deliverSpoiled(pair, datagram);
+      else deliverMisfit(pair, datagram);
       expect(picture(pair, receiver)).toBe(before);
       pair.wire.splice(1);
       pair.settle();

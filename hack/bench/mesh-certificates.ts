@@ -1,9 +1,7 @@
 import type { ConnectionConfig } from '../../agent/ike/types.ts';
-import type { Credential, Trust } from '../../agent/pki/credential.ts';
-import { keyPem, TestAuthority, type TestCertificate } from '../../agent/pki/testing/authority.ts';
-import { readPrivateKey } from '../../agent/runtime/certificates/private-key.ts';
 import { ipAddressFromBytes } from '../../agent/wire/ip-address.ts';
 import { IdType } from '../../agent/wire/registry.ts';
+import { BenchAuthority } from './certified.ts';
 import { connectionBetween, type End, proposalOf } from './connections.ts';
 
 /** Child SAs have a key exchange of their own whenever they are rekeyed. */
@@ -13,33 +11,16 @@ export const MESH_ESP_PROPOSAL = 'aes256gcm16-x25519-esn';
 export function certifiedConnections(
   peers: number,
 ): readonly { readonly node: ConnectionConfig; readonly peer: ConnectionConfig }[] {
-  const validity = { notBeforeMs: Date.now() - HOUR_MS, notAfterMs: Date.now() + HOUR_MS };
-  const root = TestAuthority.root('Root', 'ecdsaP256', validity);
-  const trust: Trust = {
-    fingerprint: 'root',
-    anchors: [root.der],
-    authorities: ['00'.repeat(20)],
-    revocationLists: [],
-    revocation: 'IfPresent',
-    extendedKeyUsages: [],
-  };
-  const proving = (name: string): Pick<ConnectionConfig, 'localAuthentication' | 'remoteAuthentication'> => ({
-    localAuthentication: {
-      kind: 'certificate',
-      credentials: [credentialOf(root.node(name, validity, 'ecdsaP256'))],
-      signatures: { rsaPadding: 'PSS', rsaSha1: false },
-    },
-    remoteAuthentication: { kind: 'certificate', trust, rsaSha1: false },
-  });
+  const authority = new BenchAuthority('ecdsaP256');
   const node = endOf('m', 0);
-  const nodeProof = proving(node.name);
+  const nodeProof = authority.proof(node.name);
   return Array.from({ length: peers }, (_, index) => {
     // Half of them are the lower identity of the two, and begin.
     const peer = endOf(index % 2 === 0 ? 'a' : 'z', index + 1);
     return {
       node: { ...withPfs(connectionBetween(node, peer, index)), ...nodeProof },
       // One endpoint plays all peers, each of which has a connection with the same node.
-      peer: { ...withPfs(connectionBetween(peer, node, index)), ...proving(peer.name), name: peer.name },
+      peer: { ...withPfs(connectionBetween(peer, node, index)), ...authority.proof(peer.name), name: peer.name },
     };
   });
 }
@@ -57,11 +38,4 @@ function endOf(letter: string, number: number): End {
   };
 }
 
-function credentialOf({ der, key }: TestCertificate): Credential {
-  const read = readPrivateKey(keyPem(key));
-  if (!read.ok) throw new Error(read.error);
-  return { fingerprint: '', certificates: [der], authorities: [], key: read.value.signing, notAfterMs: 0 };
-}
-
 const ESP_PROPOSALS = [proposalOf('esp', MESH_ESP_PROPOSAL)];
-const HOUR_MS = 3_600_000;

@@ -1,13 +1,13 @@
 import { type KeyObject, X509Certificate } from 'node:crypto';
 
 import type { ConnectionConfig, VerificationJob, VerificationRefusal } from '../../agent/ike/types.ts';
-import type { Credential, SigningKey, Trust } from '../../agent/pki/credential.ts';
-import { keyPem, TestAuthority, type TestCertificate, type TestKeyKind } from '../../agent/pki/testing/authority.ts';
+import type { SigningKey } from '../../agent/pki/credential.ts';
+import type { TestKeyKind } from '../../agent/pki/testing/authority.ts';
 import type { Result } from '../../agent/result.ts';
-import { readPrivateKey } from '../../agent/runtime/certificates/private-key.ts';
 import { isSignedBy } from '../../agent/runtime/certificates/public-key.ts';
 import { systemClock } from '../../agent/runtime/clock-system.ts';
 import { CertificateVerifier } from '../../agent/runtime/verifier.ts';
+import { BenchAuthority, type CertifiedProof } from './certified.ts';
 import { connectionPair } from './connections.ts';
 import type { Primitive } from './record-primitives.ts';
 
@@ -46,30 +46,15 @@ export const preSharedKeyProof: Proof = {
  * is made or checked, before it is.
  */
 export function certificateProof(kind: TestKeyKind, note?: Note): Proof {
-  const validity = { notBeforeMs: Date.now() - HOUR_MS, notAfterMs: Date.now() + HOUR_MS };
-  const root = TestAuthority.root('Root', kind, validity);
-  const rootKey = new X509Certificate(root.der).publicKey;
-  const trust: Trust = {
-    fingerprint: 'root',
-    anchors: [root.der],
-    authorities: ['00'.repeat(20)],
-    revocationLists: [],
-    revocation: 'IfPresent',
-    extendedKeyUsages: [],
-  };
-  const authentication = (name: string): Pick<ConnectionConfig, 'localAuthentication' | 'remoteAuthentication'> => ({
-    localAuthentication: {
-      kind: 'certificate',
-      credentials: [credential(root.node(name, validity, kind), note)],
-      signatures: { rsaPadding: 'PSS', rsaSha1: false },
-    },
-    remoteAuthentication: { kind: 'certificate', trust, rsaSha1: false },
-  });
+  const authority = new BenchAuthority(kind);
+  const rootKey = new X509Certificate(authority.root.der).publicKey;
+  const proof = (name: string): CertifiedProof =>
+    authority.proof(name, (own, unused) => (note === undefined ? own : recordingKey(own, unused(), note)));
   return {
     name: `${kind} certificates`,
     pair: (number) => {
       const { left, right } = connectionPair(number);
-      return { left: { ...left, ...authentication(right.name) }, right: { ...right, ...authentication(left.name) } };
+      return { left: { ...left, ...proof(right.name) }, right: { ...right, ...proof(left.name) } };
     },
     verifier: () => {
       const verifier = new CertificateVerifier(systemClock);
@@ -79,23 +64,6 @@ export function certificateProof(kind: TestKeyKind, note?: Note): Proof {
       };
     },
   };
-}
-
-function credential({ der, key }: TestCertificate, note: Note | undefined): Credential {
-  const own = signingKey(key);
-  return {
-    fingerprint: '',
-    certificates: [der],
-    authorities: [],
-    key: note === undefined ? own : recordingKey(own, signingKey(key), note),
-    notAfterMs: 0,
-  };
-}
-
-function signingKey(key: TestCertificate['key']): SigningKey {
-  const read = readPrivateKey(keyPem(key));
-  if (!read.ok) throw new Error(read.error);
-  return read.value.signing;
 }
 
 /** The first use of a key costs more than further ones, so what is run again has it as an `unused` key of its own. */
@@ -132,5 +100,3 @@ function noteChecks(
   check('a certificate', certificates[0]?.length ?? 0, () => shown.verify(issuerKey));
   check('AUTH', signedOctets.length, () => isSignedBy(key, scheme, signedOctets, signature));
 }
-
-const HOUR_MS = 3_600_000;

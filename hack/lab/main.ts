@@ -1,8 +1,9 @@
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { LabError } from './host/lab-error.ts';
+import { positiveNumber } from './host/positive-number.ts';
 import { type BundledPrograms, bundlePrograms } from './host/programs.ts';
 import { type RecipeName, recipes } from './host/recipe.ts';
 import { withEsp } from './host/with-esp.ts';
@@ -36,9 +37,9 @@ const program = new Command('lab')
   .option('--shell', 'open a shell in the lab')
   .option('--output <folder>', 'keep logs, captures and results.json there; otherwise only those of a failure are kept')
   .option('--results <file>', 'write the results there, as JSON')
-  .option('--timeout <seconds>', 'for all scenarios together', number, 1800)
-  .option('--memory <MiB>', 'memory of each guest', number, 1024)
-  .option('--guests <count>', 'how many may run side by side', number, defaultGuests)
+  .option('--timeout <seconds>', 'for all scenarios together', positiveNumber, 1800)
+  .option('--memory <MiB>', 'memory of each guest', positiveNumber, 1024)
+  .option('--guests <count>', 'how many may run side by side', positiveNumber, defaultGuests)
   .addOption(
     new Option('--recipe <name>', 'root folder of --shell').choices(Object.keys(recipes)).default('strongswan'),
   )
@@ -93,12 +94,6 @@ function named(catalogue: readonly Scenario[], name: string): Scenario {
   const found = catalogue.find((scenario) => scenario.name === name);
   if (found === undefined) throw new LabError(`there is no scenario '${name}'; npm run lab -- --list names them`);
   return found;
-}
-
-function number(word: string): number {
-  const value = Number(word);
-  if (!(value > 0)) throw new InvalidArgumentError('a positive number is wanted.');
-  return value;
 }
 
 try {

@@ -1,6 +1,7 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 
 import { LabError } from './host/lab-error.ts';
+import { positiveNumber } from './host/positive-number.ts';
 import { type RecipeName, recipes } from './host/recipe.ts';
 import { withEsp } from './host/with-esp.ts';
 
@@ -45,12 +46,6 @@ async function run(command: readonly string[], flags: Flags): Promise<void> {
     terminal: flags.terminal ?? false,
     say: (line) => process.stderr.write(`with-esp: ${line}\n`),
   });
-}
-
-function positiveNumber(word: string): number {
-  const value = Number(word);
-  if (!(value > 0)) throw new InvalidArgumentError('a positive number is wanted.');
-  return value;
 }
 
 try {

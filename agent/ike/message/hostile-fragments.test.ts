@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { spiFromBytes } from '../../wire/header.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
 import { ExchangeType, PayloadType } from '../../wire/registry.ts';
+import { deliverSpoiled } from '../testing/disturbing.ts';
 import { type Datagram, fqdn, Pair, present, type Side } from '../testing/pair.ts';
 import { headline, parsed, ScriptedPeer, waiting } from '../testing/scripted-peer.ts';
 import { notify } from './notify.ts';
@@ -70,14 +71,7 @@ describe('fragments on the way', () => {
       const datagram = present(pair.wire[0]);
       const receiver = pair.other(datagram.from);
       const before = picture(pair, receiver);
-      const { bytes } = datagram;
-      for (let offset = 0; offset < bytes.length; offset += 1) {
-        const changed = bytes.slice();
-        changed[offset] = (changed[offset] ?? 0) ^ (1 + ((offset * 37) % 255));
-        pair.deliverCopy(datagram, changed);
-      }
-      for (let length = 0; length < bytes.length; length += 1) pair.deliverCopy(datagram, bytes.slice(0, length));
-      pair.deliverCopy(datagram, Uint8Array.of(...bytes, 0));
+      deliverSpoiled(pair, datagram);
       expect(picture(pair, receiver)).toBe(before);
       pair.settle();
       expect(pair.encrypts()).toBe(true);

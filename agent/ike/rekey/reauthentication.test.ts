@@ -18,14 +18,19 @@ function count(side: Side, kind: Fact['kind']): number {
   return side.facts.filter((fact) => fact.kind === kind).length;
 }
 
+/** What one side does while the left replaces the IKE SA. */
+function actionsOf(side: 'left' | 'right'): readonly string[] {
+  const { pair, replace } = standing();
+  const words: string[] = [];
+  recordActions(pair, pair[side], words);
+  replace();
+  pair.settle().advance(20_000);
+  return words;
+}
+
 describe('reauthentication', () => {
   it('the initiator adds the new pair and moves the pin to it before it deletes the old one', () => {
-    const { pair, replace } = standing();
-    const words: string[] = [];
-    recordActions(pair, pair.left, words);
-    replace();
-    pair.settle().advance(20_000);
-    expect(words).toEqual([
+    expect(actionsOf('left')).toEqual([
       'request 34',
       'request 35',
       'add in',
@@ -40,12 +45,7 @@ describe('reauthentication', () => {
   });
 
   it('the responder answers when its SAs are in, and sends on the new pair only when it knows that the initiator has it', () => {
-    const { pair, replace } = standing();
-    const words: string[] = [];
-    recordActions(pair, pair.right, words);
-    replace();
-    pair.settle().advance(20_000);
-    expect(words).toEqual([
+    expect(actionsOf('right')).toEqual([
       'response 34',
       'add in',
       'add out',

@@ -1,11 +1,12 @@
 import { SecretBytes } from '../../crypto/secret.ts';
-import type { CryptoProvider, Random } from '../../crypto/types.ts';
+import type { CryptoProvider } from '../../crypto/types.ts';
 import { MemoryDataplane } from '../../dataplane/memory.ts';
 import { ip, ManualClock } from '../../dataplane/testing/builders.ts';
 import type { DataplaneCommand } from '../../dataplane/types.ts';
 import { createEndpoint } from '../../ike/endpoint.ts';
 import { DEFAULT_LIMITS } from '../../ike/limits.ts';
 import { byPreSharedKey } from '../../ike/negotiation/authentication.ts';
+import { seededRandom } from '../../ike/testing/pair.ts';
 import type { Path } from '../../ike/types.ts';
 import type { Timers } from '../../ports.ts';
 import { err, ok, type Result } from '../../result.ts';
@@ -139,7 +140,9 @@ export class TestHost {
     const log = createLog('json', 'debug', { write: (line) => void this.logLines.push(JSON.parse(line)) }, false);
     const drops = new DropCounters(log, timers);
     const verifier = new CertificateVerifier(clock);
-    const random = seeded(this.logLines.length + config.nodeName.charCodeAt(config.nodeName.length - 1));
+    const random = seededRandom(
+      Math.imul(this.logLines.length + config.nodeName.charCodeAt(config.nodeName.length - 1), 0x9e3779b1),
+    );
     return Agent.start({
       config,
       createEndpoint: (firstPolicySequence) =>
@@ -219,19 +222,4 @@ export const TEST_SECRET = 'open sesame, said the forty-first';
 
 function fqdn(name: string): { readonly idType: number; readonly data: Uint8Array } {
   return { idType: 2, data: new TextEncoder().encode(name) };
-}
-
-/** A stream of bytes that follows from a number (xorshift32). */
-function seeded(seed: number): Random {
-  let state = (seed + 1) * 0x9e3779b1;
-  return {
-    fill(target) {
-      for (let index = 0; index < target.length; index += 1) {
-        state ^= state << 13;
-        state ^= state >>> 17;
-        state ^= state << 5;
-        target[index] = state & 0xff;
-      }
-    },
-  };
 }
