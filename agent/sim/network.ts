@@ -95,8 +95,9 @@ export class Network {
   }
 
   /**
-   * Sends something again that has arrived before, as `make` changes it. What nobody has read does not count: whoever
-   * keeps a message back and sends it from elsewhere is followed until the peer speaks (RFC 7296 §2.23).
+   * Sends something again that has arrived before, as `make` changes it. What nobody has read does not count, be it that it
+   * came before its SA or before the answer by which its sender is believed: whoever keeps a message back and sends it from
+   * elsewhere is followed until the peer speaks (RFC 7296 §2.23).
    */
   replayArrived(make: (random: RandomStream, recorded: Shipment) => Shipment | undefined): void {
     const recorded = this.#random.pick(this.#arrived);

@@ -91,6 +91,8 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
   readonly #refusals: RandomStream;
   readonly #counts: Counts = { datagrams: 0, packets: 0, espPackets: 0, childSas: 0 };
   #violation: Violation | undefined;
+  /** Whether the datagram that has come last was of no use to its receiver. */
+  #dropped = false;
 
   constructor(scenario: Scenario, options: SimulationOptions) {
     const { seed } = scenario;
@@ -320,6 +322,7 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
 
   noted(host: Host, fact: Fact): void {
     this.trace.add(this.clock.elapsedMs, { kind: 'fact', node: host.name, fact });
+    if (fact.kind === 'datagramDropped') this.#dropped = true;
     if (fact.kind === 'childSaEstablished') this.#counts.childSas += 1;
     if (fact.kind === 'ikeSaClosed' && fact.reason === 'peerDead') {
       this.#forEachConnection(host.node, (pair, side) => {
@@ -368,8 +371,9 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
       this.violate('ikePasses', `${host.name}'s policies let no IKE in at port ${packet.localPort}`);
     }
     for (const check of this.#checks) check.datagramArrived?.(host, bytes, arrival);
+    this.#dropped = !host.running;
     host.receiveDatagram(packet, bytes);
-    return host.running;
+    return !this.#dropped;
   }
 
   lost(shipment: Shipment): void {
