@@ -166,6 +166,53 @@ describe('a reload', () => {
   });
 });
 
+describe('an interface with a link-local address', () => {
+  const here = 'fe80::1%eth0';
+  const there = 'fe80::2%eth0';
+  const remade = (taken: readonly string[]) => {
+    const world = new TestWorld();
+    const [left, right] = [new TestHost(world, opensslProvider), new TestHost(world, opensslProvider)];
+    const agent = left.start(testConfig(opensslProvider, 'node-a', here, { 'node-b': there }), taken);
+    if (!agent.ok) throw new Error(agent.error.text);
+    started(right, testConfig(opensslProvider, 'node-b', there, { 'node-a': here }));
+    world.pass(1_000);
+    expect(agent.value.status().peers[0]?.state).toBe('encrypting');
+    const out = outOf(left);
+    // The interface has another number: what the kernel has is of one that is no more.
+    left.kernel.execute({ kind: 'deletePolicy', key: out, index: out.index });
+    const policyOfNone = { ...out, selector: { ...out.selector, interface: '7' } };
+    left.kernel.execute({ kind: 'putPolicy', policy: policyOfNone });
+    world.stale.add(ip(here));
+    return { world, left };
+  };
+  const outs = (host: TestHost) =>
+    installed(host).policies.filter(({ direction, template }) => direction === 'out' && template !== undefined);
+  const outOf = (host: TestHost) => {
+    const [out] = outs(host);
+    if (out === undefined) throw new Error('no policy');
+    return out;
+  };
+
+  it('that is made anew has sockets and policies again within seconds, so that nothing leaves in plaintext', () => {
+    const { world, left } = remade([]);
+    world.pass(2_500);
+    expect(outs(left).map(({ selector: { interface: name } }) => name)).toEqual(['eth0']);
+    expect(world.stale.size).toBe(0);
+  });
+
+  it('that is gone is waited for', () => {
+    const taken: string[] = [];
+    const { world, left } = remade(taken);
+    taken.push(here);
+    world.pass(10_000);
+    expect(world.stale.size).toBe(1);
+    expect(left.logLines.filter(({ msg }) => msg === 'an interface is gone')).toHaveLength(1);
+    taken.length = 0;
+    world.pass(2_500);
+    expect(world.stale.size).toBe(0);
+  });
+});
+
 describe('the end of an agent', () => {
   it('leaves SAs and policies in the kernel, for the next run to take over', () => {
     const { world, agents, hosts } = pair();

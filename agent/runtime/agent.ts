@@ -12,6 +12,7 @@ import { configDifference } from './config/difference.ts';
 import { type ConfigFault, formatPath } from './config/fault.ts';
 import type { DropCounters } from './counters.ts';
 import { ExpiryWatch } from './expiry-watch.ts';
+import { LinkWatch } from './link-watch.ts';
 import type { Log } from './log/logger.ts';
 import { Loop } from './loop.ts';
 import { environmentFailure, type StartFailure } from './start-failure.ts';
@@ -24,6 +25,8 @@ export interface IkeTransport extends Transport {
   listen(addresses: readonly IpAddress[]): Result<void, SocketFailure>;
   /** Listens nowhere else any more. */
   retain(addresses: readonly IpAddress[]): void;
+  /** Where it listens in vain, because an interface was removed or made anew. */
+  readonly stale: readonly IpAddress[];
 }
 
 /** What an agent is put together from. */
@@ -53,6 +56,7 @@ export class Agent {
   readonly #startedAt: number;
   readonly #openIkeSas = new Set<number>();
   readonly #expiry: ExpiryWatch;
+  readonly #links: LinkWatch;
   #config: AgentConfig;
   #connections: readonly ConnectionConfig[];
   #onAllClosed: () => void = () => {};
@@ -62,6 +66,11 @@ export class Agent {
     this.#connections = connections;
     this.#config = parts.config;
     this.#expiry = new ExpiryWatch({ ...parts, report: (fact) => this.#report(fact) });
+    this.#links = new LinkWatch({
+      timers: parts.timers,
+      isStale: () => parts.transport.stale.length > 0,
+      onStale: () => this.#followInterfaces(),
+    });
     this.#startedAt = parts.clock.monotonicMs();
     this.#loop = new Loop({
       ...parts,
@@ -87,6 +96,7 @@ export class Agent {
     const agent = new Agent(parts, endpoint, connections);
     agent.#loop.command({ kind: 'start', connections, snapshot: dumped.value });
     agent.#expiry.watch(parts.config.credentials.watched);
+    agent.#links.watch(hasLinkLocal(parts.config.addresses));
     return ok(agent);
   }
 
@@ -107,6 +117,7 @@ export class Agent {
     this.#config = config;
     for (const command of difference.commands) this.#loop.command(command);
     transport.retain(config.addresses);
+    this.#links.watch(hasLinkLocal(config.addresses));
     this.#takeCredentials(heldBack.map(faultText));
     const changes = difference.commands.length;
     if (what === 'file' || changes > 0) this.#parts.log.info({ changes, peers: wanted.length }, CHANGED[what](changes));
@@ -139,6 +150,7 @@ export class Agent {
   /** Ends. SAs and policies stay in the kernel and go on protecting traffic, for the next run to take over. */
   stop(): void {
     this.#expiry.stop();
+    this.#links.watch(false);
     this.#loop.stop();
     this.#parts.transport.close();
     this.#parts.dataplane.close();
@@ -176,6 +188,21 @@ export class Agent {
       this.#report({ kind: 'peerRevoked', connection: name, text });
       this.#loop.command({ kind: 'terminate', name });
     }
+  }
+
+  /** Sockets and policies are of interfaces by number, which the configuration names. False where one is not there. */
+  #followInterfaces(): boolean {
+    const { transport, dataplane, log } = this.#parts;
+    const { addresses } = this.#config;
+    const { stale } = transport;
+    transport.retain(addresses.filter((address) => !stale.includes(address)));
+    const listening = transport.listen(addresses);
+    const dumped = dataplane.dump();
+    if (dumped.ok) this.#loop.resync(dumped.value);
+    if (listening.ok && dumped.ok) log.info({ addresses }, 'an interface was made anew');
+    else if (!listening.ok && stale.length > 0)
+      log.warn({ text: socketFailureText(listening.error) }, 'an interface is gone');
+    return listening.ok && dumped.ok;
   }
 
   #report(fact: Fact): void {
@@ -228,6 +255,10 @@ export class Agent {
       };
     });
   }
+}
+
+function hasLinkLocal(addresses: readonly IpAddress[]): boolean {
+  return addresses.some((address) => zoneOf(address) !== undefined);
 }
 
 /** Above what an earlier run has left: the kernel keeps the indexes of policies that are replaced. */

@@ -1,3 +1,4 @@
+import type { KernelSnapshot } from '../dataplane/types.ts';
 import type { Command, Endpoint, EndpointStatus, IkeAction, IkeEvent, VerificationJob } from '../ike/types.ts';
 import type { Clock, Dataplane, Observer, Timers, Transport, Verifier } from '../ports.ts';
 import { err } from '../result.ts';
@@ -40,6 +41,11 @@ export class Loop {
   /** Gives the endpoint an order; its consequences have been carried out when this returns. */
   command(command: Command): void {
     this.#take({ kind: 'command', command });
+  }
+
+  /** Has the endpoint compare what it has ordered with what the kernel has, and order what is missing. */
+  resync(snapshot: KernelSnapshot): void {
+    this.#take({ kind: 'kernel', event: { kind: 'resync', snapshot } });
   }
 
   /** A picture of all connections at this moment. */

@@ -96,6 +96,15 @@ export class UdpTransport implements Transport {
     return [...new Set(this.sockets.map((socket) => socket.address))];
   }
 
+  /** Addresses on whose interface no socket is any more: it has been removed, or made anew. */
+  get stale(): readonly IpAddress[] {
+    return this.addresses.filter((address) => {
+      const zone = zoneOf(address);
+      const sockets = this.sockets.filter((socket) => socket.address === address);
+      return zone !== undefined && sockets.some(({ scopeId }) => scopeId !== interfaceIndex(zone));
+    });
+  }
+
   /** Opens two sockets for each address that has none; on failure none of them stays open. */
   listen(addresses: readonly IpAddress[]): Result<void, SocketFailure> {
     const sockets: BoundSocket[] = [];

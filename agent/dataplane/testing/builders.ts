@@ -1,13 +1,13 @@
 import { SecretBytes } from '../../crypto/secret.ts';
 import type { Clock } from '../../ports.ts';
-import { type IpAddress, ipFamily, parseCidr, parseIpAddress } from '../../wire/ip-address.ts';
+import { type IpAddress, ipFamily, parseCidr, parseZonedAddress } from '../../wire/ip-address.ts';
 import type { PlainPacket } from '../memory/packet.ts';
 import { ownIndex, ownReqid } from '../ownership.ts';
 import type { PolicyDirection, PolicySpec, PolicyTemplate, PortMatch, Prefix, SaSpec, Selector } from '../types.ts';
 
 /** The address that `text` writes; a test that misspells one fails. */
 export function ip(text: string): IpAddress {
-  const address = parseIpAddress(text);
+  const address = parseZonedAddress(text);
   if (address === undefined) throw new Error(`not an address: ${text}`);
   return address;
 }

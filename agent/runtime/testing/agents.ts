@@ -29,6 +29,8 @@ export class TestWorld {
   readonly #receivers = new Map<string, (path: Path, bytes: Uint8Array) => void>();
   /** Everything that was sent, with the path as its receiver sees it. */
   readonly sent: { readonly path: Path; readonly bytes: Uint8Array }[] = [];
+  /** Addresses whose interface was made anew since somebody listened at them. */
+  readonly stale = new Set<IpAddress>();
   #flying: { readonly path: Path; readonly bytes: Uint8Array }[] = [];
 
   readonly timers: Timers = {
@@ -45,7 +47,11 @@ export class TestWorld {
   transport(taken: readonly string[] = []): IkeTransport {
     const own = new Set<IpAddress>();
     let receiver: (path: Path, bytes: Uint8Array) => void = () => {};
+    const { stale } = this;
     return {
+      get stale(): readonly IpAddress[] {
+        return [...own].filter((address) => stale.has(address));
+      },
       listen: (addresses): Result<void, SocketFailure> => {
         const refused = addresses.find((address) => taken.includes(address));
         if (refused !== undefined) {
@@ -53,13 +59,18 @@ export class TestWorld {
           return err({ kind: 'socketFailure', address: refused, port: 500, errno, message: 'Address already in use' });
         }
         for (const address of addresses) {
+          if (!own.has(address)) stale.delete(address);
           own.add(address);
           this.#receivers.set(address, (path, bytes) => receiver(path, bytes));
         }
         return ok(undefined);
       },
       retain: (addresses) => {
-        for (const address of own) if (!addresses.includes(address)) this.#receivers.delete(address);
+        for (const address of [...own]) {
+          if (addresses.includes(address)) continue;
+          own.delete(address);
+          this.#receivers.delete(address);
+        }
       },
       send: (path, bytes) => void this.#flying.push({ path, bytes }),
       sendKeepalive: () => {},
