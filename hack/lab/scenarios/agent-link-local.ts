@@ -55,6 +55,21 @@ async function run(lab: Lab): Promise<void> {
     expectOnlyEspAndIke(await capture.stop(), { atLeastFrom: { a: 6 } });
   }
 
+  lab.step('an interface is removed and made anew under its name');
+  await a.ip('link del eth1');
+  await a.ip(`link add eth1 type veth peer name a netns ${wires.eth1.wire.namespace}`);
+  await wires.eth1.wire.ip('link set dev a master bridge up');
+  await a.ip('link set dev eth1 up', `address add ${links.eth1.own}/64 dev eth1 nodad`);
+  await waitUntil('our policies to be of the new interface', async () => {
+    const index = (await a.succeed(['cat', '/sys/class/net/eth1/ifindex'])).trim();
+    const sockets = await a.succeed(['ss', '-Hulpn']);
+    const policies = await a.succeed(['ip', 'xfrm', 'policy', 'list', 'dir', 'out']);
+    return index !== '' && sockets.includes(`[${links.eth1.own}]%eth1:500`) && policies.includes('dev eth1');
+  });
+  const again = await lab.capture(wires.eth1);
+  await expectPing(a, `${others}%eth1`, from(links.eth1.own, 'eth1'));
+  expectOnlyEspAndIke(await again.stop(), { atLeastFrom: { c: 3 } });
+
   lab.step('what comes in plaintext is dropped');
   await ends[0]?.stop();
   await b.ip('xfrm state flush', 'xfrm policy flush');
