@@ -34,6 +34,17 @@ describe('packetClassifier', () => {
     );
   });
 
+  it('knows the parts of an IKE message that its sender has cut', () => {
+    const part = [...ikeHeader.slice(0, 16), 53, ...ikeHeader.slice(17)];
+    const datagrams = [udp(500, 500, ikeHeader), udp(500, 500, part), udp(4500, 4500, [0, 0, 0, 0, ...part])];
+    const packets = datagrams.map((datagram) => classify(frame(4, ip(4, 17, datagram))));
+    expect(packets.map(({ kind, ikeFragment }) => [kind, ikeFragment === true])).toEqual([
+      ['ike', false],
+      ['ike', true],
+      ['ike', true],
+    ]);
+  });
+
   it('follows the ports a scenario names', () => {
     const named = packetClassifier(1, { ike: 1500, nat: 14500 });
     expect(named(frame(4, ip(4, 17, udp(1500, 1500, ikeHeader)))).kind).toBe('ike');

@@ -25,6 +25,8 @@ export interface Packet {
   readonly destination: string;
   /** SPI and sequence number of ESP, as far as the frame holds them. */
   readonly esp?: { readonly spi: number; readonly sequence: number };
+  /** A part of an IKE message that its sender has cut (RFC 7383). */
+  readonly ikeFragment?: boolean;
   /** A fragment behind the first one; counted apart, since it is no packet of its own. */
   readonly laterFragment: boolean;
   /** For people: addresses, protocol, ports. */
@@ -70,6 +72,7 @@ export function packetClassifier(linkType: number, ports: IkePorts = {}): (frame
       source: ip.source,
       destination: ip.destination,
       ...(esp === undefined ? {} : { esp }),
+      ...(transport.ikeFragment === true && !laterFragment ? { ikeFragment: true } : {}),
       laterFragment,
       summary: `IPv${ip.family} ${ip.source} > ${ip.destination} ${laterFragment ? 'later fragment' : transport.text}`,
     };
@@ -174,6 +177,7 @@ interface TransportLayer {
   readonly kind: PacketKind;
   readonly text: string;
   readonly esp?: { readonly spi: number; readonly sequence: number };
+  readonly ikeFragment?: boolean;
 }
 
 function transportLayer(ip: NetworkLayer, ports: Required<IkePorts>): TransportLayer {
@@ -219,10 +223,10 @@ function udp(bytes: Uint8Array, ports: Required<IkePorts>): TransportLayer {
   if (uses(ports.nat)) {
     if (data.length === 1 && data[0] === 0xff) return { kind: 'keepalive', text };
     const marked = data.length >= 4 && doubleWord(data, 0) === 0;
-    if (marked && isIke(data.subarray(4))) return { kind: 'ike', text };
+    if (marked && isIke(data.subarray(4))) return ikeMessage(data.subarray(4), text);
     if (!marked && data.length >= 8) return { kind: 'espInUdp', ...espHeader(data) };
   }
-  if (uses(ports.ike) && isIke(data)) return { kind: 'ike', text };
+  if (uses(ports.ike) && isIke(data)) return ikeMessage(data, text);
   return { kind: 'plaintext', text };
 }
 
@@ -230,6 +234,11 @@ function udp(bytes: Uint8Array, ports: Required<IkePorts>): TransportLayer {
 function isIke(data: Uint8Array): boolean {
   const major = (data[17] ?? 0) >> 4;
   return data.length >= 28 && (major === 1 || major === 2) && doubleWord(data, 24) >= 28;
+}
+
+/** A fragment has one payload, the Encrypted Fragment payload (RFC 7383 §2.5), which the header names. */
+function ikeMessage(data: Uint8Array, text: string): TransportLayer {
+  return { kind: 'ike', text, ...(data[16] === 53 ? { ikeFragment: true } : {}) };
 }
 
 function espHeader(bytes: Uint8Array): Omit<TransportLayer, 'kind'> {
