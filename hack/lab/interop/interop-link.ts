@@ -304,10 +304,12 @@ export class InteropLink {
     const report = await this.#capture.stop();
     expectOnlyEspAndIke(report, { atLeastFrom: checks.blocked === 'always' ? { ours: 0 } : { ours: 1, theirs: 1 } });
     const { gateways } = this.machines;
-    await expectNoXfrmDrops(gateways.theirs, this.#drops.theirs);
-    const blocked = [...(checks.blocked === undefined ? [] : blockedCounters), ...(checks.counted ?? [])];
+    const { blocked, blockedAt = 'ours', counted = [] } = checks;
+    const blockedIn = (side: keyof Sides<string>) =>
+      blocked === undefined || blockedAt !== side ? [] : blockedCounters;
+    await expectNoXfrmDrops(gateways.theirs, this.#drops.theirs, blockedIn('theirs'));
     const icmpErrors = report.bySender.get('theirs')?.icmpError ?? 0;
-    await expectNoXfrmDrops(gateways.ours, this.#drops.ours, blocked, icmpErrors);
+    await expectNoXfrmDrops(gateways.ours, this.#drops.ours, [...blockedIn('ours'), ...counted], icmpErrors);
     return report;
   }
 
@@ -330,6 +332,8 @@ export interface CloseChecks {
   readonly counted?: readonly string[];
   /** Packets were blocked for want of an SA: sometimes, or always, so that there was no ESP at all. */
   readonly blocked?: 'sometimes' | 'always';
+  /** Whose packets. Default ours. */
+  readonly blockedAt?: keyof Sides<string>;
 }
 
 function sum(values: readonly number[]): number {

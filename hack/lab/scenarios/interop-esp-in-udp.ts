@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 
 import { type InteropDefinition, interopScenarios } from '../interop/interop-scenario.ts';
+import { tunnelChild } from '../interop/link-settings.ts';
+import { neighbourDiscoveryShunts } from '../strongswan/neighbour-discovery.ts';
 
 const run: InteropDefinition['run'] = async (link) => {
   await link.connect();
@@ -18,6 +20,29 @@ export default [
     name: 'esp-in-udp',
     description: 'ESP in UDP because natTraversal is Always, transport mode',
     settings: { ours: { peer: { natTraversal: 'Always' } } },
+    run,
+  }),
+  ...interopScenarios({
+    name: 'ipv6-esp-in-udp',
+    description: 'ESP in UDP because natTraversal is Always, transport mode, IPv6',
+    settings: {
+      family: 6,
+      strongswan: { shunts: neighbourDiscoveryShunts },
+      ours: { peer: { natTraversal: 'Always' } },
+    },
+    run,
+  }),
+  ...interopScenarios({
+    name: 'ipv6-esp-in-udp-tunnel',
+    description: 'ESP in UDP of IPv6, with a tunnel for IPv4 in it between networks behind both ends',
+    rare: true,
+    settings: {
+      family: 6,
+      payloadFamily: 4,
+      networks: true,
+      children: [tunnelChild(4)],
+      ours: { peer: { natTraversal: 'Always' } },
+    },
     run,
   }),
   ...interopScenarios({
