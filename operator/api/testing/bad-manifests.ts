@@ -208,6 +208,24 @@ export const badManifests: readonly BadManifest[] = [
   node('spec.peerings[0].addresses', ['192.0.2.1', '192.0.2.2', '192.0.2.3']),
 ];
 
+/** A change of an object that must be refused; only the API server sees both sides of it. */
+export const badChanges = [
+  {
+    title: 'a mesh becomes a gateway',
+    from: meshManifest,
+    to: changed(changed(gatewayManifest, 'metadata.name', 'cluster'), 'spec.authentication', byCertificate),
+    field: 'spec.remote',
+    says: 'create another peering, then delete this one',
+  },
+  {
+    title: 'a slice changes hands',
+    from: sliceManifest,
+    to: changed(sliceManifest, 'peering', 'other'),
+    field: 'peering',
+    says: 'create another slice',
+  },
+] as const;
+
 function mesh(path: string, value: unknown, says?: string, field = path): BadManifest {
   return change('a mesh', meshManifest, path, value, field, says);
 }
