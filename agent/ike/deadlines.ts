@@ -16,7 +16,7 @@ import { keepaliveAt, postponeKeepalive, sendKeepalive } from './path/keepalive.
 import { reauthenticationAt } from './rekey/authentication-lifetime.ts';
 import { childDeadline, rekeyIkeSa, tendChildren } from './rekey/rekeying.ts';
 import { endRekeyed } from './rekey/succession.ts';
-import type { Established, IkeSa } from './state.ts';
+import type { Deleting, Established, IkeSa } from './state.ts';
 import type { Instant } from './types.ts';
 
 /** When something is to be done for an IKE SA; undefined when only the peer can go on. */
@@ -112,7 +112,7 @@ function endForgotten(
     return successors.some((child) => child.config.name === old.config.name);
   });
   if (replaced) {
-    if (state.peerIsAgent && connection !== undefined) keepUnanswered(core, at, connection, sa.number);
+    if (keepsUnanswered(core, state, connection)) keepUnanswered(core, at, connection, sa.number);
     closeIkeSa(core, at, sa, 'replaced', true);
   } else sa.state = { ...state, endsAt: at + core.context.limits.forgottenGraceMs };
 }
@@ -172,8 +172,7 @@ function giveUp(core: Core, at: Instant, sa: IkeSa): void {
   }
   if (state.kind === 'established' || state.kind === 'deleting') {
     if (isHeard(at, sa, core.context.limits)) return;
-    const keeps = state.peerIsAgent && connection !== undefined && isConfigured(core, connection);
-    if (keeps) keepUnanswered(core, at, connection, sa.number);
+    if (keepsUnanswered(core, state, connection)) keepUnanswered(core, at, connection, sa.number);
     if (state.kind === 'established' && connection !== undefined) {
       connection.lastFailure = { at, text: deadText(connection, at, sa) };
     }
@@ -220,8 +219,13 @@ function patienceMs(sa: IkeSa, limits: Limits): number {
   return unheard ? Math.max(timeoutMs, limits.handshakeTimeoutMs) : timeoutMs;
 }
 
-function isConfigured(core: Core, connection: Connection): boolean {
-  return core.connections.get(connection.config.name) === connection;
+/** Nobody would ever remove what is kept for a connection that has been taken out of the configuration. */
+function keepsUnanswered(
+  core: Core,
+  { peerIsAgent }: Established | Deleting,
+  connection: Connection | undefined,
+): connection is Connection {
+  return peerIsAgent && connection !== undefined && core.connections.get(connection.config.name) === connection;
 }
 
 function timeoutFailure(connection: Connection, sa: IkeSa): NegotiationFailure {

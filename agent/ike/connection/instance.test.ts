@@ -152,6 +152,18 @@ describe('an agent that has restarted', () => {
     expect([pair.sas(pair.left).length, pair.sas(pair.right).length]).toEqual([2, 2]);
   });
 
+  it('leaves nothing in the kernel of a peer that takes it out of its configuration just then', () => {
+    const pair = new Pair().configure({ initiation: 'takeover' }, { initiation: 'start' }).settle().advance(60_000);
+    pair.command(pair.left, { kind: 'checkLiveness', name: 'right' });
+    pair.wire.length = 0;
+    restart(pair, { initiation: 'start' });
+    pair.fire();
+    while (pair.status(pair.left).ikeSas.filter(({ state }) => state === 'established').length < 2) pair.deliver();
+    pair.command(pair.left, { kind: 'removeConnection', name: 'right' });
+    pair.advanceLosing(60_000);
+    expect(pair.sas(pair.left)).toEqual([]);
+  });
+
   it('sends nothing more on the old SAs once the peer has ended all on purpose', () => {
     const pair = restartedInVain();
     pair.command(pair.left, { kind: 'terminate', name: 'right' });
