@@ -47,7 +47,7 @@ export interface Dataplane {
 /** Checks certificates and signatures, which takes a while and is done elsewhere. */
 export interface Verifier {
   /** Settles once; whoever asks sets the bound on how long it may take. */
-  verify(job: VerificationJob): Promise<Result<void, VerificationRefusal>>;
+  verify(job: VerificationJob): PromiseLike<Result<void, VerificationRefusal>>;
 }
 
 /** What people want to know of a certificate that a peer has proven itself by. */

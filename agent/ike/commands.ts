@@ -120,9 +120,17 @@ function update(core: Core, at: Instant, config: ConnectionConfig): void {
   if (needsRestart(before, config)) restart(core, at, connection, config);
   else {
     adjust(core, at, connection, config);
-    if (needsNewProof(before, config)) reauthenticateSoon(core, at, connection);
+    if (needsNewProof(before, config)) {
+      connection.outdated = connection.ikeSas.filter(hasProved).map(({ number }) => number);
+      reauthenticateSoon(core, at, connection);
+    }
   }
   wipeSecrets(before, config);
+}
+
+/** Whether proofs are under way, by which it will be established. */
+function hasProved({ state }: IkeSa): boolean {
+  return state.kind === 'authRequested' || state.kind === 'verifying';
 }
 
 /** New SAs, but the kernel's policies change from the old ones to the new without a moment between. */
@@ -186,7 +194,7 @@ function remove(core: Core, at: Instant, connection: Connection): void {
   core.schedule(connection);
 }
 
-/** Where there is no IKE SA, whatever is begun brings new proofs anyway. */
+/** Where there is no IKE SA, whatever is begun brings new proofs, and what has been begun is seen to when it stands. */
 function reauthenticateNow(core: Core, at: Instant, connection: Connection): void {
   const standing = standingIkeSa(connection);
   if (standing !== undefined) reauthenticate(core, at, connection, standing);

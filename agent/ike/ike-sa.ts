@@ -131,8 +131,10 @@ function isExpectedRequest(sa: IkeSa, exchangeType: number): boolean {
       return exchangeType === ExchangeType.IKE_AUTH;
     case 'established':
     case 'rekeyed':
-    case 'deleting':
       return ANSWERED.has(exchangeType);
+    case 'deleting':
+      // A peer that we did not believe would take any answer for a sign that we have what it has granted.
+      return sa.state.established && ANSWERED.has(exchangeType);
     default:
       return false;
   }

@@ -1,4 +1,5 @@
 import { assertNever } from '../result.ts';
+import type { Rotation } from './certificates/rotation.ts';
 import { forge, impersonate, isInitRequest, strangersRequest } from './forgery.ts';
 import type { Host } from './host.ts';
 import type { Nat } from './nat.ts';
@@ -12,6 +13,7 @@ export interface Disturbable {
   readonly clock: VirtualClock;
   readonly network: Network;
   readonly nat: Nat | undefined;
+  readonly rotation: Rotation | undefined;
   hostOf(node: number): Host;
   pairOf(pair: number): PairPlan;
   /** Milliseconds from the start at which everything must be in place again. */
@@ -19,6 +21,8 @@ export interface Disturbable {
   note(node: number, text: string): void;
   /** Says that SAs of a pair may end by order. */
   ordered(pair: number): void;
+  /** Says that a node has no good reason to refuse its peers, but does. */
+  distrusting(node: number): void;
   powerOff(node: number): void;
   /** Starts a node's agent, with all connections that it is to have; does nothing where one runs. */
   start(node: number): void;
@@ -71,6 +75,22 @@ export function disturb(world: Disturbable, disturbance: Disturbance): void {
     case 'update':
       world.configure(disturbance.pair, disturbance.side, 'update');
       return;
+    case 'renew':
+      world.rotation?.renew(disturbance.node);
+      return;
+    case 'roll':
+      world.rotation?.roll(disturbance.phaseMs);
+      return;
+    case 'expireCertificate':
+    case 'steal':
+      takeCertificate(world, disturbance);
+      return;
+    case 'verifier':
+      breakVerifier(world, disturbance);
+      return;
+    case 'setClock':
+      world.hostOf(disturbance.node).wallOffsetMs = disturbance.offsetMs;
+      return;
     default:
       assertNever(disturbance);
   }
@@ -84,6 +104,32 @@ function flood(world: Disturbable, { from, to, count, forMs }: Extract<Disturban
       world.network.forge(strangersRequest, (recorded) => isInitRequest(recorded, from, to)),
     );
   }
+}
+
+/** A node has no certificate of its own that counts, until it gets one. */
+function takeCertificate(
+  world: Disturbable,
+  disturbance: Extract<Disturbance, { kind: 'expireCertificate' | 'steal' }>,
+): void {
+  const { rotation } = world;
+  const { node, forMs } = disturbance;
+  if (rotation === undefined || rotation.isTroubled(node)) return;
+  if (disturbance.kind === 'steal') rotation.steal(node, disturbance.from);
+  else rotation.expire(node, disturbance.inMs);
+  world.clock.after(forMs, () => rotation.recover(node));
+}
+
+function breakVerifier(world: Disturbable, disturbance: Extract<Disturbance, { kind: 'verifier' }>): void {
+  const { node, fault, forMs, atMs } = disturbance;
+  const host = world.hostOf(node);
+  world.note(node, `its verifier is broken: ${fault.kind}`);
+  host.verifierFault = fault;
+  world.distrusting(node);
+  const mendedAtMs = Math.min(atMs + forMs, world.calmAtMs);
+  world.clock.after(Math.max(0, mendedAtMs - atMs), () => {
+    if (host.verifierFault === fault) host.verifierFault = undefined;
+    world.distrusting(node);
+  });
 }
 
 function takeDown(world: Disturbable, disturbance: Extract<Disturbance, { kind: 'crash' | 'reboot' }>): void {

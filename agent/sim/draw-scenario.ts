@@ -1,4 +1,5 @@
 import type { IpsecMode, SaLifetime } from '../dataplane/types.ts';
+import { drawCertificates, drawClocks } from './draw-certificates.ts';
 import type { NatPlan } from './nat.ts';
 import { RandomStream } from './random-stream.ts';
 import type { Both, ChildPlan, Disturbance, FaultFamily, NetworkPlan, Order, PairPlan, Scenario } from './scenario.ts';
@@ -11,9 +12,16 @@ export function drawScenario(seed: number, nodes: number | undefined, faults: Re
   const nodeCount = nodes ?? count;
   const nat = faults.has('nat') ? drawNat(seed, nodeCount, faults.size > 1) : undefined;
   const drawn = drawPairs(random, nodeCount, nat);
-  const pairs = drawn.map((pair) => ({ ...pair, identityBytes: sizes.pick(IDENTITY_BYTES) }));
+  const identityBytes = drawn.map(() => sizes.pick(IDENTITY_BYTES));
   const cookieThreshold = sizes.pick(COOKIE_THRESHOLDS);
   const calmAtMs = random.between(60, 180) * 1_000;
+  const certificates = faults.has('certificates') ? drawCertificates(seed, nodeCount, calmAtMs) : undefined;
+  const clocks = faults.has('skew') ? drawClocks(seed, nodeCount, calmAtMs) : undefined;
+  // Names must be those in certificates, which make messages long by themselves.
+  const pairs = drawn.map((pair, index) =>
+    certificates === undefined ? { ...pair, identityBytes: identityBytes[index] ?? 0 } : pair,
+  );
+  const further = [...(certificates?.disturbances ?? []), ...(clocks?.disturbances ?? [])];
   return {
     seed,
     nodes: nodeCount,
@@ -21,9 +29,13 @@ export function drawScenario(seed: number, nodes: number | undefined, faults: Re
     network: { ...drawNetwork(random, faults), pathMtu: faults.has('network') ? sizes.pick(PATH_MTUS) : ANY_SIZE },
     ...(cookieThreshold === undefined ? {} : { cookieThreshold }),
     ...(nat === undefined ? {} : { nat }),
+    ...(certificates === undefined ? {} : { certificates: certificates.plan }),
+    ...(clocks === undefined ? {} : { wallOffsetsMs: clocks.wallOffsetsMs }),
     kernelRefusals: faults.has('kernel') && random.chance(0.4) ? random.pick([0.01, 0.03, 0.1] as const) : 0,
     packetEveryMs: random.pick([300, 700, 1_500] as const),
-    disturbances: drawDisturbances(random, nodeCount, pairs, faults, calmAtMs),
+    disturbances: [...drawDisturbances(random, nodeCount, pairs, faults, calmAtMs), ...further].sort(
+      (left, right) => left.atMs - right.atMs,
+    ),
     calmAtMs,
   };
 }
@@ -160,7 +172,7 @@ function drawDisturbances(
       if (faults.has(family)) disturbances.push(what);
     }
   }
-  return disturbances.sort((left, right) => left.atMs - right.atMs);
+  return disturbances;
 }
 
 interface Drawing {

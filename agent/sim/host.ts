@@ -6,11 +6,21 @@ import type { DataplaneCommand, DataplaneEvent, KernelSnapshot, SaId } from '../
 import { createEndpoint } from '../ike/endpoint.ts';
 import type { Fact } from '../ike/fact.ts';
 import { DEFAULT_LIMITS } from '../ike/limits.ts';
-import type { Command, ConnectionConfig, Endpoint, EndpointStatus, IkeAction, Path } from '../ike/types.ts';
-import type { Dataplane } from '../ports.ts';
+import type {
+  Command,
+  ConnectionConfig,
+  Endpoint,
+  EndpointStatus,
+  IkeAction,
+  IkeEvent,
+  Path,
+  VerificationJob,
+} from '../ike/types.ts';
+import type { Clock, Dataplane, Verifier } from '../ports.ts';
 import { bypassPolicies, isBypass } from '../runtime/bypass.ts';
 import { Loop } from '../runtime/loop.ts';
 import type { IpAddress } from '../wire/ip-address.ts';
+import { SimulatedVerifier, type VerifierFault } from './certificates/simulated-verifier.ts';
 import { RandomStream } from './random-stream.ts';
 import { nodeName } from './topology.ts';
 import type { VirtualClock } from './virtual-clock.ts';
@@ -30,16 +40,23 @@ export interface HostObserver {
   commanded(host: Host, command: DataplaneCommand, refusal: string): void;
   kernelTold(host: Host, event: DataplaneEvent): void;
   noted(host: Host, fact: Fact): void;
+  /** A verification has come to an answer, of which the core hears next. */
+  verified(host: Host, job: VerificationJob, outcome: VerificationOutcome): void;
   /** SAs that the kernel ended by itself. */
   expired(host: Host, sas: readonly ExpiredSa[]): void;
   /** The core threw. */
   defect(host: Host, error: unknown): void;
 }
 
+/** What a verifier says. */
+export type VerificationOutcome = Extract<IkeEvent, { kind: 'verified' }>['outcome'];
+
 /** Ways to break a host on purpose, to see that somebody notices. */
 export interface Sabotage {
   endpoint?(endpoint: Endpoint): Endpoint;
   dataplane?(dataplane: Dataplane): Dataplane;
+  verifier?(verifier: Verifier): Verifier;
+  clock?(clock: Clock): Clock;
 }
 
 /** What a host is made of. */
@@ -48,6 +65,8 @@ export interface HostParts {
   readonly seed: number;
   /** Half-open IKE SAs from which on cookies are demanded. */
   readonly cookieThreshold: number;
+  /** The longest that a verification takes; undefined where there are no certificates. */
+  readonly slowestVerificationMs: number | undefined;
   readonly clock: VirtualClock;
   readonly observer: HostObserver;
   /** Asked before each command of the agent. */
@@ -70,6 +89,12 @@ export class Host {
   powered = true;
   /** SAs that were installed along with an answer to the peer: the peer installs its own only when that has come. */
   readonly granted = new Set<number>();
+  /** By how much its clock on the wall is fast. */
+  wallOffsetMs = 0;
+  /** What is wrong with its verifier. */
+  verifierFault: VerifierFault | undefined;
+  /** Verifications without an answer, by number. */
+  readonly #jobs = new Map<number, VerificationJob>();
   readonly #parts: HostParts;
   readonly #random: RandomStream;
   #kernel: MemoryDataplane;
@@ -109,6 +134,7 @@ export class Host {
   start(connections: readonly ConnectionConfig[]): void {
     this.incarnation += 1;
     this.startedAtMs = this.#parts.clock.monotonicMs();
+    this.#jobs.clear();
     const { clock, seed, cookieThreshold, sabotage, observer } = this.#parts;
     const dataplane = sabotage?.dataplane?.(this.#port()) ?? this.#port();
     const snapshot = this.#snapshot();
@@ -128,7 +154,7 @@ export class Host {
     this.#loop = new Loop({
       endpoint: this.#endpoint,
       dataplane,
-      clock,
+      clock: sabotage?.clock?.(this.#clock) ?? this.#clock,
       timers: clock,
       transport: {
         send: (path, bytes) => observer.transmitted(this, path, bytes),
@@ -138,7 +164,7 @@ export class Host {
         },
         close: () => {},
       },
-      verifier: undefined,
+      verifier: this.#verifier(stream('verifier')),
       verificationTimeoutMs: DEFAULT_LIMITS.verificationTimeoutMs,
       observers: [{ note: (fact) => observer.noted(this, fact) }],
       onDefect: (error) => observer.defect(this, error),
@@ -214,6 +240,20 @@ export class Host {
     return fate;
   }
 
+  /** Time as this node sees it. */
+  get #clock(): Clock {
+    const { clock } = this.#parts;
+    return { monotonicMs: () => clock.monotonicMs(), wallMs: () => clock.wallMs() + this.wallOffsetMs };
+  }
+
+  #verifier(random: RandomStream): Verifier | undefined {
+    const { clock, slowestVerificationMs: slowestMs, sabotage } = this.#parts;
+    if (slowestMs === undefined) return undefined;
+    const fault = (): VerifierFault | undefined => this.verifierFault;
+    const verifier = new SimulatedVerifier({ timers: clock, wallClock: this.#clock, random, slowestMs, fault });
+    return sabotage?.verifier?.(verifier) ?? verifier;
+  }
+
   /** The same for as long as the kernel keeps its SAs. */
   #bootId(): Uint8Array {
     return drawn(new RandomStream(this.#parts.seed, `${this.name} boot ${this.#boots}`), 16);
@@ -263,13 +303,21 @@ export class Host {
   #watched(endpoint: Endpoint): Endpoint {
     return {
       handle: (at, event) => {
+        if (event.kind === 'verified') this.#noteVerified(event);
         const actions = endpoint.handle(at, event);
         this.#noteGranted(actions);
+        for (const action of actions) if (action.kind === 'verify') this.#jobs.set(action.job.id, action.job);
         return actions;
       },
       nextDeadline: () => endpoint.nextDeadline(),
       status: (at) => endpoint.status(at),
     };
+  }
+
+  #noteVerified({ job, outcome }: Extract<IkeEvent, { kind: 'verified' }>): void {
+    const asked = this.#jobs.get(job);
+    this.#jobs.delete(job);
+    if (asked !== undefined) this.#parts.observer.verified(this, asked, outcome);
   }
 
   #noteGranted(actions: readonly IkeAction[]): void {

@@ -28,6 +28,7 @@ export class Ledger {
   readonly #refusals = new Map<number, Refusals>();
   readonly #tampered = new Map<string, number>();
   readonly #takenOut = new Map<string, number>();
+  readonly #distrusted = new Map<string, number>();
   readonly #reboots = new Map<number, number>();
 
   /** Notes something by which SAs of a pair may end. */
@@ -49,6 +50,16 @@ export class Ledger {
   /** How an SA went; undefined where it never was, or is still there. */
   gone(id: SaId): Departure | undefined {
     return this.#departures.get(`${id.spi} ${id.destination}`);
+  }
+
+  /** Notes that a node has, or may have had, a reason not to believe a peer. */
+  noteDistrust(node: string, peer: string, atMs: number): void {
+    this.#distrusted.set(pairText(node, peer), atMs);
+  }
+
+  /** When either of them had that last; undefined if neither ever had. */
+  distrustedAt(node: string, peer: string): number | undefined {
+    return this.#distrusted.get(pairText(node, peer));
   }
 
   noteTakenOut(node: number, peer: number, atMs: number): void {
@@ -89,4 +100,8 @@ export class Ledger {
     const times = [this.#tampered.get(`${node} ${peer}`), this.#tampered.get(`${peer} ${node}`)];
     return times.reduce((last, atMs) => (last === undefined || (atMs ?? 0) > last ? atMs : last));
   }
+}
+
+function pairText(one: string, other: string): string {
+  return one < other ? `${one} ${other}` : `${other} ${one}`;
 }

@@ -2,6 +2,7 @@ import { drawScenario } from './draw-scenario.ts';
 import type { FaultFamily, Scenario } from './scenario.ts';
 import { shrink } from './shrink.ts';
 import { type Outcome, simulate } from './simulation.ts';
+import { unmoved } from './wall-clocks.ts';
 
 /** How each of many seeds is run. */
 export interface SeedOptions {
@@ -24,6 +25,7 @@ export function runSeed(seed: number, options: SeedOptions, print?: (line: strin
   const scenario = drawScenario(seed, options.nodes, options.faults);
   let outcome = simulate(scenario, print === undefined ? {} : { print });
   if (outcome.violation === undefined && seed % REPEAT_EVERY === 0) outcome = repeated(scenario, outcome);
+  if (outcome.violation === undefined && seed % UNMOVED_EVERY === 0) outcome = unmoved(scenario, outcome);
   const { violation } = outcome;
   const smaller = options.shrink && violation !== undefined ? shrink(scenario, violation.invariant) : undefined;
   return { outcome, smaller };
@@ -43,3 +45,5 @@ export function repeated(
 
 /** One seed in so many is run twice, to see that it takes the same course. */
 const REPEAT_EVERY = 20;
+/** One seed in so many is run with right clocks too, where they are wrong. */
+const UNMOVED_EVERY = 10;

@@ -1,5 +1,6 @@
 import type { IpsecMode, SaLifetime } from '../dataplane/types.ts';
 import type { ConnectionConfig } from '../ike/types.ts';
+import type { VerifierFault } from './certificates/simulated-verifier.ts';
 import type { NatPlan } from './nat.ts';
 
 /** What may go wrong, by kind; `--faults` chooses among them. */
@@ -17,6 +18,8 @@ export const FAULT_FAMILIES = [
   'reboot',
   'orders',
   'reload',
+  'certificates',
+  'skew',
 ] as const;
 export type FaultFamily = (typeof FAULT_FAMILIES)[number];
 
@@ -28,6 +31,10 @@ export interface Scenario {
   readonly network: NetworkPlan;
   /** Absent where no node stands behind a NAT. */
   readonly nat?: NatPlan;
+  /** Absent where peers prove themselves by pre-shared keys. */
+  readonly certificates?: CertificatesPlan;
+  /** By how many milliseconds each node's clock on the wall is fast; all are right where left out. */
+  readonly wallOffsetsMs?: readonly number[];
   /** Half-open IKE SAs from which on every node demands cookies; production's number where left out. */
   readonly cookieThreshold?: number;
   /** Share of kernel commands that are refused until the calm. */
@@ -37,6 +44,16 @@ export interface Scenario {
   readonly disturbances: readonly Disturbance[];
   /** When faults end, in milliseconds from the start. */
   readonly calmAtMs: number;
+}
+
+/** How the PKI of the mesh works. */
+export interface CertificatesPlan {
+  /** How long certificates count; a third of it before the end they are renewed. */
+  readonly lifetimeMs: number;
+  /** How long before it is issued a certificate begins to count, so that slow clocks do not matter. */
+  readonly backdatedMs: number;
+  /** The longest that a verification takes. */
+  readonly slowestVerificationMs: number;
 }
 
 /** How datagrams and packets fare until the calm. The delays hold in the calm too. */
@@ -136,4 +153,15 @@ export type Disturbance = { readonly atMs: number } & (
   | { readonly kind: 'remove'; readonly pair: number; readonly side: 0 | 1; readonly forMs: number }
   /** The connection's timing changes under its SAs. */
   | { readonly kind: 'update'; readonly pair: number; readonly side: 0 | 1 }
+  /** A node's certificate is renewed before its time. */
+  | { readonly kind: 'renew'; readonly node: number }
+  /** A new authority takes the place of the old one, in three phases of this length. */
+  | { readonly kind: 'roll'; readonly phaseMs: number }
+  /** A node's certificate ends after `inMs`; it gets another one after `forMs`. */
+  | { readonly kind: 'expireCertificate'; readonly node: number; readonly inMs: number; readonly forMs: number }
+  /** A node shows the certificate of another one, and has its key. */
+  | { readonly kind: 'steal'; readonly node: number; readonly from: number; readonly forMs: number }
+  | { readonly kind: 'verifier'; readonly node: number; readonly fault: VerifierFault; readonly forMs: number }
+  /** A node's clock on the wall is set. */
+  | { readonly kind: 'setClock'; readonly node: number; readonly offsetMs: number }
 );

@@ -2,12 +2,14 @@ import type { TableState } from '../dataplane/memory/state-table.ts';
 import type { DataplaneCommand, DataplaneEvent, SaId } from '../dataplane/types.ts';
 import type { Fact } from '../ike/fact.ts';
 import { DEFAULT_LIMITS } from '../ike/limits.ts';
-import type { ConnectionConfig, Path } from '../ike/types.ts';
+import type { ConnectionConfig, Path, VerificationJob } from '../ike/types.ts';
 import type { IpAddress } from '../wire/ip-address.ts';
 import { ExchangeType } from '../wire/registry.ts';
+import { Rotation } from './certificates/rotation.ts';
 import { AgreementCheck } from './checks/agreement.ts';
 import { AmplificationCheck } from './checks/amplification.ts';
 import { AuthenticationCheck } from './checks/authentication.ts';
+import { CertificatesCheck } from './checks/certificates.ts';
 import { ContinuityCheck } from './checks/continuity.ts';
 import { ConvergenceCheck } from './checks/convergence.ts';
 import { EnforcementCheck } from './checks/enforcement.ts';
@@ -15,7 +17,7 @@ import { PathCheck } from './checks/path.ts';
 import { ReceptionCheck } from './checks/reception.ts';
 import { ResidueCheck } from './checks/residue.ts';
 import { type Disturbable, disturb } from './disturbances.ts';
-import { type ExpiredSa, Host, type HostObserver, type Sabotage } from './host.ts';
+import { type ExpiredSa, Host, type HostObserver, type Sabotage, type VerificationOutcome } from './host.ts';
 import { type Cause, Ledger } from './ledger.ts';
 import { Nat } from './nat.ts';
 import { type Arrival, type Cargo, Network, type NetworkObserver, type Shipment } from './network.ts';
@@ -73,10 +75,12 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
   readonly trace: Trace;
   readonly network: Network;
   readonly nat: Nat | undefined;
+  readonly rotation: Rotation | undefined;
   readonly calmAtMs: number;
   phase: Phase = 'disturbed';
   readonly #reception: ReceptionCheck;
   readonly #convergence: ConvergenceCheck;
+  readonly #certificates: CertificatesCheck;
   readonly #checks: readonly Check[];
   /** Those that are to hear when an event is over: there are many events. */
   readonly #endsOfEvents: readonly Check[];
@@ -117,8 +121,11 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
     this.hosts = nodes.map((node) => this.#host(node, options.sabotage));
     this.#reception = new ReceptionCheck(this);
     this.#convergence = new ConvergenceCheck(this);
+    this.rotation = this.#rotation();
+    this.#certificates = new CertificatesCheck(this);
     this.#checks = [
       new AgreementCheck(this),
+      this.#certificates,
       new AuthenticationCheck(this),
       this.#reception,
       new EnforcementCheck(this),
@@ -134,6 +141,7 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
   run(): Outcome {
     const { scenario, clock } = this;
     const starts = new RandomStream(scenario.seed, 'starts');
+    for (const host of this.hosts) host.wallOffsetMs = scenario.wallOffsetsMs?.[host.node] ?? 0;
     for (const host of this.hosts) clock.after(starts.below(LATEST_START_MS), () => this.start(host.node));
     for (const disturbance of scenario.disturbances) clock.after(disturbance.atMs, () => disturb(this, disturbance));
     const traffic = new RandomStream(scenario.seed, 'traffic');
@@ -226,6 +234,11 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
     this.ledger.noteCause(pair, 'order', this.clock.monotonicMs());
   }
 
+  distrusting(node: number): void {
+    const nowMs = this.clock.monotonicMs();
+    for (const host of this.hosts) this.ledger.noteDistrust(nodeName(node), host.name, nowMs);
+  }
+
   powerOff(node: number): void {
     const host = this.hostOf(node);
     const nowMs = this.clock.monotonicMs();
@@ -248,12 +261,13 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
     if (host.running) return;
     this.note(node, 'the agent starts');
     host.powered = true;
+    this.rotation?.agentStarted(node);
     const connections: ConnectionConfig[] = [];
     const present: (readonly [number, Side])[] = [];
     this.#forEachConnection(node, (pair, side) => {
       const configured = this.#configured[pair]?.[side];
       if (configured?.present !== true) return;
-      connections.push(connectionConfig(this.pairOf(pair), pair, side, stretch(configured.changes)));
+      connections.push(this.#connection(pair, side, configured.changes));
       present.push([pair, side]);
     });
     host.start(connections);
@@ -277,7 +291,7 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
       host.command({ kind: 'removeConnection', name });
       return;
     }
-    const connection = connectionConfig(plan, pair, side, stretch(configured.changes));
+    const connection = this.#connection(pair, side, configured.changes);
     host.command({ kind: how === 'add' ? 'addConnection' : 'updateConnection', connection });
     if (host.running) this.#setWanted(pair, side, true);
     this.#kernelChanged(host);
@@ -331,6 +345,10 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
       });
     }
     for (const check of this.#checks) check.noted?.(host, fact);
+  }
+
+  verified(host: Host, job: VerificationJob, outcome: VerificationOutcome): void {
+    for (const check of this.#checks) check.verified?.(host, job, outcome);
   }
 
   expired(host: Host, sas: readonly ExpiredSa[]): void {
@@ -389,6 +407,7 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
     const host = new Host({
       node,
       seed: this.scenario.seed,
+      slowestVerificationMs: this.scenario.certificates?.slowestVerificationMs,
       cookieThreshold: this.scenario.cookieThreshold ?? DEFAULT_LIMITS.cookieThreshold,
       clock: this.clock,
       observer: this,
@@ -403,6 +422,41 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
   #setWanted(pair: number, side: Side, wanted: boolean): void {
     const sides = this.#wanted[pair];
     if (sides !== undefined) sides[side] = wanted;
+  }
+
+  #rotation(): Rotation | undefined {
+    const { certificates: plan, seed, nodes } = this.scenario;
+    const { clock } = this;
+    return (
+      plan &&
+      new Rotation({
+        plan,
+        seed,
+        nodes,
+        clock,
+        random: new RandomStream(seed, 'rotation'),
+        wallMs: (node) => clock.wallMs() + this.hostOf(node).wallOffsetMs,
+        changed: (node) => this.#proveAnew(node),
+        note: (node, text) => this.note(node, text),
+      })
+    );
+  }
+
+  /** Gives a running agent its connections with other certificates, as `runtime/reloads.ts` does. */
+  #proveAnew(node: number): void {
+    const host = this.hostOf(node);
+    if (!host.running) return;
+    this.note(node, 'the agent uses other certificates');
+    this.#forEachConnection(node, (pair, side) => {
+      const configured = this.#configured[pair]?.[side];
+      if (configured?.present !== true) return;
+      host.command({ kind: 'updateConnection', connection: this.#connection(pair, side, configured.changes) });
+    });
+  }
+
+  #connection(pair: number, side: Side, changes: number): ConnectionConfig {
+    const plan = this.pairOf(pair);
+    return connectionConfig(plan, pair, side, stretch(changes), this.rotation?.proofsOf(plan.nodes[side]));
   }
 
   /** Calls back for each connection that a node may have. */
@@ -457,6 +511,11 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
     if (this.#violation !== undefined) return;
     this.phase = 'settling';
     this.network.calm();
+    for (const host of this.hosts) {
+      host.wallOffsetMs = 0;
+      host.verifierFault = undefined;
+      this.rotation?.recover(host.node);
+    }
     for (const host of this.hosts) this.start(host.node);
     for (const pair of this.scenario.pairs.keys()) {
       for (const side of [0, 1] as const) this.configure(pair, side, 'add');
@@ -466,7 +525,8 @@ class Simulation implements World, HostObserver, NetworkObserver, Disturbable {
   #tick(): void {
     const statuses = this.hosts.map((host) => host.status());
     for (const check of this.#checks) check.tick?.(statuses);
-    if (this.phase === 'settling' && this.#convergence.settledInMs !== undefined) this.phase = 'watched';
+    const isSettled = this.#convergence.settledInMs !== undefined && !this.#certificates.isPending;
+    if (this.phase === 'settling' && isSettled) this.phase = 'watched';
     this.clock.after(TICK_MS, () => this.#tick());
   }
 

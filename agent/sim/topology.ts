@@ -27,8 +27,20 @@ export function nodeAddress(node: number, family: 4 | 6): IpAddress {
   return address(family === 4 ? `192.0.2.${node + 1}` : `2001:db8::${(node + 1).toString(16)}`);
 }
 
-/** What one side of a pair has configured. `stretch` multiplies its lifetimes, as a changed configuration would. */
-export function connectionConfig(pair: PairPlan, pairIndex: number, side: Side, stretch: number): ConnectionConfig {
+/** What both sides of a connection prove themselves by. */
+export type Proofs = Pick<ConnectionConfig, 'localAuthentication' | 'remoteAuthentication'>;
+
+/**
+ * What one side of a pair has configured. `stretch` multiplies its lifetimes, as a changed configuration would. Without
+ * `proofs` the pair has a secret.
+ */
+export function connectionConfig(
+  pair: PairPlan,
+  pairIndex: number,
+  side: Side,
+  stretch: number,
+  proofs?: Proofs,
+): ConnectionConfig {
   const [local, remote] = side === 0 ? pair.nodes : [pair.nodes[1], pair.nodes[0]];
   return {
     name: nodeName(remote),
@@ -37,7 +49,7 @@ export function connectionConfig(pair: PairPlan, pairIndex: number, side: Side, 
     remotePort: 500,
     localIdentity: identity(pair, local),
     remoteIdentity: identity(pair, remote),
-    ...byPreSharedKey(new SecretBytes(new TextEncoder().encode(`secret of pair ${pairIndex}`))),
+    ...(proofs ?? byPreSharedKey(new SecretBytes(new TextEncoder().encode(`secret of pair ${pairIndex}`)))),
     proposals: [proposal(['aes256gcm16', 'prfsha384', ...pair.keyExchanges[side]])],
     children: pair.children.map((child, index) => childConfig(pair, child, side, reqidOf(pairIndex, index), stretch)),
     initiation: pair.initiation[side],

@@ -2,8 +2,9 @@ import type { InboundFate, OutboundFate, Packet } from '../dataplane/memory/pack
 import type { TableState } from '../dataplane/memory/state-table.ts';
 import type { SaId } from '../dataplane/types.ts';
 import type { Fact } from '../ike/fact.ts';
-import type { EndpointStatus, Path } from '../ike/types.ts';
-import type { Host } from './host.ts';
+import type { EndpointStatus, Path, VerificationJob } from '../ike/types.ts';
+import type { Rotation } from './certificates/rotation.ts';
+import type { Host, VerificationOutcome } from './host.ts';
 import type { Ledger } from './ledger.ts';
 import type { Nat } from './nat.ts';
 import type { Arrival } from './network.ts';
@@ -18,6 +19,7 @@ export type Invariant =
   | 'noThrow'
   | 'agreement'
   | 'authentication'
+  | 'certificates'
   | 'reception'
   | 'delivery'
   | 'noSecondDelivery'
@@ -29,6 +31,7 @@ export type Invariant =
   | 'convergence'
   | 'residue'
   | 'progress'
+  | 'deadlines'
   | 'determinism'
   /** The thread that ran the seed ended, or did not come to an end. */
   | 'noCrash';
@@ -51,6 +54,8 @@ export interface World {
   readonly flows: readonly Flow[];
   readonly ledger: Ledger;
   readonly nat: Nat | undefined;
+  /** Undefined where peers prove themselves by pre-shared keys. */
+  readonly rotation: Rotation | undefined;
   readonly trace: Trace;
   readonly phase: Phase;
   hostOf(node: number): Host;
@@ -79,6 +84,8 @@ export interface Check {
   /** The sender's kernel would treat the next packet of a flow in another way than before. */
   selectionChanged?(flow: Flow, before: Selection, after: Selection): void;
   noted?(host: Host, fact: Fact): void;
+  /** Before the core hears what a verifier has come to. */
+  verified?(host: Host, job: VerificationJob, outcome: VerificationOutcome): void;
   packetSent?(flow: Flow, fate: OutboundFate): void;
   packetArrived?(flow: Flow, arrival: Arrival, packet: Packet, fate: InboundFate): void;
   datagramArrived?(host: Host, bytes: Uint8Array, arrival: Arrival): void;

@@ -150,9 +150,11 @@ export function backoffMs(core: Core, connection: Connection): number {
 export function scheduleAttempt(core: Core, at: Instant, connection: Connection): void {
   const { remoteAddress, name } = connection.config;
   const initiation = initiationOf(connection.config);
-  if (remoteAddress === 'any' || initiation === 'respond') return;
+  if (remoteAddress === 'any') return;
+  // Nobody but us knows that what stands is to be replaced.
+  const waits = connection.replacing === 0 && initiation !== 'start' && initiation !== 'takeover';
   // Traffic that goes by orphans asks for nothing, and they will expire.
-  if (initiation === 'onDemand' && connection.orphans.length === 0) return;
+  if (waits && (initiation === 'respond' || connection.orphans.length === 0)) return;
   if (core.connections.get(name) !== connection) return;
   if (connection.nextAttemptAt !== undefined || core.pacing.isWaiting(connection)) return;
   if (isConnecting(connection) || isSatisfied(connection)) return;

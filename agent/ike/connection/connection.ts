@@ -52,6 +52,8 @@ export interface Connection {
   replacing: number;
   /** The IKE SA that the peer was asked to replace, by number: its new one will do as well as ours; 0 for none. */
   invited: number;
+  /** Numbers of the IKE SAs that are being set up with proofs which have been replaced meanwhile. */
+  outdated: readonly number[];
   lastFailure: { readonly at: Instant; readonly text: string } | undefined;
   /** Whether an IKE SA was established since this endpoint began. */
   contacted: boolean;
@@ -81,6 +83,7 @@ export function newConnection(config: ConnectionConfig): Connection {
     nextAttemptAt: undefined,
     replacing: 0,
     invited: 0,
+    outdated: [],
     lastFailure: undefined,
     contacted: false,
     peerInstance: undefined,

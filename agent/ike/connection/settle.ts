@@ -17,6 +17,7 @@ import {
   callOff,
   isSatisfied,
   lacksChildren,
+  reauthenticate,
   scheduleAttempt,
 } from './connecting.ts';
 import type { Connection } from './connection.ts';
@@ -83,6 +84,7 @@ export function settleNew(core: Core, at: Instant, connection: Connection, sa: I
     removeOrphans(core, connection);
   }
   settleLater(core, sa, settleAt);
+  if (connection.outdated.includes(sa.number)) reauthenticate(core, at, connection, sa);
 }
 
 /** Does what follows a new pair: what was sent on before goes, and requests are sent; those that wait already first. */

@@ -127,6 +127,15 @@ describe('verification of a responder’s or an initiator’s signature', () => 
     expect(peer.pair.outbound(peer.subject)).toEqual([]);
   });
 
+  it('a peer that was refused gets no answer, which it would take for a sign that its Child SA is in use', () => {
+    const { peer, job } = suspendedInitiator();
+    verified(peer, job.id, 'the chain leads to no trusted CA');
+    peer.take();
+    peer.send(peer.request(ExchangeType.INFORMATIONAL, []));
+    expect(peer.waiting).toBe(0);
+    expect(peer.subject.facts.at(-1)).toMatchObject({ kind: 'datagramDropped', reason: 'unexpectedExchange' });
+  });
+
   it('ends by itself when the Verifier does not answer in time; a late answer is ignored', () => {
     for (const make of [suspendedResponder, suspendedInitiator]) {
       const { peer, job } = make();

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { ExchangeType, NotifyType } from '../../wire/registry.ts';
 import type { Fact } from '../fact.ts';
 import { notify } from '../message/notify.ts';
-import { address, childConfig, type Datagram, Pair, present, type Side } from '../testing/pair.ts';
+import { pretendedCredential, showing, TRUSTING } from '../testing/certificates.ts';
+import { address, childConfig, connectionConfig, type Datagram, Pair, present, type Side } from '../testing/pair.ts';
 import { recordActions } from '../testing/recording.ts';
 import { calling, headline, notifyTypes, ScriptedPeer, waiting } from '../testing/scripted-peer.ts';
 import type { ConnectionConfig } from '../types.ts';
@@ -369,5 +370,55 @@ describe('a peer that is no agent', () => {
     replace();
     pair.fire();
     expect(headline(present(pair.sent[before]).bytes)[0]).toBe(ExchangeType.IKE_SA_INIT);
+  });
+});
+
+describe('a renewed certificate', () => {
+  const PROOFS = { localAuthentication: showing(pretendedCredential('old')), remoteAuthentication: TRUSTING };
+
+  function certified(changes: Partial<ConnectionConfig> = {}): { readonly pair: Pair; readonly renew: () => void } {
+    const pair = new Pair();
+    for (const side of [pair.left, pair.right]) side.verify = () => ({ ok: true, value: undefined });
+    pair.configure({ ...PROOFS, ...changes }, PROOFS);
+    const localAuthentication = showing(pretendedCredential('new'));
+    const connection = connectionConfig(pair.left, pair.right, { ...PROOFS, ...changes, localAuthentication });
+    return { pair, renew: () => pair.command(pair.left, { kind: 'updateConnection', connection }) };
+  }
+
+  /** The certificate that the right has last been shown by the left. */
+  function shown({ right }: Pair): string {
+    return new TextDecoder().decode(right.jobs.at(-1)?.certificates[0]);
+  }
+
+  it('that comes while the old one is being shown is shown too, as soon as the peer has answered', () => {
+    const { pair, renew } = certified({ initiation: 'start' });
+    pair.fire();
+    pair.deliver();
+    pair.deliver();
+    expect(pair.wire).toHaveLength(1);
+    renew();
+    pair.settle().advance(20_000);
+    expect(shown(pair)).toBe('new');
+    expect(pair.status(pair.left).ikeSas).toHaveLength(1);
+    expect(pair.encrypts()).toBe(true);
+  });
+
+  it('that the peer refuses for now is shown again by a side that otherwise only responds', () => {
+    const { pair, renew } = certified({ initiation: 'respond' });
+    pair.command(pair.right, { kind: 'initiate', name: 'left' });
+    pair.settle().advance(20_000);
+    expect(shown(pair)).toBe('old');
+    let refusals = 2;
+    const refusal = { ok: false, error: { kind: 'verificationRefusal', reason: 'it is not valid yet' } } as const;
+    pair.right.verify = () => {
+      refusals -= 1;
+      return refusals >= 0 ? refusal : { ok: true, value: undefined };
+    };
+    renew();
+    for (let second = 0; second < 60; second += 1)
+      expect(pair.advance(1_000).encrypts(), `after ${second} s`).toBe(true);
+    expect(refusals).toBeLessThan(0);
+    expect(shown(pair)).toBe('new');
+    expect(pair.status(pair.left).ikeSas).toHaveLength(1);
   });
 });

@@ -4,8 +4,8 @@ import { nodeName, otherSide } from '../topology.ts';
 import type { Check, World } from '../world.ts';
 
 /**
- * Proofs are refused only where somebody has changed the messages that they cover, and of a peer that has been taken out
- * of the configuration in between: all keys are right here.
+ * Proofs are refused only where somebody has changed the messages that they cover, of a peer that has been taken out of the
+ * configuration in between, and for a certificate or a verifier that was made useless: all else is right here.
  */
 export class AuthenticationCheck implements Check {
   readonly #world: World;
@@ -29,6 +29,7 @@ export class AuthenticationCheck implements Check {
     const nowMs = clock.monotonicMs();
     const oldestMs = nowMs - HANDSHAKE_MS;
     const takenOutAtMs = [ledger.takenOutAt(peer, host.node), ledger.takenOutAt(host.node, peer)];
+    if ((ledger.distrustedAt(host.name, nodeName(peer)) ?? 0) >= oldestMs) return;
     if ((ledger.tamperedAt(host.node, peer) ?? 0) >= oldestMs) ledger.noteCause(pair, 'tampering', nowMs);
     else if (takenOutAtMs.every((atMs) => (atMs ?? 0) < oldestMs)) {
       this.#world.violate('authentication', `${host.name} and ${nodeName(peer)}: ${text}`);

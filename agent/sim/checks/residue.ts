@@ -55,7 +55,7 @@ export class ResidueCheck implements Check {
     tooMany('SAs in the kernel', host.kernel.kernel.states.all().filter((sa) => !sa.larval).length, MOST_SAS * peers);
     tooMany('reserved ESP SPIs', status.tables.espSpis, MOST_SAS * peers);
     tooMany('queued requests', status.tables.queuedRequests, MOST_QUEUED * peers);
-    tooMany('verifications', status.tables.verifications, 0);
+    tooMany('verifications', status.tables.verifications, MOST_IKE_SAS * peers);
     tooMany('half-open IKE SAs', status.halfOpen, MOST_HALF_OPEN * peers);
     tooMany('incomplete messages', status.tables.incompleteMessages, 2 * status.tables.ikeSas);
   }
@@ -80,6 +80,7 @@ export class ResidueCheck implements Check {
       if (!sa.larval && !owned.has(sa.id.spi)) note(`SA ${saText(sa.id)} in the kernel`);
     }
     if (status.halfOpen > lately(this.#begunAtMs, host, nowMs - HALF_OPEN_MS)) note('half-open IKE SAs');
+    if (status.tables.verifications > 0) note('verifications');
     if (status.tables.espSpis > inbound) note('ESP SPIs that are reserved for nothing');
     const listed = status.connections.reduce((sum, { ikeSas }) => sum + ikeSas.length, 0);
     const ending =
