@@ -78,6 +78,7 @@ const bySignature = kinds.flatMap((kind) =>
     ...(kind.plutosName === undefined ? { peers: ['strongswan'] as const } : {}),
     description: `certificates and signatures of both sides: ${kind.name}`,
     rare: kind.rare === true,
+    rolesTakeTurns: kind.plutosName !== undefined && kind.key === 'rsa',
     settings: () => {
       const { key, charon = {}, ourFields = {} } = kind;
       const settings = withCertificates({ ...certificatesOf(labRoot('Root', key), key), ourFields });
@@ -89,6 +90,7 @@ const bySignature = kinds.flatMap((kind) =>
 
 const throughIntermediate = interopScenarios({
   name: 'certificate-chain',
+  rolesTakeTurns: true,
   description: 'certificates of an intermediate authority, which both sides send; only the root is trusted',
   settings: () => {
     const root = labRoot('Root');

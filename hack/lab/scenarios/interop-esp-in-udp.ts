@@ -18,12 +18,14 @@ const run: InteropDefinition['run'] = async (link) => {
 export default [
   ...interopScenarios({
     name: 'esp-in-udp',
+    rolesTakeTurns: true,
     description: 'ESP in UDP because natTraversal is Always, transport mode',
     settings: { ours: { peer: { natTraversal: 'Always' } } },
     run,
   }),
   ...interopScenarios({
     name: 'ipv6-esp-in-udp',
+    rolesTakeTurns: true,
     description: 'ESP in UDP because natTraversal is Always, transport mode, IPv6',
     settings: {
       family: 6,
@@ -47,6 +49,7 @@ export default [
   }),
   ...interopScenarios({
     name: 'wants-udp',
+    rolesTakeTurns: true,
     description: 'ESP in UDP because the peer is configured for it, transport mode',
     settings: { strongswan: { connection: { encap: true } }, libreswan: { connection: { encapsulation: 'yes' } } },
     run,

@@ -38,6 +38,7 @@ async function expectFragments(link: InteropLink): Promise<void> {
 
 const longMessages = interopScenarios({
   name: 'fragments',
+  rolesTakeTurns: true,
   description: 'a chain of four RSA certificates from both sides, in packets of at most 576 bytes',
   settings: () => longChain(smallest),
   run: async (link) => {
@@ -48,6 +49,7 @@ const longMessages = interopScenarios({
 
 const overLossyWire = interopScenarios({
   name: 'fragments-lossy',
+  rolesTakeTurns: true,
   description: 'the same, while every seventh packet is lost, every tenth comes twice, and they overtake one another',
   settings: () => longChain(smallest),
   timeoutMs: 120_000,

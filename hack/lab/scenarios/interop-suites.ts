@@ -10,6 +10,7 @@ const suites: readonly { readonly ike: string; readonly esp: string; readonly ik
 export default suites.flatMap(({ ike, esp, ikeAgreed = ike }) =>
   interopScenarios({
     name: `suite-${ike}`,
+    rolesTakeTurns: true,
     description: `IKE with ${ike}, ESP with ${esp}`,
     settings: { ike, esp },
     run: async (link) => {
