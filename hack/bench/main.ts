@@ -7,6 +7,7 @@ import { handshakeBench } from './handshake.ts';
 import { thisMachine } from './machine.ts';
 import { memoryBench } from './memory.ts';
 import { meshBench } from './mesh.ts';
+import { plannerBench } from './planner.ts';
 import { rekeyBench } from './rekey.ts';
 import { jsonLine, machineText, resultText } from './report.ts';
 
@@ -19,7 +20,15 @@ interface Flags {
 
 /** As many as have an address in the mesh's network. */
 const MOST_NODES = 65_000;
-const benches: readonly Bench[] = [handshakeBench, memoryBench, codecBench, cookieBench, rekeyBench, meshBench];
+const benches: readonly Bench[] = [
+  handshakeBench,
+  memoryBench,
+  codecBench,
+  cookieBench,
+  rekeyBench,
+  meshBench,
+  plannerBench,
+];
 
 const summaries = benches.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`);
 
@@ -28,7 +37,7 @@ new Command('bench')
   .addArgument(new Argument('[name...]', 'which; all of them otherwise').choices(benches.map(({ name }) => name)))
   .option('--json', 'print each result as one line of JSON')
   .option('--quick', 'fewer and shorter rounds: seconds, and figures to match')
-  .option('--nodes <number...>', 'sizes of the meshes that `mesh` measures', collectNodes)
+  .option('--nodes <number...>', 'sizes of the meshes that `mesh` and `planner` measure', collectNodes)
   .option('--check', 'exit with 1 when a target is missed')
   .action(run)
   .parse();

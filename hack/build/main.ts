@@ -5,3 +5,4 @@ import { bundle } from './bundle.ts';
 /** `npm run build`: what package.json's `bin` points to. */
 const root = fileURLToPath(new URL('../..', import.meta.url));
 await bundle(`${root}agent/main.ts`, `${root}dist/agent.js`);
+await bundle(`${root}operator/main.ts`, `${root}dist/operator.js`);

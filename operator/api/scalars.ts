@@ -93,8 +93,9 @@ export function duration(least: string, most: string, example: string) {
   });
 }
 
-/** The seconds of a duration that the schema has admitted. */
+/** The seconds of a duration; NaN for anything else. */
 function secondsOf(text: string): number {
+  if (!DURATION.test(text)) return Number.NaN;
   const parts = text.matchAll(/([0-9]+)([hms])/g);
   return [...parts].reduce((sum, [, digits, unit]) => sum + Number(digits) * (UNIT_SECONDS[unit ?? ''] ?? 0), 0);
 }
@@ -113,7 +114,8 @@ export function shorter<T>(
       const [shorterOne, longerOne] = [short.of(value), long.of(value)];
       if (shorterOne === undefined || longerOne === undefined) return true;
       const difference = secondsOf(longerOne) - secondsOf(shorterOne);
-      return orEqual === 'OrEqual' ? difference >= 0 : difference > 0;
+      // What is no duration has a fault of its own.
+      return Number.isNaN(difference) || (orEqual === 'OrEqual' ? difference >= 0 : difference > 0);
     },
     message: `must be ${orEqual === 'OrEqual' ? 'no longer' : 'shorter'} than ${longText}: set both`,
     path: short.path,

@@ -1,5 +1,5 @@
 import { judged, type PeeringStanding, suitable, type TunnelCounts } from './standing.ts';
-import { fails, holds, listed, unknown, type Verdict } from './verdict.ts';
+import { counted, fails, holds, listed, unknown, type Verdict } from './verdict.ts';
 
 /** Whether the kernels encrypt, by their own counters, as the agents report them. */
 export function encrypting(standing: PeeringStanding): Verdict {
@@ -24,7 +24,8 @@ export function encrypting(standing: PeeringStanding): Verdict {
   const peers = standing.kind === 'mesh' ? members.length - 1 : 1;
   const unaware = reports.filter(({ tunnels }) => (tunnels?.expected ?? 0) < peers).map(({ name }) => name);
   if (unaware.length > 0) return unknown('PeersUnknown', `${listed(unaware)} does not know all of its peers yet`);
-  return holds('Encrypting', `${tunnelTotals(standing).encrypting} tunnels encrypt`);
+  const { encrypting: count } = tunnelTotals(standing);
+  return holds('Encrypting', `${counted(count, 'tunnel')} of ${counted(members.length, 'node')} encrypting`);
 }
 
 /** The tunnels of a peering: what nodes that joined just now have is not expected of them yet. */
