@@ -25,6 +25,7 @@ interface NameFlags {
 
 interface UpFlags extends BuildFlags, NameFlags {
   readonly controlPlaneOnly: true;
+  readonly certManager: boolean;
 }
 
 /** Exit code where this machine cannot build the programs, for tests that are skipped then (EX_UNAVAILABLE). */
@@ -51,12 +52,14 @@ program
   .command('up')
   .description('start a cluster that stays until `down`')
   .requiredOption('--control-plane-only', 'without nodes')
+  .option('--no-cert-manager', 'without cert-manager')
   .option('--name <name>', nameText, clusterName, 'default')
   .option('--jobs <count>', jobsText, count)
-  .action(async ({ name, jobs }: UpFlags) => {
-    await programPaths(programsOf({ controllers: true }), { say, ...(jobs === undefined ? {} : { jobs }) });
+  .action(async ({ name, certManager, jobs }: UpFlags) => {
+    const wanted = { controllers: true, certManager };
+    await programPaths(programsOf(wanted), { say, ...(jobs === undefined ? {} : { jobs }) });
     const started = performance.now();
-    const session = await up({ sessionFile: sessionFile(name) }, say);
+    const session = await up({ sessionFile: sessionFile(name), certManager }, say);
     say(`ready after ${((performance.now() - started) / 1000).toFixed(1)} s at ${session.url}`);
     process.stdout.write(`export KUBECONFIG=${session.kubeconfig}\n`);
   });
@@ -85,7 +88,7 @@ program
     process.stdout.write(`${path}\n`);
   });
 
-for (const tool of ['kubectl'] as const) {
+for (const tool of ['kubectl', 'helm'] as const) {
   program
     .command(tool)
     .description(`${tool} as the administrator of the cluster`)
@@ -115,6 +118,7 @@ function runTool(path: string, words: readonly string[], session: Session): Prom
     // Never the caller's own, which may lead to a cluster that matters; --kubeconfig names another user's.
     KUBECONFIG: session.kubeconfig,
     KUBECACHEDIR: join(session.folder, 'kubectl'),
+    HELM_CACHE_HOME: join(session.folder, 'helm'),
   };
   return new Promise((resolve, reject) => {
     const child = spawn(path, words, { stdio: 'inherit', env: environment });

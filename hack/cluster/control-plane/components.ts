@@ -44,7 +44,7 @@ export function scheduler(parts: Parts): Component {
 }
 
 /** A component with its log in the control plane's folder. */
-function component(parts: Parts, name: ProgramName, flags: readonly string[], ready: Probe): Component {
+export function component(parts: Parts, name: ProgramName, flags: readonly string[], ready: Probe): Component {
   const { layout, say } = parts;
   const program = programPath(parts, name);
   return new Component({ name, program, flags, ready, say, folder: layout.folder, logFile: logFile(layout, name) });

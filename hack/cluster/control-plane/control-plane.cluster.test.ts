@@ -72,11 +72,15 @@ describe('a control plane of etcd and kube-apiserver', () => {
 
   it('writes down who did what, once for each request', async () => {
     await succeed(['create', 'namespace', 'audited']);
+    await succeed(['delete', 'namespace', 'audited', '--wait=false']);
     const events = (await readFile(controlPlane.auditLog, 'utf8'))
       .split('\n')
       .filter((line) => line.includes('"audited"'))
       .map((line) => JSON.parse(line) as { readonly user: { readonly username: string }; readonly verb: string });
-    expect(events.map(({ user, verb }) => [user.username, verb])).toEqual([['kubernetes-admin', 'create']]);
+    expect(events.map(({ user, verb }) => [user.username, verb])).toEqual([
+      ['kubernetes-admin', 'create'],
+      ['kubernetes-admin', 'delete'],
+    ]);
   });
 
   it('keeps what it was told when the API server crashes and is started again', async () => {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 
+import { startCertManager } from '../cert-manager/cert-manager.ts';
 import { ClusterError } from '../cluster-error.ts';
 import type { ProgramName } from '../programs/program.ts';
 import { programPaths } from '../programs/program-paths.ts';
@@ -17,6 +18,8 @@ import { type Ended, runProgram } from './run-program.ts';
 export interface ControlPlaneOptions {
   /** Kubernetes' own controllers and the scheduler. */
   readonly controllers?: boolean;
+  /** cert-manager: its kinds, its controllers, its webhook. */
+  readonly certManager?: boolean;
   /** Told what takes longer than some seconds; standard error unless given. */
   readonly say?: (line: string) => void;
   /** Ends the start when aborted. */
@@ -47,12 +50,13 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
 }
 
 /** The programs that a control plane of these options runs. */
-export function programsOf(options: Pick<ControlPlaneOptions, 'controllers'>): readonly ProgramName[] {
+export function programsOf(options: Pick<ControlPlaneOptions, 'controllers' | 'certManager'>): readonly ProgramName[] {
   return [
     'etcd',
     'kube-apiserver',
     'kubectl',
     ...(options.controllers === true ? (['kube-controller-manager', 'kube-scheduler'] as const) : []),
+    ...(options.certManager === true ? (['helm', 'cert-manager-controller', 'cert-manager-webhook'] as const) : []),
   ];
 }
 
@@ -63,7 +67,8 @@ async function start(parts: Parts, options: ControlPlaneOptions, signal: AbortSi
     await add(etcd(parts));
     await add(apiServer(parts));
     const controllers = options.controllers === true ? [controllerManager(parts), scheduler(parts)].map(add) : [];
-    await Promise.all(controllers);
+    const certManager = options.certManager === true ? [startCertManager(controlPlane, parts, add)] : [];
+    await Promise.all([...controllers, ...certManager]);
     return controlPlane;
   } catch (error) {
     await controlPlane.close();

@@ -7,6 +7,9 @@ export interface Ports {
   readonly apiServer: number;
   readonly controllerManager: number;
   readonly scheduler: number;
+  readonly certManagerHealth: number;
+  readonly certManagerWebhook: number;
+  readonly certManagerWebhookHealth: number;
 }
 
 /** Where a control plane listens and keeps its files. */
@@ -24,6 +27,9 @@ export const portNames = [
   'apiServer',
   'controllerManager',
   'scheduler',
+  'certManagerHealth',
+  'certManagerWebhook',
+  'certManagerWebhookHealth',
 ] as const satisfies readonly (keyof Ports)[];
 
 /** The path of a file of the control plane's PKI. */

@@ -84,5 +84,5 @@ async function prepareFrontProxy(layout: Layout): Promise<void> {
   await saveCredential(pkiFile(layout, 'front-proxy-client'), client);
 }
 
-const servers = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'] as const;
+const servers = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'cert-manager-webhook'] as const;
 const componentUsers = ['system:kube-controller-manager', 'system:kube-scheduler'] as const;

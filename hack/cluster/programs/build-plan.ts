@@ -15,7 +15,8 @@ export interface BuildInputs {
 
 /** Where the cache keeps a program: a changed pin or flag is never served by an old folder. */
 export function programFolderName(program: Program, { sources, architecture }: BuildInputs): string {
-  const content = JSON.stringify([buildWords(program, ''), architecture, [...sources].sort()]);
+  const beside = program.beside === undefined ? [] : [program.beside];
+  const content = JSON.stringify([buildWords(program, ''), ...beside, architecture, [...sources].sort()]);
   return `${program.name}-${createHash('sha256').update(content).digest('hex').slice(0, 16)}`;
 }
 

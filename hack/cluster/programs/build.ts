@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 
 import { takeLock } from '../../lab/host/folder-lock.ts';
@@ -55,6 +55,7 @@ async function build(program: Program, finished: string, options: BuildOptions):
     options.say(`building ${program.name} from Go modules, once`);
     const packages = await countPackages(go, program, options);
     await compile(go, program, packages, unfinished, options);
+    if (program.beside !== undefined) await keepBeside(go, program, unfinished, options);
     await rename(unfinished, finished);
     options.say(`built ${program.name} in ${seconds(started)} s`);
   } finally {
@@ -98,6 +99,16 @@ async function compile(
   const ended = await run(go, words, program, options, { onLine, removedOnDeath: unfinished });
   if (options.signal.aborted) throw new ClusterError(`the build of ${program.name} was interrupted`);
   if (ended.code !== 0) throw new ClusterError(`${program.name} could not be built\n${lastLines(ended.output)}`);
+}
+
+async function keepBeside(go: string, program: Program, unfinished: string, options: BuildOptions): Promise<void> {
+  const { name, module, path } = program.beside ?? { name: '', module: '', path: '' };
+  const listed = await run(go, ['list', '-m', '-f', '{{.Dir}}', module], program, options, {});
+  if (listed.code !== 0) throw new ClusterError(`the Go module ${module} was not found\n${lastLines(listed.output)}`);
+  const target = join(unfinished, name);
+  await cp(join(listed.output.trim(), path), target, { recursive: true });
+  // Go's module cache is read-only, and a copy of it could not be removed by its owner.
+  await runToEnd(['chmod', '-R', 'u+w', target]);
 }
 
 function run(

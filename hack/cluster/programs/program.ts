@@ -2,10 +2,12 @@
 export interface Program {
   readonly name: string;
   /** Folder below `modules/` whose go.mod pins it. */
-  readonly module: 'etcd' | 'kubernetes';
+  readonly module: 'cert-manager' | 'etcd' | 'helm' | 'kubernetes';
   readonly package: string;
   /** Values of string variables that the linker sets, by their full names. */
   readonly variables?: Readonly<Record<string, string>>;
+  /** A folder of another module that belongs to the program and is kept beside it, under this name. */
+  readonly beside?: { readonly name: string; readonly module: string; readonly path: string };
 }
 
 /** The release that the pins in `modules/kubernetes` make; the programs say it of themselves. */
@@ -33,6 +35,22 @@ export const programs = {
   kubectl: kubernetes('kubectl'),
   'kube-controller-manager': kubernetes('kube-controller-manager'),
   'kube-scheduler': kubernetes('kube-scheduler'),
+  helm: { name: 'helm', module: 'helm', package: 'helm.sh/helm/v4/cmd/helm' },
+  'cert-manager-controller': {
+    name: 'cert-manager-controller',
+    module: 'cert-manager',
+    package: './cert-manager-controller',
+    beside: {
+      name: 'chart',
+      module: 'github.com/cert-manager/cert-manager',
+      path: 'deploy/charts/cert-manager',
+    },
+  },
+  'cert-manager-webhook': {
+    name: 'cert-manager-webhook',
+    module: 'cert-manager',
+    package: './cert-manager-webhook',
+  },
 } as const satisfies Record<string, Program>;
 
 export type ProgramName = keyof typeof programs;

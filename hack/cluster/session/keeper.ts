@@ -21,6 +21,7 @@ async function keep(request: KeeperRequest): Promise<void> {
     const say = (line: string) => report({ kind: 'said', line });
     const controlPlane = await startControlPlane({
       controllers: true,
+      certManager: request.certManager,
       say,
       signal: over.signal,
     });

@@ -3,6 +3,7 @@ import type { Session } from './session.ts';
 /** What `up` asks the keeper for. */
 export interface KeeperRequest {
   readonly sessionFile: string;
+  readonly certManager: boolean;
 }
 
 /** What the keeper tells `up`, until one of the last two. */

@@ -10,7 +10,7 @@ import { sessionFile } from './session.ts';
 
 const name = `test-${process.pid}`;
 const main = join(import.meta.dirname, '../main.ts');
-const upWords = ['up', '--control-plane-only', '--name', name];
+const upWords = ['up', '--control-plane-only', '--no-cert-manager', '--name', name];
 
 function cluster(...words: readonly string[]): Promise<Ended> {
   return runProgram(process.execPath, [main, ...words]);
