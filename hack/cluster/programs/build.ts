@@ -53,7 +53,7 @@ async function build(program: Program, finished: string, options: BuildOptions):
     await mkdir(unfinished);
     const go = await goCommand(moduleFolder(program), options);
     options.say(`building ${program.name} from Go modules, once`);
-    const packages = await countPackages(go, program, options);
+    const packages = await countPackages(go, program, unfinished, options);
     await compile(go, program, packages, unfinished, options);
     if (program.beside !== undefined) await keepBeside(go, program, unfinished, options);
     await rename(unfinished, finished);
@@ -64,8 +64,9 @@ async function build(program: Program, finished: string, options: BuildOptions):
 }
 
 /** How many packages the program has; the count also gets the modules, which is what fails without a network. */
-async function countPackages(go: string, program: Program, options: BuildOptions): Promise<number> {
-  const listed = await run(go, ['list', '-deps', program.package], program, options, {});
+async function countPackages(go: string, program: Program, unfinished: string, options: BuildOptions): Promise<number> {
+  const words = ['list', '-deps', program.package];
+  const listed = await run(go, words, program, options, { removedOnDeath: unfinished });
   if (listed.code !== 0) throw notListed(program, listed.output);
   return listed.output.split('\n').filter((line) => /^[^\s:]+$/.test(line)).length;
 }
@@ -103,7 +104,9 @@ async function compile(
 
 async function keepBeside(go: string, program: Program, unfinished: string, options: BuildOptions): Promise<void> {
   const { name, module, path } = program.beside ?? { name: '', module: '', path: '' };
-  const listed = await run(go, ['list', '-m', '-f', '{{.Dir}}', module], program, options, {});
+  const listed = await run(go, ['list', '-m', '-f', '{{.Dir}}', module], program, options, {
+    removedOnDeath: unfinished,
+  });
   if (listed.code !== 0) throw new ClusterError(`the Go module ${module} was not found\n${lastLines(listed.output)}`);
   const target = join(unfinished, name);
   await cp(join(listed.output.trim(), path), target, { recursive: true });
@@ -116,7 +119,7 @@ function run(
   words: readonly string[],
   program: Program,
   options: BuildOptions,
-  more: { readonly onLine?: (line: string) => void; readonly removedOnDeath?: string },
+  more: { readonly onLine?: (line: string) => void; readonly removedOnDeath: string },
 ): ReturnType<typeof runToEnd> {
   const assignments = Object.entries(buildEnvironment({}, options.jobs)).map(([name, value]) => `${name}=${value}`);
   const command = ['nice', '-n', '15', 'env', ...assignments, go, '-C', moduleFolder(program), ...words] as const;
