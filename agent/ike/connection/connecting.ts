@@ -92,13 +92,18 @@ function initiate(core: Core, at: Instant, connection: Connection): void {
 /**
  * Before an IKE SA is replaced by one that we begin, the peer is asked to begin it (RFC 4478), and given a while: as a
  * responder it would send on the new pair as soon as it has answered, which is before we can receive. An agent waits by
- * itself. Who does not know the question ignores it.
+ * itself, but whom nobody can call asks it all the same. Who does not know the question ignores it.
  */
 function invite(core: Core, at: Instant, connection: Connection): boolean {
   const { replacing, invited, config } = connection;
   const replaced = connection.ikeSas.find(({ number, state }) => number === replacing && state.kind === 'established');
   const { invitationMs } = core.context.limits;
-  if (replaced?.state.kind !== 'established' || replaced.state.peerIsAgent || invitationMs === 0) return false;
+  if (
+    replaced?.state.kind !== 'established' ||
+    (replaced.state.peerIsAgent && config.remoteAddress !== 'any') ||
+    invitationMs === 0
+  )
+    return false;
   if (invited === replacing) return false;
   connection.invited = replacing;
   enqueue(core, at, replaced, { kind: 'inviteReauthentication' });
@@ -169,8 +174,6 @@ export function scheduleAttempt(core: Core, at: Instant, connection: Connection)
  * before break; RFC 7296 §2.8.3).
  */
 export function reauthenticate(core: Core, at: Instant, connection: Connection, sa: IkeSa): void {
-  const agent = sa.state.kind === 'established' && sa.state.peerIsAgent;
-  if (connection.config.remoteAddress === 'any' && agent) return;
   connection.replacing = sa.number;
   connection.nextAttemptAt = at;
   core.schedule(connection);

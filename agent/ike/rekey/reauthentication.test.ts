@@ -421,4 +421,22 @@ describe('a renewed certificate', () => {
     expect(shown(pair)).toBe('new');
     expect(pair.status(pair.left).ikeSas).toHaveLength(1);
   });
+
+  it('of a side that waits for a peer of any address is asked for by that peer, an agent as it is', () => {
+    const pair = new Pair();
+    for (const side of [pair.left, pair.right]) side.verify = () => ({ ok: true, value: undefined });
+    const waiting = { ...PROOFS, remoteAddress: 'any', initiation: 'respond' } as const;
+    pair
+      .configure({ ...PROOFS, initiation: 'start' }, waiting)
+      .settle()
+      .advance(20_000);
+    const connection = connectionConfig(pair.right, pair.left, {
+      ...waiting,
+      localAuthentication: showing(pretendedCredential('new')),
+    });
+    pair.command(pair.right, { kind: 'updateConnection', connection });
+    for (let second = 0; second < 20; second += 1) expect(pair.advance(1_000).encrypts()).toBe(true);
+    expect(new TextDecoder().decode(pair.left.jobs.at(-1)?.certificates[0])).toBe('new');
+    expect(pair.status(pair.right).ikeSas).toHaveLength(1);
+  });
 });

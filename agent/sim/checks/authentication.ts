@@ -29,8 +29,8 @@ export class AuthenticationCheck implements Check {
     const nowMs = clock.monotonicMs();
     const oldestMs = nowMs - HANDSHAKE_MS;
     const takenOutAtMs = [ledger.takenOutAt(peer, host.node), ledger.takenOutAt(host.node, peer)];
-    if ((ledger.distrustedAt(host.name, nodeName(peer)) ?? 0) >= oldestMs) return;
     if ((ledger.tamperedAt(host.node, peer) ?? 0) >= oldestMs) ledger.noteCause(pair, 'tampering', nowMs);
+    else if ((ledger.distrustedAt(host.name, nodeName(peer)) ?? 0) >= oldestMs) return;
     else if (takenOutAtMs.every((atMs) => (atMs ?? 0) < oldestMs)) {
       this.#world.violate('authentication', `${host.name} and ${nodeName(peer)}: ${text}`);
     }
