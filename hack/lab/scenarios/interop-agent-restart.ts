@@ -4,8 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { InteropLink } from '../interop/interop-link.ts';
 import { interopScenarios } from '../interop/interop-scenario.ts';
 import type { LinkSettings } from '../interop/link-settings.ts';
+import { expectOnlyRoundTripLost, unknownSaCounter } from '../interop/round-trip-loss.ts';
 import { expectNothingLost } from '../traffic/counted-stream.ts';
-import { readXfrmStat } from '../xfrm/xfrm-stat.ts';
 
 /*
  * What is promised of a restart with somebody else's daemon at the other end. While our agent is away nothing is lost,
@@ -54,13 +54,8 @@ async function restartAndBegin(link: InteropLink, how: 'stop' | 'kill'): Promise
   const { ikeSas } = await link.encrypting();
   assert.notEqual(ikeSas[0]?.initiatorSpi, before, 'a new IKE SA');
   await link.expectSaCount(2, 40_000);
-  const [toThem, toUs] = await stream.stop();
-  expectNothingLost([toThem]);
-  const unknown = (await readXfrmStat(link.machines.gateways.ours)).get('XfrmInNoStates') ?? 0;
-  link.lab.step(`${toUs.lost} of ${toUs.sent} lost on the way to us, longest gap ${toUs.longestGapMs} ms`);
-  assert.equal(toUs.lost, unknown, 'what was lost came on an SA that we did not have yet');
-  assert.ok(toUs.lost <= mostLost, `${toUs.lost} packets were lost on the way to us`);
-  await link.close({ counted: ['XfrmInNoStates'] });
+  await expectOnlyRoundTripLost(link, await stream.stop());
+  await link.close({ counted: [unknownSaCounter] });
 }
 
 async function restartAndWait(link: InteropLink, how: 'stop' | 'kill'): Promise<void> {
@@ -84,6 +79,3 @@ async function absence(link: InteropLink, how: 'stop' | 'kill'): Promise<void> {
   await link.agent[how]();
   await delay(1000);
 }
-
-/** A round trip in a guest takes up to a hundred milliseconds, on a busy machine more. */
-const mostLost = 60;

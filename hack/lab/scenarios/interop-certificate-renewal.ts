@@ -13,6 +13,7 @@ import {
   withCertificates,
 } from '../interop/link-certificates.ts';
 import { identities } from '../interop/link-settings.ts';
+import { expectOnlyRoundTripLost, unknownSaCounter } from '../interop/round-trip-loss.ts';
 import { waitUntil } from '../runner/wait-until.ts';
 import { expectNothingLost } from '../traffic/counted-stream.ts';
 
@@ -60,20 +61,28 @@ async function withoutLoss(link: InteropLink, run: () => Promise<void>): Promise
   const stream = await link.stream(200);
   await link.passes(100);
   await run();
-  expectNothingLost(await stream.stop());
+  const reports = await stream.stop();
+  // Where we have begun, pluto sends on the new Child SA before we can have it.
+  if (link.kind === 'libreswan' && link.role === 'initiator') {
+    await expectOnlyRoundTripLost(link, reports);
+    await link.close({ counted: [unknownSaCounter] });
+    return;
+  }
+  expectNothingLost(reports);
   await link.close();
 }
 
 const renewal = interopScenarios({
   name: 'certificate-renewed',
-  peers: ['strongswan'],
-  description: 'both certificates are renewed while 200 packets per second flow each way; none is lost',
+  description:
+    'certificates are renewed (ours, and that of a strongSwan) under 200 packets/s: none is lost but those of one round trip',
   timeoutMs: 180_000,
   settings: () => withCertificates(certificatesOf(root, 'ecdsaP256')),
   run: (link) =>
     withoutLoss(link, async () => {
       await renewOurs(link, side('ours', root, root));
-      await renewTheirs(link, side('theirs', root, root));
+      // Pluto reads a certificate with its connection only, whose SAs end when it is read again.
+      if (link.kind === 'strongswan') await renewTheirs(link, side('theirs', root, root));
     }),
 });
 
