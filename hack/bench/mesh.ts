@@ -16,11 +16,12 @@ export const meshBench: Bench = {
     }),
 };
 
-/** What was read in a process with one node and its peers. */
+/** What was read in a process with meshes of one size, one node of each: sums over all of them. */
 export interface MeshReadings {
+  readonly meshes: number;
   readonly before: MemoryReading;
   readonly established: MemoryReading;
-  /** Of the node alone. */
+  /** Of the nodes alone. */
   readonly cpuSeconds: {
     readonly establishing: number;
     readonly resting: number;
@@ -33,25 +34,24 @@ export interface MeshReadings {
 
 /** The figures of one node among `nodes`. */
 export function meshResult(nodes: number, readings: MeshReadings): BenchResult {
-  const { before, established, cpuSeconds, longestTurnSeconds, livenessChecks } = readings;
+  const { meshes, before, established, cpuSeconds, longestTurnSeconds, livenessChecks } = readings;
   const { establishing, resting, rekeyingChildSas, rekeyingIkeSas } = cpuSeconds;
-  const rekeying = rekeyingChildSas + rekeyingIkeSas;
-  const peers = nodes - 1;
+  const peers = meshes * (nodes - 1);
   const perPeer = (seconds: number): number => (seconds * 1e6) / peers;
   const bytes = ({ heapBytes, externalBytes }: MemoryReading): number => heapBytes + externalBytes;
   return {
     bench: 'mesh',
-    parameters: { nodes, provider: 'openssl', ike: IKE_PROPOSAL, esp: MESH_ESP_PROPOSAL, proof: 'ecdsaP256' },
+    parameters: { nodes, meshes, provider: 'openssl', ike: IKE_PROPOSAL, esp: MESH_ESP_PROPOSAL, proof: 'ecdsaP256' },
     figures: {
-      establishCpuSeconds: establishing,
-      restHourCpuSeconds: resting,
-      rekeyCpuSeconds: rekeying,
+      establishCpuSeconds: establishing / meshes,
+      restHourCpuSeconds: resting / meshes,
+      rekeyCpuSeconds: (rekeyingChildSas + rekeyingIkeSas) / meshes,
       establishMicrosecondsPerPeer: perPeer(establishing),
       restHourMicrosecondsPerPeer: perPeer(resting),
       childRekeyMicrosecondsPerPeer: perPeer(rekeyingChildSas),
       ikeRekeyMicrosecondsPerPeer: perPeer(rekeyingIkeSas),
       longestTurnMilliseconds: longestTurnSeconds * 1e3,
-      livenessChecks,
+      livenessChecks: livenessChecks / meshes,
       bytesPerPeerAndEnd: (bytes(established) - bytes(before)) / (2 * peers),
     },
     targets: nodes === 1_000 ? TARGETS : [],

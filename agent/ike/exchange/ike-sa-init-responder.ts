@@ -93,14 +93,13 @@ export function answerInit(
       ...others,
       ...more,
     ]);
-  const placeholders = [new Uint8Array(request.ke.data.length), new Uint8Array(NONCE_BYTES)] as const;
-  const fits = (more: readonly Payload[]) =>
-    mostBytes === undefined || responseWith(...placeholders, more).length <= mostBytes;
-  if (!fits([])) return { kind: 'tooLong' };
+  const needed = responseWith(new Uint8Array(request.ke.data.length), new Uint8Array(NONCE_BYTES), []).length;
+  const left = mostBytes === undefined ? CHILDLESS_BYTES : mostBytes - needed;
+  if (left < 0) return { kind: 'tooLong' };
   const ephemeral = cryptography.keyExchange.generate(random.keys);
   const nonce = core.drawNonce();
   // Left out where it alone would make the answer too long: no initiator depends on it.
-  const response = responseWith(ephemeral.publicValue, nonce, fits(CHILDLESS) ? CHILDLESS : []);
+  const response = responseWith(ephemeral.publicValue, nonce, left >= CHILDLESS_BYTES ? CHILDLESS : []);
   const state: InitAnswered = {
     kind: 'initAnswered',
     handshake: {
@@ -194,5 +193,7 @@ function transformText({ type, id, attributes }: Transform): string {
 
 /** IKE_AUTH may come without a Child SA (RFC 6023 §3). */
 const CHILDLESS: readonly Payload[] = [notify(NotifyType.CHILDLESS_IKEV2_SUPPORTED)];
+/** Generic header, and the header of a Notify (RFC 7296 §3.10). */
+const CHILDLESS_BYTES = 8;
 const SHOWN_PROPOSALS = 4;
 const SHOWN_TRANSFORMS = 16;

@@ -310,6 +310,26 @@ describe('amplification', () => {
     expect(peer.halfOpen).toBe(1);
   });
 
+  it('an answer leaves out that Child SAs may come later, exactly where only that would make it longer than the request', () => {
+    const kinds = new Set<string>();
+    for (let nonceBytes = 16; nonceBytes <= 256; nonceBytes += 1) {
+      const peer = Flooded.under({});
+      const nonce: Payload = { kind: 'nonce', data: new Uint8Array(nonceBytes).fill(3) };
+      const request = peer.requestWith(spiOf(1), [peer.sa, peer.ke, nonce]);
+      peer.send(request);
+      const answer = peer.take();
+      expect(answer.length).toBeLessThanOrEqual(request.length);
+      const types = notifyTypes(parsed(answer).payloads);
+      if (types.includes(NotifyType.COOKIE)) kinds.add('cookie');
+      else if (types.includes(NotifyType.CHILDLESS_IKEV2_SUPPORTED)) kinds.add('whole');
+      else {
+        kinds.add('shortened');
+        expect(answer.length + 8).toBeGreaterThan(request.length);
+      }
+    }
+    expect([...kinds]).toEqual(['cookie', 'shortened', 'whole']);
+  });
+
   it('whatever is sent and however often, an address that has proved nothing gets no more bytes than came from it', () => {
     const peer = Flooded.under({ cookieThreshold: 6, errorReplyIntervalMs: 0 });
     const requests = [
