@@ -29,9 +29,12 @@ export class AuthenticationCheck implements Check {
     const nowMs = clock.monotonicMs();
     const oldestMs = nowMs - HANDSHAKE_MS;
     const takenOutAtMs = [ledger.takenOutAt(peer, host.node), ledger.takenOutAt(host.node, peer)];
-    if ((ledger.tamperedAt(host.node, peer) ?? 0) >= oldestMs) ledger.noteCause(pair, 'tampering', nowMs);
-    else if ((ledger.distrustedAt(host.name, nodeName(peer)) ?? 0) >= oldestMs) return;
-    else if (takenOutAtMs.every((atMs) => (atMs ?? 0) < oldestMs)) {
+    if ((ledger.tamperedAt(host.node, peer) ?? NEVER) >= oldestMs) {
+      ledger.noteCause(pair, 'tampering', nowMs);
+      return;
+    }
+    if ((ledger.distrustedAt(host.name, nodeName(peer)) ?? NEVER) >= oldestMs) return;
+    if (takenOutAtMs.every((atMs) => (atMs ?? NEVER) < oldestMs)) {
       this.#world.violate('authentication', `${host.name} and ${nodeName(peer)}: ${text}`);
     }
   }
@@ -39,3 +42,5 @@ export class AuthenticationCheck implements Check {
 
 /** How long after IKE_SA_INIT a proof may come: the endpoint repeats IKE_AUTH for a minute, the Delete for ten seconds. */
 const HANDSHAKE_MS = 75_000;
+/** Before all times of the clock, which begins with the simulation. */
+const NEVER = Number.NEGATIVE_INFINITY;
