@@ -185,17 +185,11 @@ function installedSa(state: TableState): InstalledSa {
 
 function installedPolicy({ spec, index }: TablePolicy): InstalledPolicy {
   const { direction, selector, mark, ifId, priority, action, template } = spec;
-  return {
-    direction,
-    selector,
-    ...(mark === undefined ? {} : { mark }),
-    ...(ifId === undefined ? {} : { ifId }),
-    priority,
-    index,
-    action,
-    ...(template === undefined ? {} : { template }),
-    ours: isOurIndex(index),
-  };
+  const plain = { direction, selector, priority, index, action, ours: isOurIndex(index) };
+  const installed = template === undefined ? plain : { ...plain, template };
+  // Nearly all have neither, and dumps are many in simulations.
+  if (mark === undefined && ifId === undefined) return installed;
+  return { ...installed, ...(mark === undefined ? {} : { mark }), ...(ifId === undefined ? {} : { ifId }) };
 }
 
 const EEXIST: KernelRefusal = { errno: 'EEXIST', reason: '' };

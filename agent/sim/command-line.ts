@@ -18,6 +18,8 @@ export interface Arguments {
   readonly shrink: boolean;
   /** Datagrams to lose in each order of what two sides do at the same time; undefined: seeds are run. */
   readonly interleavings: number | undefined;
+  /** With interleavings: those that take minutes, too. */
+  readonly full: boolean;
 }
 
 type Options = Omit<Arguments, 'interleavings'> & { readonly interleavings?: number | true };
@@ -41,6 +43,7 @@ export function readArguments(argv: readonly string[]): Arguments {
     .option('--json', 'print one JSON object for each failed seed and one for the sum', false)
     .option('--verbose', 'print every event as it happens, on one thread', false)
     .option('--interleavings [losses]', 'all that two sides may do at once, in every order, instead of seeds', natural)
+    .option('--full', 'with --interleavings: those of two reauthentications, too, which take minutes', false)
     .option('--shrink', 'look for a smaller scenario that fails in the same way', false)
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
   const options = command.parse([...argv], { from: 'user' }).opts<Options>();

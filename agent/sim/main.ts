@@ -8,9 +8,9 @@ const INTERRUPTED = 130;
 const options = readArguments(process.argv.slice(2));
 const interrupted = new AbortController();
 process.once('SIGINT', () => interrupted.abort());
-const { interleavings } = options;
+const { interleavings, full, workers } = options;
 const passed =
   interleavings === undefined
     ? await runSeeds(options, interrupted.signal)
-    : await runInterleavings({ losses: interleavings, workers: options.workers }, interrupted.signal);
+    : await runInterleavings({ losses: interleavings, full, workers }, interrupted.signal);
 process.exitCode = interrupted.signal.aborted ? INTERRUPTED : passed ? 0 : 1;

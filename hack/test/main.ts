@@ -1,10 +1,12 @@
+import { Command } from 'commander';
+
 import { type Counts, runCluster, runIntegration, runLab, runSimulation, runUnit } from './stages.ts';
 
-/** All tests, the quickest first; the last line counts them for people and machines. */
-async function main(): Promise<void> {
+/** All tests, the quickest first, in their long forms where asked; the last line counts them for people and machines. */
+async function main(full: boolean): Promise<void> {
   const total = { passed: 0, failed: 0, skipped: 0 };
   for (const stage of [runUnit, runSimulation, runIntegration, runCluster, runLab]) {
-    const counts: Counts = await stage();
+    const counts: Counts = await stage(full);
     total.passed += counts.passed;
     total.failed += counts.failed;
     total.skipped += counts.skipped;
@@ -14,4 +16,9 @@ async function main(): Promise<void> {
   process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
 }
 
-await main();
+const { full } = new Command('npm test --')
+  .description('Runs every stage of tests.')
+  .option('--full', 'the long forms of the simulation and of the lab', false)
+  .parse()
+  .opts<{ readonly full: boolean }>();
+await main(full);

@@ -24,24 +24,23 @@ export function runIntegration(): Promise<Counts> {
 }
 
 /**
- * Many endpoints whose SAs are replaced all the time: a thousand seeds with every fault, and all that two of them may do
- * at the same time in every order; two tests.
+ * Many endpoints whose SAs are replaced all the time: seeds with every fault, and what two of them may do at the same time
+ * in every order, on all processors. A run of the simulator counts as one test.
  */
-export async function runSimulation(): Promise<Counts> {
+export async function runSimulation(full: boolean): Promise<Counts> {
   heading('simulation');
-  const codes = [
-    await run('node', ['agent/sim/main.ts', '--seeds', '1000']),
-    await run('node', ['agent/sim/main.ts', '--interleavings']),
-  ];
+  const codes: number[] = [];
+  for (const words of full ? LONG_SIMULATIONS : SIMULATIONS)
+    codes.push(await run('node', ['agent/sim/main.ts', ...words]));
   const failed = codes.filter((code) => code !== 0).length;
   return { passed: codes.length - failed, failed, skipped: 0 };
 }
 
 /** Scenarios on real kernels, with real peers and captures of the wire. */
-export async function runLab(): Promise<Counts> {
+export async function runLab(full: boolean): Promise<Counts> {
   heading('lab');
   return withReport(async (report) => {
-    await run('node', ['hack/lab/main.ts', '--all', '--results', report]);
+    await run('node', ['hack/lab/main.ts', '--all', ...(full ? ['--full'] : []), '--results', report]);
     const { passed, failed, skipped } = await read(report);
     return { passed: numberOf(passed), failed: numberOf(failed), skipped: numberOf(skipped) };
   });
@@ -104,6 +103,12 @@ function heading(text: string): void {
   console.log(`\n=== ${text}`);
 }
 
+const SIMULATIONS: readonly (readonly string[])[] = [['--seeds', '1000'], ['--interleavings']];
+const LONG_SIMULATIONS: readonly (readonly string[])[] = [
+  ['--seeds', '10000'],
+  ['--seeds', '10000', '--nodes', '5'],
+  ['--interleavings', '--full'],
+];
 const FAILED: Counts = { passed: 0, failed: 1, skipped: 0 };
 // What hack/cluster/main.ts exits with where it lacks Go or Go modules, having said so.
 const CANNOT_BUILD = 69;

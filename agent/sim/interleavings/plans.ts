@@ -13,6 +13,11 @@ export function plan(left: readonly Order[], right: readonly Order[], losses: nu
   return { left, right, losses, seeds: ONE_OUTCOME };
 }
 
+/** Whether to follow a plan takes as long as all others together, and more: two IKE SAs begin, each with a pair of its own. */
+export function isLong({ left, right }: Plan): boolean {
+  return left.includes('reauthenticate') && right.includes('reauthenticate');
+}
+
 /** `rekey | rekeyChild, one datagram lost` */
 export function planText({ left, right, losses, seeds }: Plan): string {
   const sides = [left, right].map((orders) => orders.join(' then ') || 'nothing').join(' | ');

@@ -1,14 +1,14 @@
 import { type Done, runPooled } from '../worker-pool.ts';
 import type { Exploration } from './explorer.ts';
-import { allPlans, planText } from './plans.ts';
+import { allPlans, isLong, planText } from './plans.ts';
 import type { Plan } from './step.ts';
 
 /**
- * Follows everything that two sides may do at the same time in every order, with up to `losses` datagrams lost; true if
- * nothing breaks. `signal` ends it early.
+ * Follows everything that two sides may do at the same time in every order, with up to `losses` datagrams lost, what takes
+ * long only where all is asked for in `full`; true if nothing breaks. `signal` ends it early.
  */
 export async function runInterleavings(
-  { losses, workers }: { readonly losses: number; readonly workers: number },
+  { losses, full, workers }: { readonly losses: number; readonly full: boolean; readonly workers: number },
   signal: AbortSignal,
 ): Promise<boolean> {
   const begun = performance.now();
@@ -20,9 +20,14 @@ export async function runInterleavings(
     if (done.kind === 'result') situations += done.result.situations;
     if (tell(plan, done)) failed += 1;
   };
-  const plans = allPlans(losses);
+  const all = allPlans(losses);
+  // No thread is to be left alone with the longest at the end.
+  const plans = [...(full ? all.filter(isLong) : []), ...all.filter((plan) => !isLong(plan))];
   const module = new URL('./plan-worker.ts', import.meta.url);
   await runPooled({ module, data: undefined, workers, tasks: plans, limitMs: PLAN_LIMIT_MS, signal, onDone });
+  if (plans.length < all.length) {
+    console.log(`left out without --full: ${all.filter(isLong).map(planText).join('; ')}`);
+  }
   const seconds = ((performance.now() - begun) / 1_000).toFixed(1);
   if (explored < plans.length) console.log(`stopped early: there are ${plans.length} plans`);
   console.log(`${explored} plans, ${situations} situations, ${failed} failed (${seconds} s)`);
