@@ -309,7 +309,7 @@ describe('events', () => {
     });
   });
 
-  it('of an acquire tell the packet, the policy and the reqid', () => {
+  it('of an acquire tell the packet, the policy and the reqid, but not by which interface the packet was to leave', () => {
     const spec = encodePolicy(tunnelPolicy, 0);
     const packet = selector('10.0.0.9', '10.1.0.9', tcpFrom443);
     const body = padded(
@@ -319,6 +319,7 @@ describe('events', () => {
       [96, spec.subarray(0, POLICY_INFO_BYTES)],
       [280, spec.subarray(POLICY_INFO_BYTES, POLICY_INFO_BYTES + 68)],
     );
+    new DataView(body.buffer).setUint32(40 + 48, 2, true);
     new DataView(body.buffer).setUint32(276, 42, true);
     expect(decodeEvent(message(XfrmMessage.acquire, body))).toEqual({
       kind: 'acquire',

@@ -32,9 +32,11 @@ function decodeExpire(body: Uint8Array): DataplaneEvent | undefined {
 /** struct xfrm_user_acquire: id 0, saddr 24, sel 40, policy 96, aalgos 264, ealgos 268, calgos 272, seq 276. */
 function decodeAcquire(body: Uint8Array): DataplaneEvent | undefined {
   if (body.length < ACQUIRE_BYTES || body[20] !== ESP) return undefined;
-  const selector = selectorAt(body, 40);
+  const flow = selectorAt(body, 40);
   const template = decodeTemplate(decodeAttributes(body.subarray(ACQUIRE_BYTES)).get(XfrmAttribute.template));
-  if (selector === undefined || template === undefined) return undefined;
+  if (flow === undefined || template === undefined) return undefined;
+  // Here the kernel names the interface of every packet, whether its policy does or not.
+  const { interface: _, ...selector } = flow;
   return {
     kind: 'acquire',
     sequence: hostView(body).getUint32(276),
