@@ -1,8 +1,9 @@
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import { bundle } from '../build/bundle.ts';
 import type { Component } from './component.ts';
+import { ImageError } from './image-error.ts';
 import type { NpmPackage } from './npm-package.ts';
 import type { Platform } from './platform.ts';
 
@@ -96,16 +97,16 @@ async function packagesOf(projectFolder: string, inputs: readonly string[]): Pro
   return components;
 }
 
+const LICENCE_FILE = /^licen[cs]e([.](md|txt))?$/i;
+
 /** The licence texts of what is in a bundle, which their authors ask to be passed on. */
 async function licencesOf(projectFolder: string, inputs: readonly string[]): Promise<string> {
   const texts: string[] = [];
   for (const folder of packageFolders(inputs)) {
-    for (const name of ['LICENSE', 'LICENSE.md', 'LICENSE.txt', 'license', 'LICENCE']) {
-      const text = await readFile(join(projectFolder, folder, name), 'utf8').catch(() => undefined);
-      if (text === undefined) continue;
-      texts.push(`${folder.replace(/^.*node_modules[/]/, '')}\n\n${text.trim()}\n`);
-      break;
-    }
+    const file = (await readdir(join(projectFolder, folder))).find((name) => LICENCE_FILE.test(name));
+    if (file === undefined) throw new ImageError(`${folder} has no file with its licence, which must be passed on`);
+    const text = await readFile(join(projectFolder, folder, file), 'utf8');
+    texts.push(`${folder.replace(/^.*node_modules[/]/, '')}\n\n${text.trim()}\n`);
   }
   return texts.join(`\n${'-'.repeat(80)}\n\n`);
 }

@@ -7,8 +7,8 @@ import { runToEnd } from '../lab/host/subprocess.ts';
 import { ImageError } from './image-error.ts';
 import type { Platform } from './platform.ts';
 
-/** The libraries that Node is linked with, and nothing else. */
-const PACKAGES = ['libc6', 'libgcc-s1', 'libstdc++6', 'libatomic1'] as const;
+/** The libraries that Node is linked with, and the package that holds the licence of three of them. */
+const PACKAGES = ['libc6', 'libgcc-s1', 'libstdc++6', 'libatomic1', 'gcc-14-base'] as const;
 const SUITE = 'trixie';
 
 /** A Debian package, by what decides its content. */

@@ -79,6 +79,17 @@ describe('the container image', () => {
     }
   });
 
+  it('passes on the licence of each library and package in it', async () => {
+    const root = await unpack('amd64');
+    for (const name of ['libc6', 'libgcc-s1', 'libstdc++6', 'libatomic1', 'node']) {
+      const file = name === 'node' ? 'LICENSE' : 'copyright';
+      const text = await readFile(join(root, 'usr/share/doc', name, file), 'utf8');
+      expect(text, name).toMatch(/copyright/i);
+    }
+    const bundled = await readFile(join(root, 'app/agent.licences.txt'), 'utf8');
+    for (const name of ['zod', 'pino', '@noble/curves']) expect(bundled).toContain(`${name}\n\n`);
+  });
+
   it('runs the agent with nothing of the host but its kernel', async ({ skip }) => {
     const here = platforms.find(({ npm }) => npm === process.arch);
     if (here === undefined) skip(`there is no image for ${process.arch}`);
@@ -126,7 +137,12 @@ function blob(digest: string): string {
   return join('blobs', digest.replace(':', '/'));
 }
 
+/** Links are files here: `readdir` with `recursive` would walk into the folders that they point to. */
 async function filesBelow(root: string): Promise<readonly string[]> {
-  const entries = await readdir(root, { withFileTypes: true, recursive: true });
-  return entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
+  const entries = await readdir(root, { withFileTypes: true });
+  const below = entries.map((entry) => {
+    const path = join(root, entry.name);
+    return entry.isDirectory() ? filesBelow(path) : [path];
+  });
+  return (await Promise.all(below)).flat();
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 
 import { LabError } from '../lab/host/lab-error.ts';
 import { buildImage, projectFolder, projectVersion, updatePins } from './build-image.ts';
@@ -19,7 +19,11 @@ interface Flags {
 /** `npm run image`. */
 const program = new Command('image')
   .description('Builds the container image as an OCI image layout, from pinned parts, without a registry.')
-  .option('--platforms <list>', 'processors, separated by commas', platformList, platforms)
+  .addOption(
+    new Option('--platforms <list>', 'processors, separated by commas')
+      .argParser(platformList)
+      .default(platforms, platforms.map(({ architecture }) => architecture).join(',')),
+  )
   .option('--output <folder>', 'where the layout goes; what was there is replaced', join(projectFolder, 'dist/image'))
   .option('--reference <name:tag>', 'as container runtimes list it (default: ikemesh.io/ikemesh:VERSION)')
   .option('--newest', "take Debian's libraries as they are served now, instead of the pinned ones")

@@ -1,4 +1,5 @@
-import { chmod, copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chmod, copyFile, cp, lstat, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 
@@ -45,27 +46,37 @@ async function layOutLibrary(root: string, platform: Platform, library: DebianPa
   try {
     const { code, output } = await runToEnd(['dpkg-deb', '-x', library.file, unpacked]);
     if (code !== 0) throw new ImageError(`${library.package} cannot be unpacked: ${output.trim()}`);
-    const files: string[] = [];
-    const folder = join(unpacked, platform.libraries);
-    await mkdir(join(root, platform.libraries), { recursive: true });
-    for (const entry of await readdir(folder, { withFileTypes: true })) {
-      if (entry.isDirectory() || !/[.]so([.]|$)/.test(entry.name)) continue;
-      await cp(join(folder, entry.name), join(root, platform.libraries, entry.name), { verbatimSymlinks: true });
-      files.push(join(platform.libraries, entry.name));
-    }
-    const licence = join('usr/share/doc', library.package, 'copyright');
-    const text = await readFile(join(unpacked, licence)).catch(() => undefined);
-    if (text !== undefined) {
-      await mkdir(dirname(join(root, licence)), { recursive: true });
-      await writeFile(join(root, licence), text);
-      files.push(licence);
-    }
+    const files = [
+      ...(await copyLibraries(root, unpacked, platform.libraries)),
+      await copyLicence(root, unpacked, library.package),
+    ];
     const { package: name, version, sha256 } = library;
     const purl = `pkg:deb/debian/${name}@${encodeURIComponent(version)}?arch=${platform.architecture}`;
     return { kind: 'library', name, version, purl, sha256, files };
   } finally {
     await rm(unpacked, { recursive: true, force: true });
   }
+}
+
+async function copyLibraries(root: string, unpacked: string, libraries: string): Promise<readonly string[]> {
+  const folder = join(unpacked, libraries);
+  await mkdir(join(root, libraries), { recursive: true });
+  const files: string[] = [];
+  for (const entry of existsSync(folder) ? await readdir(folder, { withFileTypes: true }) : []) {
+    if (entry.isDirectory() || !/[.]so([.]|$)/.test(entry.name)) continue;
+    await cp(join(folder, entry.name), join(root, libraries, entry.name), { verbatimSymlinks: true });
+    files.push(join(libraries, entry.name));
+  }
+  return files;
+}
+
+/** Copies the licence. Packages that are built from one source share it: then their folder is a link to another's. */
+async function copyLicence(root: string, unpacked: string, name: string): Promise<string> {
+  const folder = join('usr/share/doc', name);
+  const path = (await lstat(join(unpacked, folder))).isSymbolicLink() ? folder : join(folder, 'copyright');
+  await mkdir(dirname(join(root, path)), { recursive: true });
+  await cp(join(unpacked, path), join(root, path), { verbatimSymlinks: true });
+  return path;
 }
 
 /** The loader's path is written into Node's binary; Debian keeps the loader among the libraries. */

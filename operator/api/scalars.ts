@@ -2,6 +2,7 @@ import { z } from 'zod';
 
 import { canonicalAddress, canonicalNetwork, isNetwork } from './ip-text.ts';
 import { MAX_ADDRESS, MAX_CIDR, MAX_COUNT, MAX_DURATION, MAX_NAME, MAX_QUANTITY, MAX_UID } from './limits.ts';
+import { bytesOf, QUANTITY } from './quantity.ts';
 import { type Rule, ruled } from './rule.ts';
 
 /** A list that is written as a whole. */
@@ -147,11 +148,6 @@ export function isHostName(text: string): boolean {
 /** `isHostName` in CEL. */
 export const CEL_IS_DNS_NAME = "!format.dns1123Subdomain().validate(self).hasValue() && !self.matches('^[0-9.]+$')";
 
-function bytesOf(value: string | number): number {
-  const match = QUANTITY.exec(String(value));
-  return match === null ? Number.NaN : Number(match[1]) * (UNIT_BYTES[match[2] ?? ''] ?? Number.NaN);
-}
-
 /** The API server checks this by the list's type, zod has to be told. */
 function ruledUnique<S extends z.ZodObject>(list: z.ZodArray<S>, keys: readonly string[]) {
   return list.refine(
@@ -167,15 +163,3 @@ const DNS_NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?
 const ONLY_DIGITS = /^[0-9.]+$/;
 const DURATION = /^([0-9]{1,5}(h|m|s)){1,3}$/;
 const UNIT_SECONDS: Readonly<Record<string, number>> = { h: 3_600, m: 60, s: 1 };
-const QUANTITY = /^([0-9]{1,15})(k|M|G|T|Ki|Mi|Gi|Ti)?$/;
-const UNIT_BYTES: Readonly<Record<string, number>> = {
-  '': 1,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
-};

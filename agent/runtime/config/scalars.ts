@@ -1,3 +1,4 @@
+import { bytesOf } from '../../../operator/api/quantity.ts';
 import { err, ok, type Result } from '../../result.ts';
 import {
   type Cidr,
@@ -77,8 +78,7 @@ export function durationText(milliseconds: number): string {
 
 /** A byte count as a Kubernetes quantity: `64Gi`, `500M`, or plain bytes. */
 export function parseByteCount(value: string | number): Result<number, string> {
-  const match = BYTE_COUNT.exec(String(value));
-  const bytes = match === null ? Number.NaN : Number(match[1]) * (BYTE_UNITS[match[2] ?? ''] ?? Number.NaN);
+  const bytes = bytesOf(value);
   if (!Number.isSafeInteger(bytes)) {
     return err(`${quoted(String(value))} is not a number of bytes: write it as 64Gi, 500M or 1048576`);
   }
@@ -121,18 +121,6 @@ export function quoted(text: string): string {
 const DURATION = /^(\d{1,9}[hms])+$/;
 const DURATION_PART = /(\d+)([hms])/g;
 const MILLISECONDS: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1_000 };
-const BYTE_COUNT = /^(\d{1,16})([kKMGT]i?|)$/;
-const BYTE_UNITS: Readonly<Record<string, number>> = {
-  '': 1,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
-};
 const PROTOCOLS: Readonly<Record<string, number>> = {
   ICMP: 1,
   TCP: 6,
