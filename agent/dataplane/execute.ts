@@ -24,6 +24,10 @@ export interface KernelRefusal {
 
 /** What a kernel can do, without regard to whose objects they are: Linux (`xfrm/`) or a fake of it (`memory/`). */
 export interface KernelCalls {
+  /** Keeps what comes for an inbound SA that is not there yet; `newSa` hands it over. */
+  awaitSa(id: SaId): Result<void, KernelRefusal>;
+  /** Lets go of what was kept, if anything was. */
+  forgetSa(id: SaId): void;
   /** NEWSA. EEXIST where the destination has that SPI already. */
   newSa(sa: SaSpec): Result<void, KernelRefusal>;
   /** GETSA. ESRCH if there is none. */
@@ -55,6 +59,11 @@ export function executeCommand(
       wipeKeys(command);
       return outcome;
     }
+    case 'awaitSa':
+      return awaitSa(kernel, command.id);
+    case 'forgetSa':
+      kernel.forgetSa(command.id);
+      return DONE;
     case 'deleteSa':
       return deleteSa(kernel, command.id);
     case 'updateEncapsulation':
@@ -80,6 +89,11 @@ function addSa(kernel: KernelCalls, sa: SaSpec): Outcome {
   if (!isOurReqid(sa.reqid)) return err(notOurs('addSa', describeSa(sa.id), `reqid ${sa.reqid}`));
   const added = kernel.newSa(sa);
   return added.ok ? DONE : err(refused('addSa', describeSa(sa.id), added.error));
+}
+
+function awaitSa(kernel: KernelCalls, id: SaId): Outcome {
+  const awaited = kernel.awaitSa(id);
+  return awaited.ok ? DONE : err(refused('awaitSa', describeSa(id), awaited.error));
 }
 
 function deleteSa(kernel: KernelCalls, id: SaId): Outcome {
@@ -153,6 +167,8 @@ function describeObject(command: DataplaneCommand): string {
   switch (command.kind) {
     case 'addSa':
       return describeSa(command.sa.id);
+    case 'awaitSa':
+    case 'forgetSa':
     case 'deleteSa':
     case 'updateEncapsulation':
     case 'queryCounters':

@@ -89,6 +89,11 @@ export class MemoryDataplane implements Dataplane {
     return this.kernel.forward(packet);
   }
 
+  /** What became of packets that came before their SA and were handed over to it. */
+  get handedOver(): readonly InboundFate[] {
+    return this.kernel.handedOver;
+  }
+
   /** How often packets were dropped, by reason. */
   get statistics(): ReadonlyMap<XfrmStatistic, number> {
     return this.kernel.statistics;
@@ -130,6 +135,11 @@ function callsOf(kernel: MemoryKernel): KernelCalls {
       if (reason !== undefined) return err({ errno: 'EINVAL', reason });
       return kernel.addSa(sa) ? ok(undefined) : err(EEXIST);
     },
+    awaitSa: ({ spi }) => {
+      kernel.awaitSa(spi);
+      return ok(undefined);
+    },
+    forgetSa: ({ spi }) => kernel.forgetSa(spi),
     sa: (id) => {
       const state = kernel.states.find(id);
       return state === undefined || state.larval ? err(ESRCH) : ok(installedSa(state));

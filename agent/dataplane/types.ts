@@ -125,6 +125,12 @@ export interface PolicySpec extends PolicyKey {
 /** Orders to the kernel. Each is answered at once; a failure stops the list that it stands in. */
 export type DataplaneCommand =
   | { readonly kind: 'addSa'; readonly sa: SaSpec }
+  /**
+   * Keeps what arrives for an inbound SA that is not there yet, until `addSa` hands it over to it or `forgetSa` lets it
+   * go: a peer may send as soon as it has answered, which is before we have read the answer.
+   */
+  | { readonly kind: 'awaitSa'; readonly id: SaId }
+  | { readonly kind: 'forgetSa'; readonly id: SaId }
   /** Deletes an SA of ours; one that is gone already is no failure. */
   | { readonly kind: 'deleteSa'; readonly id: SaId }
   /** Gives an SA of ours other outer ports; keys, sequence numbers and counters stay. Refused for one that is not in UDP. */

@@ -1,4 +1,4 @@
-import type { DataplaneError, DataplaneEvent } from '../dataplane/types.ts';
+import type { DataplaneError, DataplaneEvent, SaSpec } from '../dataplane/types.ts';
 import type { ChildSa } from './child/child-sa.ts';
 import { ensureCurrent, onCounters, orderPolicies, removeChildren } from './child/children.ts';
 import { deletionOf } from './child/ending.ts';
@@ -101,9 +101,10 @@ export function onDataplaneFailed(core: Core, at: Instant, failure: DataplaneFai
   const fatal = command.kind === 'addSa';
   if (connection !== undefined && (fatal || command.kind === 'putPolicy')) connection.policiesUncertain = true;
   rememberRefused(core, at, command, error);
+  if (command.kind === 'addSa') expectNothing(core, command.sa);
   for (const action of dropped) {
     if (!fatal || isIndependent(action, owner)) core.act(action);
-    else discard(action);
+    else discard(core, action);
   }
   if (connection === undefined) return;
   const sa = connection.ikeSas.find((each) => each.number === owner.ikeSa);
@@ -157,6 +158,7 @@ function isIndependent(action: IkeAction, owner: ActionOwner): boolean {
         action.command.kind === 'deleteSa' ||
         action.command.kind === 'deletePolicy' ||
         action.command.kind === 'updateEncapsulation' ||
+        action.command.kind === 'forgetSa' ||
         action.owner.connection !== owner.connection
       );
     case 'verify':
@@ -168,10 +170,17 @@ function isIndependent(action: IkeAction, owner: ActionOwner): boolean {
 }
 
 /** Keys pass to whoever executes a command; this one nobody will. */
-function discard(action: IkeAction): void {
+function discard(core: Core, action: IkeAction): void {
   if (action.kind !== 'dataplane' || action.command.kind !== 'addSa') return;
-  action.command.sa.encryptionKey.wipe();
-  action.command.sa.integrityKey.wipe();
+  const { sa } = action.command;
+  sa.encryptionKey.wipe();
+  sa.integrityKey.wipe();
+  expectNothing(core, sa);
+}
+
+/** Packets that are kept for an SA would be kept for ever. */
+function expectNothing(core: Core, { id, direction }: SaSpec): void {
+  if (direction === 'in') core.command({ kind: 'forgetSa', id }, undefined, 0, 0);
 }
 
 function childOf(sa: IkeSa, inboundSpi: number): ChildSa | undefined {

@@ -42,6 +42,8 @@ export interface ChildOffer extends NattedPath {
   readonly config: ChildConfig;
   readonly inboundSpi: number;
   readonly traffic: Traffic;
+  /** Whether what the peer sends on it before it is installed is kept. */
+  readonly awaited: boolean;
 }
 
 /** Initiator: HDR, SAi1, KEi, Ni --> sent; nothing of the peer is believed yet. */

@@ -60,6 +60,12 @@ export function setSocketOption(
   return done(checked('setsockopt', calls.setsockopt(fd, level, option, bytes, bytes.length)));
 }
 
+/** Has a socket take only what a classic BPF program lets through: `instructions` are struct sock_filter, 8 bytes each. */
+export function attachFilter(fd: FileDescriptor, instructions: Uint8Array): Result<void, SystemError> {
+  const program = { length: instructions.length / SOCK_FILTER_BYTES, instructions };
+  return done(checked('setsockopt', calls.attachFilter(fd, SOL_SOCKET, SO_ATTACH_FILTER, program, SOCK_FPROG_BYTES)));
+}
+
 /** Sends one datagram, to `address` (a struct sockaddr) or where the socket is connected to. */
 export function sendTo(fd: FileDescriptor, bytes: Uint8Array, address?: Uint8Array): Result<void, SystemError> {
   return done(checked('sendto', calls.sendto(fd, bytes, bytes.length, 0, address ?? null, address?.length ?? 0)));
@@ -177,6 +183,11 @@ const O_RDONLY = 0;
 const O_CLOEXEC = 0o2000000;
 const CLONE_NEWNET = 0x40000000;
 const IF_NAMESIZE = 16;
+const SOL_SOCKET = 1;
+const SO_ATTACH_FILTER = 26;
+const SOCK_FILTER_BYTES = 8;
+/** sizeof(struct sock_fprog), its padding included. */
+const SOCK_FPROG_BYTES = 16;
 
 const READABLE = { readable: true } as const;
 /** sizeof(struct sockaddr_storage): room for every address family. */
@@ -190,6 +201,7 @@ interface Calls {
   bind(fd: number, address: Uint8Array, length: number): number;
   getsockname(fd: number, address: Uint8Array, length: number[]): number;
   setsockopt(fd: number, level: number, option: number, value: Uint8Array, length: number): number;
+  attachFilter(fd: number, level: number, option: number, program: SocketFilter, length: number): number;
   sendto(fd: number, bytes: Uint8Array, n: number, flags: number, address: Uint8Array | null, length: number): number;
   recvfrom(fd: number, bytes: Uint8Array, n: number, flags: number, address: Uint8Array, length: number[]): number;
   close(fd: number): number;
@@ -200,6 +212,12 @@ interface Calls {
   if_indextoname(index: number, name: Uint8Array): unknown;
 }
 
+/** struct sock_fprog. */
+interface SocketFilter {
+  readonly length: number;
+  readonly instructions: Uint8Array;
+}
+
 const calls = loadCalls();
 const names: ReadonlyMap<number, string> = new Map(
   Object.entries(constants.errno).map(([name, number]) => [number as number, name]),
@@ -208,7 +226,9 @@ const names: ReadonlyMap<number, string> = new Map(
 function loadCalls(): Calls {
   // The process has the C library loaded already; null means whatever it has, glibc or musl.
   const library = koffi.load(null);
-  const prototypes: { readonly [K in keyof Calls]: string } = {
+  const program = koffi.struct({ length: 'uint16_t', instructions: 'const void *' });
+  const attachFilter = library.func('setsockopt', 'int', ['int', 'int', 'int', koffi.pointer(program), 'uint32_t']);
+  const prototypes: { readonly [K in Exclude<keyof Calls, 'attachFilter'>]: string } = {
     socket: 'int socket(int domain, int type, int protocol)',
     bind: 'int bind(int fd, const void *address, uint32_t length)',
     getsockname: 'int getsockname(int fd, void *address, _Inout_ uint32_t *length)',
@@ -223,5 +243,5 @@ function loadCalls(): Calls {
     if_indextoname: 'void *if_indextoname(uint32_t index, void *name)',
   };
   const entries = Object.entries(prototypes).map(([name, prototype]) => [name, library.func(prototype)] as const);
-  return Object.fromEntries(entries) as unknown as Calls;
+  return { ...Object.fromEntries(entries), attachFilter } as unknown as Calls;
 }

@@ -76,6 +76,8 @@ function objectOf(command: DataplaneCommand): string | undefined {
     case 'deletePolicy':
       return policyKeyText(command.key);
     case 'queryCounters':
+    case 'awaitSa':
+    case 'forgetSa':
       return undefined;
   }
 }

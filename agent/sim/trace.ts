@@ -106,6 +106,11 @@ function commandText(command: DataplaneCommand): string {
       const { sourcePort, destinationPort } = command.udpEncapsulation;
       return `SA ${hex(command.id.spi)} to ${command.id.destination} from port ${sourcePort} to ${destinationPort}`;
     }
+    case 'awaitSa':
+    case 'forgetSa': {
+      const order = command.kind === 'awaitSa' ? 'keep' : 'forget';
+      return `${order} what comes early for SA ${hex(command.id.spi)} to ${command.id.destination}`;
+    }
     case 'queryCounters':
       return `count SA ${hex(command.id.spi)} to ${command.id.destination}`;
     case 'putPolicy': {

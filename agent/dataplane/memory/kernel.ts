@@ -47,6 +47,9 @@ export class MemoryKernel {
   readonly states = new StateTable();
   readonly #options: MemoryKernelOptions;
   readonly #statistics = new Map<XfrmStatistic, number>();
+  /** What came for SAs that are awaited, by SPI. */
+  readonly #early = new Map<number, EspPacket[]>();
+  readonly #handedOver: InboundFate[] = [];
   /** No timer is due before this; it may be too early, never too late. */
   #nextTimerMs = Number.POSITIVE_INFINITY;
   #acquireSequence = 0;
@@ -60,10 +63,33 @@ export class MemoryKernel {
     return this.#statistics;
   }
 
-  /** NEWSA; false where the destination has that SPI already. */
+  /** What became of packets that came before their SA and were handed over to it. */
+  get handedOver(): readonly InboundFate[] {
+    return this.#handedOver;
+  }
+
+  /** NEWSA; false where the destination has that SPI already. What was kept for the SA arrives anew. */
   addSa(sa: SaSpec): boolean {
     const state = stateOf(sa, this.#nowMs(), this.#nowSeconds());
-    return this.#insert(state);
+    const early = this.#early.get(sa.id.spi) ?? [];
+    this.#early.delete(sa.id.spi);
+    if (!this.#insert(state)) return false;
+    for (const packet of early) this.#handedOver.push(this.inbound(packet));
+    return true;
+  }
+
+  /** Keeps packets with an SPI that no SA has yet; they are dropped and counted all the same. */
+  awaitSa(spi: number): void {
+    this.#early.set(spi, []);
+  }
+
+  forgetSa(spi: number): void {
+    this.#early.delete(spi);
+  }
+
+  /** SPIs of SAs that are awaited. */
+  get awaited(): readonly number[] {
+    return [...this.#early.keys()];
   }
 
   /** DELSA; false if there is none. */
@@ -105,7 +131,11 @@ export class MemoryKernel {
       if (outer !== undefined) return this.#dropIn(outer);
     }
     const state = this.states.find({ destination: packet.destination, spi: packet.spi });
-    if (state === undefined) return this.#dropIn('XfrmInNoStates');
+    if (state === undefined) {
+      const early = this.#early.get(packet.spi);
+      if (early !== undefined && early.length < MAX_EARLY_PACKETS) early.push(packet);
+      return this.#dropIn('XfrmInNoStates');
+    }
     const refusal = this.#receive(state, packet);
     return refusal === undefined ? this.#deliver(flowOf(packet.inner), state) : this.#dropIn(refusal);
   }
@@ -350,6 +380,8 @@ function selectorOf(packet: PlainPacket): Selector {
 
 const UDP = 17;
 const MAPPING_THRESHOLD_SECONDS = 1;
+/** The real one keeps as many as its socket's buffer holds. */
+const MAX_EARLY_PACKETS = 1024;
 const ACQUIRE_SECONDS = 30;
 const TWO_TO_32 = 2 ** 32;
 const MAX_32_BITS = TWO_TO_32 - 1;

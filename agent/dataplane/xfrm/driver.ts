@@ -85,6 +85,7 @@ export class XfrmDataplane implements Dataplane {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#resyncRetry);
+    this.#kernel.close();
     this.#connection.close();
     if (this.#reader === undefined) this.#eventSocket.close();
     else this.#reader.close();

@@ -14,6 +14,7 @@ import type {
   Selector,
   UdpEncapsulation,
 } from '../types.ts';
+import { EarlyPackets } from './early-packets.ts';
 import { decodePolicy, encodePolicy, encodePolicyKey } from './policy-codec.ts';
 import { XfrmMessage } from './registry.ts';
 import { decodeSa, encodeNewSa, encodeSaId, encodeUpdatedPorts, type SaFeatures } from './sa-codec.ts';
@@ -24,16 +25,37 @@ export class LinuxKernel implements KernelCalls {
   readonly #features: SaFeatures;
   /** An SA with a mark is found only with its mark, which an SaId does not tell; only those with one are kept here. */
   readonly #marks = new Map<string, NonNullable<SaSpec['mark']>>();
+  readonly #early: EarlyPackets;
+  /** What has kept packets from being kept, which is told once. */
+  readonly #told = new Set<string>();
 
-  constructor(connection: NetlinkConnection, features: SaFeatures) {
+  constructor(connection: NetlinkConnection, features: SaFeatures, early = new EarlyPackets()) {
     this.#connection = connection;
     this.#features = features;
+    this.#early = early;
+  }
+
+  awaitSa(id: SaId): Result<void, KernelRefusal> {
+    const awaited = this.#early.await(id);
+    if (awaited.ok || this.#told.has(awaited.error.errno)) return ok(undefined);
+    const { errno, call, message } = awaited.error;
+    this.#told.add(errno);
+    return err({ errno, reason: `${call}: ${message}; ${EARLY_PACKETS_LOST}` });
+  }
+
+  forgetSa({ spi }: SaId): void {
+    this.#early.forget(spi);
   }
 
   newSa(sa: SaSpec): Result<void, KernelRefusal> {
     const body = encodeNewSa(sa, this.#features);
     if (!body.ok) return body;
-    const outcome = this.#connection.request(XfrmMessage.newSa, body.value);
+    const received = () => {
+      const installed = this.sa(sa.id);
+      return installed.ok ? installed.value.packets : 0;
+    };
+    const install = () => this.#connection.request(XfrmMessage.newSa, body.value);
+    const outcome = sa.direction === 'in' ? this.#early.handOver(sa.id.spi, install, received) : install();
     if (outcome.ok && sa.mark !== undefined) this.#marks.set(saIdText(sa.id), sa.mark);
     return outcome;
   }
@@ -82,6 +104,11 @@ export class LinuxKernel implements KernelCalls {
     return index.ok ? this.#connection.request(XfrmMessage.deletePolicy, encodePolicyKey(key, index.value)) : index;
   }
 
+  /** Lets go of packets that are kept. */
+  close(): void {
+    this.#early.close();
+  }
+
   /** All SAs and policies of the network namespace. */
   dump(): Result<KernelSnapshot, KernelRefusal> {
     const sas = this.#connection.dump(XfrmMessage.getSa, new Uint8Array(0), ({ type, body }) =>
@@ -107,4 +134,6 @@ function present<T>(value: T | undefined): Result<T, KernelRefusal> {
   return value === undefined ? err({ errno: 'ESRCH', reason: '' }) : ok(value);
 }
 
+const EARLY_PACKETS_LOST =
+  'packets of peers that send on a new SA before it is here are lost at each rekey; give the agent CAP_NET_RAW (this is said once)';
 const INDEX = /^[1-9]\d{0,9}$/;

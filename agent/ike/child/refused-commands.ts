@@ -19,7 +19,7 @@ export interface RefusedCommands {
 export function rememberRefused(core: Core, at: Instant, command: DataplaneCommand, error: DataplaneError): void {
   const { refused } = core;
   const { kernelRetryMs, kernelRetryCeilingMs, refusedDeletions } = core.context.limits;
-  if (error.errno === 'CONFLICT' || command.kind === 'queryCounters' || command.kind === 'updateEncapsulation') return;
+  if (error.errno === 'CONFLICT' || NOT_REPEATED.has(command.kind)) return;
   const deletion = command.kind === 'deleteSa' || command.kind === 'deletePolicy';
   if (deletion && refused.deletions.length < refusedDeletions) refused.deletions.push(command);
   if (refused.retryAt !== undefined) return;
@@ -46,4 +46,11 @@ export function retryRefused(core: Core, at: Instant): void {
   }
 }
 
+/** What is repeated elsewhere, or would come too late. */
+const NOT_REPEATED: ReadonlySet<DataplaneCommand['kind']> = new Set([
+  'queryCounters',
+  'updateEncapsulation',
+  'awaitSa',
+  'forgetSa',
+]);
 const RETRY_FACTOR = 1.5;

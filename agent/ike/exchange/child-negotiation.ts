@@ -1,6 +1,6 @@
 import type { IkeKeys } from '../../crypto/keymat.ts';
 import type { SecretBytes } from '../../crypto/secret.ts';
-import type { Selector } from '../../dataplane/types.ts';
+import type { SaId, Selector } from '../../dataplane/types.ts';
 import { err, ok, type Result } from '../../result.ts';
 import type { ChildPayloads } from '../../wire/grammar.ts';
 import { withoutZone } from '../../wire/ip-address.ts';
@@ -42,12 +42,16 @@ export interface RefusedChild {
   readonly failure: NegotiationFailure;
 }
 
-/** Asks for a Child SA: the offer to remember, and the payloads. */
+/**
+ * Asks for a Child SA: the offer to remember, and the payloads. A responder may send on it as soon as it has answered
+ * (RFC 7296 §2.8). An agent does not before it knows that we can receive; what anybody else sends is kept until the SA
+ * is there, which it cannot be before: its keys follow from the answer, or the answer proves whose they are.
+ */
 export function offerChild(
   core: Core,
   config: ChildConfig,
   { path, nat }: NattedPath,
-  withKeyExchange: boolean,
+  { withKeyExchange, peerIsAgent }: { readonly withKeyExchange: boolean; readonly peerIsAgent: boolean },
 ): { readonly offer: ChildOffer; readonly payloads: readonly Payload[] } {
   const inboundSpi = core.drawEspSpi();
   const traffic = configuredTraffic(config, path.localAddress, path.remoteAddress, core.context.limits);
@@ -57,7 +61,19 @@ export function offerChild(
     { kind: 'tsr', selectors: traffic.remoteSelectors, others: [] },
   ];
   if (config.mode === 'transport') payloads.unshift(notify(NotifyType.USE_TRANSPORT_MODE));
-  return { offer: { config, inboundSpi, traffic, path, nat }, payloads };
+  const offered: ChildOffer = { config, inboundSpi, traffic, path, nat, awaited: !peerIsAgent };
+  if (offered.awaited) core.command({ kind: 'awaitSa', id: inboundId(offered) }, undefined, 0, 0);
+  return { offer: offered, payloads };
+}
+
+/** Nothing will come of an offer. */
+export function withdrawOffer(core: Core, offered: ChildOffer): void {
+  core.espSpis.delete(offered.inboundSpi);
+  if (offered.awaited) core.command({ kind: 'forgetSa', id: inboundId(offered) }, undefined, 0, 0);
+}
+
+function inboundId({ path, inboundSpi }: ChildOffer): SaId {
+  return { destination: withoutZone(path.localAddress), spi: inboundSpi };
 }
 
 /**

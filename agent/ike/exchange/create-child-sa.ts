@@ -17,7 +17,7 @@ import { timeToRetry } from '../rekey/rekey-time.ts';
 import { isReplaced } from '../rekey/under-way.ts';
 import type { AskedChild, Established } from '../state.ts';
 import type { ChildConfig, Instant } from '../types.ts';
-import { acceptChild, createdChildKeys, offerChild, spiToBytes } from './child-negotiation.ts';
+import { acceptChild, createdChildKeys, offerChild, spiToBytes, withdrawOffer } from './child-negotiation.ts';
 import { groupsOf, ownKey } from './key-exchange.ts';
 
 /**
@@ -34,6 +34,7 @@ export interface Wanted {
   readonly rekeyed: ChildSa | undefined;
   /** What the peer wants in place of our first guess. */
   readonly group: number | undefined;
+  readonly peerIsAgent: boolean;
 }
 
 /** Asks for a Child SA on an IKE SA that stands. */
@@ -41,10 +42,15 @@ export function createChildRequest(
   core: Core,
   config: ChildConfig,
   { path, nat }: NattedPath,
-  { rekeyed, group }: Wanted,
+  { rekeyed, group, peerIsAgent }: Wanted,
 ): { readonly asked: AskedChild; readonly payloads: readonly Payload[] } {
   const key = ownKey(core, group ?? likelyGroup(core, config, rekeyed));
-  const { offer, payloads } = offerChild(core, config, { path, nat }, key !== undefined);
+  const { offer, payloads } = offerChild(
+    core,
+    config,
+    { path, nat },
+    { withKeyExchange: key !== undefined, peerIsAgent },
+  );
   const nonce = core.drawNonce();
   const inner: Payload[] = [...payloads, { kind: 'nonce', data: nonce }];
   if (key !== undefined) inner.push({ kind: 'ke', group: key.group, data: key.ephemeral.publicValue });
@@ -167,14 +173,14 @@ function onAccepted(
   const reauthenticate = old !== undefined;
   if (!accepted.ok || (key !== undefined && secret === undefined)) {
     const text = `${connection.config.name} answered the key exchange of Child ${config.name} with a value of another kind`;
-    core.espSpis.delete(inboundSpi);
+    withdrawOffer(core, offer);
     const failure = accepted.ok ? ({ reason: 'peerViolation', by: 'us', text } as const) : accepted.error;
     const enqueue = [{ kind: 'deleteChild', inboundSpi, outboundSpi: undefined, reason: 'negotiationFailed' }] as const;
     return ok({ next, failure, enqueue, reauthenticate, facts: rekeyFailed(connection, old, failure) });
   }
   if (asked.deleted.includes(accepted.value.outboundSpi)) {
     secret?.wipe();
-    core.espSpis.delete(inboundSpi);
+    withdrawOffer(core, offer);
     const text = `${connection.config.name} granted Child ${config.name} and deleted it at once: see its log`;
     return ok({ next, failure: { reason: 'refusedByPeer', by: 'peer', text } });
   }
@@ -195,7 +201,7 @@ function isRedundant({ children }: Established, rekeys: NonNullable<ChildSa['rek
 }
 
 function release(core: Core, { offer, key }: AskedChild): void {
-  core.espSpis.delete(offer.inboundSpi);
+  withdrawOffer(core, offer);
   key?.ephemeral.wipe();
 }
 

@@ -19,7 +19,7 @@ import { shortened } from '../rekey/rekey-time.ts';
 import type { AuthRequested, ChildOffer, Established, Negotiated, QueuedRequest, SuspendedMessage } from '../state.ts';
 import type { ChildConfig, Instant, Path, VerificationJob } from '../types.ts';
 import { certificateRequest, requestedAuthorities } from './certificate-payloads.ts';
-import { acceptChild, grantChild, offerChild } from './child-negotiation.ts';
+import { acceptChild, grantChild, offerChild, withdrawOffer } from './child-negotiation.ts';
 import { checkProof, idPayload, ownProof } from './proof.ts';
 
 /**
@@ -49,9 +49,10 @@ export function authRequest(
   });
   if (!proof.ok) return err(unprovable(connection, proof.error));
   const childless = config.childless === true && negotiated.handshake.childless;
-  const asked = childless ? undefined : offerChild(core, child, way, false);
+  const { peerIsAgent } = negotiated.handshake;
+  const asked = childless ? undefined : offerChild(core, child, way, { withKeyExchange: false, peerIsAgent });
   const replaced = connection.ikeSas.find(({ number }) => number === replaces);
-  const past = pastNotifies(core, connection, negotiated.handshake.peerIsAgent, replaced);
+  const past = pastNotifies(core, connection, peerIsAgent, replaced);
   const inner: Payload[] = [...proof.value, ...past, ...(asked?.payloads ?? [])];
   return ok({
     next: { kind: 'authRequested', ...negotiated, offer: asked?.offer },
@@ -200,7 +201,7 @@ export function finishAuth(
   };
   if (offer === undefined) return ok({ ...base, enqueue: connection.config.children.map(asFurtherChild) });
   if (response.child.kind !== 'accepted') {
-    core.espSpis.delete(offer.inboundSpi);
+    withdrawOffer(core, offer);
     const refusal = response.child.kind === 'refused' ? response.child.notify.notifyType : undefined;
     return ok({ ...base, failure: childRefusedByPeer(connection, offer, refusal) });
   }
@@ -212,7 +213,7 @@ export function finishAuth(
     FIRST_CHILD,
   );
   if (!accepted.ok) {
-    core.espSpis.delete(offer.inboundSpi);
+    withdrawOffer(core, offer);
     // The peer has installed it: it is told to delete it again.
     const { inboundSpi } = offer;
     const enqueue = [{ kind: 'deleteChild', inboundSpi, outboundSpi: undefined, reason: 'negotiationFailed' }] as const;

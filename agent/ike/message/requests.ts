@@ -11,6 +11,7 @@ import {
 } from '../child/ending.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { Core } from '../core.ts';
+import { withdrawOffer } from '../exchange/child-negotiation.ts';
 import { createChildRequest, type Wanted } from '../exchange/create-child-sa.ts';
 import { type InformationalRequest, informationalRequest } from '../exchange/informational.ts';
 import { rekeyIkeRequest } from '../exchange/rekey-ike-sa.ts';
@@ -107,16 +108,16 @@ export function endWith(core: Core, at: Instant, sa: IkeSa, secured: Secured, re
 export function forgetAsked(core: Core, state: IkeSaState): void {
   switch (state.kind) {
     case 'authRequested':
-      if (state.offer !== undefined) core.espSpis.delete(state.offer.inboundSpi);
+      if (state.offer !== undefined) withdrawOffer(core, state.offer);
       return;
     case 'verifying':
       if (state.inner.kind === 'response' && state.inner.offer !== undefined) {
-        core.espSpis.delete(state.inner.offer.inboundSpi);
+        withdrawOffer(core, state.inner.offer);
       }
       return;
     case 'established':
       if (state.asked === undefined || state.asked.kind === 'deleteChild') return;
-      if (state.asked.kind !== 'rekeyIkeSa') core.espSpis.delete(state.asked.offer.inboundSpi);
+      if (state.asked.kind !== 'rekeyIkeSa') withdrawOffer(core, state.asked.offer);
       state.asked.key?.ephemeral.wipe();
       return;
     default:
@@ -187,10 +188,11 @@ function sendCreateChild(
   sa: IkeSa,
   state: Established,
   config: ChildConfig,
-  wanted: Wanted,
+  wanted: Omit<Wanted, 'peerIsAgent'>,
   timeoutMs: number,
 ): void {
-  const { asked, payloads } = createChildRequest(core, config, sa, wanted);
+  const { peerIsAgent } = state;
+  const { asked, payloads } = createChildRequest(core, config, sa, { ...wanted, peerIsAgent });
   sa.state = { ...state, asked };
   sendRequest(core, at, sa, state, { exchangeType: ExchangeType.CREATE_CHILD_SA, payloads, timeoutMs });
 }

@@ -41,5 +41,9 @@ function commandWord(pair: Pair, side: Side, command: DataplaneCommand): string 
       return 'ports';
     case 'queryCounters':
       return 'counters';
+    case 'awaitSa':
+      return 'await';
+    case 'forgetSa':
+      return 'forget';
   }
 }

@@ -47,6 +47,12 @@ export const recipes = {
     // certutil and pk12util: pluto reads certificates and private keys from an NSS database only.
     packages: [...tools, 'libreswan', 'libnss3-tools'],
   },
+  // It and strongSwan want the same ports only, but every root folder has one IKE daemon.
+  openiked: {
+    name: 'openiked',
+    suite: 'trixie',
+    packages: [...tools, 'openiked'],
+  },
 } as const satisfies Record<string, Recipe>;
 
 export type RecipeName = keyof typeof recipes;
