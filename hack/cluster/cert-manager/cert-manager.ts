@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path';
-
+import { lastLines } from '../../lab/host/subprocess.ts';
 import { ClusterError } from '../cluster-error.ts';
 import type { User } from '../control-plane/authority.ts';
 import type { Component } from '../control-plane/component.ts';
@@ -7,7 +7,6 @@ import { component, type Parts, programPath } from '../control-plane/components.
 import type { ControlPlane } from '../control-plane/control-plane.ts';
 import { pkiFile } from '../control-plane/layout.ts';
 import { runProgram } from '../control-plane/run-program.ts';
-import { lastLines } from '../programs/files.ts';
 import { chartValues, type Manifests, manifestsOf, namespace, type Webhook } from './manifests.ts';
 
 /**

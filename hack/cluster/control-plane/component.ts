@@ -3,9 +3,8 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { guard } from '../../lab/host/guard.ts';
-import { killGroup } from '../../lab/host/subprocess.ts';
+import { killGroup, lastLines } from '../../lab/host/subprocess.ts';
 import { ClusterError } from '../cluster-error.ts';
-import { lastLines } from '../programs/files.ts';
 import { askProbe, type Probe } from './probe.ts';
 
 /** A server of the control plane. */

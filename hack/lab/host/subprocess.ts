@@ -49,3 +49,8 @@ export function killGroup(pid: number | undefined, signal: NodeJS.Signals): void
     return;
   }
 }
+
+/** The end of what a program said, where its reason stands. */
+export function lastLines(output: string, count = 15): string {
+  return output.trimEnd().split('\n').slice(-count).join('\n');
+}
