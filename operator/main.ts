@@ -1,24 +1,32 @@
 import { Command } from 'commander';
 
 import { runOffline } from './offline/run-offline.ts';
+import { runCommand } from './run/run-command.ts';
 
 interface Flags {
-  readonly manifests: string;
-  readonly out: string;
+  readonly manifests?: string;
+  readonly out?: string;
   readonly trustDomain: string;
   readonly namespace: string;
 }
 
 await new Command('operator')
-  .description('Plans from a folder of manifests, without a cluster, what the operator of ikemesh would write.')
-  .requiredOption('--manifests <folder>', 'YAML or JSON files with IPsecPeerings and Nodes')
-  .requiredOption('--out <folder>', 'where IPsecNodeConfigs, IPsecPeerSlices and Certificates are written')
+  .description(
+    'The operator of ikemesh. `operator run` works in a cluster; with --manifests and --out it plans without one, from a ' +
+      'folder, what it would write.',
+  )
+  .enablePositionalOptions()
+  .addCommand(runCommand())
+  .option('--manifests <folder>', 'YAML or JSON files with IPsecPeerings and Nodes')
+  .option('--out <folder>', 'where IPsecNodeConfigs, IPsecPeerSlices and Certificates are written')
   .option('--trust-domain <name>', 'what the names in certificates end in', 'ikemesh.internal')
   .option('--namespace <name>', 'where Certificates and Secrets of nodes are', 'ikemesh-nodes')
-  .action(run)
+  .action(planOffline)
   .parseAsync();
 
-async function run({ manifests, out, trustDomain, namespace }: Flags): Promise<void> {
+async function planOffline({ manifests, out, trustDomain, namespace }: Flags, command: Command): Promise<void> {
+  if (manifests === undefined && out === undefined) return command.help();
+  if (manifests === undefined || out === undefined) return command.error('error: --manifests and --out go together');
   const now = new Date();
   const timestamp = now.toISOString().replace(/\.\d+Z$/, 'Z');
   try {

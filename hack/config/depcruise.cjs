@@ -56,6 +56,19 @@ module.exports = {
       to: { path: '^agent/' },
     },
     {
+      name: 'controllers-know-no-kind',
+      severity: 'error',
+      from: { path: '^operator/controller/', pathNot: TESTS },
+      to: { path: '^(agent|operator|hack|e2e)/', pathNot: '^operator/controller/' },
+    },
+    {
+      name: 'client-node-finds-the-server-only',
+      comment: 'It costs 80 MB and knows every kind; nobody else needs it.',
+      severity: 'error',
+      from: { pathNot: '^operator/kube/connection[.]ts$' },
+      to: { path: 'node_modules/@kubernetes/client-node/' },
+    },
+    {
       name: 'agent-imports-only-the-api-of-the-operator',
       severity: 'error',
       from: { path: '^agent/' },

@@ -57,18 +57,26 @@ export function sameCertificate(one: CertificateFields, other: CertificateFields
   return essence(one) === essence(other);
 }
 
-/** How far cert-manager is with a certificate, in its own words. */
-export function certificateStanding(observed: ObservedCertificate | undefined): CertificateStanding {
+/** How far cert-manager is with a certificate, in its own words; `refusal` is why the API server did not take it. */
+export function certificateStanding(
+  observed: ObservedCertificate | undefined,
+  request: string | undefined,
+  refusal: string | undefined,
+): CertificateStanding {
   const conditions = observed?.status?.conditions ?? [];
   const ready = conditions.find(({ type }) => type === 'Ready');
   const issuing = conditions.find(({ type }) => type === 'Issuing');
-  if (ready?.status === 'True') return { kind: 'issued' };
   // cert-manager leaves Issuing=False behind with the reason of the attempt that failed.
-  if (issuing?.status === 'False') {
-    return { kind: 'failed', reason: issuing.reason ?? 'Failed', text: issuing.message ?? 'it says no more' };
-  }
+  const failed = issuing?.status === 'False' && issuing.reason !== 'Issued' ? failureOf(issuing) : undefined;
+  if (ready?.status === 'True') return { kind: 'issued', renewal: failed };
+  if (failed !== undefined) return { kind: 'failed', ...failed };
+  if (refusal !== undefined) return { kind: 'failed', reason: 'Refused', text: refusal };
   if (ready === undefined && issuing === undefined) return { kind: 'silent' };
-  return { kind: 'issuing', text: ready?.message ?? issuing?.message ?? '' };
+  return { kind: 'issuing', text: request ?? ready?.message ?? issuing?.message ?? '' };
+}
+
+function failureOf({ reason = 'Failed', message = 'it says no more' }: { reason?: string; message?: string }) {
+  return { reason, text: message };
 }
 
 /** What is asked for where a peering names no size. */

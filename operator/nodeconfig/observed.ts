@@ -80,9 +80,13 @@ export interface Observed {
   readonly agentPods: ReadonlyMap<string, string>;
   /** Pre-shared keys that can be used, as `name/key`. */
   readonly preSharedKeys: ReadonlySet<string>;
+  /** What cert-manager says of requests that are open, by the name of the Certificate. */
+  readonly certificateRequests: ReadonlyMap<string, string>;
+  /** Why the API server did not take Certificates, by name. */
+  readonly refusedCertificates: ReadonlyMap<string, string>;
   /** Whether the API server knows cert-manager's kinds. */
   readonly certManager: 'Present' | 'Missing';
-  /** When Nodes and peerings came to be, in milliseconds, by UID. */
+  /** When Nodes, peerings and Certificates came to be, in milliseconds, by UID. */
   readonly since: ReadonlyMap<string, number>;
   readonly gone: Gone;
 }

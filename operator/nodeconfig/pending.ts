@@ -6,4 +6,4 @@ export function isPending(since: ReadonlyMap<string, number>, uids: readonly str
 }
 
 /** Time for a certificate, an agent and the first handshakes. */
-const PENDING_MS = 60_000;
+export const PENDING_MS = 60_000;

@@ -39,14 +39,15 @@ export function standingOf(
 function certificateOf(
   { peering }: Draft,
   { node }: Member,
-  { since }: Observed,
+  { since, certificateRequests, refusedCertificates }: Observed,
   certificates: ReadonlyMap<string, ObservedCertificate>,
   at: Moment,
 ): CertificateStanding {
   const fields = peering.spec.authentication.certificate;
   if (fields === undefined) return { kind: 'notNeeded' };
-  const observed = certificates.get(certificateName(node, fields.issuerRef));
-  const standing = certificateStanding(observed);
+  const name = certificateName(node, fields.issuerRef);
+  const observed = certificates.get(name);
+  const standing = certificateStanding(observed, certificateRequests.get(name), refusedCertificates.get(name));
   const uid = observed?.metadata.uid;
   if (standing.kind !== 'silent' || (uid !== undefined && !isPending(since, [uid], at))) return standing;
   return { kind: 'issuing', text: 'not asked for until now' };

@@ -95,6 +95,8 @@ export class ImaginedCluster {
           }) => (preSharedKey === undefined ? [] : [`${preSharedKey.secretRef.name}/${preSharedKey.secretRef.key}`]),
         ),
       ),
+      certificateRequests: new Map(),
+      refusedCertificates: new Map(),
       certManager: this.certManager,
       since: new Map(),
       gone: this.gone,

@@ -36,7 +36,22 @@ export function certificatesReady(standing: PeeringStanding): Verdict {
   }
   const issuing = namesOf(members, 'issuing');
   if (issuing.length > 0) {
-    return fails('Issuing', `${counted(issuing.length, 'certificate')} being issued: ${listed(issuing)}`);
+    const text = members.flatMap(({ certificate }) =>
+      certificate.kind === 'issuing' ? certificate.text || [] : [],
+    )[0];
+    const said = text === undefined ? '' : `; cert-manager on the first: ${text}`;
+    return fails('Issuing', `${counted(issuing.length, 'certificate')} being issued: ${listed(issuing)}${said}`);
+  }
+  const [unrenewed] = members.flatMap(({ name, certificate }) =>
+    certificate.kind === 'issued' && certificate.renewal !== undefined ? [{ name, ...certificate.renewal }] : [],
+  );
+  if (unrenewed !== undefined) {
+    const { name, reason, text } = unrenewed;
+    return holds(
+      'RenewalFailing',
+      `cert-manager cannot renew the certificate of ${name}: ${reason}: ${text}; the present one is good until its end; ` +
+        `look at ${credentials.issuer}`,
+    );
   }
   return holds('Issued', `${counted(members.length, 'node')} with a certificate`);
 }

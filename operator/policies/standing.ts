@@ -57,7 +57,8 @@ export interface Obstacle {
 /** How far the certificate of a node is. */
 export type CertificateStanding =
   | { readonly kind: 'notNeeded' }
-  | { readonly kind: 'issued' }
+  /** Good, also where `renewal` says why cert-manager could not replace it. */
+  | { readonly kind: 'issued'; readonly renewal?: { readonly reason: string; readonly text: string } | undefined }
   /** cert-manager works on it. */
   | { readonly kind: 'issuing'; readonly text: string }
   /** cert-manager says that it failed, and why. */

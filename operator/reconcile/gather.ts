@@ -1,0 +1,88 @@
+import { NODE_UID_LABEL } from '../nodeconfig/names.ts';
+import type { Gone, Observed, WrittenObject } from '../nodeconfig/observed.ts';
+import type { Departures, Sight } from './departures.ts';
+import type { AgentPod } from './watched.ts';
+import type { Watches } from './watches.ts';
+
+/** Everything that is known, as the plan wants it. */
+export function gather(
+  watches: Watches,
+  departures: Departures,
+  refusedCertificates: ReadonlyMap<string, string>,
+  now: number,
+): Observed {
+  const known: Omit<Observed, 'gone'> = {
+    peerings: watches.values('peerings'),
+    nodes: watches.values('nodes'),
+    nodeConfigs: watches.values('nodeConfigs'),
+    slices: watches.values('slices'),
+    certificates: watches.values('certificates'),
+    access: [...watches.values('serviceAccounts'), ...watches.values('roles'), ...watches.values('roleBindings')],
+    secrets: watches.values('secrets'),
+    agentPods: agentPodsOf(watches),
+    preSharedKeys: new Set(
+      watches.values('preSharedKeys').flatMap(({ name, keys }) => keys.map((key) => `${name}/${key}`)),
+    ),
+    certificateRequests: new Map(
+      watches
+        .values('certificateRequests')
+        .flatMap(({ certificate, text }) => (text === undefined ? [] : [[certificate, text] as const])),
+    ),
+    refusedCertificates,
+    certManager: certManagerOf(watches),
+    since: sinceOf(watches),
+  };
+  const gone: Gone = departures.look(sightOf(known), now);
+  return { ...known, gone };
+}
+
+/**
+ * The Pod of each node whose word counts: the one that is Ready. While an update runs there are two; then it is the one
+ * that wrote the status, which the other takes over in its own time, and else the younger one.
+ */
+function agentPodsOf(watches: Watches): Observed['agentPods'] {
+  const writers = new Set(watches.values('nodeConfigs').map(({ status }) => status?.agent?.podUID));
+  const ready = [...watches.entries('agentPods')]
+    .filter(({ value }) => value.ready)
+    .toSorted((left, right) => left.createdAt - right.createdAt);
+  const byNode = new Map<string, AgentPod>();
+  for (const { value } of ready) {
+    const other = byNode.get(value.nodeName);
+    if (other === undefined || !writers.has(other.uid) || writers.has(value.uid)) byNode.set(value.nodeName, value);
+  }
+  return new Map([...byNode].map(([node, { uid }]) => [node, uid]));
+}
+
+function certManagerOf(watches: Watches): Observed['certManager'] {
+  const state = watches.state('certificates');
+  return state.kind === 'failing' && state.failure.kind === 'unknownKind' ? 'Missing' : 'Present';
+}
+
+function sinceOf(watches: Watches): Observed['since'] {
+  const kinds = ['nodes', 'peerings', 'certificates'] as const;
+  return new Map(
+    kinds.flatMap((name) => [...watches.entries(name)].map(({ uid, createdAt }) => [uid, createdAt] as const)),
+  );
+}
+
+function sightOf({
+  nodes,
+  peerings,
+  nodeConfigs,
+  slices,
+  certificates,
+  access,
+  secrets,
+}: Omit<Observed, 'gone'>): Sight {
+  const labelled = ({ metadata: { labels } }: WrittenObject) => labels?.[NODE_UID_LABEL] ?? [];
+  return {
+    nodes: new Set(nodes.map(({ metadata }) => metadata.uid ?? '')),
+    nodesInUse: new Set([
+      ...nodeConfigs.map(({ spec }) => spec.nodeUID),
+      ...slices.flatMap(({ peers }) => peers.map(({ uid }) => uid)),
+      ...[...certificates, ...access, ...secrets].flatMap(labelled),
+    ]),
+    peerings: new Set(peerings.map(({ metadata }) => metadata.name)),
+    peeringsInUse: new Set(nodeConfigs.flatMap(({ spec }) => spec.peerings.map(({ name }) => name))),
+  };
+}

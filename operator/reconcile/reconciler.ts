@@ -1,0 +1,225 @@
+import type { Logger } from 'pino';
+
+import type { Condition } from '../api/condition.ts';
+import type { IpsecPeering } from '../api/ipsec-peering.ts';
+import { type Outcome, WorkQueue } from '../controller/work-queue.ts';
+import type { ApiClient } from '../kube/api-client.ts';
+import type { ApiError } from '../kube/api-error.ts';
+import { type Change, changesOf } from '../nodeconfig/changes.ts';
+import type { ClusterSettings, Moment, Observed } from '../nodeconfig/observed.ts';
+import { plan } from '../nodeconfig/plan.ts';
+import type { Departures } from './departures.ts';
+import { nextSettledAt } from './due.ts';
+import type { EventWriter } from './event-writer.ts';
+import { gather } from './gather.ts';
+import { changeKey, PendingChanges, statusDelayMs } from './pending-changes.ts';
+import { Seldom } from './seldom.ts';
+import { transitionsOf } from './transitions.ts';
+import type { WatchedName } from './watched.ts';
+import type { Watches } from './watches.ts';
+import { write } from './writer.ts';
+
+/** What a reconciler works with. */
+export interface ReconcilerParts {
+  readonly client: ApiClient;
+  readonly watches: Watches;
+  readonly departures: Departures;
+  readonly events: EventWriter;
+  readonly settings: ClusterSettings;
+  readonly log: Logger;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/**
+ * Makes the plan whenever something is otherwise, and writes what it wants: each object on its own, so that one that the
+ * server refuses holds up no other. Runs in the leader only.
+ */
+export class Reconciler {
+  readonly #parts: ReconcilerParts;
+  readonly #lost: AbortSignal;
+  readonly #pending = new PendingChanges();
+  readonly #refusals = new Map<string, string>();
+  readonly #queue: WorkQueue;
+  readonly #seldom = new Seldom();
+  #timer: NodeJS.Timeout | undefined;
+  #due: NodeJS.Timeout | undefined;
+  #planMs = 0;
+  #stopped = false;
+
+  /** `lost` ends every write at once: another leads. */
+  constructor(parts: ReconcilerParts, lost: AbortSignal) {
+    this.#parts = parts;
+    this.#lost = lost;
+    this.#queue = new WorkQueue({ work: (key) => this.#work(key), concurrency: CONCURRENCY, backoff: BACKOFF });
+  }
+
+  /** Whether everything that the last plan wanted is written. */
+  get isSettled(): boolean {
+    return this.#pending.size === 0 && this.#timer === undefined;
+  }
+
+  /** Something is otherwise: the plan is made anew, soon. */
+  wake(): void {
+    if (this.#stopped || this.#timer !== undefined) return;
+    // A plan of thousands of nodes takes a while; most of the time remains for everything else.
+    const waitMs = Math.min(MOST_WAIT_MS, Math.max(LEAST_WAIT_MS, this.#planMs * REST));
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#plan();
+    }, waitMs);
+  }
+
+  /** Begins nothing more, and waits for writes that are on their way. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#due);
+    await this.#queue.stop();
+  }
+
+  #plan(): void {
+    const { watches, departures, settings, log, now } = this.#parts;
+    const missing = watches.missing();
+    if (missing !== undefined) {
+      if (this.#seldom.may(missing)) log.info({ reason: missing }, 'nothing is planned yet');
+      return;
+    }
+    const started = performance.now();
+    const at = momentOf(now());
+    try {
+      const observed = gather(watches, departures, this.#refusedCertificates(), at.milliseconds);
+      const changes = changesOf(observed, plan(observed, settings, at)).filter((change) =>
+        isPossible(change, observed),
+      );
+      this.#want(changes, observed);
+      this.#planAgainAt(observed, at.milliseconds);
+    } catch (error) {
+      // A bug. What is in force stays in force, and the next change is tried.
+      if (this.#seldom.may('plan')) log.error({ err: error }, 'the plan cannot be made');
+    }
+    this.#planMs = performance.now() - started;
+  }
+
+  #want(changes: readonly Change[], { peerings }: Observed): void {
+    const { fresh, dropped } = this.#pending.replace(changes);
+    for (const key of dropped) {
+      this.#queue.forget(key);
+      this.#refusals.delete(key);
+    }
+    const statuses = new Map(peerings.map(({ metadata, status }) => [metadata.name, status]));
+    for (const key of fresh) {
+      const change = this.#pending.of(key);
+      if (change !== undefined) this.#queue.add(key, delayMs(change, statuses));
+    }
+  }
+
+  #planAgainAt(observed: Observed, now: number): void {
+    const { departures } = this.#parts;
+    const times = [nextSettledAt(observed, now), departures.nextDueAt(now)].filter((time) => time !== undefined);
+    if (departures.isWaiting) times.push(now + CONFIRM_AGAIN_MS);
+    clearTimeout(this.#due);
+    if (times.length === 0 || this.#stopped) return;
+    this.#due = setTimeout(() => this.wake(), Math.min(...times) - now + 1);
+  }
+
+  async #work(key: string): Promise<Outcome> {
+    const change = this.#pending.of(key);
+    if (change === undefined) return { kind: 'done' };
+    const before = change.kind === 'applyStatus' ? this.#conditionsOf(change.peering.metadata.name) : [];
+    const answer = await write(this.#parts.client, change, this.#lost);
+    if (this.#lost.aborted) return { kind: 'done' };
+    if (!answer.ok) return this.#refused(key, change, answer.error);
+    this.#parts.log.debug({ change: change.kind, object: key }, 'written');
+    this.#pending.written(key, change);
+    const wasRefused = this.#refusals.delete(key);
+    if (answer.value !== undefined) this.#parts.watches.put(storeOf(change), answer.value);
+    if (wasRefused) this.wake();
+    if (change.kind === 'applyStatus') await this.#tell(change, before);
+    return { kind: 'done' };
+  }
+
+  #refused(key: string, change: Change, error: ApiError): Outcome {
+    const { log } = this.#parts;
+    const text = `${error.status === 0 ? '' : `${error.reason}: `}${error.message}`;
+    // The UID was another's, or somebody was faster: the watch tells what is so, and the plan follows.
+    if (error.status === 409) log.debug({ object: key, reason: text }, 'out of date');
+    else if (this.#seldom.may(`${storeOf(change)} ${error.reason}`)) {
+      log.warn({ object: key, reason: text, remedy: remedyOf(error) }, 'a write is refused, and tried again');
+    }
+    if (error.status !== 409 && error.status !== 0 && this.#refusals.get(key) !== text) {
+      this.#refusals.set(key, text);
+      this.wake();
+    }
+    return { kind: 'retry', retryAfterMs: error.retryAfterMs };
+  }
+
+  async #tell({ peering, status }: Extract<Change, { kind: 'applyStatus' }>, before: readonly Condition[]) {
+    const { events, log, now } = this.#parts;
+    const transitions = transitionsOf(before, status.conditions ?? []);
+    for (const { reason, note } of transitions)
+      log.info({ peering: peering.metadata.name, reason, note }, 'transition');
+    await events.write(peering, transitions, new Date(now()), this.#lost);
+  }
+
+  #conditionsOf(peering: string): readonly Condition[] {
+    const found = this.#parts.watches.values('peerings').find(({ metadata }) => metadata.name === peering);
+    return found?.status?.conditions ?? [];
+  }
+
+  #refusedCertificates(): ReadonlyMap<string, string> {
+    const prefix = `Certificate ${this.#parts.settings.namespace}/`;
+    const ours = [...this.#refusals].filter(([key]) => key.startsWith(prefix));
+    return new Map(ours.map(([key, text]) => [key.slice(prefix.length), text]));
+  }
+}
+
+function momentOf(milliseconds: number): Moment {
+  return { milliseconds, timestamp: new Date(milliseconds).toISOString().replace(/\.\d+Z$/, 'Z') };
+}
+
+/** How long a change may wait. */
+function delayMs(change: Change, statuses: ReadonlyMap<string, IpsecPeering['status']>): number {
+  if (change.kind === 'applyStatus') return statusDelayMs(statuses.get(change.peering.metadata.name), change.status);
+  // The server refuses a binding until all of it knows the role.
+  return change.kind === 'apply' && change.object.kind === 'RoleBinding' ? BINDING_MS : 0;
+}
+
+/** What can only be refused is not tried. */
+function isPossible(change: Change, { certManager }: Observed): boolean {
+  return change.kind === 'applyStatus' || change.object.kind !== 'Certificate' || certManager === 'Present';
+}
+
+function remedyOf({ status, reason }: ApiError): string {
+  if (status === 403) return 'grant it to the operator (the chart has the roles)';
+  if (status === 404) return 'see that the namespace of the nodes is there, and the kind';
+  if (status === 422 || reason === 'Invalid')
+    return "see that ikemesh's CustomResourceDefinitions are those of this version";
+  return 'nothing, if it ends; else look at the API server and its webhooks';
+}
+
+function storeOf(change: Change): WatchedName {
+  const kind = change.kind === 'applyStatus' ? change.peering.kind : change.object.kind;
+  const name = STORES[kind];
+  if (name === undefined) throw new Error(`${changeKey(change)} is not watched`);
+  return name;
+}
+
+const STORES: Readonly<Record<string, WatchedName>> = {
+  IPsecPeering: 'peerings',
+  IPsecNodeConfig: 'nodeConfigs',
+  IPsecPeerSlice: 'slices',
+  Certificate: 'certificates',
+  ServiceAccount: 'serviceAccounts',
+  Role: 'roles',
+  RoleBinding: 'roleBindings',
+  Secret: 'secrets',
+};
+const CONCURRENCY = 16;
+const BACKOFF = { leastMs: 500, mostMs: 60_000 };
+const LEAST_WAIT_MS = 50;
+const MOST_WAIT_MS = 3_000;
+/** Times the last plan took. */
+const REST = 4;
+const CONFIRM_AGAIN_MS = 30_000;
+const BINDING_MS = 1_000;

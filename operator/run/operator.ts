@@ -1,0 +1,171 @@
+import { randomUUID } from 'node:crypto';
+import type { Logger } from 'pino';
+
+import type { InformerState } from '../controller/informer.ts';
+import { LeaderElection } from '../controller/leader-election.ts';
+import { pause } from '../controller/pause.ts';
+import { ApiClient } from '../kube/api-client.ts';
+import type { Connection } from '../kube/connection.ts';
+import { leaseStore } from '../kube/lease-store.ts';
+import type { ClusterSettings } from '../nodeconfig/observed.ts';
+import { type GrantOutcome, grantAgents } from '../reconcile/agent-grants.ts';
+import { Departures } from '../reconcile/departures.ts';
+import { EventWriter } from '../reconcile/event-writer.ts';
+import { LiveEvidence } from '../reconcile/evidence.ts';
+import { Reconciler } from '../reconcile/reconciler.ts';
+import { Seldom } from '../reconcile/seldom.ts';
+import { type Places, type Watched, type WatchedName, watched } from '../reconcile/watched.ts';
+import { failureText, Watches } from '../reconcile/watches.ts';
+
+/** What an operator is told. */
+export interface OperatorOptions {
+  readonly connection: Connection;
+  readonly settings: ClusterSettings;
+  /** Namespace of operator and agents. */
+  readonly ownNamespace: string;
+  /** What the names of the installation's objects begin with. */
+  readonly prefix: string;
+  /** Who it is among several, such as the name of its Pod. */
+  readonly instance: string;
+  readonly log: Logger;
+  /** Milliseconds since 1970; the system's clock unless given. */
+  readonly now?: () => number;
+}
+
+/** How an operator came to its end. */
+export type OperatorEnd = 'stopped' | 'leadership lost';
+
+/** The running operator. Candidates watch, too, so that whoever takes over knows everything already. */
+export class Operator {
+  readonly #options: OperatorOptions;
+  readonly #client: ApiClient;
+  readonly #watches: Watches;
+  readonly #departures: Departures;
+  readonly #places: Places;
+  readonly #stop = new AbortController();
+  readonly #evidence: LiveEvidence;
+  readonly #seldom = new Seldom();
+  readonly #now: () => number;
+  #reconciler: Reconciler | undefined;
+
+  constructor(options: OperatorOptions) {
+    const { connection, settings, ownNamespace, prefix, log, now = Date.now } = options;
+    this.#options = options;
+    this.#now = now;
+    this.#client = new ApiClient(connection);
+    this.#places = { nodesNamespace: settings.namespace, ownNamespace, agentAccount: `${prefix}-agent` };
+    this.#evidence = new LiveEvidence(this.#client, this.#stop.signal, (text) => log.warn(text));
+    this.#departures = new Departures(this.#evidence, () => this.wake());
+    this.#watches = new Watches(this.#client, this.#places, {
+      changed: () => this.wake(),
+      lost: (name, value, uid, how) => this.#lost(name, value, uid, how),
+      replaced: (name, uidBefore) => {
+        if (name === 'nodes') this.#departures.nodeIsGone(uidBefore, this.#now());
+      },
+      state: (name, state) => this.#logState(name, state),
+    });
+  }
+
+  /** Why it cannot work, or undefined: it knows everything that a plan needs. */
+  get unready(): string | undefined {
+    return this.#watches.missing();
+  }
+
+  get leads(): boolean {
+    return this.#reconciler !== undefined;
+  }
+
+  /** Whether the last plan is carried out, as far as it was told. */
+  get isSettled(): boolean {
+    return this.#reconciler?.isSettled === true;
+  }
+
+  /** Has the plan made anew. */
+  wake(): void {
+    this.#reconciler?.wake();
+  }
+
+  /** Ends it in order: writes that are on their way are finished and the lease is given back. */
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  /** Runs until `stop`, or until another leads. */
+  async run(): Promise<OperatorEnd> {
+    const { log, ownNamespace, prefix, instance } = this.#options;
+    const lease = leaseStore(this.#client, ownNamespace, `${prefix}-operator`);
+    // A container that is started again has the name of the one before, whose writes may still be on their way.
+    const identity = `${instance}_${randomUUID()}`;
+    const election = new LeaderElection(identity, lease, (text) => log.info(text));
+    const watching = this.#watches.run(this.#stop.signal);
+    const lost = await election.acquire(this.#stop.signal);
+    if (lost !== undefined) {
+      log.info({ identity }, 'leading');
+      await this.#lead(lost);
+    }
+    const wasLost = lost?.aborted === true;
+    this.#stop.abort();
+    await election.release();
+    await watching;
+    return wasLost ? 'leadership lost' : 'stopped';
+  }
+
+  async #lead(lost: AbortSignal): Promise<void> {
+    const { settings, log, instance } = this.#options;
+    const [client, watches, departures, now] = [this.#client, this.#watches, this.#departures, this.#now];
+    const events = new EventWriter(client, instance, (text) => log.warn(text));
+    const over = AbortSignal.any([lost, this.#stop.signal]);
+    await this.#evidence.begin();
+    const reconciler = new Reconciler({ client, watches, departures, events, settings, log, now }, lost);
+    this.#reconciler = reconciler;
+    reconciler.wake();
+    await this.#keepGrants(over);
+    await reconciler.stop();
+    this.#reconciler = undefined;
+  }
+
+  /** Until the signal: sees that agents have their rights while the policy is in force that confines them. */
+  async #keepGrants(over: AbortSignal): Promise<void> {
+    const { prefix, log } = this.#options;
+    let told: string | undefined;
+    while (!over.aborted) {
+      const missing = this.#watches.missing();
+      const outcome: GrantOutcome | undefined =
+        missing === undefined ? await grantAgents(this.#client, this.#places, prefix, over) : undefined;
+      await this.#evidence.begin();
+      if (outcome !== undefined && !over.aborted) {
+        const text = outcome === 'granted' ? outcome : outcome.failure;
+        if (text !== told) {
+          if (outcome === 'granted') log.info('agents have their rights');
+          else log.error(outcome.failure);
+        }
+        told = text;
+      }
+      const waitMs = outcome === undefined ? READY_AGAIN_MS : GRANT_RETRY_MS;
+      await pause(outcome === 'granted' ? GRANTED_AGAIN_MS : waitMs, over);
+    }
+  }
+
+  #lost(name: WatchedName, value: unknown, uid: string, how: 'deleted' | 'unlisted'): void {
+    if (how !== 'deleted') return;
+    if (name === 'nodes') this.#departures.nodeIsGone(uid, this.#now());
+    if (name === 'peerings') this.#departures.peeringIsGone((value as { metadata: { name: string } }).metadata.name);
+  }
+
+  #logState(name: WatchedName, state: InformerState): void {
+    const { log } = this.#options;
+    const { title, remedy } = watched[name] as Watched<unknown>;
+    if (state.kind === 'watching') log.debug({ kind: title }, 'watching');
+    if (state.kind !== 'failing') return;
+    const { failure } = state;
+    // Where the server is away, it is so for all kinds.
+    const text =
+      failure.kind === 'failed' ? `${this.#client.server}: ${failure.text}` : failureText(title, state, remedy);
+    if (this.#seldom.may(text)) log.error(text);
+  }
+}
+
+/** In case that somebody took the rights away. */
+const GRANTED_AGAIN_MS = 10 * 60_000;
+const GRANT_RETRY_MS = 5_000;
+const READY_AGAIN_MS = 200;

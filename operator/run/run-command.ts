@@ -1,0 +1,90 @@
+import { hostname } from 'node:os';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { pino } from 'pino';
+
+import { connectionFrom, NoConnectionError, ownNamespace } from '../kube/connection.ts';
+import { trustDomainFault } from '../nodeconfig/identity.ts';
+import { serveHealth } from './health-server.ts';
+import { Operator } from './operator.ts';
+
+interface Flags {
+  readonly trustDomain: string;
+  readonly namespace: string;
+  readonly operatorNamespace?: string;
+  readonly name: string;
+  readonly issuersRestricted: boolean;
+  readonly kubeconfig?: string;
+  readonly logLevel: string;
+  readonly healthPort: number;
+}
+
+/** `operator run`: until SIGTERM. */
+export function runCommand(): Command {
+  return new Command('run')
+    .description(
+      'Runs the operator in a cluster: as a Deployment of the chart, or beside it with a kubeconfig. Of several one works, ' +
+        'the others wait to take over.',
+    )
+    .requiredOption('--trust-domain <name>', 'what the names in certificates end in; never changes', trustDomain)
+    .option('--namespace <name>', 'where Certificates, Secrets and identities of nodes are', 'ikemesh-nodes')
+    .option('--operator-namespace <name>', "where operator and agents run (POD_NAMESPACE, the pod's own, or ikemesh)")
+    .option('--name <name>', "what the names of the installation's objects begin with", 'ikemesh')
+    .option('--issuers-restricted', 'policy keeps others from asking a ClusterIssuer for the trust domain', false)
+    .option('--kubeconfig <file>', "of the cluster (KUBECONFIG, the pod's ServiceAccount, or ~/.kube/config)")
+    .addOption(new Option('--log-level <level>', 'what is logged').choices(LEVELS).default('info'))
+    .option('--health-port <port>', 'where /healthz and /readyz are served; 0: nowhere', portNumber, 8081)
+    .action(run);
+}
+
+async function run(flags: Flags): Promise<void> {
+  const log = pino({ level: flags.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime });
+  try {
+    const operator = new Operator({
+      connection: connectionFrom(flags.kubeconfig),
+      settings: {
+        trustDomain: flags.trustDomain,
+        namespace: flags.namespace,
+        issuersRestricted: flags.issuersRestricted,
+      },
+      ownNamespace: flags.operatorNamespace ?? process.env['POD_NAMESPACE'] ?? ownNamespace() ?? 'ikemesh',
+      prefix: flags.name,
+      instance: process.env['POD_NAME'] ?? hostname(),
+      log,
+    });
+    const server = flags.healthPort === 0 ? undefined : await serveHealth(operator, flags.healthPort);
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.once(signal, () => {
+        log.info({ signal }, 'stopping');
+        operator.stop();
+      });
+    }
+    const end = await operator.run();
+    server?.closeAllConnections();
+    server?.close();
+    log.info({ end }, 'ended');
+    // The Deployment starts it again, as a candidate that knows nothing of before.
+    process.exitCode = end === 'stopped' ? 0 : 1;
+  } catch (error) {
+    if (!(error instanceof NoConnectionError) && !isListenError(error)) throw error;
+    process.stderr.write(`operator: ${error.message}\n`);
+    process.exitCode = 2;
+  }
+}
+
+function isListenError(error: unknown): error is Error {
+  return error instanceof Error && 'syscall' in error && error.syscall === 'listen';
+}
+
+function trustDomain(text: string): string {
+  const fault = trustDomainFault(text);
+  if (fault !== undefined) throw new InvalidArgumentError(`it ${fault}.`);
+  return text;
+}
+
+function portNumber(text: string): number {
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new InvalidArgumentError('a port from 0 to 65535 is wanted.');
+}
+
+const LEVELS = ['debug', 'info', 'warn', 'error'];
