@@ -7,13 +7,22 @@ import type { Component } from './component.ts';
 import { type DebianPackage, newestPackages, type Pin, pinnedPackages } from './debian-packages.ts';
 import { packLayer } from './layer.ts';
 import { npmPackage } from './npm-package.ts';
-import { type PlatformImage, writeOciLayout } from './oci-layout.ts';
+import { type ImageProcess, type PlatformImage, writeOciLayout } from './oci-layout.ts';
 import type { Platform } from './platform.ts';
 import { layOutRuntime } from './runtime-part.ts';
 import { billOfMaterials } from './sbom.ts';
 
 /** Which programs `/app` holds. */
 const PROGRAMS: readonly Program[] = [{ name: 'agent', entry: 'agent/main.ts' }];
+
+const ikemeshProcess: ImageProcess = {
+  title: 'ikemesh',
+  entrypoint: ['/usr/bin/node'],
+  words: ['/app/agent.js', '--help'],
+  environment: ['PATH=/usr/bin', 'NODE_ENV=production'],
+  // Who needs root (the agent, for the kernel's SAs) is told so by the chart.
+  user: '65532:65532',
+};
 
 export const projectFolder = join(import.meta.dirname, '../..');
 const lockFile = join(projectFolder, 'package-lock.json');
@@ -64,7 +73,7 @@ export async function buildImage({ reference, platforms, output, newest, say }: 
       });
     }
     const layout = join(workFolder, 'layout');
-    const digest = await writeOciLayout(layout, images, { reference, version });
+    const digest = await writeOciLayout(layout, images, { reference, version }, ikemeshProcess);
     for (const { platform, components } of built) {
       await writeFile(join(layout, `sbom-${platform.architecture}.cdx.json`), billOfMaterials(version, components));
     }

@@ -6,7 +6,7 @@ import type { Platform } from './platform.ts';
 
 /** An image for one processor. */
 export interface PlatformImage {
-  readonly platform: Platform;
+  readonly platform: Pick<Platform, 'architecture'>;
   readonly layers: readonly Layer[];
 }
 
@@ -14,6 +14,16 @@ export interface ImageLabels {
   /** As container runtimes list it: name and tag. */
   readonly reference: string;
   readonly version: string;
+}
+
+/** What a container of the image runs, unless its pod says otherwise. */
+export interface ImageProcess {
+  readonly title: string;
+  readonly entrypoint: readonly string[];
+  readonly words: readonly string[];
+  readonly environment: readonly string[];
+  /** Numbers of user and group. */
+  readonly user: string;
 }
 
 interface Descriptor {
@@ -30,6 +40,7 @@ export async function writeOciLayout(
   folder: string,
   images: readonly PlatformImage[],
   labels: ImageLabels,
+  imageProcess: ImageProcess,
 ): Promise<string> {
   const blobs = new Map<string, Uint8Array>();
   const add = (mediaType: string, content: Uint8Array): Descriptor => {
@@ -38,7 +49,10 @@ export async function writeOciLayout(
     return { mediaType, digest, size: content.length };
   };
   const manifests = images.map(({ platform, layers }) => {
-    const config = add('application/vnd.oci.image.config.v1+json', json(configOf(platform, layers, labels)));
+    const config = add(
+      'application/vnd.oci.image.config.v1+json',
+      json(configOf(platform, layers, labels, imageProcess)),
+    );
     const manifest = {
       schemaVersion: 2,
       mediaType: MANIFEST,
@@ -64,19 +78,23 @@ export async function writeOciLayout(
 }
 
 /** No time of creation: it would make every build another image. */
-function configOf({ architecture }: Platform, layers: readonly Layer[], { version }: ImageLabels): object {
+function configOf(
+  { architecture }: Pick<Platform, 'architecture'>,
+  layers: readonly Layer[],
+  { version }: ImageLabels,
+  { title, entrypoint, words, environment, user }: ImageProcess,
+): object {
   return {
     architecture,
     os: 'linux',
     config: {
-      Entrypoint: ['/usr/bin/node'],
-      Cmd: ['/app/agent.js', '--help'],
-      Env: ['PATH=/usr/bin', 'NODE_ENV=production'],
+      Entrypoint: entrypoint,
+      Cmd: words,
+      Env: environment,
       WorkingDir: '/',
-      // Who needs root (the agent, for the kernel's SAs) is told so by the chart.
-      User: '65532:65532',
+      User: user,
       Labels: {
-        'org.opencontainers.image.title': 'ikemesh',
+        'org.opencontainers.image.title': title,
         'org.opencontainers.image.version': version,
         'org.opencontainers.image.licenses': 'Apache-2.0',
       },

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { Component, PortTakenError } from './component.ts';
+import { PortTakenError } from '../network/port-taken-error.ts';
+import { Component } from './component.ts';
 import { freePorts } from './free-ports.ts';
 
 describe('a component', () => {
@@ -17,7 +18,7 @@ describe('a component', () => {
     const [port] = await freePorts(1, '127.0.0.1');
     return new Component({
       name: 'server',
-      program: process.execPath,
+      command: [process.execPath],
       flags: ['-e', script, String(port)],
       logFile: join(folder, 'server.log'),
       folder,
@@ -53,7 +54,7 @@ describe('a component', () => {
   it('that cannot be started at all says why', async () => {
     const component = new Component({
       name: 'server',
-      program: join(folder, 'missing'),
+      command: [join(folder, 'missing')],
       flags: [],
       logFile: join(folder, 'server.log'),
       folder,

@@ -5,12 +5,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { guard } from '../../lab/host/guard.ts';
 import { killGroup, lastLines } from '../../lab/host/subprocess.ts';
 import { ClusterError } from '../cluster-error.ts';
+import { PortTakenError } from '../network/port-taken-error.ts';
 import { askProbe, type Probe } from './probe.ts';
 
 /** A server of the control plane. */
 export interface ComponentOptions {
   readonly name: string;
-  readonly program: string;
+  /** The program, and before it whatever else starts it. */
+  readonly command: readonly [string, ...string[]];
   readonly flags: readonly string[];
   /** Appended to. */
   readonly logFile: string;
@@ -19,11 +21,6 @@ export interface ComponentOptions {
   readonly ready: Probe;
   /** Told what takes longer than a second. */
   readonly say: (line: string) => void;
-}
-
-/** A component took a port that somebody else had taken meanwhile. */
-export class PortTakenError extends ClusterError {
-  override readonly name = 'PortTakenError';
 }
 
 /** A server as a process of its own, which ends at the latest with this one. It can be started again. */
@@ -49,10 +46,11 @@ export class Component {
    * @throws PortTakenError, or ClusterError with the end of its log, when it ends or is not ready in time.
    */
   async start(signal: AbortSignal): Promise<void> {
-    const { name, program, flags, logFile, folder } = this.#options;
+    const { name, command, flags, logFile, folder } = this.#options;
     signal.throwIfAborted();
+    const [program, ...words] = command;
     const log = openSync(logFile, 'a');
-    const child = spawn(program, flags, { stdio: ['ignore', log, log], detached: true });
+    const child = spawn(program, [...words, ...flags], { stdio: ['ignore', log, log], detached: true });
     closeSync(log);
     this.#child = child;
     let ended: string | undefined;

@@ -14,6 +14,8 @@ export interface Parts {
   readonly paths: Partial<ProgramPaths<ProgramName>>;
   /** Told what takes longer than some seconds. */
   readonly say: (line: string) => void;
+  /** Makes a server's command run where its nodes reach it; here unless given. */
+  readonly inside?: (command: readonly string[]) => readonly [string, ...string[]];
 }
 
 /** The store of everything. */
@@ -45,9 +47,10 @@ export function scheduler(parts: Parts): Component {
 
 /** A component with its log in the control plane's folder. */
 export function component(parts: Parts, name: ProgramName, flags: readonly string[], ready: Probe): Component {
-  const { layout, say } = parts;
+  const { layout, say, inside } = parts;
   const program = programPath(parts, name);
-  return new Component({ name, program, flags, ready, say, folder: layout.folder, logFile: logFile(layout, name) });
+  const command = inside?.([program]) ?? ([program] as const);
+  return new Component({ name, command, flags, ready, say, folder: layout.folder, logFile: logFile(layout, name) });
 }
 
 /** The path of a program that was asked for. */

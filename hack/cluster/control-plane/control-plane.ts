@@ -2,10 +2,12 @@ import { join } from 'node:path';
 
 import { startCertManager } from '../cert-manager/cert-manager.ts';
 import { ClusterError } from '../cluster-error.ts';
+import type { DualStack } from '../network/address-plan.ts';
+import { PortTakenError } from '../network/port-taken-error.ts';
 import type { ProgramName } from '../programs/program.ts';
 import { programPaths } from '../programs/program-paths.ts';
 import type { Authority, Credential, User } from './authority.ts';
-import { type Component, PortTakenError } from './component.ts';
+import type { Component } from './component.ts';
 import { apiServer, controllerManager, etcd, type Parts, programPath, scheduler } from './components.ts';
 import { makeControlPlaneFolder, removeFolder } from './folder.ts';
 import { freePorts } from './free-ports.ts';
@@ -26,6 +28,18 @@ export interface ControlPlaneOptions {
   readonly signal?: AbortSignal;
   /** Processors that a build of missing programs may use; all of them unless given. */
   readonly jobs?: number;
+  /** Where its servers run, so that nodes reach the API server; on the host unless given. */
+  readonly network?: ControlPlaneNetwork;
+}
+
+/** A network of nodes, as far as a control plane needs it. */
+export interface ControlPlaneNetwork {
+  /** Where nodes reach the API server. */
+  readonly addresses: DualStack;
+  /** The command as it must be started to run there. */
+  inside(command: readonly string[]): [string, ...string[]];
+  /** Leads from ports at a loopback address of the host to the same ones there. */
+  forward(ports: readonly number[], address: string): Promise<void>;
 }
 
 /**
@@ -39,9 +53,11 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   const jobs = options.jobs === undefined ? {} : { jobs: options.jobs };
   const paths = await programPaths(programsOf(options), { say, signal, ...jobs });
   for (let attempt = 1; ; attempt++) {
-    const layout = await makeLayout();
+    const layout = await makeLayout(options.network);
     try {
-      return await start({ layout, paths, say, prepared: await prepare(layout) }, options, signal);
+      await options.network?.forward(Object.values(layout.ports), layout.address);
+      const parts = { layout, paths, say, prepared: await prepare(layout) };
+      return await start({ ...parts, ...insideOf(options.network) }, options, signal);
     } catch (error) {
       removeFolder(layout.folder);
       if (!(error instanceof PortTakenError) || attempt === maxAttempts) throw error;
@@ -111,6 +127,11 @@ export class ControlPlane {
     return this.#parts.layout.folder;
   }
 
+  /** The API server's port, which is the same wherever it is reached. */
+  get apiServerPort(): number {
+    return this.#parts.layout.ports.apiServer;
+  }
+
   /** A certificate as any user; what the user may do is for RBAC to say. */
   credentialOf(user: User): Credential {
     return this.authority.client(user);
@@ -157,10 +178,15 @@ export class ControlPlane {
   }
 }
 
-async function makeLayout(): Promise<Layout> {
+function insideOf(network: ControlPlaneNetwork | undefined): Pick<Parts, 'inside'> {
+  return network === undefined ? {} : { inside: (command) => network.inside(command) };
+}
+
+async function makeLayout(network: ControlPlaneNetwork | undefined): Promise<Layout> {
   const numbers = await freePorts(portNames.length, loopback);
   const ports = Object.fromEntries(portNames.map((name, index) => [name, numbers[index]])) as unknown as Ports;
-  return { folder: makeControlPlaneFolder(), address: loopback, ports };
+  const nodeNetwork = network === undefined ? {} : { nodeNetwork: network.addresses };
+  return { folder: makeControlPlaneFolder(), address: loopback, ports, ...nodeNetwork };
 }
 
 const loopback = '127.0.0.1';

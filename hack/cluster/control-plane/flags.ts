@@ -1,12 +1,7 @@
 import { join } from 'node:path';
 
+import { networks } from '../network/address-plan.ts';
 import { auditLogFile, kubeconfigFile, type Layout, pkiFile, url } from './layout.ts';
-
-/** Addresses that pods and services get; private and unique local ones, routed nowhere. */
-const networks = {
-  pods: ['10.244.0.0/16', 'fd00:10:244::/48'],
-  services: ['10.96.0.0/16', 'fd00:10:96::/112'],
-} as const;
 
 /** etcd of one member that forgets at the end; its clients and peers need certificates of its own authority. */
 export function etcdFlags(layout: Layout): readonly string[] {
@@ -41,13 +36,14 @@ export function apiServerFlags(layout: Layout): readonly string[] {
     `--etcd-cafile=${pkiFile(layout, 'etcd-ca.crt')}`,
     `--etcd-certfile=${pkiFile(layout, 'etcd-client.crt')}`,
     `--etcd-keyfile=${pkiFile(layout, 'etcd-client.key')}`,
-    `--bind-address=${layout.address}`,
-    `--advertise-address=${layout.address}`,
-    // Endpoints of the service `kubernetes` may not be loopback addresses; without nodes nobody asks for them.
-    '--endpoint-reconciler-type=none',
+    ...reachFlags(layout),
     `--secure-port=${layout.ports.apiServer}`,
     ...servingFlags(layout, 'kube-apiserver'),
     `--client-ca-file=${pkiFile(layout, 'ca.crt')}`,
+    `--kubelet-certificate-authority=${pkiFile(layout, 'ca.crt')}`,
+    `--kubelet-client-certificate=${pkiFile(layout, 'kubelet-client.crt')}`,
+    `--kubelet-client-key=${pkiFile(layout, 'kubelet-client.key')}`,
+    '--kubelet-preferred-address-types=InternalIP',
     '--authorization-mode=Node,RBAC',
     '--enable-admission-plugins=NodeRestriction',
     '--allow-privileged=true',
@@ -66,6 +62,16 @@ export function apiServerFlags(layout: Layout): readonly string[] {
     `--audit-log-path=${auditLogFile(layout)}`,
     '--profiling=false',
   ];
+}
+
+/** Without nodes the API server is there for this machine only. */
+function reachFlags({ address, nodeNetwork }: Layout): readonly string[] {
+  if (nodeNetwork === undefined) {
+    // Endpoints of the service `kubernetes` may not be loopback addresses; without nodes nobody asks for them.
+    return [`--bind-address=${address}`, `--advertise-address=${address}`, '--endpoint-reconciler-type=none'];
+  }
+  // Services are addresses of kube-proxy on the nodes, and the API server is on none of them.
+  return ['--bind-address=::', `--advertise-address=${nodeNetwork[0]}`, '--enable-aggregator-routing=true'];
 }
 
 /** The controllers of Kubernetes itself, each with a ServiceAccount of its own. */

@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 
+import type { DualStack } from '../network/address-plan.ts';
+
 /** TCP ports of a control plane. */
 export interface Ports {
   readonly etcdClients: number;
@@ -19,6 +21,8 @@ export interface Layout {
   /** The address that everything listens at. */
   readonly address: string;
   readonly ports: Ports;
+  /** Where nodes reach the API server, at the same port; without nodes nothing listens there. */
+  readonly nodeNetwork?: DualStack;
 }
 
 export const portNames = [

@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { keyPem, testKey } from '../../../agent/pki/testing/authority.ts';
+import { apiServerService } from '../network/address-plan.ts';
 import { Authority, type Credential, saveCredential, type User } from './authority.ts';
 import { auditPolicy, auditPolicyFile } from './flags.ts';
 import { kubeconfigText, type Server } from './kubeconfig.ts';
@@ -20,6 +21,9 @@ export interface Prepared {
 /** Member of the group that may do everything. */
 export const administrator: User = { name: 'kubernetes-admin', groups: ['system:masters'] };
 
+/** As whom the API server asks kubelets for logs and the like; RBAC lets it, where there are nodes. */
+export const kubeletClient: User = { name: 'kube-apiserver-kubelet-client' };
+
 /** The common name of the authority whose certificates the API server believes. */
 export const authorityName = 'kubernetes-ca';
 
@@ -32,13 +36,15 @@ export async function prepare(layout: Layout): Promise<Prepared> {
   await prepareFrontProxy(layout);
   const authority = Authority.create(authorityName);
   await authority.save(pkiFile(layout, 'ca'));
-  const apiServerNames = ['kubernetes', 'kubernetes.default', 'kubernetes.default.svc', 'localhost', layout.address];
+  const { nodeNetwork = [] } = layout;
+  const apiServerNames = [...serviceNames, 'localhost', layout.address, ...apiServerService, ...nodeNetwork];
   for (const name of servers) {
     const names = name === 'kube-apiserver' ? apiServerNames : [name, layout.address];
     await saveCredential(pkiFile(layout, name), authority.server(name, names));
   }
   const server: Server = { url: url(layout, layout.ports.apiServer), authority: authority.certificate };
   for (const name of componentUsers) await saveKubeconfig(layout, server, { name }, authority.client({ name }));
+  await saveCredential(pkiFile(layout, 'kubelet-client'), authority.client(kubeletClient));
   const own = authority.client(administrator);
   await saveKubeconfig(layout, server, administrator, own);
   return { authority, server, administrator: own, etcd };
@@ -84,5 +90,11 @@ async function prepareFrontProxy(layout: Layout): Promise<void> {
   await saveCredential(pkiFile(layout, 'front-proxy-client'), client);
 }
 
+const serviceNames = [
+  'kubernetes',
+  'kubernetes.default',
+  'kubernetes.default.svc',
+  'kubernetes.default.svc.cluster.local',
+] as const;
 const servers = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'cert-manager-webhook'] as const;
 const componentUsers = ['system:kube-controller-manager', 'system:kube-scheduler'] as const;

@@ -24,8 +24,9 @@ export function programFolderName(program: Program, { sources, architecture }: B
 export function buildWords(program: Program, target: string, jobs = 0): readonly string[] {
   const variables = Object.entries(program.variables ?? {}).map(([name, value]) => `-X=${name}=${value}`);
   const linker = ['-s', '-w', ...variables].join(' ');
+  const tags = program.tags === undefined ? [] : ['-tags', program.tags.join(',')];
   const parallel = jobs === 0 ? [] : ['-p', String(jobs)];
-  return ['build', '-v', ...parallel, ...buildFlags, `-ldflags=${linker}`, '-o', target, program.package];
+  return ['build', '-v', ...parallel, ...buildFlags, ...tags, `-ldflags=${linker}`, '-o', target, program.package];
 }
 
 /** What `go` finds in its environment. */

@@ -2,8 +2,10 @@
 export interface Program {
   readonly name: string;
   /** Folder below `modules/` whose go.mod pins it. */
-  readonly module: 'cert-manager' | 'etcd' | 'helm' | 'kubernetes';
+  readonly module: 'cert-manager' | 'containerd' | 'etcd' | 'helm' | 'kubernetes' | 'node';
   readonly package: string;
+  /** Go's build tags. */
+  readonly tags?: readonly string[];
   /** Values of string variables that the linker sets, by their full names. */
   readonly variables?: Readonly<Record<string, string>>;
   /** A folder of another module that belongs to the program and is kept beside it, under this name. */
@@ -28,6 +30,12 @@ function kubernetes(name: string): Program {
   };
 }
 
+/** Its file systems beside overlayfs need headers of C libraries. */
+function containerd(name: string): Program {
+  const tags = ['no_btrfs', 'no_zfs', 'no_devmapper'];
+  return { name, module: 'containerd', package: `github.com/containerd/containerd/v2/cmd/${name}`, tags };
+}
+
 /** Every program, those first that most tests want. */
 export const programs = {
   etcd: { name: 'etcd', module: 'etcd', package: 'go.etcd.io/etcd/server/v3' },
@@ -35,6 +43,13 @@ export const programs = {
   kubectl: kubernetes('kubectl'),
   'kube-controller-manager': kubernetes('kube-controller-manager'),
   'kube-scheduler': kubernetes('kube-scheduler'),
+  kubelet: kubernetes('kubelet'),
+  'kube-proxy': kubernetes('kube-proxy'),
+  containerd: containerd('containerd'),
+  'containerd-shim-runc-v2': containerd('containerd-shim-runc-v2'),
+  ctr: containerd('ctr'),
+  'node-commands': { name: 'node-commands', module: 'node', package: './node-commands' },
+  pause: { name: 'pause', module: 'node', package: './pause' },
   helm: { name: 'helm', module: 'helm', package: 'helm.sh/helm/v4/cmd/helm' },
   'cert-manager-controller': {
     name: 'cert-manager-controller',

@@ -1,6 +1,8 @@
 import { ClusterError } from '../cluster-error.ts';
 import { type ControlPlane, startControlPlane } from '../control-plane/control-plane.ts';
+import { nodeName, startCluster } from '../nodes/cluster.ts';
 import { KEEP, type KeeperReport, type KeeperRequest } from './messages.ts';
+import { serveOrders } from './order-server.ts';
 import { removeSession, type Session, writeSession } from './session.ts';
 
 /**
@@ -19,19 +21,7 @@ async function keep(request: KeeperRequest): Promise<void> {
   });
   try {
     const say = (line: string) => report({ kind: 'said', line });
-    const controlPlane = await startControlPlane({
-      controllers: true,
-      certManager: request.certManager,
-      say,
-      signal: over.signal,
-    });
-    try {
-      await announce(controlPlane, request);
-      await aborted(over.signal);
-      await removeSession(request.sessionFile);
-    } finally {
-      await controlPlane.close();
-    }
+    await (request.nodes === 0 ? keepControlPlane : keepCluster)(request, say, over.signal);
   } catch (error) {
     if (over.signal.aborted) return;
     report({ kind: 'failed', reason: error instanceof ClusterError ? error.message : String(error) });
@@ -42,9 +32,41 @@ async function keep(request: KeeperRequest): Promise<void> {
   }
 }
 
-async function announce(controlPlane: ControlPlane, { sessionFile }: KeeperRequest): Promise<void> {
+async function keepControlPlane(
+  request: KeeperRequest,
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const { certManager } = request;
+  const controlPlane = await startControlPlane({ controllers: true, certManager, say, signal });
+  try {
+    await keepUntil(signal, controlPlane, request);
+  } finally {
+    await controlPlane.close();
+  }
+}
+
+async function keepCluster(request: KeeperRequest, say: (line: string) => void, signal: AbortSignal): Promise<void> {
+  const nodes = Array.from({ length: request.nodes }, (_, index) => nodeName(index + 1));
+  const cluster = await startCluster({ nodes, certManager: request.certManager, say, signal });
+  try {
+    const orders = await serveOrders(cluster);
+    await keepUntil(signal, cluster.controlPlane, request);
+    orders.close();
+  } finally {
+    await cluster.close();
+  }
+}
+
+async function keepUntil(signal: AbortSignal, controlPlane: ControlPlane, request: KeeperRequest): Promise<void> {
+  await announce(controlPlane, request);
+  await aborted(signal);
+  await removeSession(request.sessionFile);
+}
+
+async function announce(controlPlane: ControlPlane, { sessionFile, nodes }: KeeperRequest): Promise<void> {
   const { folder, kubeconfig, auditLog, server } = controlPlane;
-  const session: Session = { keeper: process.pid, folder, kubeconfig, auditLog, url: server.url };
+  const session: Session = { keeper: process.pid, folder, kubeconfig, auditLog, url: server.url, nodes: nodes > 0 };
   await writeSession(sessionFile, session);
   report({ kind: 'ready', session });
 }

@@ -4,6 +4,8 @@ import type { Session } from './session.ts';
 export interface KeeperRequest {
   readonly sessionFile: string;
   readonly certManager: boolean;
+  /** 0 for a control plane only. */
+  readonly nodes: number;
 }
 
 /** What the keeper tells `up`, until one of the last two. */

@@ -15,6 +15,8 @@ export interface Session {
   /** Of one who may do everything. */
   readonly kubeconfig: string;
   readonly auditLog: string;
+  /** Whether it has nodes, and its keeper takes orders for them. */
+  readonly nodes: boolean;
 }
 
 /** Where the session of a name is written down. */

@@ -19,7 +19,8 @@ export interface Capture {
 }
 
 export interface CaptureTarget {
-  readonly node: LabNode;
+  /** Where tcpdump is started. */
+  readonly node: Pick<LabNode, 'spawn'>;
   readonly interface: string;
   /** Names of nodes by MAC address. */
   readonly senders: ReadonlyMap<string, string>;

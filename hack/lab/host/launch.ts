@@ -179,7 +179,7 @@ function killGroupOf(child: ChildProcess): void {
  * The folder of the file that is the guest's memory. Containers often have a /dev/shm of 64 MiB, and a guest whose
  * memory file cannot grow dies of SIGBUS.
  */
-function memoryFolder(memoryMib: number, otherwise: string): string {
+export function memoryFolder(memoryMib: number, otherwise: string): string {
   try {
     const { bavail, bsize } = statfsSync('/dev/shm');
     return bavail * bsize >= memoryMib * 2 ** 20 ? '/dev/shm' : otherwise;

@@ -53,6 +53,12 @@ export const recipes = {
     suite: 'trixie',
     packages: [...tools, 'openiked'],
   },
+  /** A node of hack/cluster: what kubelet, containerd and kube-proxy call. */
+  node: {
+    name: 'node',
+    suite: 'trixie',
+    packages: [...tools, 'conntrack', 'containernetworking-plugins', 'e2fsprogs', 'runc'],
+  },
 } as const satisfies Record<string, Recipe>;
 
 export type RecipeName = keyof typeof recipes;

@@ -5,6 +5,10 @@ export interface WaitOptions {
   readonly timeoutMs?: number;
   /** Default 50 ms: a poll in the guest costs a fork. */
   readonly intervalMs?: number;
+  /** Told what is waited for when that takes longer than a second; standard output unless given. */
+  readonly say?: (line: string) => void;
+  /** Ends the wait when aborted. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -17,6 +21,7 @@ export async function waitUntil<T>(
   options: WaitOptions = {},
 ): Promise<T> {
   const timeoutMs = options.timeoutMs ?? 20_000;
+  const say = options.say ?? ((line: string) => process.stdout.write(`    ${line}\n`));
   const started = performance.now();
   let told = false;
   for (;;) {
@@ -26,8 +31,8 @@ export async function waitUntil<T>(
     if (waitedMs > timeoutMs) throw new Error(`waited ${Math.round(timeoutMs / 1000)} s in vain for ${what}`);
     if (waitedMs > 1000 && !told) {
       told = true;
-      process.stdout.write(`    waiting for ${what} (at most ${Math.round(timeoutMs / 1000)} s)\n`);
+      say(`waiting for ${what} (at most ${Math.round(timeoutMs / 1000)} s)`);
     }
-    await delay(options.intervalMs ?? 50);
+    await delay(options.intervalMs ?? 50, undefined, options.signal === undefined ? {} : { signal: options.signal });
   }
 }

@@ -1,0 +1,3 @@
+module ikemesh.example/hack/cluster/node
+
+go 1.26.0
