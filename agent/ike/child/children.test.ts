@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
-import { ExchangeType } from '../../wire/registry.ts';
+import type { Payload } from '../../wire/payloads/payload.ts';
+import { ExchangeType, Protocol } from '../../wire/registry.ts';
 import { present } from '../testing/pair.ts';
 import { ScriptedPeer, waiting } from '../testing/scripted-peer.ts';
 
@@ -37,9 +38,18 @@ describe('a responder', () => {
   it('sends on the newest of those that are left when the peer ends the one in use, and on none that waits longer', () => {
     const [first, second] = calls(2) as [ScriptedPeer, ScriptedPeer];
     second.send(second.request(ExchangeType.INFORMATIONAL, []));
-    const ended = { kind: 'delete', protocol: 1, spiSize: 0, spis: [] } as const;
-    second.send(second.request(ExchangeType.INFORMATIONAL, [ended]));
+    second.send(second.request(ExchangeType.INFORMATIONAL, [ENDED]));
     expect(pin(first)).toBe(first.espSpi);
+  });
+
+  it('sends on what the peer is known to have when it ends the one in use, not on what it has yet to be granted', () => {
+    const [first, second, third] = calls(3) as [ScriptedPeer, ScriptedPeer, ScriptedPeer];
+    for (const peer of [first, second]) peer.send(peer.request(ExchangeType.INFORMATIONAL, []));
+    // The answer that grants the third is under way, or the certificate in it is being verified.
+    second.send(second.request(ExchangeType.INFORMATIONAL, [ENDED]));
+    expect(pin(first)).toBe(first.espSpi);
+    first.send(first.request(ExchangeType.INFORMATIONAL, [ENDED]));
+    expect(pin(first)).toBe(third.espSpi);
   });
 
   it('does not go back to an older pair that the peer shows later', () => {
@@ -49,3 +59,6 @@ describe('a responder', () => {
     expect(pin(first)).toBe(third.espSpi);
   });
 });
+
+/** Ends the IKE SA that it stands in (RFC 7296 §1.4.1). */
+const ENDED: Payload = { kind: 'delete', protocol: Protocol.IKE, spiSize: 0, spis: [] };

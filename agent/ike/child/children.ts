@@ -301,16 +301,17 @@ export function ensureCurrent(core: Core, at: Instant, connection: Connection, e
 }
 
 /**
- * Whoever ends a pair has the one that was to take its place; others may be on their way yet. Where a pair of ours came to
- * nothing, the one that it had just taken the place of is sent on as before.
+ * Whoever ends a pair has the one that was to take its place. Of others that were granted since nobody knows yet whether
+ * the answer has come, or is believed: what the peer is known to have comes first, of that what was sent on last. It may be
+ * about to end as well; then the peer says so, and receives on it until it is heard.
  */
 function preferred(candidates: readonly ChildSa[], ended: readonly ChildSa[]): ChildSa | undefined {
   const successor = candidates.findLast(({ rekeys }) =>
     ended.some(({ inboundSpi }) => inboundSpi === rekeys?.inboundSpi),
   );
-  const cameToNothing = ended.some(({ weInitiated, settled }) => weInitiated && !settled);
-  const predecessor = cameToNothing ? lastInUse(candidates) : undefined;
-  return successor ?? predecessor ?? candidates.findLast(({ usage }) => usage === 'deferred') ?? candidates.at(-1);
+  return (
+    successor ?? lastInUse(candidates) ?? candidates.findLast(({ usage }) => usage === 'deferred') ?? candidates.at(-1)
+  );
 }
 
 /** Of those that the peer is known to have the one that was superseded last. */
