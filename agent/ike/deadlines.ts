@@ -3,7 +3,7 @@ import { askForCounters } from './child/children.ts';
 import { keepUnanswered, removeRetired } from './child/retirement.ts';
 import { closeIkeSa, noteFailure } from './closing.ts';
 import { attempt, reauthenticate } from './connection/connecting.ts';
-import { type Connection, childrenOf, mayReceive } from './connection/connection.ts';
+import { type Connection, mayReceive } from './connection/connection.ts';
 import { followUp, settle } from './connection/settle.ts';
 import type { Core } from './core.ts';
 import { unprotectedErrorText } from './exchange/ike-sa-init.ts';
@@ -103,10 +103,12 @@ function endForgotten(
   state: Established,
   connection: Connection | undefined,
 ): void {
-  const successors =
-    connection === undefined
-      ? []
-      : childrenOf(connection).filter((child) => child.settled && !state.children.includes(child));
+  // What else the peer has forgotten, from a run before, is no successor.
+  const successors = (connection?.ikeSas ?? []).flatMap((other) =>
+    other.state.kind === 'established' && other.state.endsAt === undefined
+      ? other.state.children.filter((child) => child.settled)
+      : [],
+  );
   const replaced = state.children.every((old) => {
     if (connection === undefined || !mayReceive(connection, old)) return true;
     return successors.some((child) => child.config.name === old.config.name);

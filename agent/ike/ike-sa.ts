@@ -77,10 +77,10 @@ function receiveRequest(core: Core, at: Instant, sa: IkeSa, received: Received):
   }
   const opened = open(core, at, sa, received);
   if (opened === undefined) return;
-  noteProofOfLife(core, at, sa, path);
-  const { payloads, datagram } = opened;
+  const { payloads, datagram, origin } = opened;
+  noteProofOfLife(core, at, sa, origin);
   const granted = sa.state.kind === 'established' ? sa.state.children : [];
-  const handled: HandledRequest = { exchangeType, messageId, datagram, path };
+  const handled: HandledRequest = { exchangeType, messageId, datagram, path: origin };
   const result = payloads.ok ? handleRequest(core, at, sa, payloads.value, handled) : syntaxError(sa, payloads.error);
   if (result.ok) commit(core, at, sa, result.value, handled);
   else refuseRequest(core, at, sa, result.error, handled);
@@ -221,9 +221,9 @@ function receiveResponse(core: Core, at: Instant, sa: IkeSa, received: Received)
   }
   const opened = open(core, at, sa, received);
   if (opened === undefined) return;
-  noteProofOfLife(core, at, sa, path);
+  const { payloads, origin } = opened;
+  noteProofOfLife(core, at, sa, origin);
   noteAnswered(core, at, sa, messageId);
-  const { payloads } = opened;
   const result = payloads.ok ? handleResponse(core, at, sa, payloads.value) : syntaxError(sa, payloads.error);
   if (result.ok) {
     sa.window.close();

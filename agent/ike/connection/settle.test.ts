@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 
+import { spiFromBytes } from '../../wire/header.ts';
 import { ExchangeType, NotifyType } from '../../wire/registry.ts';
+import { notify } from '../message/notify.ts';
 import { fraction } from '../message/window.ts';
 import {
   address,
@@ -292,6 +294,32 @@ describe('a peer that has lost its memory', () => {
     expect(spis()).not.toContain(before);
   });
 
+  it('keeps the old SAs of two IKE SAs too: what else it has lost is not what takes their place', () => {
+    const pair = new Pair().configure().settle().advance(60_000);
+    const old = present(pair.status(pair.left).ikeSas[0]).initiatorSpi;
+    pair.command(pair.left, { kind: 'reauthenticate', name: 'right' });
+    for (let index = 0; index < 20; index += 1) {
+      pair.fire();
+      const datagram = pair.wire.shift();
+      if (datagram !== undefined && parsed(datagram.bytes).header.initiatorSpi !== old) pair.deliverCopy(datagram);
+    }
+    expect(pair.encrypts()).toBe(true);
+    const dumped = pair.right.kernel.dump();
+    pair.restarted(pair.right, 99);
+    const connections = [connectionConfig(pair.right, pair.left)];
+    if (dumped.ok) pair.command(pair.right, { kind: 'start', connections, snapshot: dumped.value });
+    for (let index = 0; pair.left.facts.filter(({ kind }) => kind === 'ikeSaEstablished').length < 3; index += 1) {
+      if (pair.wire.length > 0) pair.deliver();
+      else pair.at += 100;
+      pair.fire();
+      expect(index).toBeLessThan(200);
+    }
+    for (let step = 0; step < 10; step += 1) {
+      expect(pair.packet(pair.left)).toBe('encrypted');
+      pair.advanceLosing(1_000);
+    }
+  });
+
   it('keeps nothing of them once the new ones are in use: a Child that is ended then does not bring them back', () => {
     const pair = restarted();
     const before = present(pair.outbound(pair.left)[0]).id.spi;
@@ -322,6 +350,24 @@ describe('a peer that has lost its memory', () => {
     }
     expect(refused).toBe(true);
     expect(pair.encrypts()).toBe(true);
+  });
+
+  it('is not asked for a minute for what it had answered before, once it has called itself', () => {
+    const peer = calling();
+    const asked = peer.accept();
+    const { pair, subject } = peer;
+    const unknown = peer.unprotected(ExchangeType.IKE_AUTH, 1, true, [notify(NotifyType.INVALID_IKE_SPI)]);
+    peer.send(unknown);
+    expect(pair.status(subject).ikeSas).toMatchObject([{ state: 'connecting' }]);
+    const next = new ScriptedPeer(pair);
+    next.localSpi = spiFromBytes(Uint8Array.of(0xdd, 1, 2, 3, 4, 5, 6, 7));
+    pair.at += 1_000;
+    next.establish();
+    peer.send(unknown);
+    expect(pair.status(subject).ikeSas).toMatchObject([{ state: 'established', initiatorSpi: next.localSpi }]);
+    pair.wire.length = 0;
+    pair.advanceLosing(5_000);
+    expect(pair.wire.map(({ bytes }) => bytes)).not.toContainEqual(asked);
   });
 
   it('an INITIAL_CONTACT is said once, not at every new IKE SA', () => {

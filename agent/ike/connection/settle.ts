@@ -195,6 +195,19 @@ function abandonOwnAttempt(core: Core, at: Instant, connection: Connection, esta
 }
 
 /**
+ * Somebody says, without proof, that the peer knows nothing of what we have begun. Where the peer has authenticated on
+ * another IKE SA since, it is believed: whoever has made it up costs us nothing that is wanted.
+ */
+export function abandonDisowned(core: Core, at: Instant, attempt: IkeSa): void {
+  const { connection, state, startedAt } = attempt;
+  if (connection === undefined || state.kind !== 'authRequested') return;
+  const isSuperseded = connection.ikeSas.some(({ state: other }) => {
+    return other.kind === 'established' && other.endsAt === undefined && other.authenticatedAt > startedAt;
+  });
+  if (isSuperseded) closeIkeSa(core, at, attempt, 'duplicate', true);
+}
+
+/**
  * Whether it is for us to delete a pair that is out of use: of two rekeys that crossed the initiator of the redundant one
  * deletes it, and the initiator of the other one what both have replaced (RFC 7296 §2.8.1).
  */

@@ -16,6 +16,8 @@ export interface Reassembly {
   readonly room: ReassemblyRoom;
   /** What stood in fragment 1, 2 and so on; each was decrypted, so the peer has sent it. */
   readonly contents: (Uint8Array | undefined)[];
+  /** Where each of those that are there has come from, in the order in which they came. */
+  readonly origins: Path[];
   missing: number;
   /** What it occupies. */
   bytes: number;
@@ -58,6 +60,8 @@ export interface Reassembled {
   readonly chain: PayloadChain;
   /** Tag of its fragment 1. */
   readonly tag: Uint8Array;
+  /** Where most of it has come from: one fragment that somebody sends again from elsewhere does not tell where the peer is. */
+  readonly origin: Path;
 }
 
 /** What an IKE SA has that is putting nothing together. */
@@ -89,7 +93,8 @@ export function takeFragment(core: Core, at: Instant, sa: IkeSa, fragment: Fragm
   if (reassembly === undefined || !keep(core, sa, reassembly, fragment)) return undefined;
   if (reassembly.missing > 0) return undefined;
   forgetReassembly(sa, fragment.response);
-  return { chain: { first: reassembly.first, bytes: joined(reassembly.contents) }, tag: reassembly.tag };
+  const { first, contents, tag, origins } = reassembly;
+  return { chain: { first, bytes: joined(contents) }, tag, origin: mostFrequent(origins) ?? fragment.path };
 }
 
 /** Lets go of what has arrived of a request, or of a response, of the peer. */
@@ -127,7 +132,7 @@ function begin(core: Core, at: Instant, sa: IkeSa, fragment: Fragment): Reassemb
   }
   const expiresAt = at + core.context.limits.reassemblyMs;
   const contents = Array.from<Uint8Array | undefined>({ length: total });
-  const empty = { contents, missing: total, bytes, first: PayloadType.NONE, tag: NO_BYTES };
+  const empty = { contents, origins: [], missing: total, bytes, first: PayloadType.NONE, tag: NO_BYTES };
   const reassembly: Reassembly = { response, messageId, expiresAt, room, ...empty };
   room.messages += 1;
   room.bytes += bytes;
@@ -149,6 +154,7 @@ function keep(core: Core, sa: IkeSa, reassembly: Reassembly, fragment: Fragment)
     return false;
   }
   reassembly.contents[fragment.number - 1] = fragment.content.bytes;
+  reassembly.origins.push(fragment.path);
   reassembly.missing -= 1;
   reassembly.bytes += bytes;
   room.bytes += bytes;
@@ -188,6 +194,20 @@ function joined(contents: readonly (Uint8Array | undefined)[]): Uint8Array {
     at += content.length;
   }
   return bytes;
+}
+
+/** The path that occurs most often, of several the one that came first. */
+function mostFrequent(paths: readonly Path[]): Path | undefined {
+  const counts = new Map<string, { readonly path: Path; count: number }>();
+  for (const path of paths) {
+    const { localAddress, localPort, remoteAddress, remotePort } = path;
+    const key = `${localAddress} ${localPort} ${remoteAddress} ${remotePort}`;
+    const known = counts.get(key);
+    if (known === undefined) counts.set(key, { path, count: 1 });
+    else known.count += 1;
+  }
+  const most = Math.max(...[...counts.values()].map(({ count }) => count));
+  return [...counts.values()].find(({ count }) => count === most)?.path;
 }
 
 /** About what is occupied by a message of which nothing has arrived, and by a fragment beside its content. */

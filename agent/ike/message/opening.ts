@@ -3,8 +3,10 @@ import type { Malformed } from '../../wire/malformed.ts';
 import { decodePayloads, type Message, type PayloadChain } from '../../wire/message.ts';
 import type { ProtectedPayload, SkfPayload } from '../../wire/payloads/encrypted.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
+import { NotifyType } from '../../wire/registry.ts';
 import { openProtected } from '../../wire/sk.ts';
 import { closeIkeSa } from '../closing.ts';
+import { abandonDisowned } from '../connection/settle.ts';
 import type { Core } from '../core.ts';
 import { responderKeys } from '../exchange/ike-sa-init-responder.ts';
 import type { IkeSa } from '../state.ts';
@@ -27,6 +29,8 @@ interface Opened {
   readonly payloads: Result<readonly Payload[], Malformed>;
   /** By the end of which the message is known again; see `requestTag`. */
   readonly datagram: Uint8Array;
+  /** Where it has come from. */
+  readonly origin: Path;
 }
 
 /**
@@ -38,6 +42,7 @@ export function open(core: Core, at: Instant, sa: IkeSa, received: Received): Op
   const frame = message.protected;
   if (frame === undefined) {
     core.drop(path, 'unauthenticatedNotify', 'a message without protection for an IKE SA that has keys');
+    if (message.payloads.some(saysUnknown)) abandonDisowned(core, at, sa);
     suspectPeer(core, at, sa);
     return undefined;
   }
@@ -45,7 +50,8 @@ export function open(core: Core, at: Instant, sa: IkeSa, received: Received): Op
   const chain = decrypted(core, at, sa, received, frame);
   if (chain === undefined) return undefined;
   forgetReassembly(sa, message.header.flags.response);
-  return { payloads: chain.ok ? decodePayloads(chain.value.first, chain.value.bytes) : chain, datagram: bytes };
+  const payloads = chain.ok ? decodePayloads(chain.value.first, chain.value.bytes) : chain;
+  return { payloads, datagram: bytes, origin: path };
 }
 
 /** Decrypts a fragment before it is kept: only the peer can make us keep anything (RFC 7383 §2.6). */
@@ -65,12 +71,14 @@ function openFragment(core: Core, at: Instant, sa: IkeSa, received: Received, fr
   }
   const content = decrypted(core, at, sa, received, frame);
   if (content === undefined) return undefined;
-  if (!content.ok) return { payloads: content, datagram: bytes };
+  if (!content.ok) return { payloads: content, datagram: bytes, origin: path };
   // Whoever sends small ones though there is more may have seen that larger ones do not arrive.
   if (number < total && bytes.length <= smallestDatagramBytes(sa, core.context.limits)) sa.fragmentation = 'smallest';
   const fragment = { response, messageId, number, total, content: content.value, tag: requestTag(bytes), path };
   const whole = takeFragment(core, at, sa, fragment);
-  return whole && { payloads: decodePayloads(whole.chain.first, whole.chain.bytes), datagram: whole.tag };
+  if (whole === undefined) return undefined;
+  const { chain, tag, origin } = whole;
+  return { payloads: decodePayloads(chain.first, chain.bytes), datagram: tag, origin };
 }
 
 /**
@@ -112,6 +120,10 @@ function deriveKeys(core: Core, at: Instant, sa: IkeSa, path: Path): Secured | u
   }
   sa.state = { ...state, keys };
   return { keys, cryptography: state.handshake.cryptography };
+}
+
+function saysUnknown(payload: Payload): boolean {
+  return payload.kind === 'notify' && payload.notifyType === NotifyType.INVALID_IKE_SPI;
 }
 
 /** A message without proof may say that the peer has forgotten us: it is asked, if it has been silent for a while. */

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import { address, childConfig, Pair, present } from '../testing/pair.ts';
+import { address, childConfig, fqdn, Pair, present } from '../testing/pair.ts';
 import type { SelectorConfig } from '../types.ts';
 
 const INSIDE = { source: address('10.1.0.1'), destination: address('10.2.0.1') };
@@ -119,6 +119,28 @@ describe('a peer whose NAT maps it anew', () => {
     pair.settle();
     expect(rightPort()).toBe(24_500);
     expect(changes()).toBe(0);
+  });
+
+  it('is not found elsewhere by a fragment of its message that somebody sends again', () => {
+    const identity = fqdn(`left.${'x'.repeat(3_000)}`);
+    const calls = new Pair();
+    calls.nat = { inside: calls.left, publicAddress: PUBLIC, portShift: 20_000 };
+    calls.configureLeft({ localIdentity: identity });
+    calls.configureRight({ remoteAddress: 'any', remoteIdentity: identity });
+    calls.fire();
+    for (let message = 0; message < 2; message += 1) calls.deliver();
+    const [stolen, ...others] = calls.wire.splice(0);
+    expect(others).toHaveLength(2);
+    for (const fragment of others) calls.deliverCopy(fragment);
+    calls.nat = { ...calls.nat, publicAddress: address('198.51.100.66') };
+    calls.deliverCopy(present(stolen));
+    calls.nat = { ...calls.nat, publicAddress: PUBLIC };
+    expect(calls.status(calls.right).ikeSas).toMatchObject([
+      { state: 'established', path: { remoteAddress: PUBLIC, localPort: 4500 } },
+    ]);
+    calls.wire.length = 0;
+    calls.advance(3_000);
+    expect(calls.encrypts()).toBe(true);
   });
 
   it('gets new SAs where the kernel does not take the new ports', () => {

@@ -560,6 +560,17 @@ describe('rekeys of one IKE SA that cross', () => {
     expect(texts(subject, 'negotiationFailed')).toEqual([]);
   });
 
+  it('the one that lost is deleted in time, though the peer has forgotten that it had asked for it', () => {
+    const { peer, request } = crossed(0);
+    const { pair, subject } = peer;
+    peer.nonce = new Uint8Array(32).fill(0xff);
+    peer.send(peer.respond(request, peer.ikeSa(OURS)));
+    pair.advanceLosing(16_000);
+    expect(pair.status(subject).ikeSas.find(({ number }) => number === 2)?.state).toBe('deleting');
+    pair.advanceLosing(10_000);
+    expect(pair.status(subject).ikeSas.map(({ number }) => number)).toEqual([3]);
+  });
+
   it('what the peer does with Child SAs on its new one shows that this one stays', () => {
     const { peer, next } = crossed(0);
     const { pair, subject } = peer;

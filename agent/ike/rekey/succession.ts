@@ -68,11 +68,15 @@ export function inherit(core: Core, at: Instant, connection: Connection, old: Ik
   report(core, connection, old, rival);
 }
 
-/** Deletes what has been rekeyed, if the peer, whose turn it is, has had its time and is known to have the successor. */
+/**
+ * Deletes what has been rekeyed, if the peer, whose turn it is, has had its time and is known to have the successor. What has
+ * lost against a rekey that crossed it never had anything: a peer that has not heard of it misses nothing.
+ */
 export function endRekeyed(core: Core, at: Instant, connection: Connection, sa: IkeSa, state: Rekeyed): void {
   const successor = connection.ikeSas.find(({ number }) => number === state.successor);
   const standing = successor?.state.kind === 'established' ? successor.state : undefined;
-  if (successor !== undefined && standing !== undefined && successor.lastHeardAt <= standing.establishedAt) {
+  const isUnproved = standing !== undefined && (successor?.lastHeardAt ?? 0) <= standing.establishedAt;
+  if (successor !== undefined && isUnproved && state.reason !== 'duplicate') {
     // Our answer may be lost: the peer can ask for it again only where the old IKE SA still stands.
     sa.state = { ...state, deleteAt: at + core.context.limits.rekeyedGraceMs };
     followUpLater(core, at, successor, [], true);
