@@ -66,6 +66,8 @@ export interface ChildConfig {
   readonly reqid: number;
   /** Required: what the selectors match is dropped while there is no SA. Permissive: it passes in plaintext. */
   readonly enforcement: 'Required' | 'Permissive';
+  /** The same for what is received and forwarded, where that is to be another: on the way from one to the other. */
+  readonly inboundEnforcement?: 'Required' | 'Permissive';
   /** Packets, at least one: without a window a recorded packet could be sent again. */
   readonly replayWindow: number;
   /** Limits of each SA of this Child; the soft ones are when a successor is negotiated. */

@@ -23,6 +23,7 @@ import { Reloads, warn } from './reloads.ts';
 import { environmentFailure, type StartFailure } from './start-failure.ts';
 import { StatusServer } from './status/status-server.ts';
 import { IKE_PORTS, type TransportObserver } from './transport-udp.ts';
+import { ValidityWatch } from './validity-watch.ts';
 import { CertificateVerifier } from './verifier.ts';
 import { VERSION } from './version.ts';
 
@@ -113,20 +114,33 @@ async function start(options: RunOptions, config: AgentConfig): Promise<Result<A
 }
 
 /** Reloads the configuration when it is told to, and keys and certificates when they have changed. */
-function watchFiles(options: RunOptions, agent: Agent, config: AgentConfig): FileWatch {
+function watchFiles(options: RunOptions, agent: Agent, config: AgentConfig): { stop(): void } {
   const { config: file, provider, log, signals } = options;
   const services = { provider, resolveHost, clock: systemClock };
-  const onApplied = ({ credentials }: AgentConfig): void => watch.watch(credentials.files);
+  const onApplied = ({ credentials }: AgentConfig): void => {
+    watch.watch(credentials.files);
+    validity.await(credentials.validFromMs);
+  };
   const reloads = new Reloads({ file, services, agent, log, onApplied }, config);
+  const validity = new ValidityWatch({
+    clock: systemClock,
+    timers: systemTimers,
+    onValid: () => reloads.requestCredentials(),
+  });
   const watch = new FileWatch({
     timers: systemTimers,
     intervalMs: WATCH_INTERVAL_MS,
     digest: fileDigests(MAX_CRL_FILE_BYTES),
     onChange: () => reloads.requestCredentials(),
   });
-  watch.watch(config.credentials.files);
+  onApplied(config);
   signals.on('SIGHUP', () => void reloads.request());
-  return watch;
+  return {
+    stop: () => {
+      watch.stop();
+      validity.await(undefined);
+    },
+  };
 }
 
 /** An IPv6 address that was just configured is not this host's before duplicate address detection (RFC 4862 §5.4). */

@@ -256,4 +256,10 @@ describe('the policies of a connection', () => {
     const config = connection(childConfig({ enforcement: 'Permissive' }));
     expect(kernel.order(config).map(brief)).toEqual(['put out optional 0', 'put in optional 0']);
   });
+
+  it('on the way to Required send nothing without an SA, and receive what peers send that are not as far', () => {
+    const kernel = new Kernel();
+    const transport = connection(childConfig({ enforcement: 'Required', inboundEnforcement: 'Permissive' }));
+    expect(kernel.order(transport).map(brief)).toEqual(['put out required 0', 'put in optional 0']);
+  });
 });

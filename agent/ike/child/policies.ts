@@ -155,9 +155,10 @@ function templates(
   outboundSpi: number,
 ): Demands {
   const tunnel = mode === 'tunnel';
-  const level = config.enforcement === 'Required' ? 'required' : 'optional';
+  const level = levelOf(config.enforcement);
   // A NAT may give the peer another address while its packets are under way: whose an SA is tells the reqid.
-  const back = template(config, mode, tunnel ? { destination: local } : undefined, 0, level);
+  const backLevel = levelOf(inboundEnforcement(config));
+  const back = template(config, mode, tunnel ? { destination: local } : undefined, 0, backLevel);
   const demands = { back: { action: 'allow', template: back } } as const;
   // Nobody knows where a tunnel would go to: it is the peer that calls.
   if (tunnel && remote === undefined) return { ...demands, out: withoutSa(config).out };
@@ -175,8 +176,16 @@ function templates(
 }
 
 function withoutSa(config: ChildConfig): Demands {
-  const demand: Demand = { action: config.enforcement === 'Required' ? 'block' : 'allow' };
-  return { out: demand, back: demand };
+  const demand = (level: ChildConfig['enforcement']): Demand => ({ action: level === 'Required' ? 'block' : 'allow' });
+  return { out: demand(config.enforcement), back: demand(inboundEnforcement(config)) };
+}
+
+function inboundEnforcement(config: ChildConfig): ChildConfig['enforcement'] {
+  return config.inboundEnforcement ?? config.enforcement;
+}
+
+function levelOf(enforcement: ChildConfig['enforcement']): PolicyTemplate['level'] {
+  return enforcement === 'Required' ? 'required' : 'optional';
 }
 
 /** The first to ask for a place has it. */

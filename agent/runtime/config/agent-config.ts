@@ -17,6 +17,8 @@ export interface CredentialsInUse {
   /** Absolute paths, to look whether their content has changed. */
   readonly files: readonly string[];
   readonly watched: readonly WatchedCertificate[];
+  /** When, by the clock on the wall, a certificate that is held back becomes valid; undefined where none does. */
+  readonly validFromMs: number | undefined;
 }
 
 /** What a configuration file says, checked and with everything it refers to. */

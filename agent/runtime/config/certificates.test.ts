@@ -508,6 +508,17 @@ describe('files that are read again', () => {
     expect(after.connections[0]?.localAuthentication).toEqual(before.connections[0]?.localAuthentication);
   });
 
+  it('say from when a certificate is valid that is held back until then', async () => {
+    const before = await config();
+    expect(before.credentials.validFromMs).toBeUndefined();
+    show(root.node('node-a.mesh.test', { notBeforeMs: TEST_TIME + 60_000 }));
+    const early = await config(file(), before.credentials.sources);
+    expect(early.credentials.validFromMs).toBe(TEST_TIME + 60_000);
+    const due = await config(file(), early.credentials.sources, TEST_TIME + 60_000);
+    expect(due.heldBack).toEqual([]);
+    expect(due.credentials.validFromMs).toBeUndefined();
+  });
+
   it('take over a new certificate, also in place of an expired one', async () => {
     const before = await config();
     const renewed = root.node('node-a.mesh.test', { notAfterMs: TEST_TIME + 90 * DAY });

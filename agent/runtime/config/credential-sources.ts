@@ -41,6 +41,8 @@ export class CredentialReading {
   readonly warnings: ConfigFault[] = [];
   /** Faults of files in whose place what was read before stays in use. */
   readonly heldBack: ConfigFault[] = [];
+  /** When the first of the certificates that are held back becomes valid. */
+  validFromMs: number | undefined;
   readonly #folder: string;
   readonly #previous: CredentialSources;
   readonly #nowMs: number;
@@ -151,9 +153,12 @@ export class CredentialReading {
         text: `${files.certificateFile}: the certificate ${untimely}`,
       };
       const replaced = previous !== undefined && !unchanged;
-      if (replaced) this.heldBack.push(fault);
-      else this.warnings.push(fault);
-      if (replaced) return this.#settle(this.credentials, key, previous);
+      if (replaced) {
+        this.heldBack.push(fault);
+        this.#awaitValidity(read.value.watched.notBeforeMs);
+        return this.#settle(this.credentials, key, previous);
+      }
+      this.warnings.push(fault);
     }
     return this.#settle(this.credentials, key, unchanged ? previous : read.value);
   }
@@ -186,6 +191,10 @@ export class CredentialReading {
     if (value === undefined) this.#failed.add(key);
     else read.set(key, value);
     return value;
+  }
+
+  #awaitValidity(notBeforeMs: number): void {
+    if (notBeforeMs > this.#nowMs) this.validFromMs = Math.min(this.validFromMs ?? notBeforeMs, notBeforeMs);
   }
 
   #fault(fault: ConfigFault, replaced: boolean): void {

@@ -146,7 +146,12 @@ class Reading {
       ...config,
       warnings: placed(warnings),
       heldBack: placed(heldBack),
-      credentials: { sources, files: [...files], watched: this.#credentials.watched() },
+      credentials: {
+        sources,
+        files: [...files],
+        watched: this.#credentials.watched(),
+        validFromMs: this.#credentials.validFromMs,
+      },
     });
   }
 

@@ -224,7 +224,7 @@ export function testConfig(
     resolved: new Map(),
     warnings: [],
     heldBack: [],
-    credentials: { sources: NO_SOURCES, files: [], watched: [] },
+    credentials: { sources: NO_SOURCES, files: [], watched: [], validFromMs: undefined },
   };
 }
 
