@@ -10,7 +10,7 @@ import { programsOf } from './control-plane/control-plane.ts';
 import { kubeconfigText } from './control-plane/kubeconfig.ts';
 import { authorityName } from './control-plane/prepare.ts';
 import { clusterPrograms, nodeRoot } from './nodes/cluster.ts';
-import { expectNodesToRun } from './nodes/why-no-nodes.ts';
+import { expectNodesToRun, whyNoNodes } from './nodes/why-no-nodes.ts';
 import { type ProgramName, programNames } from './programs/program.ts';
 import { programPaths } from './programs/program-paths.ts';
 import { down } from './session/down.ts';
@@ -50,6 +50,9 @@ program
     const wanted = names.length > 0 ? names : programNames;
     const paths = await programPaths(wanted, { say, ...(jobs === undefined ? {} : { jobs }) });
     for (const name of wanted) process.stdout.write(`${paths[name]}\n`);
+    // What nodes boot from has to be there before tests begin.
+    const reason = names.length > 0 ? 'not asked for' : await whyNoNodes();
+    if (reason === undefined) await nodeRoot({ say, signal: new AbortController().signal });
   });
 
 program

@@ -147,12 +147,15 @@ export class ControlPlane {
     words: readonly string[],
     options: { readonly input?: string; readonly kubeconfig?: string } = {},
   ): Promise<Ended> {
+    const [program, ...own] = this.kubectlCommand(options.kubeconfig);
+    return runProgram(program, [...own, ...words], { input: options.input ?? '' });
+  }
+
+  /** The command of kubectl as the administrator, or as whom the kubeconfig is of; its words follow. */
+  kubectlCommand(kubeconfig = this.kubeconfig): readonly [string, ...string[]] {
     // What kubectl learns of the API would outlive the cluster in the user's home.
-    const own = [
-      `--kubeconfig=${options.kubeconfig ?? this.kubeconfig}`,
-      `--cache-dir=${join(this.folder, 'kubectl')}`,
-    ];
-    return runProgram(programPath(this.#parts, 'kubectl'), [...own, ...words], { input: options.input ?? '' });
+    const cache = `--cache-dir=${join(this.folder, 'kubectl')}`;
+    return [programPath(this.#parts, 'kubectl'), `--kubeconfig=${kubeconfig}`, cache];
   }
 
   /** One of its servers, to be stopped, killed and started again. */

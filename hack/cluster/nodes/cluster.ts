@@ -5,6 +5,7 @@ import { recipes } from '../../lab/host/recipe.ts';
 import { type BuildOptions, labCacheFolder, rootFolder } from '../../lab/host/root-folder.ts';
 import { lastLines } from '../../lab/host/subprocess.ts';
 import { waitUntil } from '../../lab/runner/wait-until.ts';
+import { Daemon } from '../../lab/topology/daemon.ts';
 import { ClusterError } from '../cluster-error.ts';
 import {
   type ControlPlane,
@@ -18,7 +19,7 @@ import { NetworkNamespace } from '../network/namespace.ts';
 import type { ProgramName } from '../programs/program.ts';
 import { type ProgramPaths, programPaths } from '../programs/program-paths.ts';
 import { ClusterNode } from './cluster-node.ts';
-import { packImage, pauseImage } from './images.ts';
+import { imagePrograms, packImage, programImage } from './images.ts';
 import { NodeController } from './node-controller.ts';
 import { diskOf, makeNodeFolder, nodePrograms } from './node-folder.ts';
 import { watchNodes } from './node-watch.ts';
@@ -39,7 +40,11 @@ export function nodeRoot(options: Pick<BuildOptions, 'say' | 'signal'>): Promise
 
 /** The programs that a cluster of these options runs. */
 export function clusterPrograms(options: Pick<ClusterOptions, 'certManager'>): readonly ProgramName[] {
-  return [...programsOf({ controllers: true, certManager: options.certManager ?? false }), ...nodePrograms, 'pause'];
+  return [
+    ...programsOf({ controllers: true, certManager: options.certManager ?? false }),
+    ...nodePrograms,
+    ...imagePrograms,
+  ];
 }
 
 /**
@@ -53,7 +58,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   await expectNodesToRun();
   const root = await nodeRoot({ say, signal });
   const jobs = options.jobs === undefined ? {} : { jobs: options.jobs };
-  const paths = await programPaths([...nodePrograms, 'pause'], { say, signal, ...jobs });
+  const paths = await programPaths([...nodePrograms, ...imagePrograms], { say, signal, ...jobs });
   const namespace = await NetworkNamespace.create(root);
   let cluster: Cluster | undefined;
   try {
@@ -88,7 +93,7 @@ interface ClusterParts {
   readonly controlPlane: ControlPlane;
   readonly namespace: NetworkNamespace;
   readonly root: string;
-  readonly paths: ProgramPaths<(typeof nodePrograms)[number] | 'pause'>;
+  readonly paths: ProgramPaths<(typeof nodePrograms | typeof imagePrograms)[number]>;
   readonly say: (line: string) => void;
   readonly memoryMib: number;
 }
@@ -105,6 +110,7 @@ export class Cluster {
   readonly #images: string[] = [];
   #lastNumber = 0;
   #captures = 0;
+  #spawned = 0;
 
   /** Made by `startCluster`. */
   constructor(parts: ClusterParts) {
@@ -116,7 +122,7 @@ export class Cluster {
   /** Makes ready for nodes. */
   async begin(): Promise<void> {
     const { controlPlane, paths } = this.#parts;
-    this.#images.push(await pauseImage(paths.pause, controlPlane.folder));
+    for (const name of imagePrograms) this.#images.push(await programImage(name, paths[name], controlPlane.folder));
     const { code, stderr } = await controlPlane.kubectl(['apply', '--server-side', '--filename=-'], {
       input: JSON.stringify(kubeletAccess),
     });
@@ -209,6 +215,19 @@ export class Cluster {
       spawn: (program: string, [, ...words]: readonly string[]) => namespace.tcpdump(program, words, logFile),
     };
     return startCapture({ node: place, interface: 'bridge', senders, file: join(controlPlane.folder, `${name}.pcap`) });
+  }
+
+  /** A pod of the default namespace, as an end of a counted stream: what is spawned there runs in its first container. */
+  podEnd(pod: string): { readonly name: string; spawn(label: string, command: readonly string[]): Daemon } {
+    const { controlPlane } = this.#parts;
+    return {
+      name: pod,
+      spawn: (label, command) => {
+        const words = [...controlPlane.kubectlCommand(), 'exec', '--stdin', pod, '--', ...command];
+        const logFile = join(controlPlane.folder, 'logs', `${pod}-${label}-${++this.#spawned}.log`);
+        return new Daemon(`${label} in ${pod}`, words, logFile);
+      },
+    };
   }
 
   /** Ends everything and removes every trace; may be called again. */

@@ -11,18 +11,29 @@ import { exists } from '../programs/files.ts';
 /** The image that containerd makes pod sandboxes of; it is imported, and never pulled. */
 export const pauseReference = 'ikemesh.example/pause:1';
 
-/** Makes an archive of an image that has nothing but the program, and gives its path. */
-export async function pauseImage(program: string, folder: string): Promise<string> {
-  const work = join(folder, 'pause');
+/** The image whose pods answer, ask and send counted streams (`/traffic`). */
+export const trafficReference = 'ikemesh.example/traffic:1';
+
+/** Programs that nodes have images of, with nothing else in them. */
+export const imagePrograms = ['pause', 'traffic'] as const;
+
+/** Makes an archive of an image that has nothing but a program, and gives its path. */
+export async function programImage(
+  name: (typeof imagePrograms)[number],
+  program: string,
+  folder: string,
+): Promise<string> {
+  const work = join(folder, `image-${name}`);
   const root = join(work, 'root');
   await mkdir(root, { recursive: true });
-  await copyFile(program, join(root, 'pause'));
-  await chmod(join(root, 'pause'), 0o755);
+  await copyFile(program, join(root, name));
+  await chmod(join(root, name), 0o755);
   const layer = await packLayer(root, join(work, 'layer.tar'));
   const layout = join(work, 'layout');
   const platform = { architecture: process.arch === 'arm64' ? 'arm64' : 'amd64' } as const;
-  await writeOciLayout(layout, [{ platform, layers: [layer] }], { reference: pauseReference, version: '1' }, pause);
-  const archive = join(folder, 'pause.tar');
+  const reference = `ikemesh.example/${name}:1`;
+  await writeOciLayout(layout, [{ platform, layers: [layer] }], { reference, version: '1' }, processOf(name));
+  const archive = join(folder, `${name}.tar`);
   await archiveLayout(layout, archive);
   await rm(work, { recursive: true });
   return archive;
@@ -45,10 +56,6 @@ async function archiveLayout(layout: string, archive: string): Promise<void> {
   if (code !== 0) throw new ClusterError(`the image in ${layout} cannot be packed: ${output.trim()}`);
 }
 
-const pause: ImageProcess = {
-  title: 'pause',
-  entrypoint: ['/pause'],
-  words: [],
-  environment: [],
-  user: '65535:65535',
-};
+function processOf(name: string): ImageProcess {
+  return { title: name, entrypoint: [`/${name}`], words: [], environment: [], user: '65535:65535' };
+}

@@ -95,7 +95,8 @@ const kubeletConfiguration = {
     webhook: { enabled: true },
     x509: { clientCAFile: `${seen}/ca.crt` },
   },
-  authorization: { mode: 'Webhook' },
+  // A refusal is remembered for half a minute otherwise, for which nobody wants to wait after a grant.
+  authorization: { mode: 'Webhook', webhook: { cacheUnauthorizedTTL: '2s' } },
   tlsCertFile: `${seen}/kubelet.crt`,
   tlsPrivateKeyFile: `${seen}/kubelet.key`,
   cgroupDriver: 'cgroupfs',

@@ -8,7 +8,7 @@ import { CannotRunNodesError } from '../cluster-error.ts';
  * Why this machine runs no nodes, undefined where it does. Nodes are joined over TAP devices in a network namespace: that
  * wants root, CAP_SYS_ADMIN, CAP_NET_ADMIN and /dev/net/tun.
  */
-async function whyNoNodes(): Promise<string | undefined> {
+export async function whyNoNodes(): Promise<string | undefined> {
   if (process.arch !== 'x64') return `User Mode Linux exists for x86-64 only, and this is ${process.arch}`;
   if (process.getuid?.() !== 0) return 'it needs root';
   const device = await access(tun, constants.R_OK | constants.W_OK).catch(() => 'missing');

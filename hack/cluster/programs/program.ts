@@ -50,6 +50,7 @@ export const programs = {
   ctr: containerd('ctr'),
   'node-commands': { name: 'node-commands', module: 'node', package: './node-commands' },
   pause: { name: 'pause', module: 'node', package: './pause' },
+  traffic: { name: 'traffic', module: 'node', package: './traffic' },
   helm: { name: 'helm', module: 'helm', package: 'helm.sh/helm/v4/cmd/helm' },
   'cert-manager-controller': {
     name: 'cert-manager-controller',

@@ -5,7 +5,7 @@ import type { SequenceCounts } from './sequence-counter.ts';
 
 /** One end of a stream. */
 export interface StreamEnd {
-  readonly node: LabNode;
+  readonly node: Pick<LabNode, 'name' | 'spawn'>;
   readonly address: string;
   /** What the other end has to send to, where a NAT makes that another one. */
   readonly seenAs?: string;
@@ -19,8 +19,8 @@ export interface StreamOptions {
   readonly size?: number;
   /** UDP port at both ends. Default 7000. */
   readonly port?: number;
-  /** The bundled program of udp-peer.ts. */
-  readonly program: string;
+  /** What is started at both ends: the bundled program of udp-peer.ts, or a command that does the same. */
+  readonly program: string | readonly string[];
 }
 
 /** What became of the datagrams of one direction. */
@@ -47,7 +47,8 @@ export async function startCountedStream(options: StreamOptions): Promise<Counte
   const start = (end: StreamEnd, peer: StreamEnd) => {
     const to = peer.seenAs ?? peer.address;
     const words = ['--local', end.address, '--remote', to, '--port', port, '--rate', rate, '--size', size];
-    return end.node.spawn(`stream-${port}`, ['node', program, ...words.map(String)]);
+    const command = typeof program === 'string' ? ['node', program] : program;
+    return end.node.spawn(`stream-${port}`, [...command, ...words.map(String)]);
   };
   const daemons = [start(one, other), start(other, one)] as const;
   await Promise.all(daemons.map((daemon) => daemon.said(/^ready$/m)));
