@@ -3,11 +3,19 @@ import { selfTest } from './crypto/self-test.ts';
 import type { ProductionProvider } from './crypto/suites.ts';
 import type { CryptoProvider } from './crypto/types.ts';
 import { openXfrmDataplane } from './dataplane/xfrm/driver.ts';
+import { podAccess } from './kube/cluster-access.ts';
+import { type Readiness, runInCluster } from './kube/run-in-cluster.ts';
 import { err, ok, type Result } from './result.ts';
 import { checkConfig } from './runtime/check.ts';
-import { type Invocation, parseCommandLine, type RunInvocation } from './runtime/command-line.ts';
+import {
+  type ClusterInvocation,
+  type Invocation,
+  parseCommandLine,
+  type RunInvocation,
+} from './runtime/command-line.ts';
 import { createLog } from './runtime/log/logger.ts';
 import { run } from './runtime/run.ts';
+import type { StartParts } from './runtime/start-agent.ts';
 import { environmentFailure, type StartFailure } from './runtime/start-failure.ts';
 import { fetchStatus } from './runtime/status/status-client.ts';
 import { statusText } from './runtime/status/table.ts';
@@ -28,25 +36,73 @@ async function carryOut(invocation: Invocation): Promise<number> {
       return check(invocation.config);
     case 'run':
       return runAgent(invocation);
+    case 'cluster':
+      return runInPod(invocation);
+    case 'ready':
+      return showReadiness(invocation.socket);
   }
 }
 
 async function runAgent(invocation: RunInvocation): Promise<number> {
   const provider = testedProvider();
   if (!provider.ok) return fail(provider.error);
-  const format = invocation.logFormat ?? (process.stderr.isTTY ? 'human' : 'json');
-  const ended = await run({
-    ...invocation,
-    provider: provider.value,
-    log: createLog(format, invocation.logLevel, process.stderr, process.stderr.isTTY),
+  const ended = await run({ ...invocation, ...surroundings(invocation, provider.value), signals: process });
+  return ended.ok ? 0 : fail(ended.error);
+}
+
+async function runInPod(invocation: ClusterInvocation): Promise<number> {
+  const { NODE_NAME, POD_UID: podUid = '' } = process.env;
+  const nodeName = invocation.nodeName ?? NODE_NAME ?? '';
+  const missing =
+    nodeName === '' ? ['NODE_NAME', 'spec.nodeName'] : podUid === '' ? ['POD_UID', 'metadata.uid'] : undefined;
+  if (missing !== undefined) {
+    const [variable, field] = missing;
+    return fail({
+      kind: 'startFailure',
+      exitCode: 2,
+      text: `${variable} is not set: give the pod an env of that name from fieldRef ${field}`,
+    });
+  }
+  const access = podAccess(process.env);
+  if (!access.ok) return fail({ kind: 'startFailure', exitCode: 2, text: access.error });
+  const provider = testedProvider();
+  if (!provider.ok) return fail(provider.error);
+  const ended = await runInCluster({
+    ...surroundings(invocation, provider.value),
+    ...access.value,
+    nodeName,
+    podUid,
+    namespace: invocation.namespace,
+    stateFolder: invocation.state,
+    socket: invocation.socket,
     signals: process,
+  });
+  return ended.ok ? 0 : fail(ended.error);
+}
+
+async function showReadiness(socket: string): Promise<number> {
+  const report = await fetchStatus(socket);
+  if (!report.ok) return fail(environmentFailure(report.error));
+  const { kubernetes } = report.value as { readonly kubernetes?: Readiness };
+  process.stdout.write(`${kubernetes?.text ?? 'this agent does not run with --kubernetes'}\n`);
+  return kubernetes?.ready === true ? 0 : 1;
+}
+
+/** The log, the kernel and the sockets of this process. */
+function surroundings(
+  { logFormat, logLevel }: RunInvocation | ClusterInvocation,
+  provider: CryptoProvider,
+): StartParts {
+  const format = logFormat ?? (process.stderr.isTTY ? 'human' : 'json');
+  return {
+    provider,
+    log: createLog(format, logLevel, process.stderr, process.stderr.isTTY),
     createTransport: (observer) => new UdpTransport(IKE_PORTS, observer),
     openDataplane: () => {
       const opened = openXfrmDataplane();
       return opened.ok ? opened : err(opened.error.message);
     },
-  });
-  return ended.ok ? 0 : fail(ended.error);
+  };
 }
 
 async function check(file: string): Promise<number> {

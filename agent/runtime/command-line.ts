@@ -7,6 +7,8 @@ import { VERSION } from './version.ts';
 /** What the program is asked to do. */
 export type Invocation =
   | RunInvocation
+  | ClusterInvocation
+  | { readonly kind: 'ready'; readonly socket: string }
   | { readonly kind: 'check'; readonly config: string }
   | { readonly kind: 'status'; readonly socket: string; readonly json: boolean }
   | { readonly kind: 'version' };
@@ -18,6 +20,18 @@ export interface RunInvocation {
   readonly socket: string;
   readonly flushOnExit: boolean;
   /** Undefined: human on a terminal, JSON elsewhere. */
+  readonly logFormat: LogFormat | undefined;
+  readonly logLevel: LogLevel;
+}
+
+/** Run the agent of a node of a cluster until a signal ends it. */
+export interface ClusterInvocation {
+  readonly kind: 'cluster';
+  /** Undefined: NODE_NAME says it. */
+  readonly nodeName: string | undefined;
+  readonly namespace: string;
+  readonly state: string;
+  readonly socket: string;
   readonly logFormat: LogFormat | undefined;
   readonly logLevel: LogLevel;
 }
@@ -49,6 +63,10 @@ function programOf(choose: (invocation: Invocation) => void): Command {
     .exitOverride()
     .version(VERSION, '--version', 'print the version')
     .option('-c, --config <file>', 'configuration file')
+    .option('--kubernetes', 'do what the IPsecNodeConfig of this node says, instead of a file; for pods')
+    .option('--node-name <name>', 'with --kubernetes: name of the node; left out: NODE_NAME')
+    .option('--namespace <name>', "with --kubernetes: namespace of the nodes' Secrets", DEFAULT_NAMESPACE)
+    .option('--state <folder>', 'with --kubernetes: folder that outlives the pod', DEFAULT_STATE)
     .option('--check', 'print what the agent would do with the file, and touch nothing')
     .option(
       '--flush-on-exit',
@@ -69,7 +87,12 @@ function programOf(choose: (invocation: Invocation) => void): Command {
     )
     .addHelpText('after', HELP)
     .action((options: RunOptions) => {
-      if (options.config === undefined) program.error('error: --config FILE is missing (see --help)');
+      const { kubernetes, config, ...rest } = options;
+      if (kubernetes === true && (config !== undefined || options.check === true || options.flushOnExit)) {
+        program.error('error: --kubernetes goes with none of --config, --check and --flush-on-exit');
+      } else if (kubernetes === true)
+        choose({ ...rest, kind: 'cluster', nodeName: rest.nodeName, logFormat: rest.logFormat });
+      else if (options.config === undefined) program.error('error: --config FILE is missing (see --help)');
       else if (options.check === true) choose({ kind: 'check', config: options.config });
       else choose({ ...options, config: options.config, kind: 'run', logFormat: options.logFormat });
     });
@@ -80,6 +103,11 @@ function programOf(choose: (invocation: Invocation) => void): Command {
     .addOption(socketOption())
     .action((options: { readonly json: boolean; readonly socket: string }) => choose({ kind: 'status', ...options }));
   program
+    .command('ready')
+    .description('end with 0 where the agent that runs here with --kubernetes is ready; the probe of its pod')
+    .addOption(socketOption())
+    .action((options: { readonly socket: string }) => choose({ kind: 'ready', ...options }));
+  program
     .command('version')
     .description('print the version')
     .action(() => choose({ kind: 'version' }));
@@ -89,6 +117,10 @@ function programOf(choose: (invocation: Invocation) => void): Command {
 interface RunOptions {
   readonly config?: string;
   readonly check?: boolean;
+  readonly kubernetes?: boolean;
+  readonly nodeName?: string;
+  readonly namespace: string;
+  readonly state: string;
   readonly flushOnExit: boolean;
   readonly socket: string;
   readonly logFormat?: LogFormat;
@@ -100,6 +132,8 @@ function socketOption(): Option {
 }
 
 const DEFAULT_SOCKET = '/run/ikemesh/agent.sock';
+const DEFAULT_NAMESPACE = 'ikemesh-nodes';
+const DEFAULT_STATE = '/var/lib/ikemesh';
 const USAGE_EXIT_CODE = 2;
 const HELP = `
 Signals:
@@ -108,6 +142,8 @@ Signals:
 
 Environment:
   IKEMESH_CRYPTO    noble or openssl: force a cryptographic provider
+  NODE_NAME, POD_UID, KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT
+                    with --kubernetes: which node and pod this is, and where the API server is
 
 Exit codes:
   0  done

@@ -1,49 +1,31 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-
-import type { CryptoProvider } from '../crypto/types.ts';
-import { createEndpoint } from '../ike/endpoint.ts';
-import { DEFAULT_LIMITS } from '../ike/limits.ts';
-import type { Dataplane } from '../ports.ts';
 import { err, ok, type Result } from '../result.ts';
-import { Agent, type IkeTransport } from './agent.ts';
+import type { Agent } from './agent.ts';
 import { systemClock, systemTimers } from './clock-system.ts';
 import type { AgentConfig } from './config/agent-config.ts';
 import { formatFaults } from './config/fault.ts';
 import { MAX_CRL_FILE_BYTES } from './config/limits.ts';
 import { loadConfig } from './config/load-config.ts';
 import { resolveHost } from './config/resolve-host.ts';
-import { DropCounters } from './counters.ts';
 import { fileDigests } from './file-digest.ts';
 import { FileWatch } from './file-watch.ts';
-import { agentInstance } from './instance.ts';
-import { LogObserver } from './log/log-observer.ts';
-import type { Log } from './log/logger.ts';
-import { systemRandom } from './random-system.ts';
 import { Reloads, warn } from './reloads.ts';
+import { type StartParts, startAgent } from './start-agent.ts';
 import { environmentFailure, type StartFailure } from './start-failure.ts';
 import { StatusServer } from './status/status-server.ts';
-import { IKE_PORTS, type TransportObserver } from './transport-udp.ts';
 import { ValidityWatch } from './validity-watch.ts';
-import { CertificateVerifier } from './verifier.ts';
 import { VERSION } from './version.ts';
 
 /** What a running agent depends on. */
-export interface RunOptions {
+export interface RunOptions extends StartParts {
   readonly config: string;
   readonly socket: string;
   readonly flushOnExit: boolean;
-  readonly provider: CryptoProvider;
-  readonly log: Log;
-  /** Opens the kernel's IPsec once the configuration has proved to be good. */
-  readonly openDataplane: () => Result<Dataplane, string>;
-  /** Makes the transport, without sockets yet. */
-  readonly createTransport: (observer: TransportObserver) => IkeTransport;
   /** Hears of SIGHUP, SIGTERM and SIGINT. */
   readonly signals: Signals;
 }
 
 /** The signals of a process; `process` is one. */
-interface Signals {
+export interface Signals {
   on(signal: 'SIGHUP' | 'SIGTERM' | 'SIGINT', listener: () => void): unknown;
 }
 
@@ -59,7 +41,7 @@ export async function run(options: RunOptions): Promise<Result<void, StartFailur
   // Before anything is touched: two agents in one place would undo each other's work.
   const server = await StatusServer.listen(options.socket, () => agent?.status() ?? { error: 'not started yet' });
   if (!server.ok) return err(environmentFailure(server.error));
-  const started = await start(options, loaded.value);
+  const started = await startAgent(options, loaded.value);
   if (!started.ok) {
     server.value.close();
     return started;
@@ -71,46 +53,6 @@ export async function run(options: RunOptions): Promise<Result<void, StartFailur
   server.value.close();
   log.info({ kernel: options.flushOnExit ? 'flushed' : 'left as it is' }, 'agent ended');
   return ok(undefined);
-}
-
-async function start(options: RunOptions, config: AgentConfig): Promise<Result<Agent, StartFailure>> {
-  const { provider, log } = options;
-  const dataplane = options.openDataplane();
-  if (!dataplane.ok) return err(environmentFailure(dataplane.error));
-  const drops = new DropCounters(log, systemTimers);
-  const verifier = new CertificateVerifier(systemClock);
-  const transport = options.createTransport(drops);
-  await listenPatiently(transport, config);
-  const agent = Agent.start({
-    config,
-    createEndpoint: (firstPolicySequence) =>
-      createEndpoint({
-        crypto: provider,
-        random: { keys: systemRandom, nonces: systemRandom, spis: systemRandom, jitter: systemRandom },
-        limits: DEFAULT_LIMITS,
-        instance: agentInstance(systemRandom),
-        firstPolicySequence,
-        kernelSendsKeepalives: dataplane.value.sendsKeepalives,
-      }),
-    transport,
-    dataplane: dataplane.value,
-    clock: systemClock,
-    timers: systemTimers,
-    verifier,
-    revocations: verifier,
-    verificationTimeoutMs: DEFAULT_LIMITS.verificationTimeoutMs,
-    observers: [new LogObserver(log, systemClock), drops],
-    drops,
-    log,
-    ports: IKE_PORTS,
-    version: VERSION,
-    cryptoProvider: provider.name,
-  });
-  if (!agent.ok) {
-    transport.close();
-    dataplane.value.close();
-  }
-  return agent;
 }
 
 /** Reloads the configuration when it is told to, and keys and certificates when they have changed. */
@@ -143,15 +85,6 @@ function watchFiles(options: RunOptions, agent: Agent, config: AgentConfig): { s
   };
 }
 
-/** An IPv6 address that was just configured is not this host's before duplicate address detection (RFC 4862 §5.4). */
-async function listenPatiently(transport: IkeTransport, config: AgentConfig): Promise<void> {
-  for (let attempt = 1; attempt < LISTEN_ATTEMPTS; attempt += 1) {
-    const listening = transport.listen(config.addresses);
-    if (listening.ok || listening.error.errno !== 'EADDRNOTAVAIL') return;
-    await sleep(LISTEN_PAUSE_MS);
-  }
-}
-
 function untilTold(options: RunOptions, agent: Agent, config: AgentConfig): Promise<void> {
   const { signals, log, flushOnExit } = options;
   const watch = watchFiles(options, agent, config);
@@ -174,8 +107,5 @@ function untilTold(options: RunOptions, agent: Agent, config: AgentConfig): Prom
   });
 }
 
-/** Duplicate address detection takes one second by default. */
-const LISTEN_ATTEMPTS = 7;
-const LISTEN_PAUSE_MS = 500;
 /** A renewed certificate is in use a few seconds later; looking costs one system call a file. */
 const WATCH_INTERVAL_MS = 2_000;

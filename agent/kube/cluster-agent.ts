@@ -1,0 +1,210 @@
+import type { SecretBytes } from '../crypto/secret.ts';
+import type { Dataplane } from '../ports.ts';
+import type { Result } from '../result.ts';
+import type { Agent } from '../runtime/agent.ts';
+import { isBypass } from '../runtime/bypass.ts';
+import type { AgentConfig } from '../runtime/config/agent-config.ts';
+import { NO_SOURCES } from '../runtime/config/credential-sources.ts';
+import { formatPath } from '../runtime/config/fault.ts';
+import type { Log } from '../runtime/log/logger.ts';
+import type { StartFailure } from '../runtime/start-failure.ts';
+import type { ClusterState } from './cluster-state.ts';
+import { credentialObjects, fileName } from './credential-objects.ts';
+import { type DesiredServices, type DesiredState, desiredState } from './desired-state.ts';
+import type { ConfigurationFile } from './kept-configuration.ts';
+
+/** What an agent in a cluster is put together from. */
+export interface ClusterAgentParts {
+  readonly nodeName: string;
+  readonly state: ClusterState;
+  readonly kept: ConfigurationFile;
+  readonly services: DesiredServices;
+  readonly startAgent: (config: AgentConfig) => Promise<Result<Agent, StartFailure>>;
+  readonly openDataplane: () => Result<Dataplane, string>;
+  readonly log: Log;
+}
+
+/**
+ * Carries out what is known of the cluster: starts the agent when there is something to do, applies differences, and
+ * takes everything out of the kernel when an IPsecNodeConfig lists nothing any more.
+ */
+export class ClusterAgent {
+  readonly #parts: ClusterAgentParts;
+  #agent: Agent | undefined;
+  #desired: DesiredState | undefined;
+  #startFailure: string | undefined;
+  #cleared = false;
+  #generation: number | undefined;
+
+  constructor(parts: ClusterAgentParts) {
+    this.#parts = parts;
+  }
+
+  get agent(): Agent | undefined {
+    return this.#agent;
+  }
+
+  get desired(): DesiredState | undefined {
+    return this.#desired;
+  }
+
+  /** Why no agent runs although it should; a sentence. */
+  get startFailure(): string | undefined {
+    return this.#startFailure;
+  }
+
+  /** The generation of the IPsecNodeConfig that is carried out; undefined before anything is. */
+  get generation(): number | undefined {
+    return this.#generation;
+  }
+
+  /** Brings the kernel and the agent to what is known. */
+  async reconcile(): Promise<void> {
+    const { state, kept, log, services } = this.#parts;
+    const { header } = state;
+    if (header === undefined) return;
+    const { generation } = header;
+    const keeping = state.kept();
+    const written = keeping === undefined ? undefined : await kept.write(keeping);
+    if (written?.ok === false) log.warn({ text: written.error }, 'the configuration is not kept');
+    const desired = await this.#compose(header.spec);
+    const done = header.listed.size === 0 ? await this.#clear() : await this.#carryOut(desired);
+    this.#desired = desired;
+    if (!done) return;
+    this.#generation = generation;
+    // Keys that no peering has any more are not to lie there.
+    await services.files.retain(new Set(credentialObjects(state.peerings).map(fileName)));
+  }
+
+  /** Ends; what is in the kernel stays there. */
+  stop(): void {
+    this.#agent?.stop();
+    this.#agent = undefined;
+  }
+
+  async #compose(spec: {
+    readonly nodeUID: string;
+    readonly identity: { readonly fqdn: string };
+    readonly podCIDRs?: readonly string[] | undefined;
+  }): Promise<DesiredState> {
+    const { state, services, nodeName } = this.#parts;
+    const before = this.#desired;
+    const desired = await desiredState(
+      {
+        nodeName,
+        nodeUid: spec.nodeUID,
+        fqdn: spec.identity.fqdn,
+        podCidrs: spec.podCIDRs ?? [],
+        peerings: state.peerings,
+        peers: state.peers(),
+        standIns: this.#agent === undefined && this.#kernelHasOurs(),
+      },
+      services,
+      before?.config.credentials.sources ?? NO_SOURCES,
+    );
+    return before === undefined || this.#agent === undefined ? desired : withStaying(desired, before);
+  }
+
+  /** Whether an earlier run has left policies that packets depend on. */
+  #kernelHasOurs(): boolean {
+    const opened = this.#parts.openDataplane();
+    if (!opened.ok) return false;
+    const dumped = opened.value.dump();
+    opened.value.close();
+    return dumped.ok && dumped.value.policies.some((policy) => policy.ours && !isBypass(policy));
+  }
+
+  async #carryOut(desired: DesiredState): Promise<boolean> {
+    const { log } = this.#parts;
+    this.#cleared = false;
+    this.#tellFaults(desired);
+    const { config } = desired;
+    if (this.#agent !== undefined) {
+      const applied = this.#agent.reload(config, 'credentials');
+      if (!applied.ok)
+        log.error({ text: applied.error }, 'configuration not applied; the agent goes on with the one it has');
+      return applied.ok;
+    }
+    if (config.connections.length === 0) return true;
+    const started = await this.#parts.startAgent(config);
+    if (!started.ok) {
+      if (this.#startFailure !== started.error.text) log.error({ text: started.error.text }, 'the agent cannot start');
+      this.#startFailure = started.error.text;
+      return false;
+    }
+    this.#startFailure = undefined;
+    this.#agent = started.value;
+    log.info({ node: config.nodeName, peers: config.connections.length }, 'agent started');
+    return true;
+  }
+
+  /** Nothing is to be left, not of an earlier run either. */
+  async #clear(): Promise<boolean> {
+    if (this.#cleared) return true;
+    const { log, nodeName } = this.#parts;
+    if (this.#agent === undefined) {
+      const nothing: AgentConfig = {
+        nodeName,
+        addresses: [],
+        connections: [],
+        text: '',
+        resolved: new Map(),
+        warnings: [],
+        heldBack: [],
+        credentials: { sources: NO_SOURCES, files: [], watched: [], validFromMs: undefined },
+      };
+      const started = await this.#parts.startAgent(nothing);
+      this.#startFailure = started.ok ? undefined : started.error.text;
+      if (!started.ok) return false;
+      this.#agent = started.value;
+    }
+    await this.#agent.flushAndStop();
+    this.#agent = undefined;
+    this.#cleared = true;
+    log.info({}, 'no peering is left: SAs and policies were removed');
+    return true;
+  }
+
+  /** Each fault once, while it stays the same. */
+  #tellFaults(desired: DesiredState): void {
+    const missing = this.#parts.state.missing();
+    for (const [peering, text] of desired.faults) {
+      if (this.#desired?.faults.get(peering) === text) continue;
+      this.#parts.log.warn({ peering, text: missing.get(peering) ?? text }, 'a peering cannot be carried out');
+    }
+    const told = new Set(this.#desired?.conflicts.map((each) => JSON.stringify(each)));
+    for (const conflict of desired.conflicts) {
+      if (!told.has(JSON.stringify(conflict))) this.#parts.log.warn({ ...conflict }, 'left out of a peering');
+    }
+    for (const { path, text } of desired.config.warnings) {
+      if (this.#desired?.config.warnings.some((each) => each.text === text) === true) continue;
+      this.#parts.log.warn({ text: `${formatPath(path)}: ${text}` }, 'questionable configuration');
+    }
+  }
+}
+
+/** What runs of peerings that cannot be made anew at this moment goes on as it is. */
+function withStaying(desired: DesiredState, before: DesiredState): DesiredState {
+  const names = new Set(desired.config.connections.map(({ name }) => name));
+  const staying = before.config.connections.filter(({ name }) => {
+    const members = before.memberships.get(name) ?? [];
+    return !names.has(name) && members.some(({ peering }) => desired.faults.has(peering));
+  });
+  if (staying.length === 0) return desired;
+  const memberships = new Map(desired.memberships);
+  for (const { name } of staying) memberships.set(name, before.memberships.get(name) ?? []);
+  const { config } = desired;
+  const kept = before.config.credentials.sources;
+  const sources = config.credentials.sources;
+  const secrets = new Map<string, SecretBytes>([...kept.secrets, ...sources.secrets]);
+  return {
+    ...desired,
+    memberships,
+    config: {
+      ...config,
+      addresses: [...new Set([...config.addresses, ...staying.map(({ localAddress }) => localAddress)])],
+      connections: [...config.connections, ...staying],
+      credentials: { ...config.credentials, sources: { ...sources, secrets } },
+    },
+  };
+}

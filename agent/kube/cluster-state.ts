@@ -1,0 +1,283 @@
+import type { NodePeering } from '../../operator/api/ipsec-node-config.ts';
+import { apiVersion } from '../../operator/api/resource.ts';
+import type { Log } from '../runtime/log/logger.ts';
+import type { ApiClient } from './api-client.ts';
+import type { ApiFailure } from './api-failure.ts';
+import type { CredentialFiles } from './credential-files.ts';
+import { absenceText, type CredentialObject, credentialObjects, fileName, filesOf } from './credential-objects.ts';
+import type { KeptConfiguration } from './kept-configuration.ts';
+import { ListWatch, type WatchedObject } from './list-watch.ts';
+import { type ReadNodeConfig, readNodeConfig, readSlice } from './node-config.ts';
+import type { NodeStatus } from './node-status.ts';
+import { type KnownPeer, PeerRoster } from './peer-roster.ts';
+
+/** What a picture of the cluster depends on. */
+export interface ClusterStateParts {
+  readonly nodeName: string;
+  readonly namespace: string;
+  /** By the pod's own token. */
+  readonly client: Pick<ApiClient, 'ask' | 'stream'>;
+  /** By the token of the node's ServiceAccount. */
+  readonly nodeClient: Pick<ApiClient, 'ask' | 'stream'>;
+  /** The node's token was refused. */
+  readonly onRefused: () => void;
+  readonly files: CredentialFiles;
+  readonly log: Log;
+  readonly random: () => number;
+  readonly wallMs: () => number;
+  readonly onChange: () => void;
+}
+
+/**
+ * What the API server says about this node, as last heard: nothing is forgotten because it cannot be asked, or says that
+ * there is nothing. A peering ends when an IPsecNodeConfig does not list it any more.
+ */
+export class ClusterState {
+  /** The header of the last IPsecNodeConfig that could be read. */
+  header: Omit<ReadNodeConfig, 'peerings'> | undefined;
+  /** The status that the object had when it was seen first, of an earlier agent. */
+  firstStatus: NodeStatus | undefined;
+  /** Whether the API server has shown an IPsecNodeConfig since the start. */
+  isHeard = false;
+  readonly #parts: ClusterStateParts;
+  readonly #peerings = new Map<string, NodePeering>();
+  readonly #rosters = new Map<string, PeerRoster>();
+  readonly #missing = new Map<string, string>();
+  readonly #watches = new Map<string, ListWatch>();
+  readonly #heard = new Set<string>();
+  readonly #failing = new Map<string, string>();
+  #complaint = '';
+
+  constructor(parts: ClusterStateParts) {
+    this.#parts = parts;
+  }
+
+  /** Watches from here on. */
+  start(): void {
+    const { nodeName } = this.#parts;
+    this.#watch(
+      'node config',
+      this.#parts.client,
+      `/apis/${apiVersion}/ipsecnodeconfigs`,
+      { fieldSelector: `metadata.name=${nodeName}` },
+      (objects) => {
+        const object = objects.get(nodeName);
+        if (object !== undefined) this.#takeNodeConfig(object);
+      },
+    );
+  }
+
+  stop(): void {
+    for (const watch of this.#watches.values()) watch.stop();
+  }
+
+  /** What can be carried out, in the last form in which it could be read. */
+  get peerings(): readonly NodePeering[] {
+    return [...this.#peerings.values()];
+  }
+
+  /** The peers of each mesh. */
+  peers(): ReadonlyMap<string, readonly KnownPeer[]> {
+    const now = this.#parts.wallMs();
+    return new Map([...this.#rosters].map(([name, roster]) => [name, roster.peers(now)]));
+  }
+
+  /** What Secrets and ConfigMaps lack, by the name of the peering. */
+  missing(): ReadonlyMap<string, string> {
+    return new Map(
+      this.peerings.flatMap((peering) => {
+        const text = credentialObjects([peering])
+          .map((object) => this.#missing.get(fileName(object)))
+          .find((each) => each !== undefined);
+        return text === undefined ? [] : [[peering.name, text] as const];
+      }),
+    );
+  }
+
+  /** Whether the API server has said whether there is an IPsecNodeConfig. */
+  get isAnswered(): boolean {
+    return this.#heard.has('node config') && !this.#failing.has('node config');
+  }
+
+  /** Whether everything that the peerings need has been asked for and answered once. */
+  get isComplete(): boolean {
+    return this.isHeard && [...this.#watches.keys()].every((key) => this.#heard.has(key));
+  }
+
+  /** When a peer will have been absent for long enough, in milliseconds since the epoch. */
+  nextChangeMs(): number | undefined {
+    const times = [...this.#rosters.values()].flatMap((roster) => roster.nextChangeMs() ?? []);
+    return times.length === 0 ? undefined : Math.min(...times);
+  }
+
+  /** What to keep on the node. */
+  kept(): KeptConfiguration | undefined {
+    if (this.header === undefined) return undefined;
+    const { uid, generation, spec } = this.header;
+    return {
+      nodeName: this.#parts.nodeName,
+      nodeConfig: {
+        apiVersion,
+        kind: 'IPsecNodeConfig',
+        metadata: { name: this.#parts.nodeName, uid, generation },
+        spec: { ...spec, peerings: this.peerings },
+      },
+      peers: Object.fromEntries([...this.peers()].map(([name, peers]) => [name, peers.map(({ peer }) => peer)])),
+    };
+  }
+
+  /** Begins with what was kept, until the API server says more. */
+  restore({ nodeConfig, peers }: KeptConfiguration): void {
+    if (this.header !== undefined) return;
+    const read = readNodeConfig(nodeConfig);
+    if (!read.ok) return;
+    this.#accept(read.value);
+    for (const [name, list] of Object.entries(peers)) {
+      const slice = { apiVersion, kind: 'IPsecPeerSlice', metadata: { name }, peering: name, peers: list };
+      // What was known before a restart is known for a minute.
+      this.#rosters.get(name)?.update([readSlice(slice).peers], 0);
+    }
+  }
+
+  #takeNodeConfig(object: WatchedObject): void {
+    const read = readNodeConfig(object);
+    if (!read.ok) {
+      this.#complain(`IPsecNodeConfig ${object.metadata.name} is not carried out: ${read.error}`);
+      return;
+    }
+    const { uid, generation } = read.value;
+    // The status that is written here comes back as a change.
+    const isKnown =
+      this.isHeard && generation !== undefined && generation === this.header?.generation && uid === this.header.uid;
+    if (isKnown) return;
+    this.firstStatus ??= (object as { readonly status?: NodeStatus }).status ?? {};
+    this.isHeard = true;
+    const { faults, unknown } = read.value;
+    const texts = [...faults].map(([name, text]) => `peering ${name} cannot be read: ${text}`);
+    if (unknown.length > 0) texts.push(`fields that this version does not know are passed over: ${unknown.join(', ')}`);
+    this.#complain(texts.join('; '));
+    this.#accept(read.value);
+    this.#parts.onChange();
+  }
+
+  /** Said once, until it is something else. */
+  #complain(text: string): void {
+    if (text !== '' && text !== this.#complaint) this.#parts.log.warn({ text }, 'questionable configuration');
+    this.#complaint = text;
+  }
+
+  #accept({ peerings, ...header }: ReadNodeConfig): void {
+    this.header = header;
+    for (const name of [...this.#peerings.keys()]) if (!header.listed.has(name)) this.#peerings.delete(name);
+    for (const peering of peerings) this.#peerings.set(peering.name, peering);
+    this.#followPeerings();
+  }
+
+  /** Watches what the peerings need, and nothing else any more. */
+  #followPeerings(): void {
+    const wanted = new Set(['node config']);
+    for (const { name, remote } of this.peerings) {
+      if (remote.mesh === undefined) continue;
+      wanted.add(`slices of ${name}`);
+      if (!this.#rosters.has(name)) this.#rosters.set(name, new PeerRoster());
+      this.#watchSlices(name);
+    }
+    for (const object of credentialObjects(this.peerings)) {
+      const key = `${fileName(object)} ${object.keys.join()}`;
+      wanted.add(key);
+      this.#watchCredential(key, object);
+    }
+    for (const [key, watch] of this.#watches) {
+      if (wanted.has(key)) continue;
+      watch.stop();
+      this.#watches.delete(key);
+      this.#heard.delete(key);
+      this.#failing.delete(key);
+    }
+    for (const name of this.#rosters.keys()) if (!wanted.has(`slices of ${name}`)) this.#rosters.delete(name);
+  }
+
+  #watchSlices(peering: string): void {
+    const key = `slices of ${peering}`;
+    const query = { labelSelector: `ikemesh.io/peering=${peering}` };
+    this.#watch(key, this.#parts.client, `/apis/${apiVersion}/ipsecpeerslices`, query, (objects) => {
+      const slices = [...objects.values()].filter((slice) => slice['peering'] === peering).map(readSlice);
+      const unreadable = slices.reduce((total, slice) => total + slice.unreadable, 0);
+      if (unreadable > 0)
+        this.#parts.log.warn({ peering, peers: unreadable }, 'peers that this version cannot read are left out');
+      this.#rosters.get(peering)?.update(
+        slices.map(({ peers }) => peers),
+        this.#parts.wallMs(),
+      );
+      this.#parts.onChange();
+    });
+  }
+
+  #watchCredential(key: string, object: CredentialObject): void {
+    const { kind, name } = object;
+    const path = `/api/v1/namespaces/${this.#parts.namespace}/${kind}`;
+    this.#watch(key, this.#parts.nodeClient, path, { fieldSelector: `metadata.name=${name}` }, (objects) => {
+      const found = objects.get(name);
+      const files = found === undefined ? undefined : filesOf(object, found);
+      if (files?.ok !== true) {
+        // What was read before stays in use.
+        this.#missing.set(fileName(object), files === undefined ? absenceText(object) : files.error);
+        this.#parts.onChange();
+        return undefined;
+      }
+      this.#missing.delete(fileName(object));
+      return this.#parts.files.write(fileName(object), files.value).then(
+        () => undefined,
+        (error: unknown) => this.#parts.log.error({ text: String(error) }, 'keys and certificates cannot be written'),
+      );
+    });
+  }
+
+  #watch(
+    key: string,
+    client: Pick<ApiClient, 'ask' | 'stream'>,
+    path: string,
+    query: Readonly<Record<string, string>>,
+    onObjects: (objects: ReadonlyMap<string, WatchedObject>) => Promise<void> | void,
+  ): void {
+    if (this.#watches.has(key)) return;
+    const watch = new ListWatch({
+      client,
+      path,
+      query,
+      random: this.#parts.random,
+      onObjects: (objects) => {
+        const done = onObjects(objects);
+        // Not before what was heard can be used.
+        if (done === undefined) this.#heard.add(key);
+        else
+          void done.finally(() => {
+            this.#heard.add(key);
+            this.#parts.onChange();
+          });
+      },
+      onFailure: (failure) => this.#noteFailure(key, failure),
+    });
+    this.#watches.set(key, watch);
+    void watch.run();
+  }
+
+  #noteFailure(key: string, failure: ApiFailure | undefined): void {
+    const { log } = this.#parts;
+    if (failure === undefined) {
+      if (this.#failing.delete(key) && this.#failing.size === 0) log.info({}, 'the API server answers');
+      return;
+    }
+    if (failure.status === UNAUTHORIZED) this.#parts.onRefused();
+    // An answer that says no is an answer: nothing more is to be waited for.
+    if (failure.status !== 0 && !this.#heard.has(key)) {
+      this.#heard.add(key);
+      this.#parts.onChange();
+    }
+    if (this.#failing.get(key) === failure.message) return;
+    this.#failing.set(key, failure.message);
+    log.warn({ what: key, text: failure.message }, 'the API server does not say; what is configured stays');
+  }
+}
+
+const UNAUTHORIZED = 401;

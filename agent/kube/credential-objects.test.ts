@@ -1,0 +1,55 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { CredentialFiles } from './credential-files.ts';
+import { absenceText, type CredentialObject, filesOf } from './credential-objects.ts';
+
+const psk: CredentialObject = { kind: 'secrets', name: 'office', keys: ['psk'], preSharedKey: true };
+
+describe('a Secret with a pre-shared key', () => {
+  it('is read where it is of the type for that', () => {
+    const read = filesOf(psk, { type: 'ikemesh.io/pre-shared-key', data: { psk: btoa('open sesame') } });
+    expect(read.ok && Buffer.from(read.value.get('psk') ?? []).toString()).toBe('open sesame');
+  });
+
+  it.each<[string, unknown]>([
+    ['is of another type', { type: 'kubernetes.io/tls', data: { psk: btoa('open sesame') } }],
+    ['has no such key', { type: 'ikemesh.io/pre-shared-key', data: { other: btoa('open sesame') } }],
+    ['has no data', { type: 'ikemesh.io/pre-shared-key' }],
+    ['is empty', { type: 'ikemesh.io/pre-shared-key', data: { psk: '' } }],
+    ['is no Secret', null],
+  ])('that %s is refused in the same words as one that is not there', (_, value) => {
+    const read = filesOf(psk, value);
+    expect(read.ok ? '' : read.error).toBe(absenceText(psk));
+    expect(absenceText(psk)).toContain('ikemesh.io/pre-shared-key');
+  });
+});
+
+describe('the files of a Secret', () => {
+  let folder = '';
+
+  beforeEach(() => {
+    folder = join(mkdtempSync(join(tmpdir(), 'ikemesh-credentials-')), 'credentials');
+  });
+
+  afterEach(() => rmSync(join(folder, '..'), { recursive: true }));
+
+  const content = (text: string) => new Map([['tls.key', new TextEncoder().encode(text)]]);
+
+  it('are their owner’s alone, stay under their names, and leave nothing of the old ones behind', async () => {
+    const files = new CredentialFiles(folder);
+    expect(await files.write('certificate_a', content('one'))).toBe(true);
+    expect(await files.write('certificate_a', content('one'))).toBe(false);
+    expect(await files.write('certificate_a', content('two'))).toBe(true);
+    const path = files.path('certificate_a', 'tls.key');
+    expect(readFileSync(path, 'utf8')).toBe('two');
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+    expect(readdirSync(folder)).toHaveLength(2);
+    await files.retain(new Set());
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});

@@ -1,0 +1,198 @@
+import { describe, expect, it } from 'vitest';
+
+import { type IpsecNodeConfig, ipsecNodeConfig } from '../../operator/api/ipsec-node-config.ts';
+import { MAX_TROUBLED_PEERS } from '../../operator/api/limits.ts';
+import { ok } from '../result.ts';
+import { NO_SOURCES } from '../runtime/config/credential-sources.ts';
+import type { StatusReport } from '../runtime/status/report.ts';
+import type { ApiRequest } from './api-client.ts';
+import type { DesiredState } from './desired-state.ts';
+import { type NodeStatus, nodeStatus, type StatusInputs } from './node-status.ts';
+import { StatusWriter } from './status-writer.ts';
+
+const NOW = Date.UTC(2026, 10, 27, 12);
+const MINUTE = 60_000;
+const UID = '00000000-0000-4000-8000-00000000000a';
+
+const spec: IpsecNodeConfig = ipsecNodeConfig.schema.parse({
+  apiVersion: 'ikemesh.io/v1alpha1',
+  kind: 'IPsecNodeConfig',
+  metadata: { name: 'node-a' },
+  spec: {
+    nodeUID: UID,
+    identity: { fqdn: 'node-a.mesh.internal' },
+    peerings: [
+      {
+        name: 'cluster',
+        priority: 0,
+        addresses: ['10.0.0.1'],
+        remote: { mesh: {} },
+        traffic: {},
+        enforcement: { outbound: 'Required', inbound: 'Required' },
+        authentication: { certificate: { secretName: 'ike-a' } },
+      },
+    ],
+  },
+});
+
+type State = StatusReport['peers'][number]['state'];
+
+/** Peers by name: how they are, and for how long they have been known. */
+function inputs(
+  peers: Readonly<Record<string, readonly [State, number]>>,
+  more: Partial<StatusInputs> = {},
+): StatusInputs {
+  const names = Object.keys(peers);
+  const desired: DesiredState = {
+    config: {
+      nodeName: 'node-a',
+      addresses: [],
+      connections: [],
+      text: '',
+      resolved: new Map(),
+      warnings: [],
+      heldBack: [],
+      credentials: { sources: NO_SOURCES, files: [], watched: [], validFromMs: undefined },
+    },
+    memberships: new Map(
+      names.map((name) => [
+        `${name}-ipv4`,
+        [{ peering: 'cluster', peer: name, sinceMs: NOW - (peers[name]?.[1] ?? 0) }],
+      ]),
+    ),
+    faults: new Map(),
+    withoutCredentials: new Set(),
+    conflicts: [],
+  };
+  const report = {
+    peers: names.map((name) => ({ name: `${name}-ipv4`, state: peers[name]?.[0], lastFailure: { text: 'no answer' } })),
+  } as unknown as StatusReport;
+  return {
+    generation: 3,
+    peerings: spec.spec.peerings,
+    unreadable: new Map(),
+    desired,
+    missing: new Map(),
+    report,
+    startFailure: undefined,
+    agent: { podUID: UID, bootID: UID },
+    wallMs: NOW,
+    before: undefined,
+    ...more,
+  };
+}
+
+function conditions({ conditions: list = [] }: NodeStatus): readonly string[] {
+  return list.map(({ type, status, reason }) => `${type} ${status} ${reason}`);
+}
+
+describe('the status of a node', () => {
+  it('counts peers, and lets those of the last minute flip no condition', () => {
+    const status = nodeStatus(inputs({ b: ['encrypting', MINUTE], c: ['down', MINUTE - 1] }));
+    expect(status.peerings?.[0]?.tunnels).toEqual({ expected: 1, pending: 1, established: 1, encrypting: 1 });
+    expect(conditions(status)).toEqual([
+      'Ready True Encrypting',
+      'Programmed True Programmed',
+      'CertificatesLoaded True Loaded',
+    ]);
+    expect(status.troubledPeers).toEqual([]);
+    expect(status.observedGeneration).toBe(3);
+  });
+
+  it('names who should be reached and is not, why, and since when', () => {
+    const first = nodeStatus(inputs({ b: ['down', MINUTE], c: ['established', MINUTE] }));
+    expect(first.troubledPeers).toMatchObject([
+      { name: 'b', reason: 'NotEstablished', message: 'there is no IKE SA: no answer', since: '2026-11-27T12:00:00Z' },
+      { name: 'c', reason: 'NoChildSA' },
+    ]);
+    expect(conditions(first)[0]).toBe('Ready False PeersInTrouble');
+    const later = nodeStatus(inputs({ b: ['down', MINUTE] }, { before: first, wallMs: NOW + MINUTE }));
+    expect(later.troubledPeers?.[0]?.since).toBe('2026-11-27T12:00:00Z');
+    expect(later.conditions?.[0]?.lastTransitionTime).toBe('2026-11-27T12:00:00Z');
+  });
+
+  it('names fifty of them at most, and fits the kind', () => {
+    const all = Object.fromEntries(
+      Array.from({ length: 200 }, (_, number) => [`n${number}`, ['down', MINUTE] as const]),
+    );
+    const status = nodeStatus(inputs(all));
+    expect(status.troubledPeers).toHaveLength(MAX_TROUBLED_PEERS);
+    expect(ipsecNodeConfig.schema.safeParse({ ...spec, status }).error).toBeUndefined();
+  });
+
+  it('does not say that anything is in force while no agent runs', () => {
+    const status = nodeStatus(
+      inputs({ b: ['down', MINUTE] }, { report: undefined, startFailure: 'UDP port 500 is taken' }),
+    );
+    expect(status.peerings).toEqual([{ name: 'cluster' }]);
+    expect(conditions(status).slice(0, 2)).toEqual(['Ready False NotStarted', 'Programmed False NotStarted']);
+  });
+
+  it('says which peering cannot be read', () => {
+    const status = nodeStatus(inputs({}, { unreadable: new Map([['new', 'remote: is missing']]) }));
+    expect(status.conditions?.[1]).toMatchObject({
+      status: 'False',
+      message: expect.stringContaining('peering new: remote'),
+    });
+  });
+});
+
+describe('the writing of a status', () => {
+  function writing() {
+    const state = { nowMs: 0, asked: [] as ApiRequest[], fails: false };
+    const writer = new StatusWriter({
+      client: {
+        ask: async (request) => {
+          state.asked.push(request);
+          if (!state.fails) return ok({});
+          return { ok: false, error: { kind: 'apiFailure', status: 500, message: 'no', retryAfterMs: 0 } };
+        },
+      },
+      nodeName: 'node-a',
+      monotonicMs: () => state.nowMs,
+      random: () => 0,
+      onFailure: () => {},
+    });
+    return { state, writer };
+  }
+  const count = (encrypting: number): NodeStatus => ({
+    peerings: [{ name: 'cluster', tunnels: { expected: 9, pending: 0, established: 9, encrypting } }],
+  });
+
+  it('is done once while nothing changes, and says of which object and agent it is', async () => {
+    const { state, writer } = writing();
+    await writer.offer(count(1), UID);
+    state.nowMs = 3_600_000;
+    expect(await writer.offer(count(1), UID)).toBeUndefined();
+    expect(state.asked).toHaveLength(1);
+    expect(state.asked[0]).toMatchObject({ body: { metadata: { name: 'node-a', uid: UID } } });
+  });
+
+  it('is done every five minutes at most for counts, and at once for a condition', async () => {
+    const { state, writer } = writing();
+    state.nowMs = 600_000;
+    await writer.offer(count(1), UID);
+    state.nowMs += 10_000;
+    expect(await writer.offer(count(2), UID)).toBe(290_000);
+    state.nowMs += 290_000;
+    await writer.offer(count(3), UID);
+    expect(state.asked).toHaveLength(2);
+    state.nowMs += 2_000;
+    await writer.offer({ ...count(3), observedGeneration: 4 }, UID);
+    expect(state.asked).toHaveLength(3);
+  });
+
+  it('is tried again later and later where the API server does not take it', async () => {
+    const { state, writer } = writing();
+    state.fails = true;
+    expect(await writer.offer(count(1), UID)).toBe(500);
+    expect(await writer.offer(count(1), UID)).toBe(500);
+    expect(state.asked).toHaveLength(1);
+    state.nowMs = 500;
+    expect(await writer.offer(count(1), UID)).toBe(1_000);
+    state.fails = false;
+    state.nowMs = 1_500;
+    expect(await writer.offer(count(1), UID)).toBeUndefined();
+    expect(state.asked).toHaveLength(3);
+  });
+});

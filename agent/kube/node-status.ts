@@ -1,0 +1,238 @@
+import { X509Certificate } from 'node:crypto';
+
+import type { Condition } from '../../operator/api/condition.ts';
+import type { IpsecNodeConfig, NodePeering, NodePeeringStatus } from '../../operator/api/ipsec-node-config.ts';
+import { MAX_SERIAL_NUMBER, MAX_TROUBLE_MESSAGE, MAX_TROUBLED_PEERS } from '../../operator/api/limits.ts';
+import type { PeerReport, StatusReport } from '../runtime/status/report.ts';
+import type { DesiredState, Membership } from './desired-state.ts';
+
+/** The status of an IPsecNodeConfig. */
+export type NodeStatus = NonNullable<IpsecNodeConfig['status']>;
+
+/** What a status is made of, all of one moment. */
+export interface StatusInputs {
+  readonly generation: number | undefined;
+  /** In force, or to be. */
+  readonly peerings: readonly NodePeering[];
+  /** Peerings that this version cannot read. */
+  readonly unreadable: ReadonlyMap<string, string>;
+  readonly desired: DesiredState;
+  /** What Secrets and ConfigMaps lack, by the name of the peering. */
+  readonly missing: ReadonlyMap<string, string>;
+  /** Undefined: no agent runs, because there is nothing to do or for the reason in `startFailure`. */
+  readonly report: StatusReport | undefined;
+  readonly startFailure: string | undefined;
+  readonly agent: NonNullable<NodeStatus['agent']>;
+  readonly wallMs: number;
+  /** What the status said before. */
+  readonly before: NodeStatus | undefined;
+}
+
+/** The status of a node: what is in force, by the kernel and the proofs of the peers. */
+export function nodeStatus(inputs: StatusInputs): NodeStatus {
+  const counted = countPeers(inputs);
+  const conditions = conditionsOf(inputs, counted);
+  return {
+    ...(inputs.generation === undefined ? {} : { observedGeneration: inputs.generation }),
+    conditions,
+    agent: inputs.agent,
+    peerings: inputs.peerings.map((peering) => peeringStatus(peering, inputs, counted)),
+    troubledPeers: [...counted.troubled],
+  };
+}
+
+type Trouble = NonNullable<NodeStatus['troubledPeers']>[number];
+type Tunnels = NonNullable<NodePeeringStatus['tunnels']>;
+
+interface Counted {
+  readonly tunnels: ReadonlyMap<string, Tunnels>;
+  readonly troubled: readonly Trouble[];
+}
+
+/** Peers are counted, not connections: one that is reached by one family and not by the other is in trouble. */
+function countPeers(inputs: StatusInputs): Counted {
+  const { desired, report, wallMs } = inputs;
+  const states = new Map((report?.peers ?? []).map((peer) => [peer.name, peer]));
+  const peers = new Map<string, { readonly member: Membership; readonly reports: (PeerReport | undefined)[] }>();
+  for (const [connection, members] of desired.memberships) {
+    for (const member of members) {
+      const key = `${member.peering}/${member.peer}`;
+      const known = peers.get(key) ?? { member, reports: [] };
+      known.reports.push(states.get(connection));
+      peers.set(key, known);
+    }
+  }
+  const tunnels = new Map<string, Tunnels>();
+  const troubled: Trouble[] = [];
+  const since = new Map((inputs.before?.troubledPeers ?? []).map((each) => [`${each.peering}/${each.name}`, each]));
+  const onDemand = new Set(
+    inputs.peerings.flatMap(({ name, initiation }) => (initiation === 'OnDemand' ? [name] : [])),
+  );
+  for (const [key, { member, reports }] of peers) {
+    const counts = { ...(tunnels.get(member.peering) ?? NO_TUNNELS) };
+    const worst = worstOf(reports);
+    const idle =
+      onDemand.has(member.peering) && reports.every((each) => each?.state === 'down' && each.lastFailure === undefined);
+    if (wallMs - member.sinceMs < PENDING_MS) counts.pending += 1;
+    else if (!idle) {
+      counts.expected += 1;
+      if (reports.every((each) => each?.state === 'encrypting' || each?.state === 'established'))
+        counts.established += 1;
+      if (worst === undefined) counts.encrypting += 1;
+      else troubled.push(trouble(member, worst, since.get(key), wallMs));
+    }
+    tunnels.set(member.peering, counts);
+  }
+  for (const { peering, peer, text } of desired.conflicts) {
+    if (peering === '' || peer === '') continue;
+    const said = { reason: 'Conflict', text };
+    troubled.push(trouble({ peering, peer, sinceMs: 0 }, said, since.get(`${peering}/${peer}`), wallMs));
+  }
+  troubled.sort((left, right) => (`${left.peering}/${left.name}` < `${right.peering}/${right.name}` ? -1 : 1));
+  return { tunnels, troubled: troubled.slice(0, MAX_TROUBLED_PEERS) };
+}
+
+/** Why not all of a peer's connections encrypt; undefined where they do. */
+function worstOf(
+  reports: readonly (PeerReport | undefined)[],
+): { readonly reason: string; readonly text: string } | undefined {
+  for (const report of reports) {
+    if (report?.state === 'encrypting') continue;
+    if (report === undefined) return { reason: 'NotConfigured', text: 'the agent has no connection with it yet' };
+    const { state, lastFailure } = report;
+    const why = lastFailure === undefined ? '' : `: ${lastFailure.text}`;
+    if (state === 'established')
+      return { reason: 'NoChildSA', text: `there is an IKE SA, but not every Child SA${why}` };
+    if (state === 'connecting') return { reason: 'Connecting', text: `the IKE SA is being negotiated${why}` };
+    return { reason: 'NotEstablished', text: `there is no IKE SA${why}` };
+  }
+  return undefined;
+}
+
+function trouble(
+  { peering, peer }: Membership,
+  { reason, text }: { readonly reason: string; readonly text: string },
+  before: Trouble | undefined,
+  wallMs: number,
+): Trouble {
+  const since = before?.since ?? timestamp(wallMs);
+  return { peering, name: peer.slice(0, 253), reason, message: text.slice(0, MAX_TROUBLE_MESSAGE), since };
+}
+
+function peeringStatus(peering: NodePeering, inputs: StatusInputs, { tunnels }: Counted): NodePeeringStatus {
+  const { name, enforcement } = peering;
+  const certificate = certificateOf(peering, inputs.desired);
+  const inForce = inputs.report !== undefined && !inputs.desired.faults.has(name);
+  return {
+    name,
+    ...(inForce ? { enforcement } : {}),
+    ...(certificate === undefined ? {} : { certificate }),
+    ...(inForce ? { tunnels: tunnels.get(name) ?? NO_TUNNELS } : {}),
+  };
+}
+
+/** The certificate that is in use, which may be an older one than the Secret has. */
+function certificateOf({ authentication }: NodePeering, { config }: DesiredState): NodePeeringStatus['certificate'] {
+  const secretName = authentication.certificate?.secretName;
+  if (secretName === undefined) return undefined;
+  for (const [files, { credential }] of config.credentials.sources.credentials) {
+    const [der] = credential.certificates;
+    if (der === undefined || !files.includes(`/certificate_${secretName}/`)) continue;
+    const { serialNumber } = new X509Certificate(der);
+    return {
+      secretName,
+      serialNumber: serialNumber.toLowerCase().slice(0, MAX_SERIAL_NUMBER),
+      notAfter: timestamp(credential.notAfterMs),
+    };
+  }
+  return undefined;
+}
+
+function conditionsOf(inputs: StatusInputs, { tunnels, troubled }: Counted): Condition[] {
+  const programmed = programmedVerdict(inputs);
+  const loaded = loadedVerdict(inputs);
+  const expected = sum(tunnels, ({ expected }) => expected);
+  const encrypting = sum(tunnels, (each) => each.encrypting);
+  const ready =
+    [programmed, loaded].find(({ status }) => status !== 'True') ?? peersVerdict(expected, encrypting, troubled[0]);
+  const verdicts = { Ready: ready, Programmed: programmed, CertificatesLoaded: loaded };
+  return Object.entries(verdicts).map(([type, { status, reason, message }]) => {
+    const before = inputs.before?.conditions?.find((condition) => condition.type === type);
+    return {
+      type,
+      status,
+      reason,
+      message,
+      lastTransitionTime: before?.status === status ? before.lastTransitionTime : timestamp(inputs.wallMs),
+      ...(inputs.generation === undefined ? {} : { observedGeneration: inputs.generation }),
+    };
+  });
+}
+
+interface Verdict {
+  readonly status: 'True' | 'False' | 'Unknown';
+  readonly reason: string;
+  readonly message: string;
+}
+
+function programmedVerdict({ unreadable, desired, missing, startFailure, peerings }: StatusInputs): Verdict {
+  if (startFailure !== undefined) return { status: 'False', reason: 'NotStarted', message: startFailure };
+  for (const [name, text] of unreadable) {
+    return {
+      status: 'False',
+      reason: 'PeeringUnreadable',
+      message: `peering ${name}: ${text}; what was there of it before stays`,
+    };
+  }
+  for (const [name, text] of desired.faults) {
+    if (desired.withoutCredentials.has(name)) continue;
+    return { status: 'False', reason: 'PeeringFaulty', message: `peering ${name}: ${text}` };
+  }
+  const [waiting] = desired.withoutCredentials;
+  if (waiting !== undefined) {
+    const text = missing.get(waiting) ?? desired.faults.get(waiting) ?? '';
+    return { status: 'Unknown', reason: 'CredentialsMissing', message: `peering ${waiting}: ${text}` };
+  }
+  return { status: 'True', reason: 'Programmed', message: `${peerings.length} peerings are carried out` };
+}
+
+function loadedVerdict({ desired, missing }: StatusInputs): Verdict {
+  const [waiting] = desired.withoutCredentials;
+  if (waiting !== undefined) {
+    const text = missing.get(waiting) ?? desired.faults.get(waiting) ?? '';
+    return { status: 'False', reason: 'CredentialsMissing', message: `peering ${waiting}: ${text}` };
+  }
+  const [held] = desired.config.heldBack;
+  if (held !== undefined) {
+    return {
+      status: 'False',
+      reason: 'CredentialsHeldBack',
+      message: `what was loaded before is in use: ${held.text}`,
+    };
+  }
+  return { status: 'True', reason: 'Loaded', message: 'all keys and certificates are in use' };
+}
+
+function peersVerdict(expected: number, encrypting: number, first: Trouble | undefined): Verdict {
+  if (encrypting >= expected)
+    return { status: 'True', reason: 'Encrypting', message: 'every peer that is known for a minute is reached' };
+  const example = first === undefined ? '' : `, such as ${first.name}: ${first.message}`;
+  return {
+    status: 'False',
+    reason: 'PeersInTrouble',
+    message: `not every peer is reached${example}`.slice(0, MAX_TROUBLE_MESSAGE),
+  };
+}
+
+function sum(tunnels: ReadonlyMap<string, Tunnels>, of: (tunnels: Tunnels) => number): number {
+  return [...tunnels.values()].reduce((total, each) => total + of(each), 0);
+}
+
+/** RFC 3339 to the second, as Kubernetes writes it. */
+function timestamp(wallMs: number): string {
+  return `${new Date(wallMs).toISOString().slice(0, 19)}Z`;
+}
+
+const NO_TUNNELS: Tunnels = { expected: 0, pending: 0, established: 0, encrypting: 0 };
+/** A peer that is newer may not have heard of us yet. */
+const PENDING_MS = 60_000;

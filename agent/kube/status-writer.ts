@@ -1,0 +1,95 @@
+import { apiVersion } from '../../operator/api/resource.ts';
+import type { ApiClient } from './api-client.ts';
+import type { ApiFailure } from './api-failure.ts';
+import { pauseAfter } from './list-watch.ts';
+import type { NodeStatus } from './node-status.ts';
+
+/** What writing a status depends on. */
+export interface StatusWriterParts {
+  readonly client: Pick<ApiClient, 'ask'>;
+  readonly nodeName: string;
+  readonly monotonicMs: () => number;
+  readonly random: () => number;
+  readonly onFailure: (failure: ApiFailure | undefined) => void;
+}
+
+/**
+ * Writes the status when it has changed: soon what people wait for or must hear of, seldom what is routine (counts and
+ * who is in trouble while no condition changes), so that a thousand agents do not write because one node has joined.
+ */
+export class StatusWriter {
+  readonly #parts: StatusWriterParts;
+  readonly #startedAt: number;
+  #written: { readonly urgent: string; readonly all: string } | undefined;
+  #writtenAt = Number.NEGATIVE_INFINITY;
+  #routineMs: number;
+  #failures = 0;
+  #notBefore = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: StatusWriterParts) {
+    this.#parts = parts;
+    this.#startedAt = parts.monotonicMs();
+    this.#routineMs = this.#drawRoutine();
+  }
+
+  /**
+   * Writes it if it is time to; `uid` is that of the object that was seen, so that it is not another one. Answers after how
+   * many milliseconds what has changed may be written; undefined where nothing waits.
+   */
+  async offer(status: NodeStatus, uid: string | undefined): Promise<number | undefined> {
+    const now = this.#parts.monotonicMs();
+    const content = { urgent: urgentPart(status), all: JSON.stringify(status) };
+    if (content.all === this.#written?.all) return undefined;
+    if (now < this.#notBefore) return this.#notBefore - now;
+    const isUrgent = content.urgent !== this.#written?.urgent;
+    // The other end of a join: what this node itself has come to is awaited.
+    const young = now - this.#startedAt < YOUNG_MS;
+    const dueAt = this.#writtenAt + (isUrgent || young ? URGENT_MS : this.#routineMs);
+    if (now < dueAt) return dueAt - now;
+    const answer = await this.#parts.client.ask({
+      method: 'PATCH',
+      path: `/apis/${apiVersion}/ipsecnodeconfigs/${this.#parts.nodeName}/status?fieldManager=ikemesh-agent&force=true`,
+      contentType: 'application/apply-patch+yaml',
+      body: {
+        apiVersion,
+        kind: 'IPsecNodeConfig',
+        metadata: { name: this.#parts.nodeName, ...(uid === undefined ? {} : { uid }) },
+        status,
+      },
+    });
+    if (answer.ok) {
+      if (this.#failures > 0) this.#parts.onFailure(undefined);
+      this.#failures = 0;
+      this.#written = content;
+      this.#writtenAt = this.#parts.monotonicMs();
+      this.#routineMs = this.#drawRoutine();
+      return undefined;
+    }
+    this.#failures += 1;
+    const pauseMs = Math.max(pauseAfter(this.#failures, this.#parts.random()), answer.error.retryAfterMs);
+    this.#notBefore = this.#parts.monotonicMs() + pauseMs;
+    this.#parts.onFailure(answer.error);
+    return pauseMs;
+  }
+
+  #drawRoutine(): number {
+    return ROUTINE_MS * (1 + this.#parts.random());
+  }
+}
+
+/** What is worth a write by itself: everything but counts, troubled peers and texts. */
+function urgentPart({ observedGeneration, conditions = [], agent, peerings = [] }: NodeStatus): string {
+  return JSON.stringify([
+    observedGeneration,
+    agent,
+    conditions.map(({ type, status, reason }) => [type, status, reason]),
+    peerings.map(({ name, enforcement, certificate }) => [name, enforcement, certificate]),
+  ]);
+}
+
+/** Between two writes, whatever happens. */
+const URGENT_MS = 2_000;
+/** At most one routine write in five minutes, spread over as many again. */
+const ROUTINE_MS = 300_000;
+/** While the node itself is joining. */
+const YOUNG_MS = 180_000;
