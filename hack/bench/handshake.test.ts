@@ -13,11 +13,14 @@ describe('handshake bench', () => {
     run.measureRound();
     const { parameters, figures, parts } = run.result();
     const { handshakesPerCpuSecond = 0, cpuSeconds = 0, primitivesSeconds = 0, ratioToPrimitives = 0 } = figures;
+    const { primitivesInPlaceSeconds = 0, ratioToPrimitivesInPlace = 0 } = figures;
     expect(parameters).toMatchObject({ provider: 'openssl', rounds: 2, handshakes: 3 });
     expect(cpuSeconds).toBeGreaterThan(0);
     expect(primitivesSeconds).toBeGreaterThan(0);
     expect(handshakesPerCpuSecond).toBeCloseTo(3 / cpuSeconds);
     expect(ratioToPrimitives).toBeCloseTo(cpuSeconds / primitivesSeconds);
+    expect(primitivesInPlaceSeconds).toBeGreaterThan(0);
+    expect(ratioToPrimitivesInPlace).toBeCloseTo(cpuSeconds / primitivesInPlaceSeconds);
     const counts = parts?.rows.map(({ count }) => Number(count)) ?? [];
     expect(counts.reduce((sum, count) => sum + count, 0)).toBe(32);
   });

@@ -8,8 +8,12 @@ export interface PrimitiveCost {
   readonly inputBytes: number;
   /** Calls per handshake, both ends together. */
   readonly count: number;
-  /** Of all these calls together. */
-  readonly cpuMicroseconds: number;
+  /** HMACs in all these calls. */
+  readonly hmacs: number;
+  /** Of all these calls together, each with its own key, in the order of a handshake. */
+  readonly inPlaceMicroseconds: number;
+  /** Of as many calls, in a loop of their own with one key; every HMAC by itself. */
+  readonly inLoopMicroseconds: number;
 }
 
 /** Processor time of the primitives of these handshakes, each computed once, in their order; in seconds. */
@@ -30,20 +34,63 @@ export function sharesOfPrimitives(handshakes: readonly (readonly Primitive[])[]
   return medians.map((each) => each / sum);
 }
 
+/**
+ * Processor time of one call of each primitive of a handshake, in the order of `primitives`, in seconds: equal ones are
+ * computed `calls` times in a loop, all with the key and the input of the first. What stands for several HMACs counts as
+ * so many times one of them.
+ */
+export function timePrimitivesInLoops(primitives: readonly Primitive[], calls: number): readonly number[] {
+  const known = new Map<string, number>();
+  return primitives.map((primitive) => {
+    const key = kindOf(primitive);
+    const seconds = known.get(key) ?? secondsInLoop(primitive, calls);
+    known.set(key, seconds);
+    return seconds;
+  });
+}
+
+function secondsInLoop({ run, oneHmac, hmacs }: Primitive, calls: number): number {
+  const repeat = (count: number): void => {
+    const compute = oneHmac ?? run;
+    for (let call = 0; call < count; call += 1) compute();
+  };
+  repeat(FIRST_CALLS);
+  return (cpuSeconds(() => repeat(calls)) / calls) * (oneHmac === undefined ? 1 : hmacs);
+}
+
+/** What equal primitives have in common: they differ in their keys and in what they are given only. */
+function kindOf({ name, inputBytes }: Primitive): string {
+  return `${name} ${inputBytes}`;
+}
+
 function clockMs(work: () => void): number {
   const before = performance.now();
   work();
   return performance.now() - before;
 }
 
-/** Lists equal primitives once; `seconds` are those of one call each, in the order of `primitives`, of one handshake. */
-export function primitiveCosts(primitives: readonly Primitive[], seconds: readonly number[]): readonly PrimitiveCost[] {
+/** Lists equal primitives once; `inPlace` and `inLoops` are seconds of one call each, in the order of `primitives`. */
+export function primitiveCosts(
+  primitives: readonly Primitive[],
+  inPlace: readonly number[],
+  inLoops: readonly number[],
+): readonly PrimitiveCost[] {
   const costs = new Map<string, PrimitiveCost>();
-  for (const [index, { kind, name, inputBytes }] of primitives.entries()) {
-    const key = `${name} ${inputBytes}`;
-    const before = costs.get(key);
-    const cpuMicroseconds = (before?.cpuMicroseconds ?? 0) + (seconds[index] ?? 0) * 1e6;
-    costs.set(key, { primitive: name, kind, inputBytes, count: (before?.count ?? 0) + 1, cpuMicroseconds });
+  for (const [index, primitive] of primitives.entries()) {
+    const { kind, name, inputBytes, hmacs } = primitive;
+    const before = costs.get(kindOf(primitive));
+    costs.set(kindOf(primitive), {
+      primitive: name,
+      kind,
+      inputBytes,
+      count: (before?.count ?? 0) + 1,
+      hmacs: (before?.hmacs ?? 0) + hmacs,
+      inPlaceMicroseconds: (before?.inPlaceMicroseconds ?? 0) + (inPlace[index] ?? 0) * 1e6,
+      inLoopMicroseconds: (before?.inLoopMicroseconds ?? 0) + (inLoops[index] ?? 0) * 1e6,
+    });
   }
-  return [...costs.values()].toSorted((a, b) => b.cpuMicroseconds - a.cpuMicroseconds);
+  return [...costs.values()].toSorted((a, b) => b.inPlaceMicroseconds - a.inPlaceMicroseconds);
 }
+
+/** Before a loop is timed: the key's first use costs more than further ones. */
+const FIRST_CALLS = 20;

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { nobleProvider } from '../../agent/crypto/noble/noble-provider.ts';
 import { opensslProvider } from '../../agent/crypto/openssl/openssl-provider.ts';
 import { primitivesOfHandshakes } from './handshake.ts';
+import { timePrimitivesInLoops } from './primitive-sum.ts';
 import type { Primitive } from './record-primitives.ts';
 
 /** Output of HMAC-SHA2-384; SK_e with its salt of AES-256-GCM. */
@@ -43,5 +44,27 @@ describe.each([opensslProvider, nobleProvider])('primitives of a handshake with 
 
   it('can be computed again after the keys of the handshake have been wiped', () => {
     for (const { run } of primitives) expect(run).not.toThrow();
+  });
+});
+
+describe('primitives in loops of their own', () => {
+  const counted = (name: string, calls: Map<string, number>, hmacs = 0): Primitive => {
+    const count = (what: string) => () => void calls.set(what, (calls.get(what) ?? 0) + 1);
+    const one = hmacs > 1 ? { oneHmac: count(`one HMAC of ${name}`) } : {};
+    return { kind: 'hmac', name, inputBytes: 1, hmacs, run: count(name), ...one };
+  };
+
+  it('are computed with the key of the first alone, and once for all that are equal', () => {
+    const [first, second] = [new Map<string, number>(), new Map<string, number>()];
+    const seconds = timePrimitivesInLoops([counted('a', first), counted('a', second)], 100);
+    expect(seconds[0]).toBe(seconds[1]);
+    expect(first.get('a')).toBeGreaterThanOrEqual(100);
+    expect(second.size).toBe(0);
+  });
+
+  it('are single HMACs where one call computes several, since every HMAC counts', () => {
+    const calls = new Map<string, number>();
+    timePrimitivesInLoops([counted('prf+', calls, 6)], 100);
+    expect([...calls.keys()]).toEqual(['one HMAC of prf+']);
   });
 });

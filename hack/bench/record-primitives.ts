@@ -29,6 +29,8 @@ export interface Primitive {
   readonly hmacs: number;
   /** Computes it once more, with the same key and input. */
   readonly run: () => void;
+  /** Where it stands for several HMACs: computes one of them, with input as long as that of most of them. */
+  readonly oneHmac?: () => void;
 }
 
 /**
@@ -70,12 +72,15 @@ function recordingPrf(prf: Prf, note: (primitive: Primitive) => void): Prf {
     },
     extractAndExpand(salt, secret, seed, length) {
       const [keptSalt, keptSecret, keptSeed] = [salt.slice(), copies(secret), copies(seed)];
+      // In prf+ the key and the block before, which goes into the next, are each as long as the output.
+      const anyKey = new Uint8Array(prf.outputBytes).fill(1);
       note({
         kind: 'hkdf',
         name: `${name} prf, then prf+ of ${length} bytes`,
         inputBytes: total(keptSecret) + total(keptSeed),
         hmacs: 1 + Math.ceil(length / prf.outputBytes),
         run: () => prf.extractAndExpand(keptSalt, keptSecret, keptSeed, length),
+        oneHmac: () => prf.compute(anyKey, [anyKey, ...keptSeed, COUNTER]),
       });
       return prf.extractAndExpand(salt, secret, seed, length);
     },
@@ -151,3 +156,6 @@ function copies(parts: readonly Uint8Array[]): readonly Uint8Array[] {
 function total(parts: readonly Uint8Array[]): number {
   return parts.reduce((bytes, part) => bytes + part.length, 0);
 }
+
+/** Each block of prf+ ends with its number, one byte. */
+const COUNTER = new Uint8Array(1);
