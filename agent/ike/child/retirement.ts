@@ -21,6 +21,7 @@ export function retire(core: Core, at: Instant, connection: Connection, inbound:
 
 /** The peer has heard on an IKE SA of all that it was told to delete, or never will. */
 export function hastenRetirement(core: Core, at: Instant, connection: Connection, ikeSa: number): void {
+  if (!connection.retiring.some(({ toldOn }) => toldOn === ikeSa)) return;
   const removeAt = at + core.context.limits.supersededGraceMs;
   connection.retiring = connection.retiring.map((each) =>
     each.toldOn === ikeSa ? { ...each, toldOn: 0, removeAt } : each,

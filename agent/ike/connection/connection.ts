@@ -105,8 +105,9 @@ export function requireReplayWindows({ name, children }: ConnectionConfig): void
  * traffic tells that it is wanted: it is begun at once.
  */
 export function initiationOf({ initiation, children }: ConnectionConfig): ConnectionConfig['initiation'] {
+  if (initiation !== 'onDemand') return initiation;
   const silent = children.some((child) => child.mode === 'tunnel' && child.enforcement === 'Permissive');
-  return initiation === 'onDemand' && silent ? 'start' : initiation;
+  return silent ? 'start' : initiation;
 }
 
 /** Where the peer is, or was last; undefined for one of any address that has not been heard of. */

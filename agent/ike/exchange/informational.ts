@@ -34,6 +34,8 @@ export function onInformationalRequest(
   connection: Connection,
   request: Informational,
 ): Result<Outcome, Refusal> {
+  // The question whether we are alive, by far the most frequent of all.
+  if (request.deletes.length === 0 && request.notifies.length === 0) return ok({ next: state, reply: [] });
   const failure = fatalNotify(connection, request);
   if (failure !== undefined || request.deletes.some((each) => each.protocol === Protocol.IKE)) {
     const reason = failure === undefined ? 'deletedByPeer' : 'refusedByPeer';
@@ -63,7 +65,10 @@ export function onInformationalResponse(
   response: Informational,
 ): Outcome {
   const failure = connection && fatalNotify(connection, response);
-  if (failure === undefined && state.kind === 'established') return { next: { ...state, asked: undefined } };
+  // Liveness checks ask for nothing, and a copy of the state that each leaves behind would outlive the young generation.
+  if (failure === undefined && state.kind === 'established' && state.asked !== undefined) {
+    return { next: { ...state, asked: undefined } };
+  }
   return failure === undefined ? { next: state } : { next: state, close: 'refusedByPeer', failure };
 }
 

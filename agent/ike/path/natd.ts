@@ -62,11 +62,10 @@ export function natSituation(
 
 /** SHA-1(SPIi | SPIr | IP address | port). */
 function addressHash(crypto: CryptoProvider, spis: Uint8Array, address: IpAddress, port: number): Uint8Array {
-  const addressBytes = ipAddressBytes(address);
-  const octets = new Uint8Array(spis.length + addressBytes.length + 2);
-  octets.set(spis);
-  octets.set(addressBytes, spis.length);
-  octets[octets.length - 2] = port >> 8;
-  octets[octets.length - 1] = port & 0xff;
-  return crypto.sha1([octets]);
+  portBytes[0] = port >> 8;
+  portBytes[1] = port & 0xff;
+  return crypto.sha1([spis, ipAddressBytes(address), portBytes]);
 }
+
+/** What is hashed is read at once. */
+const portBytes = new Uint8Array(2);
