@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     root: new URL('../..', import.meta.url).pathname,
-    include: ['{agent,operator,hack,e2e}/**/*.cluster.test.ts'],
+    include: ['{agent,charts,operator,hack,e2e}/**/*.cluster.test.ts'],
     pool: 'threads',
     isolate: false,
     // A control plane takes every processor while it starts.

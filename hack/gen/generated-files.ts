@@ -4,6 +4,7 @@ import { customResourceDefinition } from '../../operator/api/crd.ts';
 import { fieldDocs } from '../../operator/api/field-docs.ts';
 import { kinds } from '../../operator/api/kinds.ts';
 import { group } from '../../operator/api/resource.ts';
+import { chartFiles } from './chart/chart-files.ts';
 
 /** A file of the project that is made from code, and its text. */
 export interface GeneratedFile {
@@ -14,12 +15,13 @@ export interface GeneratedFile {
 
 /** Everything that `npm run generate` writes. */
 export function generatedFiles(): readonly GeneratedFile[] {
-  const definitions = kinds.map((kind) => ({
+  const definitions = kinds.map(customResourceDefinition);
+  const manifests = kinds.map((kind, index) => ({
     path: `crds/${group}_${kind.plural}.yaml`,
-    text: `${YAML_HEAD}${stringify(customResourceDefinition(kind), YAML_STYLE)}`,
+    text: `${YAML_HEAD}${stringify(definitions[index], YAML_STYLE)}`,
   }));
   const docs = { path: 'crds/README.md', text: `${DOCS_HEAD}${kinds.map(fieldDocs).join('\n')}` };
-  return [...definitions, docs];
+  return [...manifests, docs, ...chartFiles(definitions)];
 }
 
 /** Rules that several fields share are written out at each: anchors are no part of what people expect in a CRD. */

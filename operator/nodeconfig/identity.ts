@@ -31,5 +31,5 @@ const DIGITS = 40;
 const KEPT = 20;
 const HASHED = /(^|[-.])[0-9a-f]{40}$/;
 /** The longest hashed name, a dot and this make a DNS name. */
-const MAX_TRUST_DOMAIN = MAX_DNS_NAME - KEPT - DIGITS - 2;
+export const MAX_TRUST_DOMAIN = MAX_DNS_NAME - KEPT - DIGITS - 2;
 const DNS_LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;

@@ -1,0 +1,220 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { trustDomainFault } from '../../operator/nodeconfig/identity.ts';
+import { chart, find, Helm, helmProgram, type KubernetesObject, valueWords } from './testing/helm.ts';
+import { containersOf, type PodSpec, podSpecOf } from './testing/pods.ts';
+
+/** What the chart makes of values, without a cluster. */
+describe("the chart's templates", () => {
+  let helm: Helm;
+  beforeAll(async () => {
+    helm = new Helm(await helmProgram());
+  });
+  afterAll(() => helm?.close());
+
+  /** Why values are refused. */
+  async function refusal(...values: readonly string[]): Promise<string> {
+    const { code, stderr } = await helm.run('template', 'ikemesh', chart, ...valueWords(values));
+    expect(code, stderr).not.toBe(0);
+    return stderr;
+  }
+
+  async function podsOf(...values: readonly string[]): Promise<readonly { name: string; spec: PodSpec }[]> {
+    return (await helm.render(values)).flatMap((object) => {
+      const spec = podSpecOf(object);
+      return spec === undefined || !RUNS_PODS.has(object.kind) ? [] : [{ name: object.metadata.name, spec }];
+    });
+  }
+
+  async function agentPod(...values: readonly string[]): Promise<PodSpec> {
+    return specOf(find(await helm.render(values), 'DaemonSet', 'ikemesh-agent'));
+  }
+
+  it('are without a fault in the eyes of helm lint --strict', async () => {
+    const { code, stdout } = await helm.run('lint', '--strict', chart);
+    expect(stdout).not.toMatch(/\[(WARNING|ERROR)\]/);
+    expect(code).toBe(0);
+  });
+
+  describe('give pods no more than they need', () => {
+    it('no pod is privileged, shares processes of the node, writes into its image or does without seccomp', async () => {
+      const pods = await podsOf(...EVERYTHING);
+      expect(pods.map(({ name }) => name).sort()).toEqual([
+        'ikemesh-agent',
+        'ikemesh-check',
+        'ikemesh-operator',
+        'ikemesh-removal',
+      ]);
+      for (const { name, spec } of pods) {
+        expect(spec.hostPID ?? false, name).toBe(false);
+        expect(spec.hostIPC ?? false, name).toBe(false);
+        expect(spec.securityContext, name).toMatchObject({ seccompProfile: { type: 'RuntimeDefault' } });
+        for (const container of containersOf(spec)) {
+          expect(container.securityContext, `${name} ${container.name}`).toMatchObject({
+            privileged: false,
+            allowPrivilegeEscalation: false,
+            readOnlyRootFilesystem: true,
+            capabilities: { drop: ['ALL'] },
+          });
+        }
+      }
+    });
+
+    it('only the agent has the network of the node and capabilities, those for XFRM and for port 500', async () => {
+      for (const { name, spec } of await podsOf()) {
+        const isAgent = name === 'ikemesh-agent';
+        expect(spec.hostNetwork ?? false, name).toBe(isAgent);
+        const added = containersOf(spec).flatMap(({ securityContext }) => securityContext?.capabilities?.add ?? []);
+        expect(added, name).toEqual(isAgent ? ['NET_ADMIN', 'NET_BIND_SERVICE'] : []);
+        expect(spec.securityContext?.['runAsNonRoot'] ?? false, name).toBe(!isAgent);
+      }
+    });
+
+    it('modules are loaded by a container that has ended when the agent starts, and only where that is wanted', async () => {
+      expect((await agentPod()).initContainers).toBeUndefined();
+      const { initContainers, containers } = await agentPod(
+        'agent.kernelModules.load=true',
+        'agent.kernelModules.image=registry.test/kmod:1',
+      );
+      expect(initContainers).toMatchObject([
+        {
+          image: 'registry.test/kmod:1',
+          command: ['modprobe', '--all'],
+          args: ['xfrm_user', 'esp4', 'esp6'],
+          securityContext: { capabilities: { drop: ['ALL'], add: ['SYS_MODULE'] } },
+        },
+      ]);
+      expect(containers[0]?.securityContext?.capabilities?.add).not.toContain('SYS_MODULE');
+      expect(await refusal('agent.kernelModules.load=true')).toMatch(/kernelModules.image must be set to an image that/);
+    });
+
+    it('the agent sees one folder of the node, its own', async () => {
+      const { volumes = [] } = await agentPod('agent.stateFolder=/srv/ikemesh');
+      expect(volumes.flatMap(({ hostPath }) => hostPath?.path ?? [])).toEqual(['/srv/ikemesh']);
+    });
+  });
+
+  describe('keep an agent on every node at all times', () => {
+    it('a new agent starts before the old one goes, and no port of the node keeps them apart', async () => {
+      const daemonSet = find(await helm.render([]), 'DaemonSet', 'ikemesh-agent');
+      expect((daemonSet['spec'] as Spec)['updateStrategy']).toEqual({
+        type: 'RollingUpdate',
+        rollingUpdate: { maxSurge: '10%', maxUnavailable: 0 },
+      });
+      for (const container of containersOf(specOf(daemonSet))) expect(container.ports ?? []).toEqual([]);
+      expect(await refusal('agent.maxSurge=0')).toMatch(/minimum: got 0, want 1/);
+      const all = find(await helm.render(['agent.maxSurge=100%']), 'DaemonSet', 'ikemesh-agent');
+      expect(all['spec']).toMatchObject({ updateStrategy: { rollingUpdate: { maxSurge: '100%' } } });
+    });
+
+    it('whatever taints a node has, before all that is not as critical', async () => {
+      const { tolerations, priorityClassName } = await agentPod();
+      expect(tolerations).toEqual([{ operator: 'Exists' }]);
+      expect(priorityClassName).toBe('system-node-critical');
+    });
+  });
+
+  it('run two operators on different nodes, one of which a drain leaves', async () => {
+    const objects = await helm.render([]);
+    const deployment = find(objects, 'Deployment', 'ikemesh-operator');
+    expect(deployment['spec']).toMatchObject({ replicas: 2 });
+    expect(specOf(deployment).topologySpreadConstraints).toMatchObject([
+      { topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: OPERATOR } },
+    ]);
+    expect(find(objects, 'PodDisruptionBudget', 'ikemesh-operator')['spec']).toMatchObject({
+      maxUnavailable: 1,
+      selector: { matchLabels: OPERATOR },
+    });
+  });
+
+  it('run exactly the image of a digest', async () => {
+    const digest = `sha256:${'0f'.repeat(32)}`;
+    for (const { spec } of await podsOf(`image.digest=${digest}`, 'image.repository=registry.test:5000/ike/mesh')) {
+      expect(spec.containers.map(({ image }) => image)).toEqual([`registry.test:5000/ike/mesh:0.1.0@${digest}`]);
+    }
+    expect(await refusal('image.digest=sha256:12')).toMatch(/'\/image\/digest'.* does not match pattern/);
+  });
+
+  describe('take no trust domain that would not do', () => {
+    it('it must be set', async () => {
+      expect(await refusal('trustDomain=')).toMatch(/trustDomain must be set, once and for all/);
+    });
+
+    it.each(['A.test', 'a..b', '-a.test', '10.1', 'a_b.test', `${'a.'.repeat(96)}a`])('%s', async (text) => {
+      expect(trustDomainFault(text)).toBeDefined();
+      expect(await refusal(`trustDomain="${text}"`)).toMatch(/'\/trustDomain'/);
+    });
+
+    it('and take what the operator takes', async () => {
+      for (const text of ['prod-1.ikemesh.internal', 'a', `${'a.'.repeat(95)}a`]) {
+        expect(trustDomainFault(text)).toBeUndefined();
+        expect(await helm.render([`trustDomain=${text}`])).not.toEqual([]);
+      }
+    });
+  });
+
+  it('refuse values that nobody reads, and say which', async () => {
+    expect(await refusal('agnet.logLevel=debug')).toMatch(/additional properties 'agnet' not allowed/);
+    expect(await refusal('agent.loglevel=debug')).toMatch(/'\/agent': additional properties 'loglevel' not allowed/);
+    expect(await refusal('agent.logLevel=loud')).toMatch(/'\/agent\/logLevel': value must be one of 'debug', 'info'/);
+  });
+
+  it('keep two releases apart: no object of one has the name of an object of the other, but for the definitions', async () => {
+    const names = async (release: string, namespace: string) =>
+      (await helm.render(EVERYTHING, release, namespace))
+        .filter(({ kind }) => kind !== 'CustomResourceDefinition')
+        .map(({ kind, metadata }) => `${kind} ${metadata.namespace ?? ''}/${metadata.name}`);
+    const one = await names('one', 'same');
+    const other = await names('two', 'same');
+    expect(new Set(one).size).toBe(one.length);
+    expect(one.filter((name) => other.includes(name))).toEqual([]);
+    const long = 'a-release-with-a-name-of-as-many-letters-as-helm-tak';
+    const [longOne, longOther] = [await names(`${long}1`, 'same'), await names(`${long}2`, 'same')];
+    expect(longOne.filter((name) => longOther.includes(name))).toEqual([]);
+    for (const name of longOne) expect(name.split('/')[1]?.length, name).toBeLessThanOrEqual(MAX_LABEL);
+  });
+
+  it('keep peerings and the keys of nodes when the chart goes, unless told otherwise', async () => {
+    const kept = async (...values: readonly string[]) =>
+      (await helm.render(values))
+        .filter(({ metadata }) => metadata.annotations?.['helm.sh/resource-policy'] === 'keep')
+        .map(({ kind }) => kind);
+    expect(await kept()).toEqual([
+      'Namespace',
+      'ConfigMap',
+      ...Array<string>(3).fill('CustomResourceDefinition'),
+    ]);
+    expect(await kept('crds.keep=false', 'nodesNamespace.keep=false')).toEqual([]);
+    const without = await helm.render(['crds.enabled=false', 'nodesNamespace.create=false']);
+    expect(without.filter(({ kind }) => ['Namespace', 'CustomResourceDefinition'].includes(kind))).toEqual([]);
+  });
+
+  it('bind no agent to rights before the policy that guards them: nobody but the operator does', async () => {
+    const subjects = (await helm.render([])).flatMap((object) => (object['subjects'] ?? []) as readonly { name: string }[]);
+    expect(subjects.map(({ name }) => name)).not.toContain('ikemesh-agent');
+  });
+});
+
+type Spec = Readonly<Record<string, unknown>>;
+
+function specOf(object: KubernetesObject): PodSpec {
+  const spec = podSpecOf(object);
+  if (spec === undefined) throw new Error(`${object.kind}/${object.metadata.name} makes no pods`);
+  return spec;
+}
+
+const OPERATOR = {
+  'app.kubernetes.io/name': 'ikemesh',
+  'app.kubernetes.io/instance': 'ikemesh',
+  'app.kubernetes.io/component': 'operator',
+};
+const RUNS_PODS = new Set(['DaemonSet', 'Deployment', 'Job', 'Pod']);
+/** Every switch on. */
+const EVERYTHING = [
+  'networkPolicy.enabled=true',
+  'prometheus.serviceMonitor.enabled=true',
+  'agent.criticalPodsQuota.enabled=true',
+  'agent.kernelModules.load=true',
+  'agent.kernelModules.image=registry.test/kmod:1',
+];
+const MAX_LABEL = 63;
