@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 
+import { installationCommands } from './installation/commands.ts';
 import { runOffline } from './offline/run-offline.ts';
 import { runCommand } from './run/run-command.ts';
 
@@ -10,7 +11,7 @@ interface Flags {
   readonly namespace: string;
 }
 
-await new Command('operator')
+const program = new Command('operator')
   .description(
     'The operator of ikemesh. `operator run` works in a cluster; with --manifests and --out it plans without one, from a ' +
       'folder, what it would write.',
@@ -21,8 +22,9 @@ await new Command('operator')
   .option('--out <folder>', 'where IPsecNodeConfigs, IPsecPeerSlices and Certificates are written')
   .option('--trust-domain <name>', 'what the names in certificates end in', 'ikemesh.internal')
   .option('--namespace <name>', 'where Certificates and Secrets of nodes are', 'ikemesh-nodes')
-  .action(planOffline)
-  .parseAsync();
+  .action(planOffline);
+for (const command of installationCommands()) program.addCommand(command);
+await program.parseAsync();
 
 async function planOffline({ manifests, out, trustDomain, namespace }: Flags, command: Command): Promise<void> {
   if (manifests === undefined && out === undefined) return command.help();

@@ -21,7 +21,7 @@ describe('an installation of the chart', () => {
 
   it('lets a next step that its notes show be taken as it stands', async () => {
     const notes = await cluster.helm.succeed('get', 'notes', 'ikemesh', '--namespace=ike');
-    const peering = /<<'END'\n(\s+apiVersion: ikemesh[^]*?)END/.exec(notes)?.[1] ?? '';
+    const peering = /<<'END'\n(\s+apiVersion: ikemesh[\s\S]*?)END/.exec(notes)?.[1] ?? '';
     const lines = peering.split('\n').map((line) => line.slice(4));
     await cluster.kubectl(['create', '--validate=strict', '--filename=-'], lines.join('\n'));
     expect((await cluster.get('ipsecpeering', 'cluster'))['spec']).toMatchObject({ enforcement: 'Permissive' });
@@ -31,7 +31,9 @@ describe('an installation of the chart', () => {
     const other = valueWords(['trustDomain=other.internal']);
     const { code, stderr } = await cluster.helm.run('upgrade', 'ikemesh', chart, '--namespace=ike', ...other);
     expect(code).not.toBe(0);
-    expect(stderr).toMatch(/trustDomain is test.ikemesh.internal and cannot become other.internal: every node's identity/);
+    expect(stderr).toMatch(
+      /trustDomain is test.ikemesh.internal and cannot become other.internal: every node's identity/,
+    );
     const rendered = await cluster.helm.render(['trustDomain=other.internal']);
     const configMap = rendered.find(({ metadata }) => metadata.name === 'ikemesh-trust-domain') ?? {};
     await expect(cluster.apply(configMap)).rejects.toThrow(/field is immutable when `immutable` is set/);
@@ -43,8 +45,17 @@ describe('an installation of the chart', () => {
       kind: 'Namespace',
       metadata: { name: 'strict', labels: { 'pod-security.kubernetes.io/enforce': 'baseline' } },
     });
-    const words = ['install', 'strict', chart, '--namespace=strict', '--dry-run=server', ...valueWords(['crds.enabled=false'])];
-    expect(await cluster.helm.succeed(...words)).toMatch(/enforces the Pod Security Standard `baseline`, which admits no agent/);
+    const words = [
+      'install',
+      'strict',
+      chart,
+      '--namespace=strict',
+      '--dry-run=server',
+      ...valueWords(['crds.enabled=false']),
+    ];
+    expect(await cluster.helm.succeed(...words)).toMatch(
+      /enforces the Pod Security Standard `baseline`, which admits no agent/,
+    );
   });
 
   it('is admitted where only restricted pods are, but for the agents', async () => {
@@ -60,7 +71,12 @@ describe('an installation of the chart', () => {
     });
     for (const { name, spec } of pods) {
       const { serviceAccountName: _, restartPolicy: __, ...rest } = spec;
-      const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'restricted' }, spec: { ...rest, serviceAccountName: 'default' } };
+      const pod = {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { name, namespace: 'restricted' },
+        spec: { ...rest, serviceAccountName: 'default' },
+      };
       const { stderr } = await cluster.controlPlane.kubectl(['create', '--dry-run=server', '--filename=-'], {
         input: JSON.stringify(pod),
       });

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { trustDomainFault } from '../../operator/nodeconfig/identity.ts';
 import { chart, find, Helm, helmProgram, type KubernetesObject, valueWords } from './testing/helm.ts';
 import { containersOf, type PodSpec, podSpecOf } from './testing/pods.ts';
+import { documentedRights, installedRights } from './testing/rights.ts';
 
 /** What the chart makes of values, without a cluster. */
 describe("the chart's templates", () => {
@@ -85,7 +86,9 @@ describe("the chart's templates", () => {
         },
       ]);
       expect(containers[0]?.securityContext?.capabilities?.add).not.toContain('SYS_MODULE');
-      expect(await refusal('agent.kernelModules.load=true')).toMatch(/kernelModules.image must be set to an image that/);
+      expect(await refusal('agent.kernelModules.load=true')).toMatch(
+        /kernelModules.image must be set to an image that/,
+      );
     });
 
     it('the agent sees one folder of the node, its own', async () => {
@@ -179,18 +182,20 @@ describe("the chart's templates", () => {
       (await helm.render(values))
         .filter(({ metadata }) => metadata.annotations?.['helm.sh/resource-policy'] === 'keep')
         .map(({ kind }) => kind);
-    expect(await kept()).toEqual([
-      'Namespace',
-      'ConfigMap',
-      ...Array<string>(3).fill('CustomResourceDefinition'),
-    ]);
+    expect(await kept()).toEqual(['Namespace', 'ConfigMap', ...Array<string>(3).fill('CustomResourceDefinition')]);
     expect(await kept('crds.keep=false', 'nodesNamespace.keep=false')).toEqual([]);
     const without = await helm.render(['crds.enabled=false', 'nodesNamespace.create=false']);
     expect(without.filter(({ kind }) => ['Namespace', 'CustomResourceDefinition'].includes(kind))).toEqual([]);
   });
 
+  it('grant just the rights that the README gives a reason for', async () => {
+    expect(installedRights(await helm.render(EVERYTHING))).toEqual(documentedRights());
+  });
+
   it('bind no agent to rights before the policy that guards them: nobody but the operator does', async () => {
-    const subjects = (await helm.render([])).flatMap((object) => (object['subjects'] ?? []) as readonly { name: string }[]);
+    const subjects = (await helm.render([])).flatMap(
+      (object) => (object['subjects'] ?? []) as readonly { name: string }[],
+    );
     expect(subjects.map(({ name }) => name)).not.toContain('ikemesh-agent');
   });
 });

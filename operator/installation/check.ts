@@ -12,7 +12,9 @@ export async function check(
 ): Promise<readonly string[]> {
   let faults: readonly string[] = [];
   await until(patience, patience.milliseconds, async () => {
-    faults = (await Promise.all(CHECKS.map((each) => each(client, installation)))).filter((fault) => fault !== undefined);
+    faults = (await Promise.all(CHECKS.map((each) => each(client, installation)))).filter(
+      (fault) => fault !== undefined,
+    );
     return faults.length === 0 ? undefined : faults.join('; ');
   });
   return faults;
@@ -37,11 +39,16 @@ async function operatorIsReady(client: ApiClient, { namespace, name }: Installat
 
 async function agentsAreReady(client: ApiClient, { namespace, name }: Installation): Promise<string | undefined> {
   const found = await read<Workload>(client, DAEMON_SETS, namespace, `${name}-agent`);
-  const { desiredNumberScheduled: desired = 0, numberReady: ready = 0, updatedNumberScheduled = 0 } = found?.status ?? {};
+  const {
+    desiredNumberScheduled: desired = 0,
+    numberReady: ready = 0,
+    updatedNumberScheduled = 0,
+  } = found?.status ?? {};
   const hint = `kubectl --namespace ${namespace} describe daemonset ${name}-agent`;
   if (desired === 0) return `there is no node for agents: ${hint}`;
   if (ready < desired) return `the agents of ${desired - ready} of ${desired} nodes are not ready: ${hint}`;
-  if (updatedNumberScheduled < desired) return `the agents of ${desired - updatedNumberScheduled} nodes are not updated`;
+  if (updatedNumberScheduled < desired)
+    return `the agents of ${desired - updatedNumberScheduled} nodes are not updated`;
   return undefined;
 }
 
@@ -62,7 +69,8 @@ async function agentsAreConfined(client: ApiClient, { name }: Installation): Pro
     },
   });
   if (!answer.ok && /ValidatingAdmissionPolicy/.test(answer.error.message)) return undefined;
-  if (answer.ok) return `the ValidatingAdmissionPolicy ${name}-agent, which confines each agent to its node, is not in force`;
+  if (answer.ok)
+    return `the ValidatingAdmissionPolicy ${name}-agent, which confines each agent to its node, is not in force`;
   return `whether each agent is confined to its node cannot be tried: ${answer.error.message}`;
 }
 

@@ -45,17 +45,15 @@ export function outcomeText({ cleared, leftBehind }: RemovalOutcome): readonly s
 }
 
 /** It would write everything anew. A Deployment that is gone, `helm upgrade` makes again. */
-async function endOperator(
-  client: ApiClient,
-  { namespace, name }: Installation,
-  patience: Patience,
-): Promise<void> {
+async function endOperator(client: ApiClient, { namespace, name }: Installation, patience: Patience): Promise<void> {
   const deployment = { apiVersion: 'apps/v1', plural: 'deployments' };
   await deleteIfPresent(client, deployment, namespace, `${name}-operator`);
   const account = `${name}-operator`;
   const ended = await until(patience, MAX_END_MS, async () => {
     const pods = await listAll<OperatorPod>(client, typeOf('Pod'), { namespace });
-    const left = pods.filter(({ spec, status }) => spec.serviceAccountName === account && !ENDED.has(status?.phase ?? ''));
+    const left = pods.filter(
+      ({ spec, status }) => spec.serviceAccountName === account && !ENDED.has(status?.phase ?? ''),
+    );
     return left.length === 0 ? undefined : `waiting for the operator to end (${left.length} pods)`;
   });
   if (!ended) patience.say('WARNING: the operator has not ended, and may write again what is taken away here.');

@@ -46,7 +46,11 @@ export class Helm {
   }
 
   /** The objects of a release with some values, each as `path=value`. */
-  async render(values: readonly string[], release = 'ikemesh', namespace = 'ike'): Promise<readonly KubernetesObject[]> {
+  async render(
+    values: readonly string[],
+    release = 'ikemesh',
+    namespace = 'ike',
+  ): Promise<readonly KubernetesObject[]> {
     const words = ['template', release, chart, `--namespace=${namespace}`, ...valueWords(values)];
     return parseAllDocuments(await this.succeed(...words))
       .map((document) => document.toJS() as KubernetesObject | null)

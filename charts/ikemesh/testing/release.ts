@@ -52,6 +52,6 @@ export class TestCluster {
 }
 
 /** Words that every command of Helm about a release needs. */
-export function inNamespace(namespace: string): readonly string[] {
+function inNamespace(namespace: string): readonly string[] {
   return [`--namespace=${namespace}`, '--create-namespace'];
 }
