@@ -47,7 +47,7 @@ export class Core {
   readonly jobs = new Map<number, IkeSa>();
   /** How many exchanges of ours are under way, and who waits to begin. */
   readonly pacing: Pacing;
-  readonly connectionTimers = new Timers(connectionDeadline);
+  readonly connectionTimers: Timers<Connection>;
   readonly ikeSaTimers: Timers<IkeSa>;
   readonly policyIndexes: PolicyIndexes;
   /** What to answer instead if the kernel refuses the Child SA that the action list in the making installs. */
@@ -70,6 +70,7 @@ export class Core {
     if (prf === undefined) throw new Error('a crypto provider without HMAC-SHA2-256');
     this.cookies = new Cookies(prf, random.keys, limits.cookieSecretMs);
     this.halfOpen = new HalfOpen(limits);
+    this.connectionTimers = new Timers((connection) => connectionDeadline(connection, context.limits));
     this.ikeSaTimers = new Timers((sa) => ikeSaDeadline(sa, limits));
     this.pacing = new Pacing(limits.attemptsUnderWay);
     this.errorReplies = new ErrorReplies(limits);
@@ -122,7 +123,7 @@ export class Core {
 
   /** Makes sure that the connection is called when its deadline comes. */
   schedule(connection: Connection): void {
-    this.connectionTimers.set(connection, connectionDeadline(connection));
+    this.connectionTimers.set(connection, connectionDeadline(connection, this.context.limits));
   }
 
   nextNumber(): number {

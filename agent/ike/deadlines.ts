@@ -1,6 +1,7 @@
 import { NotifyType } from '../wire/registry.ts';
 import { askForCounters } from './child/children.ts';
-import { keepUnanswered, removeRetired } from './child/retirement.ts';
+import { tendRetiring } from './child/idle-counter.ts';
+import { keepUnanswered } from './child/retirement.ts';
 import { closeIkeSa, noteFailure } from './closing.ts';
 import { attempt, reauthenticate } from './connection/connecting.ts';
 import { type Connection, mayReceive } from './connection/connection.ts';
@@ -86,7 +87,7 @@ export function onIkeSaDeadline(core: Core, at: Instant, sa: IkeSa): void {
 /** Does what is due for a connection: an attempt, retired SAs. */
 export function onConnectionDeadline(core: Core, at: Instant, connection: Connection): void {
   if (connection.switchCheckAt !== undefined && connection.switchCheckAt <= at) askForCounters(core, at, connection);
-  removeRetired(core, at, connection);
+  tendRetiring(core, at, connection);
   if (connection.nextAttemptAt !== undefined && connection.nextAttemptAt <= at) {
     attempt(core, at, connection, 'inLine');
   }
@@ -114,7 +115,7 @@ function endForgotten(
     return successors.some((child) => child.config.name === old.config.name);
   });
   if (replaced) {
-    if (keepsUnanswered(core, state, connection)) keepUnanswered(core, at, connection, sa.number);
+    if (keepsUnanswered(core, state, connection)) keepUnanswered(core, at, connection, sa.number, 'heard');
     closeIkeSa(core, at, sa, 'replaced', true);
   } else sa.state = { ...state, endsAt: at + core.context.limits.forgottenGraceMs };
 }
@@ -174,15 +175,44 @@ function giveUp(core: Core, at: Instant, sa: IkeSa): void {
   }
   if (state.kind === 'established' || state.kind === 'deleting') {
     if (isHeard(at, sa, core.context.limits)) return;
-    if (keepsUnanswered(core, state, connection)) keepUnanswered(core, at, connection, sa.number);
-    if (state.kind === 'established' && connection !== undefined) {
-      connection.lastFailure = { at, text: deadText(connection, at, sa) };
+    if (state.kind === 'established') closeDead(core, at, sa, state, connection);
+    else {
+      if (keepsUnanswered(core, state, connection)) keepUnanswered(core, at, connection, sa.number, 'untold');
+      closeIkeSa(core, at, sa, state.reason, true);
     }
-    closeIkeSa(core, at, sa, state.kind === 'deleting' ? state.reason : 'peerDead', true);
     return;
   }
   if (connection !== undefined) noteFailure(core, at, sa, connection, timeoutFailure(connection, sa));
   closeIkeSa(core, at, sa, 'negotiationFailed');
+}
+
+/**
+ * The peer is as dead on every other IKE SA that it has not answered on since: else what was sent on here would go on in
+ * one that the peer may have deleted, while its kernel still has what was in use. A peer that is no agent keeps nothing,
+ * so there each IKE SA is asked for itself.
+ */
+function closeDead(core: Core, at: Instant, sa: IkeSa, state: Established, connection: Connection | undefined): void {
+  if (connection !== undefined) connection.lastFailure = { at, text: deadText(connection, at, sa) };
+  const others = connection === undefined || !state.peerIsAgent ? [] : connection.ikeSas.filter(isAsSilent(sa));
+  // What is in use ends last, so that nothing else takes its place for a moment.
+  const dead = [...others, sa].toSorted((left, right) => inUse(left) - inUse(right));
+  for (const each of dead) {
+    if (keepsUnanswered(core, state, connection)) keepUnanswered(core, at, connection, each.number, 'untold');
+    closeIkeSa(core, at, each, 'peerDead', true);
+  }
+}
+
+function isAsSilent(dead: IkeSa): (other: IkeSa) => boolean {
+  return (other) =>
+    other !== dead &&
+    other.state.kind === 'established' &&
+    other.lastHeardAt <= dead.lastHeardAt &&
+    other.window.pending !== undefined &&
+    other.window.pending.attempt > 0;
+}
+
+function inUse({ state }: IkeSa): number {
+  return state.kind === 'established' ? state.children.filter(({ usage }) => usage === 'current').length : 0;
 }
 
 function deadText({ config }: Connection, at: Instant, { path, lastHeardAt }: IkeSa): string {
@@ -217,8 +247,17 @@ function patienceMs(sa: IkeSa, limits: Limits): number {
   if (sa.state.kind === 'deleting') return limits.deleteTimeoutMs;
   const timeoutMs = sa.connection?.config.liveness.timeoutMs ?? 0;
   const unheard =
-    sa.role === 'responder' && sa.state.kind === 'established' && sa.lastHeardAt <= sa.state.establishedAt;
+    sa.role === 'responder' &&
+    sa.state.kind === 'established' &&
+    sa.lastHeardAt <= sa.state.establishedAt &&
+    !hasMovedOn(sa);
   return unheard ? Math.max(timeoutMs, limits.handshakeTimeoutMs) : timeoutMs;
+}
+
+/** Whether the peer has been heard on another IKE SA since: it does not ask for our answer on this one any more. */
+function hasMovedOn(sa: IkeSa): boolean {
+  const others = sa.connection?.ikeSas.filter((other) => other !== sa && other.state.kind === 'established') ?? [];
+  return others.some(({ lastHeardAt }) => lastHeardAt > sa.lastHeardAt);
 }
 
 /** Nobody would ever remove what is kept for a connection that has been taken out of the configuration. */

@@ -102,6 +102,8 @@ export interface Limits {
   readonly duplicateGraceMs: number;
   /** How long an inbound SA outlives its replacement, for packets under way. */
   readonly supersededGraceMs: number;
+  /** How long one stays on which a peer goes on sending all the same. */
+  readonly retiringLongestMs: number;
   /** Wait, up to twice as long, before the peer is asked again that had no time for a rekey. */
   readonly temporaryFailureMs: number;
   /** After this a rekey that came to nothing is begun again. */
@@ -196,6 +198,8 @@ export const DEFAULT_LIMITS: Limits = {
   duplicateDelayMs: 2_000,
   duplicateGraceMs: 10_000,
   supersededGraceMs: 5_000,
+  // As long as an agent may be away: what it has left in its kernel sends on.
+  retiringLongestMs: 3_600_000,
   // Some seconds (RFC 7296 §2.25): the collision that it waits for is over after a few round trips.
   temporaryFailureMs: 4_000,
   rekeyRetryMs: 60_000,

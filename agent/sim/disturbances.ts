@@ -153,12 +153,10 @@ function tellKernelEvent(world: Disturbable, disturbance: Extract<Disturbance, {
   const child = ikeSa?.children[0];
   if (connection === undefined || ikeSa === undefined || child === undefined) return;
   if (disturbance.kind === 'expire') {
-    const { localAddress, remoteAddress } = ikeSa.path;
-    const id =
-      disturbance.direction === 'in'
-        ? { destination: localAddress, spi: child.inboundSpi }
-        : { destination: remoteAddress, spi: child.outboundSpi };
-    host.expire(id, child.reqid, disturbance.hard);
+    const spi = disturbance.direction === 'in' ? child.inboundSpi : child.outboundSpi;
+    // Through a NAT the address of the IKE SA's path may have moved on from the one that the kernel calls the SA by.
+    const sa = host.kernel.kernel.states.all().find(({ id }) => id.spi === spi);
+    if (sa !== undefined) host.expire(sa.id, child.reqid, disturbance.hard);
     return;
   }
   const { reqid } = child;

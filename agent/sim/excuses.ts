@@ -11,7 +11,8 @@ export const RECEPTION_EXCUSES = {
     'A machine that reboots forgets its SAs. The sender learns of it when the machine is up and authenticates afresh.',
   takenOut:
     'A connection that is taken out of the configuration takes its policies along, so that its SAs are of no use; the ' +
-    'peer is told, and sends in vain until it has heard.',
+    'peer is told, and sends in vain until it has heard, even on what it takes into use only then because the answer ' +
+    'that grants it was under way.',
   hardLimit:
     'A hard limit ends an SA whether the peer knows or not. Successors are negotiated at the soft limit, which in ' +
     'production is an hour earlier; here some are made to end at once.',
@@ -46,7 +47,8 @@ export function receptionExcuse(world: World, flow: Flow, used: UsedSa): Recepti
   const { sender, receiver } = flow;
   const gone = ledger.gone(world.ownName(sa.id));
   if (gone?.cause === 'reboot' || (ledger.rebootedAt(receiver) ?? -1) >= sa.addedAtMs) return 'receiverRebooted';
-  if ((ledger.takenOutAt(receiver, sender) ?? -1) >= sa.addedAtMs) return 'takenOut';
+  const hadSinceMs = Math.min(sa.addedAtMs, ledger.installedAt(world.ownName(sa.id)) ?? sa.addedAtMs);
+  if ((ledger.takenOutAt(receiver, sender) ?? -1) >= hadSinceMs) return 'takenOut';
   if (gone?.cause === 'hardLimit') return 'hardLimit';
   if (isRefused(world, flow, sa)) return 'kernelRefused';
   if (gone !== undefined && gone.atMs < selectedAtMs && onlyOne) return 'nothingLeft';

@@ -48,6 +48,9 @@ export class HostEvents implements HostObserver {
       return;
     }
     ledger.refusalsOf(host.node).makeGood(command, clock.monotonicMs());
+    if (command.kind === 'addSa' && world.hostAt(command.sa.id.destination) === host) {
+      ledger.noteInstalled(command.sa.id, clock.monotonicMs());
+    }
     if (command.kind === 'deleteSa' && world.hostAt(command.id.destination) === host) {
       ledger.noteGone(command.id, { cause: 'agent', atMs: clock.monotonicMs() });
     }

@@ -24,6 +24,7 @@ export interface Departure {
 /** What happened that others may have to suffer for: the checks look here before they complain. Times are the clock's. */
 export class Ledger {
   readonly #causes = new Map<number, Map<Cause, number>>();
+  readonly #installed = new Map<string, number>();
   readonly #departures = new Map<string, Departure>();
   readonly #refusals = new Map<number, Refusals>();
   readonly #tampered = new Map<string, number>();
@@ -40,6 +41,16 @@ export class Ledger {
   /** What happened to a pair since an instant. */
   causesSince(pair: number, sinceMs: number): readonly Cause[] {
     return [...(this.#causes.get(pair) ?? [])].filter(([, atMs]) => atMs >= sinceMs).map(([cause]) => cause);
+  }
+
+  /** Notes that the host with the SA's destination has it from now on. */
+  noteInstalled(id: SaId, atMs: number): void {
+    this.#installed.set(`${id.spi} ${id.destination}`, atMs);
+  }
+
+  /** When it was; undefined where it never had it. */
+  installedAt(id: SaId): number | undefined {
+    return this.#installed.get(`${id.spi} ${id.destination}`);
   }
 
   /** Notes that the host with the SA's destination does not have it any more. */

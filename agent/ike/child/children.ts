@@ -17,8 +17,17 @@ import type { IkeSa, QueuedRequest } from '../state.ts';
 import type { Instant, Path } from '../types.ts';
 import { type ChildSa, childSa, saSpecs } from './child-sa.ts';
 import { isAboutToEnd, isToBeDeleted } from './ending.ts';
+import { onRetiringCounted } from './idle-counter.ts';
 import { policyCommands, policyKeys } from './policies.ts';
-import { callOffRetirement, hasSettled, orphanPins, retire, retireOrphans, takePinned } from './retirement.ts';
+import {
+  believedUntil,
+  callOffRetirement,
+  hasSettled,
+  orphanPins,
+  retire,
+  retireOrphans,
+  takePinned,
+} from './retirement.ts';
 
 /*
  * The order of kernel operations, in one place. Unpinned, adding an outbound SA would be the switch, and a packet sent
@@ -105,11 +114,13 @@ export function askForCounters(core: Core, at: Instant, connection: Connection):
   core.schedule(connection);
 }
 
-/** A packet on a new pair proves that the peer has both of its SAs. */
+/** A packet on a new pair proves that the peer has both of its SAs; one on an old one that it still uses that. */
 export function onCounters(core: Core, at: Instant, counted: Extract<DataplaneEvent, { kind: 'counters' }>): void {
   const { id, reqid, packets } = counted;
   const connection = core.connections.ofReqid(reqid);
-  if (packets === 0 || connection?.switchCheckAt === undefined) return;
+  if (connection === undefined) return;
+  onRetiringCounted(core, at, connection, counted);
+  if (packets === 0 || connection.switchCheckAt === undefined) return;
   settleChildren(core, at, connection, (child) => {
     return child.inboundSpi === id.spi && child.localAddress === id.destination;
   });
@@ -188,20 +199,23 @@ export function removeChildren(
   if (removed.length === 0) return;
   setChildren(sa, (children) => children.filter((child) => !removed.includes(child)));
   const kept =
-    reason === 'peerDead' && sa.state.peerIsAgent ? removed.flatMap((child) => orphansOf(connection, child)) : [];
+    reason === 'peerDead' && sa.state.peerIsAgent
+      ? removed.flatMap((child) => orphansOf(core, at, connection, sa, child))
+      : [];
   connection.orphans.push(...kept);
   // The peer may take back a pair that its kernel or itself has refused, or hear that ours has ended it at a limit, and
   // send on what that pair has replaced.
   if (GOES_BACK.has(reason) && sa.state.peerIsAgent) callOffRetirement(connection, removed);
   ensureCurrent(core, at, connection, removed);
   orderPolicies(core, connection);
+  const believed = reason === 'peerDead' ? believedUntil(core, at, connection) : at;
   for (const child of removed) {
     const inbound = { destination: child.localAddress, spi: child.inboundSpi };
     const outbound = { destination: child.remoteAddress, spi: child.outboundSpi };
     const isKept = (id: SaId): boolean => kept.some((orphan) => orphan.id.spi === id.spi);
     if (!isKept(outbound)) core.command({ kind: 'deleteSa', id: outbound }, connection, sa.number, 0);
     const lone = { id: inbound, reqid: child.config.reqid, madeAt: child.installedAt };
-    if (!isKept(inbound)) retire(core, at, connection, lone, told ? sa.number : 0);
+    if (!isKept(inbound)) retire(core, at, connection, lone, told ? { ikeSa: sa.number } : { at: believed });
     core.report({
       kind: 'childSaClosed',
       connection: connection.config.name,
@@ -224,7 +238,7 @@ export function releaseOrphans(core: Core, at: Instant, connection: Connection):
   const pinned = takePinned(connection, new Set(connection.orphans.map(({ reqid }) => reqid)));
   orderPolicies(core, connection);
   for (const { id } of pinned) core.command({ kind: 'deleteSa', id }, connection, 0, 0);
-  for (const orphan of connection.orphans) retire(core, at, connection, orphan, 0);
+  for (const orphan of connection.orphans) retire(core, at, connection, orphan, { at });
   connection.orphans = [];
 }
 
@@ -269,13 +283,14 @@ function awaitsPackets(connection: Connection, child: ChildSa): boolean {
  * What stays of a pair whose peer has stopped answering: it may be its agent alone that is gone. Where plaintext is
  * allowed it is sent in plaintext again, for a peer that has gone altogether would receive nothing else.
  */
-function orphansOf(connection: Connection, child: ChildSa): readonly OrphanSa[] {
+function orphansOf(core: Core, at: Instant, connection: Connection, owner: IkeSa, child: ChildSa): readonly OrphanSa[] {
   const { reqid, enforcement } = child.config;
   const madeAt = child.installedAt;
-  if (hasSettled(connection, reqid, madeAt)) return [];
+  if (hasSettled(connection, reqid, madeAt, owner)) return [];
   const pinned = child.usage === 'current' && enforcement === 'Required';
-  const inbound = { id: { destination: child.localAddress, spi: child.inboundSpi }, reqid, madeAt, pinned: false };
-  const outbound = { id: { destination: child.remoteAddress, spi: child.outboundSpi }, reqid, madeAt, pinned: true };
+  const shared = { reqid, madeAt, believedUntil: believedUntil(core, at, connection) };
+  const inbound = { ...shared, id: { destination: child.localAddress, spi: child.inboundSpi }, pinned: false };
+  const outbound = { ...shared, id: { destination: child.remoteAddress, spi: child.outboundSpi }, pinned: true };
   return pinned ? [inbound, outbound] : [inbound];
 }
 

@@ -56,7 +56,15 @@ export function inherit(core: Core, connection: Connection, leftovers: Leftovers
     const inbound = id.destination === withoutZone(config.localAddress);
     if (inbound) core.espSpis.add(id.spi);
     // An outbound one that nothing is pinned to was not sent on, or not any more.
-    if (inbound || pinned.has(id.spi)) orphans.push({ id, reqid, madeAt: Number.NEGATIVE_INFINITY, pinned: !inbound });
+    if (!inbound && !pinned.has(id.spi)) continue;
+    // Whoever authenticates is told that nothing counts any more from before this agent began.
+    orphans.push({
+      id,
+      reqid,
+      madeAt: Number.NEGATIVE_INFINITY,
+      pinned: !inbound,
+      believedUntil: Number.NEGATIVE_INFINITY,
+    });
   }
 }
 

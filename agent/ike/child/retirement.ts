@@ -1,22 +1,39 @@
 import type { SaId } from '../../dataplane/types.ts';
 import { type Connection, childrenOf, type LoneSa, type OrphanSa } from '../connection/connection.ts';
+import { losesTo } from '../connection/rivalry.ts';
 import type { Core } from '../core.ts';
+import type { IkeSa } from '../state.ts';
 import type { Instant } from '../types.ts';
 import type { ChildSa } from './child-sa.ts';
+import { UNKNOWN_COUNT } from './idle-counter.ts';
 
 /*
- * SAs in the kernel that no IKE SA answers for any more. The peer may send on them until it is known to have stopped:
- * its answer to our Delete shows it, or that it sends on a successor. Then a grace remains for packets under way.
+ * SAs in the kernel that no IKE SA answers for any more. The peer may send on them until it is known to have stopped. Its
+ * answer to our Delete shows that, and a grace remains for packets under way. A peer that has not heard of a Delete may go
+ * back to what it has, whatever it sends on now, until it finds our IKE SA dead. In either case the kernel's counter has
+ * the last word: an SA that still receives stays (`idle-counter.ts`).
  */
 
-/**
- * Lets an inbound SA go after a grace, which begins when the peer has answered on the IKE SA `toldOn`; 0 for at once.
- */
-export function retire(core: Core, at: Instant, connection: Connection, inbound: LoneSa, toldOn: number): void {
+/** When a peer will have stopped sending on an inbound SA: at an instant, or when it answers on an IKE SA, by number. */
+type Farewell = { readonly at: Instant } | { readonly ikeSa: number };
+
+/** Lets an inbound SA go when the peer has stopped sending on it and a grace is over. */
+export function retire(core: Core, at: Instant, connection: Connection, inbound: LoneSa, farewell: Farewell): void {
   const { id, reqid, madeAt } = inbound;
-  const removeAt = toldOn === 0 ? at + core.context.limits.supersededGraceMs : undefined;
-  connection.retiring.push({ id, reqid, madeAt, toldOn, removeAt });
+  const { supersededGraceMs } = core.context.limits;
+  const toldOn = 'ikeSa' in farewell ? farewell.ikeSa : 0;
+  const removeAt = 'ikeSa' in farewell ? undefined : Math.max(at, farewell.at) + supersededGraceMs;
+  connection.retiring.push({ id, reqid, madeAt, toldOn, removeAt, count: UNKNOWN_COUNT });
   core.schedule(connection);
+}
+
+/**
+ * Until when a peer that has not been told may take an IKE SA to stand on which we do not answer any more: it asks after the
+ * interval, and waits as long as the timeout. Both are ours, for the peer's are not known.
+ */
+export function believedUntil(core: Core, at: Instant, { config }: Connection): Instant {
+  const { intervalMs, timeoutMs } = config.liveness;
+  return at + intervalMs + core.context.limits.retransmitFirstMs + timeoutMs;
 }
 
 /** The peer has heard on an IKE SA of all that it was told to delete, or never will. */
@@ -36,15 +53,28 @@ export function retiringAnyway(core: Core, at: Instant, connection: Connection):
   return connection.retiring.map((each) => ({ ...each, toldOn: 0, removeAt: each.removeAt ?? removeAt }));
 }
 
-/** The peer never answered: what it was told of stays, unless it is known to send on a successor. */
-export function keepUnanswered(core: Core, at: Instant, connection: Connection, ikeSa: number): void {
+/**
+ * The peer never answered: what it was told of stays for as long as it may believe in it, and where it is not known to send
+ * on a successor, until it is. One that has `heard` by other means that the IKE SA has ended does not believe in it.
+ */
+export function keepUnanswered(
+  core: Core,
+  at: Instant,
+  connection: Connection,
+  ikeSa: number,
+  why: 'untold' | 'heard',
+): void {
+  const believed = why === 'untold' ? believedUntil(core, at, connection) : at;
   for (const { id, reqid, madeAt, toldOn } of connection.retiring) {
     const kept = toldOn === ikeSa && !hasSettled(connection, reqid, madeAt);
-    if (kept) connection.orphans.push({ id, reqid, madeAt, pinned: false });
+    if (kept) connection.orphans.push({ id, reqid, madeAt, pinned: false, believedUntil: believed });
   }
   const kept = new Set(connection.orphans.map(({ id }) => id));
-  connection.retiring = connection.retiring.filter(({ id }) => !kept.has(id));
-  hastenRetirement(core, at, connection, ikeSa);
+  const removeAt = believed + core.context.limits.supersededGraceMs;
+  connection.retiring = connection.retiring
+    .filter(({ id }) => !kept.has(id))
+    .map((each) => (each.toldOn === ikeSa ? { ...each, toldOn: 0, removeAt } : each));
+  core.schedule(connection);
 }
 
 /**
@@ -59,26 +89,16 @@ export function callOffRetirement(connection: Connection, takenBack: readonly Ch
     takenBack.some(({ config, installedAt }) => config.reqid === reqid && installedAt > madeAt);
   for (const each of connection.retiring) {
     const { id, reqid, madeAt } = each;
-    if (isNeeded(each)) connection.orphans.push({ id, reqid, madeAt, pinned: false });
+    if (isNeeded(each)) connection.orphans.push({ id, reqid, madeAt, pinned: false, believedUntil: NEVER });
   }
   connection.retiring = connection.retiring.filter((each) => !isNeeded(each));
-}
-
-/** Removes what has outlived its grace. */
-export function removeRetired(core: Core, at: Instant, connection: Connection): void {
-  for (const { id, removeAt } of connection.retiring) {
-    if (removeAt === undefined || removeAt > at) continue;
-    core.command({ kind: 'deleteSa', id }, connection, 0, 0);
-    core.espSpis.delete(id.spi);
-  }
-  connection.retiring = connection.retiring.filter(({ removeAt }) => removeAt === undefined || removeAt > at);
 }
 
 /** A pair of that Child is in use at both ends: nothing older is received on any more. */
 export function retireOrphans(core: Core, at: Instant, connection: Connection, reqid: number, madeAt: Instant): void {
   const isOlder = (orphan: OrphanSa): boolean => orphan.reqid === reqid && orphan.madeAt <= madeAt && !orphan.pinned;
   for (const orphan of connection.orphans.filter(isOlder)) {
-    retire(core, at, connection, orphan, 0);
+    retire(core, at, connection, orphan, { at: orphan.believedUntil });
     core.report({ kind: 'orphanRemoved', connection: connection.config.name, spi: orphan.id.spi });
   }
   connection.orphans = connection.orphans.filter((orphan) => !isOlder(orphan));
@@ -126,11 +146,18 @@ export function forgetExpired(core: Core, connection: Connection, id: SaId): boo
   return orphan?.pinned === true;
 }
 
-/** Whether the peer is known to send on a pair of that Child that is newer, and so not on one that was made then. */
-export function hasSettled(connection: Connection, reqid: number, madeAt: Instant): boolean {
-  return childrenOf(connection).some((child) => {
-    return child.config.reqid === reqid && child.settled && child.installedAt > madeAt;
+/**
+ * Whether the peer is known to send on a pair of that Child that is newer, and so not on one that was made then. One of an
+ * IKE SA that is to give way to `owner` shows nothing: the peer goes back to the pair that stays.
+ */
+export function hasSettled(connection: Connection, reqid: number, madeAt: Instant, owner?: IkeSa): boolean {
+  return connection.ikeSas.some((sa) => {
+    if (sa.state.kind !== 'established' || (owner !== undefined && losesTo(sa, owner))) return false;
+    return sa.state.children.some((child) => {
+      return child.config.reqid === reqid && child.settled && child.installedAt > madeAt;
+    });
   });
 }
 
+const NEVER = Number.NEGATIVE_INFINITY;
 const NO_PINS: ReadonlyMap<number, number> = new Map();

@@ -1,7 +1,9 @@
 import type { SaId } from '../../dataplane/types.ts';
 import type { IpAddress } from '../../wire/ip-address.ts';
 import type { ChildSa } from '../child/child-sa.ts';
+import { type CounterWatch, retirementAt } from '../child/idle-counter.ts';
 import type { OrderedPolicies } from '../child/policies.ts';
+import type { Limits } from '../limits.ts';
 import type { IkeSa } from '../state.ts';
 import type { AgentInstance, ConnectionConfig, Instant } from '../types.ts';
 
@@ -17,8 +19,9 @@ export interface LoneSa {
 interface RetiringSa extends LoneSa {
   /** Number of the IKE SA on which the peer is being told; 0 where it need not be, or has answered. */
   readonly toldOn: number;
-  /** Undefined until the peer has heard. */
+  /** Undefined until the peer has heard. Its counter can put it off. */
   readonly removeAt: Instant | undefined;
+  readonly count: CounterWatch;
 }
 
 /**
@@ -30,6 +33,8 @@ export interface OrphanSa extends LoneSa {
    * Whether it is an outbound one, which the out policies of its Child are pinned to while there is no current pair.
    */
   readonly pinned: boolean;
+  /** Until when the peer, which has not been told, may take its IKE SA to stand; minus infinity where it does not. */
+  readonly believedUntil: Instant;
 }
 
 /** A configured peer and how things stand with it. */
@@ -147,12 +152,13 @@ export function isConnecting(connection: Connection): boolean {
 }
 
 /** When something is to be done for the connection itself. */
-export function connectionDeadline(connection: Connection): Instant | undefined {
+export function connectionDeadline(connection: Connection, limits: Limits): Instant | undefined {
   const { nextAttemptAt, switchCheckAt, retiring } = connection;
   let earliest = nextAttemptAt;
   if (switchCheckAt !== undefined && (earliest === undefined || switchCheckAt < earliest)) earliest = switchCheckAt;
-  for (const { removeAt } of retiring) {
-    if (removeAt !== undefined && (earliest === undefined || removeAt < earliest)) earliest = removeAt;
+  for (const each of retiring) {
+    const dueAt = retirementAt(each, limits);
+    if (dueAt !== undefined && (earliest === undefined || dueAt < earliest)) earliest = dueAt;
   }
   return earliest;
 }

@@ -29,10 +29,15 @@ function established(pair: Pair, side: Side): readonly string[] {
  * Lets both sides begin at once and delivers the first `steps.length` datagrams in the given order of senders; each
  * sender's own datagrams keep theirs.
  */
-function crossing(steps: readonly ('left' | 'right')[], seconds = 0, seed = 11): Pair {
+function crossing(
+  steps: readonly ('left' | 'right')[],
+  seconds = 0,
+  seed = 11,
+  changes: Partial<ConnectionConfig> = {},
+): Pair {
   const pair = new Pair();
   pair.restarted(pair.left, seed);
-  pair.configure({}, { initiation: 'start' });
+  pair.configure(changes, { ...changes, initiation: 'start' });
   pair.fire();
   for (const sender of steps) {
     const index = pair.wire.findIndex(({ from }) => from.name === sender);
@@ -223,6 +228,24 @@ describe('crossing initial exchanges', () => {
       }
     },
   );
+
+  it('a peer that has stopped answering is dead on both at once: traffic does not go back to one it may have deleted', () => {
+    const liveness = { intervalMs: 5_000, timeoutMs: 8_000 };
+    const crossed = orders(4, 4).filter((order) => {
+      const pair = crossing(order);
+      return established(pair, pair.left).length === 2;
+    });
+    expect(crossed.length).toBeGreaterThan(0);
+    for (const order of crossed) {
+      const pair = crossing(order, 0, 11, { liveness });
+      const counts = new Set<number>();
+      for (let step = 0; step < 300; step += 1) {
+        pair.advanceLosing(100);
+        counts.add(established(pair, pair.left).length);
+      }
+      expect([...counts]).toEqual([2, 0]);
+    }
+  });
 
   it('the side that takes over waits its time and does nothing if the other one has begun', () => {
     const pair = new Pair().configure({}, { initiation: 'takeover' }).settle();

@@ -6,7 +6,6 @@ import { closeIkeSa } from '../closing.ts';
 import type { Core } from '../core.ts';
 import { followUpLater, settleLater } from '../follow-up.ts';
 import { enqueue, sendQueued } from '../message/requests.ts';
-import { compareBytes } from '../negotiation/byte-order.ts';
 import { rivalOf } from '../rekey/under-way.ts';
 import type { Established, FollowUp, IkeSa } from '../state.ts';
 import type { Instant } from '../types.ts';
@@ -22,6 +21,7 @@ import {
 } from './connecting.ts';
 import type { Connection } from './connection.ts';
 import { type Forgotten, forgottenBy, type PeerPast, supersededBy } from './instance.ts';
+import { decide } from './rivalry.ts';
 
 /*
  * Which of several IKE SAs of one pair stays. RFC 7296 §2.8 settles crossing rekeys only; crossing initial exchanges
@@ -29,15 +29,7 @@ import { type Forgotten, forgottenBy, type PeerPast, supersededBy } from './inst
  * - what a peer has forgotten (`instance.ts`) and was established before this exchange began ends;
  * - of two that did not overlap the newer one stays, and whoever began it deletes the older;
  * - of two whose initial exchanges overlapped the one with the lower nonce stays, and whoever began the other deletes it.
- * If the side whose turn it is does not, the other one does after a grace.
- *
- * "Newer" goes by each end's own clock, yet both ends answer alike about two IKE SAs that both have. A side begins only
- * where it has none (`attempt`), unless it says which one the new one replaces; and it abandons what the peer has not
- * answered when another one is established (`abandonOwnAttempt`). Let L have begun one and R the other. L has established
- * R's while its own stands, so R had answered L's by then; R establishes its own only when it hears of that, so at R, too,
- * L's had begun before. The same holds the other way round: neither is newer at either end, and the nonces, which are the
- * same at both, decide. Of two that one side began it had lost the first before it began the second, at both ends. So a
- * newer one at one end alone is one beside an IKE SA that the peer has lost, and it is the right one to keep.
+ * If the side whose turn it is does not, the other one does after a grace. Which is which: `rivalry.ts`.
  *
  * Nothing that carries traffic ends in the same action list that installs its successor: if the kernel refuses the
  * successor, what was there before is still there.
@@ -163,28 +155,6 @@ function couldProve({ state }: IkeSa): boolean {
   return (
     state.kind === 'established' && state.children.some((child) => !child.settled && child.settledBy !== undefined)
   );
-}
-
-/** The IKE SA that ends, the one that stays, and the one whose initiator has to see to it. */
-function decide(
-  left: IkeSa,
-  leftState: Established,
-  right: IkeSa,
-  rightState: Established,
-): { readonly loser: IkeSa; readonly winner: IkeSa; readonly judge: IkeSa } {
-  const leftIsNewer = isNewer(left, right, rightState);
-  const rightIsNewer = isNewer(right, left, leftState);
-  if (leftIsNewer !== rightIsNewer) {
-    const [winner, loser] = leftIsNewer ? [left, right] : [right, left];
-    return { loser, winner, judge: winner };
-  }
-  const leftStays = compareBytes(leftState.lowestNonce, rightState.lowestNonce) < 0;
-  const [winner, loser] = leftStays ? [left, right] : [right, left];
-  return { loser, winner, judge: loser };
-}
-
-function isNewer(sa: IkeSa, other: IkeSa, { authenticatedAt }: Established): boolean {
-  return sa.replaces === other.number || (other.replaces !== sa.number && sa.startedAt >= authenticatedAt);
 }
 
 /** The peer was faster: what we have only asked for so far is of no use any more. */

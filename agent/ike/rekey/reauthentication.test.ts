@@ -41,6 +41,9 @@ describe('reauthentication', () => {
       'request 37',
       'delete out',
       'request 37',
+      // The old inbound SA goes when its counter has stood still.
+      'counters',
+      'counters',
       'delete in',
     ]);
   });
@@ -56,6 +59,8 @@ describe('reauthentication', () => {
       'delete out',
       // From here on the peer may be without the old inbound SA.
       'response 37',
+      'counters',
+      'counters',
       'delete in',
     ]);
   });

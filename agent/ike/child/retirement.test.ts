@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest';
+
+import { type Connection, newConnection } from '../connection/connection.ts';
+import type { IkeSa } from '../state.ts';
+import { connectionConfig, Pair } from '../testing/pair.ts';
+import { hasSettled } from './retirement.ts';
+
+const REQID = 0x6000_0001;
+
+/** As much of an IKE SA as decides which of two stays; its pair is newer than what was made at 1. */
+function established(number: number, lowestNonce: number): IkeSa {
+  const child = { config: { reqid: REQID }, settled: true, installedAt: 10 + number };
+  const state = {
+    kind: 'established',
+    authenticatedAt: 10 + number,
+    lowestNonce: Uint8Array.of(lowestNonce),
+    children: [child],
+  };
+  return { number, startedAt: number, replaces: 0, state } as unknown as IkeSa;
+}
+
+function between(...ikeSas: IkeSa[]): Connection {
+  const { left, right } = new Pair();
+  return { ...newConnection(connectionConfig(left, right)), ikeSas };
+}
+
+describe('a pair whose IKE SA is found dead', () => {
+  it('is of no use any more where the peer sends on a newer one that stays', () => {
+    const [staying, dead] = [established(2, 1), established(1, 9)];
+    expect(hasSettled(between(dead, staying), REQID, 1, dead)).toBe(true);
+  });
+
+  it('is kept where the newer one is of an IKE SA that gives way to it: the peer goes back to the one that stays', () => {
+    const [losing, dead] = [established(2, 9), established(1, 1)];
+    const connection = between(losing);
+    expect(hasSettled(connection, REQID, 1, dead)).toBe(false);
+    expect(hasSettled(connection, REQID, 1)).toBe(true);
+  });
+});
