@@ -17,6 +17,9 @@ interface Used {
   leftAtMs: number | undefined;
 }
 
+/** Full sequence numbers, by what stands for an SA's keys. */
+type Numbers = Map<string, Set<number>>;
+
 /**
  * The SA that a sender's policy selects is there at the receiver, with the reqid that the receiver's policy asks for,
  * when a packet is sent and until the network's longest delay later; and packets that arrive in that time are let in.
@@ -25,8 +28,9 @@ export class ReceptionCheck implements Check {
   readonly excused = new Map<ReceptionExcuse, number>();
   readonly #world: World;
   readonly #used = new Map<Flow, Used[]>();
-  /** Full sequence numbers that were let in, by what stands for an SA's keys. */
-  readonly #delivered = new Map<string, Set<number>>();
+  readonly #delivered: Numbers = new Map();
+  /** Those of packets that the SA took and no policy let in, which is judged when it happens. */
+  readonly #heldBack: Numbers = new Map();
   /** Flows of which an end has changed in the event that is going on. */
   readonly #suspects = new Set<Flow>();
 
@@ -58,23 +62,26 @@ export class ReceptionCheck implements Check {
   packetArrived(flow: Flow, arrival: Arrival, packet: Packet, fate: InboundFate): void {
     const accepted = fate.kind !== 'dropped';
     if (packet.kind === 'esp') {
-      const known = this.#isDelivered(packet);
+      const known = this.#isIn(this.#delivered, packet);
       if (accepted && known) this.#violateTwice(flow, packet);
-      if (accepted) this.#noteDelivered(packet);
-      if (accepted || known || arrival !== 'first') return;
+      if (accepted) this.#noteIn(this.#delivered, packet);
+      // A number is used up although no policy lets the packet in: a further copy is a repetition to the kernel.
+      const heldBack = this.#isIn(this.#heldBack, packet);
+      if (fate.kind === 'dropped' && POLICY.has(fate.statistic)) this.#noteIn(this.#heldBack, packet);
+      if (accepted || known || heldBack || arrival !== 'first') return;
     } else if (accepted || arrival !== 'first') return;
     if (fate.kind === 'dropped') this.#judgeDrop(flow, packet, fate.statistic);
   }
 
-  #isDelivered({ authenticator }: EspPacket): boolean {
-    return this.#delivered.get(authenticator.fingerprint)?.has(authenticator.sequence) ?? false;
+  #isIn(numbers: Numbers, { authenticator }: EspPacket): boolean {
+    return numbers.get(authenticator.fingerprint)?.has(authenticator.sequence) ?? false;
   }
 
-  #noteDelivered({ authenticator }: EspPacket): void {
+  #noteIn(numbers: Numbers, { authenticator }: EspPacket): void {
     const { fingerprint, sequence } = authenticator;
-    const numbers = this.#delivered.get(fingerprint);
-    if (numbers === undefined) this.#delivered.set(fingerprint, new Set([sequence]));
-    else numbers.add(sequence);
+    const known = numbers.get(fingerprint);
+    if (known === undefined) numbers.set(fingerprint, new Set([sequence]));
+    else known.add(sequence);
   }
 
   #judgeDrop(flow: Flow, packet: Packet, statistic: string): void {
