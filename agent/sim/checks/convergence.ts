@@ -1,5 +1,6 @@
 import type { ConnectionStatus, EndpointStatus } from '../../ike/types.ts';
 import type { Host } from '../host.ts';
+import type { PairPlan } from '../scenario.ts';
 import { flowText, selectionOf, wouldAccept } from '../selection.ts';
 import { nodeName, otherSide } from '../topology.ts';
 import type { Check, World } from '../world.ts';
@@ -74,11 +75,22 @@ export class ConvergenceCheck implements Check {
       const connection = statuses[node]?.connections.find(({ name }) => name === peer);
       const names = plan?.children.map(({ name }) => name) ?? [];
       const { lacks, surplus } =
-        connection === undefined ? NO_CONNECTION : connectionFaults(connection, names, this.#forgottenSinceMs());
+        connection === undefined
+          ? NO_CONNECTION
+          : connectionFaults(connection, names, this.#forgottenSinceMs(), this.#tamperedAtMs(plan));
       const tell = (fault: string): string => `${nodeName(node)} has ${fault} with ${peer}`;
       return { lacks: lacks.map(tell), surplus: surplus.map(tell) };
     });
     return { lacks: sides.flatMap(({ lacks }) => lacks), surplus: sides.flatMap(({ surplus }) => surplus) };
+  }
+
+  /**
+   * When a message of IKE_SA_INIT was last changed on its way between the two. What it began cannot be proved, and whoever
+   * began it goes on asking for a proof until its time is over: the peer may have one to give that is only late.
+   */
+  #tamperedAtMs(plan: PairPlan | undefined): number {
+    const [left, right] = plan?.nodes ?? [0, 0];
+    return this.#world.ledger.tamperedAt(left, right) ?? Number.NEGATIVE_INFINITY;
   }
 
   /**
@@ -114,11 +126,17 @@ interface Faults {
   readonly surplus: readonly string[];
 }
 
-function connectionFaults({ ikeSas }: ConnectionStatus, names: readonly string[], forgottenSinceMs: number): Faults {
+function connectionFaults(
+  { ikeSas }: ConnectionStatus,
+  names: readonly string[],
+  forgottenSinceMs: number,
+  tamperedAtMs: number,
+): Faults {
   const newest = ikeSas.filter((sa) => sa.state === 'established').at(-1);
   if (newest === undefined) return { lacks: ['no established IKE SA'], surplus: [] };
   const others = ikeSas
     .filter((sa) => sa !== newest && sa.startedAt >= forgottenSinceMs)
+    .filter(({ state, startedAt }) => state !== 'connecting' || startedAt > tamperedAtMs)
     .map((sa) => `IKE SA ${sa.number} beside another one`);
   const missing = names.filter((name) => !newest.children.some((child) => child.name === name));
   const double = newest.children.filter(

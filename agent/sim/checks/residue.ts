@@ -69,9 +69,10 @@ export class ResidueCheck implements Check {
     };
     const owned = new Set<number>();
     let inbound = 0;
-    for (const { ikeSas } of status.connections) {
+    for (const { name, ikeSas } of status.connections) {
       for (const ikeSa of ikeSas) {
-        if (ikeSa.state !== 'established') note(`IKE SA ${ikeSa.number}, ${ikeSa.state}`);
+        const hopeless = ikeSa.state === 'connecting' && ikeSa.startedAt <= this.#tamperedAtMs(host, name);
+        if (ikeSa.state !== 'established' && !hopeless) note(`IKE SA ${ikeSa.number}, ${ikeSa.state}`);
         for (const child of ikeSa.children) owned.add(child.inboundSpi).add(child.outboundSpi);
       }
     }
@@ -90,6 +91,15 @@ export class ResidueCheck implements Check {
     if (status.tables.ikeSas > listed + ending) note('IKE SAs of no connection');
     for (const text of this.#unwantedPolicies(host)) note(text);
     this.#judge(host, present);
+  }
+
+  /**
+   * When a message of IKE_SA_INIT was last changed on its way to or from a peer: what it began cannot be proved, and is asked
+   * for until its time is over.
+   */
+  #tamperedAtMs({ node }: Host, peer: string): number {
+    const other = this.#world.hosts.find(({ name }) => name === peer)?.node ?? node;
+    return this.#world.ledger.tamperedAt(node, other) ?? Number.NEGATIVE_INFINITY;
   }
 
   /**
