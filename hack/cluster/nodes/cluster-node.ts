@@ -2,6 +2,7 @@ import { link, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 
 import type { Completed, RunOptions } from '../../lab/topology/completed.ts';
+import type { Machine } from '../../lab/topology/lab-node.ts';
 import { ClusterError } from '../cluster-error.ts';
 import type { DualStack } from '../network/address-plan.ts';
 import { exists } from '../programs/files.ts';
@@ -17,7 +18,7 @@ export interface ClusterNodeOptions {
 }
 
 /** A machine of the cluster with kubelet, containerd and kube-proxy; it keeps its disk for as long as it is there. */
-export class ClusterNode {
+export class ClusterNode implements Machine {
   readonly name: string;
   readonly addresses: DualStack;
   readonly #options: ClusterNodeOptions;
@@ -75,6 +76,11 @@ export class ClusterNode {
     const { code, stdout, stderr } = await this.run(command, options);
     if (code === 0) return stdout;
     throw new Error(`'${command.join(' ')}' on ${this.name} ended with ${code}: ${`${stdout}${stderr}`.trim()}`);
+  }
+
+  /** Runs `ip` with one command per line, all in one process. */
+  ip(...lines: readonly string[]): Promise<string> {
+    return this.succeed(['ip', '-batch', '-'], { input: `${lines.join('\n')}\n` });
   }
 
   /** Starts a program on it. */

@@ -59,9 +59,9 @@ export class NodeController {
       const router = podRoutes(all, undefined);
       const work = [...this.#nodes.values()].map((node) => this.#configure(node, all));
       const results = await Promise.allSettled([...work, this.#configureRouter(router)]);
-      for (const result of results) {
-        if (result.status === 'rejected') this.#say(`the pod network: ${String(result.reason)}`);
-      }
+      const failures = results.filter((result) => result.status === 'rejected');
+      for (const { reason } of failures) this.#say(`the pod network, which is tried again: ${String(reason)}`);
+      if (failures.length > 0) setTimeout(() => this.#reconcile(), retryMs).unref();
     }
   }
 
@@ -86,3 +86,6 @@ export class NodeController {
     this.#routerRoutes = routes;
   }
 }
+
+/** A machine that is busy, or ends just now, comes to it later. */
+const retryMs = 2000;

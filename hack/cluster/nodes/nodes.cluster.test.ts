@@ -3,6 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { waitUntil } from '../../lab/runner/wait-until.ts';
 import { expectNothingLost, startCountedStream } from '../../lab/traffic/counted-stream.ts';
+import { dumpStates } from '../../lab/xfrm/xfrm-dump.ts';
+import { expectNoXfrmDrops, readXfrmStat } from '../../lab/xfrm/xfrm-stat.ts';
 import { apiServerService, controlPlaneAddresses, type DualStack } from '../network/address-plan.ts';
 import { type Cluster, startCluster } from './cluster.ts';
 import { trafficReference } from './images.ts';
@@ -115,8 +117,9 @@ describe.skipIf(reason !== undefined)('a cluster of two nodes', () => {
 
   it("encrypts between its nodes' kernels and loses nothing, as counts and a capture of the wire show", async () => {
     const [a, b] = [cluster.node('a'), cluster.node('b')];
-    await a.succeed(['ip', '-batch', '-'], { input: xfrmLines(a.addresses, b.addresses) });
-    await b.succeed(['ip', '-batch', '-'], { input: xfrmLines(b.addresses, a.addresses) });
+    await a.ip(...xfrmLines(a.addresses, b.addresses));
+    await b.ip(...xfrmLines(b.addresses, a.addresses));
+    const counters = new Map(await Promise.all([a, b].map(async (node) => [node, await readXfrmStat(node)] as const)));
     const wire = await cluster.capture();
     for (const family of [0, 1] as const) {
       const stream = await startCountedStream({
@@ -130,6 +133,8 @@ describe.skipIf(reason !== undefined)('a cluster of two nodes', () => {
       expectNothingLost(await stream.stop());
     }
     const { packets } = await wire.stop();
+    for (const [node, before] of counters) await expectNoXfrmDrops(node, before);
+    expect(await dumpStates(a)).toHaveLength(4);
     for (const sender of [...a.addresses, ...b.addresses]) {
       const sent = packets.filter(({ source }) => source === sender);
       expect(sent.filter(({ kind }) => kind === 'esp').length).toBeGreaterThan(20);
@@ -240,9 +245,9 @@ function agentLike(): object {
 }
 
 /** SAs between two nodes and policies for UDP, of both families, with a key that both have. */
-function xfrmLines(own: DualStack, peer: DualStack): string {
+function xfrmLines(own: DualStack, peer: DualStack): readonly string[] {
   const key = `0x${'11'.repeat(20)}`;
-  const lines = own.flatMap((address, family) => {
+  return own.flatMap((address, family) => {
     const ends = [address, peer[family] ?? ''] as const;
     const ways = [
       { source: ends[0], destination: ends[1], direction: 'out' },
@@ -258,7 +263,6 @@ function xfrmLines(own: DualStack, peer: DualStack): string {
       ];
     });
   });
-  return `${lines.join('\n')}\n`;
 }
 
 /** Processes that have a path in a folder among their words. */

@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { type Completed, complete, type RunOptions, succeed } from './completed.ts';
 import { Daemon } from './daemon.ts';
 
+/** What runs commands as a node of the lab does, as far as readers of its kernel need it; a node of hack/cluster, too. */
+export type Machine = Pick<LabNode, 'name' | 'run' | 'succeed' | 'ip'>;
+
 /** A machine of the lab: a network namespace with interfaces, addresses and routes of its own. */
 export class LabNode {
   readonly name: string;

@@ -1,4 +1,4 @@
-import type { LabNode } from '../topology/lab-node.ts';
+import type { Machine } from '../topology/lab-node.ts';
 
 /** What became of a series of ICMP echo requests. */
 export interface PingReport {
@@ -24,7 +24,7 @@ export interface PingOptions {
 }
 
 /** Pings an address of either family and counts; lost packets are a count, not a failure. @public */
-export async function ping(node: LabNode, address: string, options: PingOptions = {}): Promise<PingReport> {
+export async function ping(node: Machine, address: string, options: PingOptions = {}): Promise<PingReport> {
   const { count = 3, intervalMs = 100, waitMs = 1000, size = 56 } = options;
   const command = [
     'ping',
@@ -46,7 +46,7 @@ export async function ping(node: LabNode, address: string, options: PingOptions 
 }
 
 /** Pings and throws unless every request was answered exactly once. */
-export async function expectPing(node: LabNode, address: string, options: PingOptions = {}): Promise<void> {
+export async function expectPing(node: Machine, address: string, options: PingOptions = {}): Promise<void> {
   const report = await ping(node, address, options);
   if (report.received === report.sent && report.sent > 0 && report.duplicated === 0) return;
   const counts = `${report.received} of ${report.sent} answered, ${report.duplicated} twice`;

@@ -1,4 +1,4 @@
-import type { LabNode } from '../topology/lab-node.ts';
+import type { Machine } from '../topology/lab-node.ts';
 import { dumpPolicies, dumpStates, type PolicyDump, type StateDump } from './xfrm-dump.ts';
 
 /*
@@ -16,7 +16,7 @@ export interface NodePair {
  * Gives a node foreign objects as near to ours as they can be: between the same addresses, with the selector of our own
  * policies but for a mark, in every direction and of either family. None of them is for packets that a scenario sends.
  */
-export async function addForeignObjects(node: LabNode, { local, remote }: NodePair): Promise<void> {
+export async function addForeignObjects(node: Machine, { local, remote }: NodePair): Promise<void> {
   const tunnel = `src ${local.ipv4} dst ${remote.ipv4} proto esp reqid 77 mode tunnel`;
   const back = `src ${remote.ipv4} dst ${local.ipv4} proto esp reqid 77 mode tunnel`;
   const marked = ([source, destination]: readonly [string, string], direction: string) =>
@@ -44,12 +44,12 @@ export interface KernelText {
 }
 
 /** Everything that a node's kernel holds, save what it makes by itself. */
-export async function kernelText(node: LabNode): Promise<KernelText> {
+export async function kernelText(node: Machine): Promise<KernelText> {
   return text(await keptStates(node), await dumpPolicies(node));
 }
 
 /** Everything that is not the agent's. */
-export async function foreignText(node: LabNode): Promise<KernelText> {
+export async function foreignText(node: Machine): Promise<KernelText> {
   const [states, policies] = [await keptStates(node), await dumpPolicies(node)];
   return text(
     states.filter((each) => !isAgents(each.reqid)),
@@ -58,7 +58,7 @@ export async function foreignText(node: LabNode): Promise<KernelText> {
 }
 
 /** All SAs but those of `addForeignObjects`: those of the IKE daemon that runs in this node, whichever it is. */
-export async function daemonStates(node: LabNode): Promise<readonly StateDump[]> {
+export async function daemonStates(node: Machine): Promise<readonly StateDump[]> {
   return (await keptStates(node)).filter((each) => !foreignSpis.includes(each.spi));
 }
 
@@ -66,7 +66,7 @@ export async function daemonStates(node: LabNode): Promise<readonly StateDump[]>
  * Without what the kernel makes by itself for a packet that waits for an SA: it has no keys, and where a policy is pinned
  * its SPI. Nobody can remove it before its 30 seconds.
  */
-async function keptStates(node: LabNode): Promise<readonly StateDump[]> {
+async function keptStates(node: Machine): Promise<readonly StateDump[]> {
   return (await dumpStates(node)).filter(({ text: shown }) => /^\s*(?:aead|enc) /mu.test(shown));
 }
 

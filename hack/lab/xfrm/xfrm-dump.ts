@@ -1,4 +1,4 @@
-import type { LabNode } from '../topology/lab-node.ts';
+import type { Machine } from '../topology/lab-node.ts';
 
 /** An SA as `ip -s xfrm state` shows it, without its keys. */
 export interface StateDump {
@@ -42,12 +42,12 @@ export interface PolicyDump {
 }
 
 /** All SAs of a node. */
-export async function dumpStates(node: LabNode): Promise<readonly StateDump[]> {
+export async function dumpStates(node: Machine): Promise<readonly StateDump[]> {
   return parseStates(await node.succeed(['ip', '-s', 'xfrm', 'state']));
 }
 
 /** All policies of a node; those of sockets too, whose direction reads `socket in`. */
-export async function dumpPolicies(node: LabNode): Promise<readonly PolicyDump[]> {
+export async function dumpPolicies(node: Machine): Promise<readonly PolicyDump[]> {
   return parsePolicies(await node.succeed(['ip', '-s', 'xfrm', 'policy']));
 }
 

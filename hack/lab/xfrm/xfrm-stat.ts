@@ -1,10 +1,10 @@
-import type { LabNode } from '../topology/lab-node.ts';
+import type { Machine } from '../topology/lab-node.ts';
 
 /** Counters of /proc/net/xfrm_stat by name, such as XfrmInNoStates. */
 export type XfrmStat = ReadonlyMap<string, number>;
 
 /** Reads a node's counters: every packet that IPsec dropped there, by reason. */
-export async function readXfrmStat(node: LabNode): Promise<XfrmStat> {
+export async function readXfrmStat(node: Machine): Promise<XfrmStat> {
   return parseXfrmStat(await node.succeed(['cat', '/proc/net/xfrm_stat']));
 }
 
@@ -25,7 +25,7 @@ export function xfrmStatChange(before: XfrmStat, after: XfrmStat): Readonly<Reco
  * nobody.
  */
 export async function expectNoXfrmDrops(
-  node: LabNode,
+  node: Machine,
   before: XfrmStat,
   allowed: readonly string[] = [],
   icmpErrors = 0,
