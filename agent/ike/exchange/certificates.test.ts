@@ -68,6 +68,17 @@ describe('IKE_SA_INIT where certificates are configured', () => {
     expect(notifyTypes(parsed(older.take()).payloads)).not.toContain(NotifyType.SIGNATURE_HASH_ALGORITHMS);
   });
 
+  it('has a nonce of an even number of bytes, whatever the CERTREQ takes: OpenIKED refuses any other', () => {
+    for (const changes of [
+      { remoteAuthentication: TRUSTING },
+      { remoteAuthentication: TRUSTING, childless: true },
+      {},
+    ]) {
+      const nonce = parsed(calling(changes).take()).payloads.find(({ kind }) => kind === 'nonce');
+      expect(nonce?.kind === 'nonce' && nonce.data.length % 2).toBe(0);
+    }
+  });
+
   it('asks for no certificate from a peer that is to show a pre-shared key', () => {
     const peer = waiting({ localAuthentication: showing(pretendedCredential('a')) });
     peer.send(peer.initRequest([peer.sa, peer.ke, peer.ni, HASHES]));

@@ -57,7 +57,9 @@ function nonceBytes(config: ConnectionConfig): number {
   const [request] = certificateRequest([config]);
   const certreqBytes = request?.kind === 'certreq' ? CERTREQ_HEADER_BYTES + request.data.length : 0;
   const childlessBytes = config.childless === true ? NOTIFY_BYTES : 0;
-  return Math.min(MAX_NONCE_BYTES, NONCE_BYTES + certreqBytes + childlessBytes);
+  const wanted = NONCE_BYTES + certreqBytes + childlessBytes;
+  // OpenIKED takes an odd number for a mistake, and answers NO_PROPOSAL_CHOSEN.
+  return Math.min(MAX_NONCE_BYTES, wanted + (wanted % 2));
 }
 
 /** What is the same in every request of an attempt, and what the last answer asked for. */

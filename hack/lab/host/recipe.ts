@@ -47,7 +47,6 @@ export const recipes = {
     // certutil and pk12util: pluto reads certificates and private keys from an NSS database only.
     packages: [...tools, 'libreswan', 'libnss3-tools'],
   },
-  // It and strongSwan want the same ports only, but every root folder has one IKE daemon.
   openiked: {
     name: 'openiked',
     suite: 'trixie',

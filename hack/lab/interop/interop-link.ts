@@ -25,6 +25,7 @@ import {
   secretOf,
 } from './link-settings.ts';
 import { type Machines, twoMachines, twoNetworks } from './machines.ts';
+import { startIked } from './openiked-peer.ts';
 import { startCharon } from './strongswan-peer.ts';
 
 /**
@@ -176,8 +177,10 @@ export class InteropLink {
   }
 
   /** Waits until the other end has logged what it calls something. */
-  async theyLog(words: Readonly<Record<PeerKind, string | RegExp>>): Promise<void> {
-    await this.daemon.logged(words[this.kind]);
+  async theyLog(words: Readonly<Partial<Record<PeerKind, string | RegExp>>>): Promise<void> {
+    const { [this.kind]: expected } = words;
+    assert.ok(expected !== undefined, `nobody has said what ${this.kind} calls it`);
+    await this.daemon.logged(expected);
   }
 
   /**
@@ -304,10 +307,13 @@ export class InteropLink {
     const report = await this.#capture.stop();
     expectOnlyEspAndIke(report, { atLeastFrom: checks.blocked === 'always' ? { ours: 0 } : { ours: 1, theirs: 1 } });
     const { gateways } = this.machines;
-    const { blocked, blockedAt = 'ours', early = false } = checks;
+    const { blocked, blockedAt = 'ours', early = false, theyLose = false } = checks;
     const blockedIn = (side: keyof Sides<string>) =>
       blocked === undefined || blockedAt !== side ? [] : blockedCounters;
-    await expectNoXfrmDrops(gateways.theirs, this.#drops.theirs, blockedIn('theirs'));
+    await expectNoXfrmDrops(gateways.theirs, this.#drops.theirs, [
+      ...blockedIn('theirs'),
+      ...(theyLose ? [unknownSaCounter, larvalSaCounter] : []),
+    ]);
     const icmpErrors = report.bySender.get('theirs')?.icmpError ?? 0;
     await expectNoXfrmDrops(
       gateways.ours,
@@ -335,6 +341,8 @@ export class InteropLink {
 export interface CloseChecks {
   /** The peer has sent on SAs before we had them: our kernel counts such packets as dropped, and gets them once more. */
   readonly early?: boolean;
+  /** The peer has no SA, not yet or not any more, for packets that we have good reason to send on it. */
+  readonly theyLose?: boolean;
   /** Packets were blocked for want of an SA: sometimes, or always, so that there was no ESP at all. */
   readonly blocked?: 'sometimes' | 'always';
   /** Whose packets. Default ours. */
@@ -348,5 +356,7 @@ function sum(values: readonly number[]): number {
 /** An SA is missing; a policy blocks what no SA has been agreed on for. */
 const blockedCounters = ['XfrmOutNoStates', 'XfrmOutPolBlock'];
 const unknownSaCounter = 'XfrmInNoStates';
+/** What an SA counts of which so far only the SPI is there, by PF_KEY's GETSPI. */
+const larvalSaCounter = 'XfrmAcquireError';
 const secretFile = 'peer.psk';
-const daemons = { strongswan: startCharon, libreswan: startPluto };
+const daemons = { strongswan: startCharon, libreswan: startPluto, openiked: startIked };

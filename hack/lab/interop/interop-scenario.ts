@@ -8,7 +8,7 @@ export interface InteropDefinition {
   readonly name: string;
   /** What is proven, in one line. */
   readonly description: string;
-  /** Who may be at the other end. Default both. */
+  /** Who may be at the other end. Default strongSwan and libreswan. */
   readonly peers?: readonly PeerKind[];
   /** Default both. */
   readonly roles?: readonly Role[];
@@ -27,7 +27,7 @@ export interface InteropDefinition {
 
 /** A scenario for each other end and role: PEER-NAME-initiator and PEER-NAME-responder. */
 export function interopScenarios(definition: InteropDefinition): readonly Scenario[] {
-  const { name, description, peers = bothPeers, roles = bothRoles, settings = {} } = definition;
+  const { name, description, peers = defaultPeers, roles = bothRoles, settings = {} } = definition;
   const { run = connectExchangeClose, timeoutMs } = definition;
   const isRare = (kind: PeerKind, role: Role) =>
     definition.rare === true || (definition.rolesTakeTurns === true && role !== roleInTurn[kind]);
@@ -54,6 +54,10 @@ async function connectExchangeClose(link: InteropLink): Promise<void> {
   await link.close();
 }
 
-const roleInTurn: Readonly<Record<PeerKind, Role>> = { strongswan: 'initiator', libreswan: 'responder' };
-const bothPeers: readonly PeerKind[] = ['strongswan', 'libreswan'];
+const roleInTurn: Readonly<Record<PeerKind, Role>> = {
+  strongswan: 'initiator',
+  libreswan: 'responder',
+  openiked: 'initiator',
+};
+const defaultPeers: readonly PeerKind[] = ['strongswan', 'libreswan'];
 const bothRoles: readonly Role[] = ['initiator', 'responder'];

@@ -1,3 +1,5 @@
+import { createPublicKey } from 'node:crypto';
+
 import {
   keyPem,
   pem,
@@ -60,11 +62,12 @@ export function certificatesOf(
 /** What a link with these certificates has in place of pre-shared keys. */
 export function withCertificates(
   certificates: LinkCertificates,
-): Required<Pick<LinkSettings, 'ours' | 'strongswan' | 'libreswan'>> {
+): Required<Pick<LinkSettings, 'ours' | 'strongswan' | 'libreswan' | 'openiked'>> {
   return {
     ours: { peer: { authentication: ourAuthentication(certificates) }, files: certificateFiles(certificates.ours) },
     strongswan: { connection: charonConnection(certificates), files: charonFiles(certificates.theirs) },
     libreswan: { connection: plutoConnection(certificates), credentials: plutoCredentials(certificates.theirs) },
+    openiked: { files: ikedFiles(certificates.theirs) },
   };
 }
 
@@ -139,6 +142,18 @@ function plutoCredentials({ shown, intermediates = [], trusted }: LinkSide): Plu
     authorities: texts(trusted),
     intermediates: texts(intermediates),
     ...(shown && { own: { name: 'theirs', certificate: certificatesPem([shown]), key: keyPem(shown.key) } }),
+  };
+}
+
+/** Iked takes the certificate whose name it has, and its own public key beside the private one. */
+function ikedFiles({ shown, trusted }: LinkSide): Readonly<Record<string, string>> {
+  return {
+    'ca/ca.crt': certificatesPem(trusted),
+    ...(shown && {
+      'certs/theirs.crt': certificatesPem([shown]),
+      'private/local.key': keyPem(shown.key),
+      'local.pub': createPublicKey(shown.key).export({ type: 'spki', format: 'pem' }).toString(),
+    }),
   };
 }
 

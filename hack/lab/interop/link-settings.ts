@@ -2,17 +2,18 @@ import { stringify } from 'yaml';
 
 import type { IpsecOptions } from '../libreswan/ipsec-conf.ts';
 import type { PlutoCredentials } from '../libreswan/nss-database.ts';
+import type { IkedConfiguration } from '../openiked/iked-conf.ts';
 import type { Section } from '../strongswan/settings.ts';
 
 /** Whose IKE daemon is at the other end; also the name of the root folder that has it. */
-export type PeerKind = 'strongswan' | 'libreswan';
+export type PeerKind = 'strongswan' | 'libreswan' | 'openiked';
 
 /** Which side begins, seen from our agent. */
 export type Role = 'initiator' | 'responder';
 
 /**
- * How a link differs from the plain one: IPv4, one Child SA in transport mode, AES-256-GCM and X25519. What both
- * daemons can be asked for is said once, for either; `strongswan` and `libreswan` are for the rest.
+ * How a link differs from the plain one: IPv4, one Child SA in transport mode, AES-256-GCM and X25519. What all
+ * daemons can be asked for is said once; `strongswan`, `libreswan` and `openiked` are for the rest.
  */
 export interface LinkSettings {
   /** Family of the addresses that IKE uses. Default 4. */
@@ -30,7 +31,11 @@ export interface LinkSettings {
   readonly ours?: OurSettings;
   readonly strongswan?: StrongswanSettings;
   readonly libreswan?: LibreswanSettings;
+  readonly openiked?: OpenikedSettings;
 }
+
+/** What is OpenIKED's alone; with files it shows a certificate. */
+export type OpenikedSettings = Pick<IkedConfiguration, 'childLifetimeSeconds' | 'livenessSeconds' | 'files'>;
 
 /** What is our agent's alone. */
 export interface OurSettings {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { AgentProcess } from '../agent/agent-process.ts';
 import { onLink, startCapture } from '../capture/capture.ts';
 import { Pluto } from '../libreswan/pluto.ts';
+import { Iked } from '../openiked/iked.ts';
 import { Charon } from '../strongswan/charon.ts';
 import type { Daemon } from '../topology/daemon.ts';
 import { createTopology } from '../topology/topology.ts';
@@ -59,6 +60,7 @@ export function scenarioLab(folder: string, programs: LabPrograms): ScenarioLab 
     sendDatagrams: (node, to, datagrams, from) => sendDatagrams(programs.datagrams, node, to, datagrams, from),
     charon: (node, options) => Charon.start(node, options),
     pluto: (node, configuration) => Pluto.start(node, configuration),
+    iked: (node, configuration) => Iked.start(node, configuration),
     agent: async (node, configuration, options = {}) => {
       if (programs.agent === undefined) throw new Error('the scenario must say usesAgent');
       return AgentProcess.start(node, { ...options, program: programs.agent, configuration, folder });

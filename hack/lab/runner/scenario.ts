@@ -3,6 +3,8 @@ import type { Capture } from '../capture/capture.ts';
 import type { RecipeName } from '../host/recipe.ts';
 import type { IpsecConfiguration } from '../libreswan/ipsec-conf.ts';
 import type { Pluto } from '../libreswan/pluto.ts';
+import type { Iked } from '../openiked/iked.ts';
+import type { IkedConfiguration } from '../openiked/iked-conf.ts';
 import type { Charon, CharonOptions } from '../strongswan/charon.ts';
 import type { TopologyDescription } from '../topology/description.ts';
 import type { LabNode } from '../topology/lab-node.ts';
@@ -58,6 +60,8 @@ export interface Lab {
   charon(node: LabNode, options?: CharonOptions): Promise<Charon>;
   /** Starts a libreswan daemon in a node; the scenario's recipe must be libreswan. */
   pluto(node: LabNode, configuration: IpsecConfiguration): Promise<Pluto>;
+  /** Starts an OpenIKED daemon in a node; the scenario's recipe must be openiked. */
+  iked(node: LabNode, configuration: IkedConfiguration): Promise<Iked>;
   /** Starts our agent in a node with the text of its configuration file; `ready()` of the process waits for it. */
   agent(node: LabNode, configuration: string, options?: AgentOptions): Promise<AgentProcess>;
 }

@@ -59,7 +59,8 @@ export default [
   scenario('agent', 'charon', 'tunnel'),
   scenario('charon', 'agent', 'transport'),
   scenario('charon', 'agent', 'tunnel'),
-  // Libreswan 5.2 refuses transport mode through a NAT: it does not put addresses in place as RFC 7296 §2.23.1 has it.
+  // Libreswan 5.2 refuses transport mode through a NAT at either side, of another libreswan too: it does not put
+  // addresses in place as RFC 7296 §2.23.1 has it.
   scenario('agent', 'pluto', 'tunnel'),
   scenario('pluto', 'agent', 'tunnel'),
   scenario('agent', 'agent', 'transport'),
