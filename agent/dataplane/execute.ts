@@ -24,7 +24,7 @@ export interface KernelRefusal {
 
 /** What a kernel can do, without regard to whose objects they are: Linux (`xfrm/`) or a fake of it (`memory/`). */
 export interface KernelCalls {
-  /** Keeps what comes for an inbound SA that is not there yet; `newSa` hands it over. */
+  /** Keeps what comes for an inbound SA that is not there yet; `newSa` hands it over. The refusal is in words for people. */
   awaitSa(id: SaId): Result<void, KernelRefusal>;
   /** Lets go of what was kept, if anything was. */
   forgetSa(id: SaId): void;
@@ -93,7 +93,9 @@ function addSa(kernel: KernelCalls, sa: SaSpec): Outcome {
 
 function awaitSa(kernel: KernelCalls, id: SaId): Outcome {
   const awaited = kernel.awaitSa(id);
-  return awaited.ok ? DONE : err(refused('awaitSa', describeSa(id), awaited.error));
+  if (awaited.ok) return DONE;
+  const { errno, reason: message } = awaited.error;
+  return err({ kind: 'dataplaneError', command: 'awaitSa', object: describeSa(id), errno, message });
 }
 
 function deleteSa(kernel: KernelCalls, id: SaId): Outcome {

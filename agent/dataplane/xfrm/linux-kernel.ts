@@ -40,7 +40,7 @@ export class LinuxKernel implements KernelCalls {
     if (awaited.ok || this.#told.has(awaited.error.errno)) return ok(undefined);
     const { errno, call, message } = awaited.error;
     this.#told.add(errno);
-    return err({ errno, reason: `${call}: ${message}; ${EARLY_PACKETS_LOST}` });
+    return err({ errno, reason: `${EARLY_PACKETS_LOST} (${call}: ${message})` });
   }
 
   forgetSa({ spi }: SaId): void {
@@ -135,5 +135,5 @@ function present<T>(value: T | undefined): Result<T, KernelRefusal> {
 }
 
 const EARLY_PACKETS_LOST =
-  'packets of peers that send on a new SA before it is here are lost at each rekey; give the agent CAP_NET_RAW (this is said once)';
+  'what a peer sends before the SA is there will be lost, here and at each rekey with such a peer; grant CAP_NET_RAW to the agent';
 const INDEX = /^[1-9]\d{0,9}$/;

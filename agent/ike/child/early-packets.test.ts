@@ -82,6 +82,13 @@ describe('packets of a peer that sends on a new SA before its answer has been re
   });
 });
 
+it('a host that can keep none has its Child SA all the same', () => {
+  const pair = new Pair().configure();
+  pair.left.refuse = (command) => (command.kind === 'awaitSa' ? 'CAP_NET_RAW is missing' : undefined);
+  pair.settle();
+  expect(pair.encrypts()).toBe(true);
+});
+
 describe('an SA that nobody has proved to be the peer’s', () => {
   it('is not in the kernel while the proof is awaited: whoever answered IKE_SA_INIT has its keys', () => {
     const pair = new Pair().configure({}, byPreSharedKey(new SecretBytes(new TextEncoder().encode('a wrong key'))));

@@ -57,7 +57,7 @@ async function connectExchangeClose(link: InteropLink): Promise<void> {
 const roleInTurn: Readonly<Record<PeerKind, Role>> = {
   strongswan: 'initiator',
   libreswan: 'responder',
-  openiked: 'initiator',
+  openiked: 'responder',
 };
 const defaultPeers: readonly PeerKind[] = ['strongswan', 'libreswan'];
 const bothRoles: readonly Role[] = ['initiator', 'responder'];

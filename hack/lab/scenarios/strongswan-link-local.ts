@@ -11,6 +11,7 @@ export default (['initiator', 'responder'] as const).map(
     name: `strongswan-link-local-${role}`,
     description: `link-local addresses of IPv6, transport mode; we are the ${role}`,
     usesAgent: true,
+    rare: role === 'responder',
     run: (lab) => run(lab, role),
   }),
 );
