@@ -39,7 +39,13 @@ export interface BenchOptions {
 export interface Bench {
   readonly name: string;
   readonly summary: string;
-  run(extent: Extent, progress: Progress, options: BenchOptions): readonly BenchResult[];
+  /** Starts a Kubernetes, which may have to be built: only when it is named. */
+  readonly needsCluster?: true;
+  run(
+    extent: Extent,
+    progress: Progress,
+    options: BenchOptions,
+  ): readonly BenchResult[] | Promise<readonly BenchResult[]>;
 }
 
 /** Whether a promised figure was reached. */

@@ -7,6 +7,7 @@ import { handshakeBench } from './handshake.ts';
 import { thisMachine } from './machine.ts';
 import { memoryBench } from './memory.ts';
 import { meshBench } from './mesh.ts';
+import { operatorBench } from './operator.ts';
 import { plannerBench } from './planner.ts';
 import { rekeyBench } from './rekey.ts';
 import { jsonLine, machineText, resultText } from './report.ts';
@@ -28,28 +29,29 @@ const benches: readonly Bench[] = [
   rekeyBench,
   meshBench,
   plannerBench,
+  operatorBench,
 ];
 
 const summaries = benches.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`);
 
-new Command('bench')
+await new Command('bench')
   .description(`Measures how fast ikemesh negotiates and how much memory it keeps.\n\n${summaries.join('\n')}`)
   .addArgument(new Argument('[name...]', 'which; all of them otherwise').choices(benches.map(({ name }) => name)))
   .option('--json', 'print each result as one line of JSON')
   .option('--quick', 'fewer and shorter rounds: seconds, and figures to match')
-  .option('--nodes <number...>', 'sizes of the meshes that `mesh` and `planner` measure', collectNodes)
+  .option('--nodes <number...>', 'sizes of the meshes that `mesh`, `planner` and `operator` measure', collectNodes)
   .option('--check', 'exit with 1 when a target is missed')
   .action(run)
-  .parse();
+  .parseAsync();
 
-function run(names: readonly string[], flags: Flags): void {
+async function run(names: readonly string[], flags: Flags): Promise<void> {
   const machine = thisMachine();
   const extent = flags.quick ? 'quick' : 'full';
   if (!flags.json) process.stdout.write(`${machineText(machine)}\n`);
   for (const bench of benches) {
-    if (names.length > 0 && !names.includes(bench.name)) continue;
+    if (names.length > 0 ? !names.includes(bench.name) : bench.needsCluster === true) continue;
     const progress = (doing: string): void => void process.stderr.write(`bench ${bench.name}: ${doing}\n`);
-    const results = bench.run(extent, progress, { nodes: flags.nodes });
+    const results = await bench.run(extent, progress, { nodes: flags.nodes });
     for (const result of results) {
       process.stdout.write(flags.json ? `${jsonLine(result, machine)}\n` : `\n${resultText(result)}\n`);
       const missed = result.targets.some((target) => verdict(result, target) === 'missed');

@@ -7,4 +7,4 @@ export function isBefore(one: string, other: string): boolean {
   return one.length === other.length ? one < other : one.length < other.length;
 }
 
-const DIGITS = /^[1-9][0-9]*$/;
+const DIGITS = /^(0|[1-9][0-9]*)$/;

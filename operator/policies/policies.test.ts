@@ -85,6 +85,22 @@ describe('CertificatesReady', () => {
     ['cert-manager says nothing', {}, { certificate: { kind: 'silent' } }, 'False', 'CertManagerSilent', 'a:'],
     ['one is being issued', {}, { certificate: { kind: 'issuing', text: '' } }, 'False', 'Issuing', 'a'],
     [
+      'cert-manager waits',
+      {},
+      { certificate: { kind: 'issuing', text: 'Pending: no issuer' } },
+      'False',
+      'Issuing',
+      'no issuer',
+    ],
+    [
+      'a good one cannot be renewed',
+      {},
+      { certificate: { kind: 'issued', renewal: { reason: 'Failed', text: 'quota' } } },
+      'True',
+      'RenewalFailing',
+      'Failed: quota',
+    ],
+    [
       'issuing fails',
       {},
       { certificate: { kind: 'failed', reason: 'Denied', text: 'no such issuer' } },

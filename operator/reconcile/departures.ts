@@ -91,9 +91,9 @@ export class Departures {
     const peerings = [...this.#peerings].filter((name) => !this.#confirmedPeerings.has(name));
     if (this.#asking || nodes.length + peerings.length === 0) return;
     this.#asking = true;
-    const confirmed = (await this.#confirmNodes(nodes)) || (await this.#confirmPeerings(peerings));
+    const confirmed = [await this.#confirmNodes(nodes), await this.#confirmPeerings(peerings)];
     this.#asking = false;
-    if (confirmed) this.#changed();
+    if (confirmed.includes(true)) this.#changed();
   }
 
   async #confirmNodes(uids: readonly string[]): Promise<boolean> {

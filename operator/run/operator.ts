@@ -147,9 +147,11 @@ export class Operator {
   }
 
   #lost(name: WatchedName, value: unknown, uid: string, how: 'deleted' | 'unlisted'): void {
-    if (how !== 'deleted') return;
+    if (how !== 'deleted' || (name !== 'nodes' && name !== 'peerings')) return;
+    const object = (value as { readonly metadata: { readonly name: string } }).metadata.name;
+    this.#options.log.info({ kind: watched[name].title, object, uid }, 'deleted');
     if (name === 'nodes') this.#departures.nodeIsGone(uid, this.#now());
-    if (name === 'peerings') this.#departures.peeringIsGone((value as { metadata: { name: string } }).metadata.name);
+    else this.#departures.peeringIsGone(object);
   }
 
   #logState(name: WatchedName, state: InformerState): void {

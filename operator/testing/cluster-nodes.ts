@@ -68,6 +68,58 @@ export async function reportAs(cluster: OperatorCluster, node: string, podUID: s
   });
 }
 
+/** Makes many Nodes with agents, some at a time; answers the Pods by node. */
+export async function joinNodes(cluster: OperatorCluster, count: number): Promise<ReadonlyMap<string, string>> {
+  const pods = new Map<string, string>();
+  const numbers = Array.from({ length: count }, (_, index) => index + 1);
+  await eachOf(numbers, async (number) => {
+    pods.set(`node-${number}`, await joinNode(cluster, number));
+  });
+  return pods;
+}
+
+/** Says in place of cert-manager that every certificate is issued; their Secrets are not made. */
+export async function issueAll(cluster: OperatorCluster): Promise<void> {
+  const ready = { type: 'Ready', status: 'True', reason: 'Ready', lastTransitionTime: new Date().toISOString() };
+  const names = (await cluster.certificates()).map(({ metadata }) => metadata.name);
+  await eachOf(names, (name) =>
+    cluster.patchStatus('Certificate', name, { conditions: [ready] }, PLACES.nodesNamespace),
+  );
+}
+
+/** What `reportAs` does, for many, as if all had their certificates. */
+export async function reportAll(cluster: OperatorCluster, pods: ReadonlyMap<string, string>): Promise<void> {
+  const peers = (await cluster.slices()).flatMap((slice) => slice.peers.map(({ name }) => name));
+  const configs = (await cluster.nodeConfigs()).filter(({ metadata }) => pods.has(metadata.name));
+  await eachOf(configs, async ({ metadata: { name, generation }, spec }) => {
+    const podUID = pods.get(name) ?? '';
+    const expected = peers.filter((peer) => peer !== name).length;
+    const peerings = spec.peerings.map((entry) => ({
+      name: entry.name,
+      enforcement: entry.enforcement,
+      certificate: {
+        secretName: entry.authentication.certificate?.secretName,
+        serialNumber: '01',
+        notAfter: '2100-01-01T00:00:00Z',
+      },
+      tunnels: { expected, pending: 0, established: expected, encrypting: expected },
+    }));
+    const status = { observedGeneration: generation, agent: { podUID, bootID: podUID }, peerings };
+    await cluster.patchStatus('IPsecNodeConfig', name, status);
+  });
+}
+
+/** Does something for each, some at a time. */
+async function eachOf<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const waiting = [...items];
+  const next = async (): Promise<void> => {
+    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) await work(item);
+  };
+  await Promise.all(Array.from({ length: AT_A_TIME }, next));
+}
+
+const AT_A_TIME = 16;
+
 /** An authority of cert-manager's own in the namespace of the nodes, as `Issuer mesh-ca`. */
 export function meshAuthority(): readonly AnyObject[] {
   const object = (kind: string, name: string, spec: object): AnyObject => ({

@@ -106,7 +106,13 @@ export class OperatorCluster {
   }
 
   async list<T>(kind: string, namespace?: string): Promise<readonly T[]> {
-    const answer = await this.admin.ask({ method: 'GET', path: pathOf(typeFor(kind), namespace) });
+    const ask = () => this.admin.ask({ method: 'GET', path: pathOf(typeFor(kind), namespace) });
+    let answer = await ask();
+    // A server that was started just now reads its storage first.
+    for (let asked = 0; asked < 20 && !answer.ok && answer.error.status === 429; asked += 1) {
+      await pause(500, new AbortController().signal);
+      answer = await ask();
+    }
     return (settled(answer) as { readonly items: readonly T[] }).items;
   }
 
