@@ -1,20 +1,21 @@
-import type { IpsecMode, SaLifetime } from '../dataplane/types.ts';
 import { drawCertificates, drawClocks } from './draw-certificates.ts';
+import { drawMesh, drawPairs } from './draw-pairs.ts';
 import type { NatPlan } from './nat.ts';
 import { RandomStream } from './random-stream.ts';
-import type { Both, ChildPlan, Disturbance, FaultFamily, NetworkPlan, Order, PairPlan, Scenario } from './scenario.ts';
+import type { Disturbance, FaultFamily, NetworkPlan, Order, PairPlan, Scenario } from './scenario.ts';
 
 /** The scenario of a seed. `nodes` fixes how many there are; families that are not in `faults` do not occur. */
 export function drawScenario(seed: number, nodes: number | undefined, faults: ReadonlySet<FaultFamily>): Scenario {
   const random = new RandomStream(seed, 'scenario');
   const sizes = new RandomStream(seed, 'sizes');
   const count = random.pick([2, 2, 2, 2, 3, 3, 3, 4, 5] as const);
-  const nodeCount = nodes ?? count;
+  const mesh = nodes === undefined ? drawMesh(seed) : undefined;
+  const nodeCount = nodes ?? mesh?.nodes ?? count;
   const nat = faults.has('nat') ? drawNat(seed, nodeCount, faults.size > 1) : undefined;
-  const drawn = drawPairs(random, nodeCount, nat);
+  const drawn = drawPairs(random, nodeCount, nat, mesh);
   const identityBytes = drawn.map(() => sizes.pick(IDENTITY_BYTES));
   const cookieThreshold = sizes.pick(COOKIE_THRESHOLDS);
-  const calmAtMs = random.between(60, 180) * 1_000;
+  const calmAtMs = (mesh?.calmAtSeconds ?? random.between(60, 180)) * 1_000;
   const certificates = faults.has('certificates') ? drawCertificates(seed, nodeCount, calmAtMs) : undefined;
   const clocks = faults.has('skew') ? drawClocks(seed, nodeCount, calmAtMs) : undefined;
   // Names must be those in certificates, which make messages long by themselves.
@@ -32,26 +33,12 @@ export function drawScenario(seed: number, nodes: number | undefined, faults: Re
     ...(certificates === undefined ? {} : { certificates: certificates.plan }),
     ...(clocks === undefined ? {} : { wallOffsetsMs: clocks.wallOffsetsMs }),
     kernelRefusals: faults.has('kernel') && random.chance(0.4) ? random.pick([0.01, 0.03, 0.1] as const) : 0,
-    packetEveryMs: random.pick([300, 700, 1_500] as const),
+    packetEveryMs: mesh?.packetEveryMs ?? random.pick([300, 700, 1_500] as const),
     disturbances: [...drawDisturbances(random, nodeCount, pairs, faults, calmAtMs), ...further].sort(
       (left, right) => left.atMs - right.atMs,
     ),
     calmAtMs,
   };
-}
-
-/** A full mesh of few nodes; of many, a ring and some chords, so that no seed takes minutes. */
-function drawPairs(random: RandomStream, nodes: number, nat: NatPlan | undefined): readonly PairPlan[] {
-  const pairs: PairPlan[] = [];
-  for (let left = 0; left < nodes; left += 1) {
-    for (let right = left + 1; right < nodes; right += 1) {
-      const neighbours = right === left + 1 || (left === 0 && right === nodes - 1);
-      if (nodes <= FULL_MESH_NODES || neighbours || random.chance(FULL_MESH_NODES / nodes)) {
-        pairs.push(drawPair(random, left, right, nat?.node));
-      }
-    }
-  }
-  return pairs;
 }
 
 /** From a stream of its own, so that everything else is as it would be without a NAT. */
@@ -60,72 +47,6 @@ function drawNat(seed: number, nodes: number, among: boolean): NatPlan | undefin
   const plan = { node: random.below(nodes), forgetsAfterMs: random.between(30, 180) * 1_000 };
   // Who waits for a peer behind a NAT cannot call it: without one both begin, and their exchanges cross.
   return among && random.chance(0.5) ? undefined : plan;
-}
-
-function drawPair(random: RandomStream, left: number, right: number, nattedNode: number | undefined): PairPlan {
-  const natted = left === nattedNode ? 0 : right === nattedNode ? 1 : undefined;
-  const anyFamily = random.pick([4, 4, 6] as const);
-  const family = natted === undefined ? anyFamily : 4;
-  const intervalMs = random.between(4, 15) * 1_000;
-  const turned = random.chance(0.5);
-  const initiation = random.pick(INITIATIONS);
-  return {
-    nodes: [left, right],
-    family,
-    ...(natted === undefined
-      ? { initiation: turned ? [initiation[1], initiation[0]] : initiation }
-      : { natted, initiation: natted === 0 ? FROM_LEFT : FROM_RIGHT }),
-    natTraversal: random.pick(['Auto', 'Auto', 'Always'] as const),
-    liveness: { intervalMs, timeoutMs: random.between(8, 30) * 1_000 },
-    ikeLifetimeMs: [random.between(40, 240) * 1_000, random.between(40, 240) * 1_000],
-    keyExchanges: random.pick(KEY_EXCHANGES),
-    esp: random.pick(ESP),
-    children: drawChildren(random, family, left, right),
-    identityBytes: 0,
-  };
-}
-
-function drawChildren(random: RandomStream, family: 4 | 6, left: number, right: number): readonly ChildPlan[] {
-  const shape = random.pick(['hosts', 'hosts', 'networks', 'networks', 'split', 'both'] as const);
-  const prefixes = (node: number, split: boolean): readonly string[] => {
-    const name = family === 4 ? `10.${node + 1}` : `2001:db8:${(node + 1).toString(16)}`;
-    if (family === 4) return split ? [`${name}.0.0/17`, `${name}.192.0/18`] : [`${name}.0.0/16`];
-    return split ? [`${name}:1::/64`, `${name}:2::/64`] : [`${name}::/48`];
-  };
-  const networks = (split: boolean): Both<readonly string[]> => [prefixes(left, split), prefixes(right, split)];
-  switch (shape) {
-    case 'hosts':
-      return [drawChild(random, 'hosts', 'transport', [[], []])];
-    case 'networks':
-      return [drawChild(random, 'networks', 'tunnel', networks(false))];
-    case 'split':
-      return [drawChild(random, 'networks', 'tunnel', networks(true))];
-    case 'both':
-      return [
-        drawChild(random, 'hosts', 'transport', [[], []]),
-        drawChild(random, 'networks', 'tunnel', networks(false)),
-      ];
-  }
-}
-
-function drawChild(random: RandomStream, name: string, mode: IpsecMode, prefixes: Both<readonly string[]>): ChildPlan {
-  return {
-    name,
-    mode,
-    protocol: random.pick([0, 0, 0, TCP] as const),
-    prefixes,
-    enforcement: random.pick(['Required', 'Required', 'Permissive'] as const),
-    replayWindow: random.pick([32, 64, 1024] as const),
-    lifetime: [drawLifetime(random), drawLifetime(random)],
-  };
-}
-
-/** Soft limits that are reached several times in a run; hard ones that only a replacement that fails meets. */
-function drawLifetime(random: RandomStream): SaLifetime {
-  const softSeconds = random.between(15, 120);
-  const hardSeconds = softSeconds + random.between(60, 300);
-  const packets = random.chance(0.15) ? { softPackets: random.between(10, 60), hardPackets: 5_000 } : {};
-  return { softSeconds, hardSeconds, ...packets };
 }
 
 function drawNetwork(random: RandomStream, faults: ReadonlySet<FaultFamily>): NetworkPlan {
@@ -249,38 +170,3 @@ const ORDERS: readonly [Order, ...Order[]] = [
   'rekeyChild',
   'reauthenticate',
 ];
-
-const FROM_LEFT: PairPlan['initiation'] = ['start', 'respond'];
-const FROM_RIGHT: PairPlan['initiation'] = ['respond', 'start'];
-const INITIATIONS: readonly [PairPlan['initiation'], ...PairPlan['initiation'][]] = [
-  ['start', 'start'],
-  ['start', 'start'],
-  ['start', 'takeover'],
-  ['start', 'takeover'],
-  ['start', 'respond'],
-  ['start', 'onDemand'],
-  ['takeover', 'respond'],
-  ['onDemand', 'onDemand'],
-  ['onDemand', 'respond'],
-];
-
-/** The third makes the initiator guess wrong, whichever it is. */
-const KEY_EXCHANGES: readonly [PairPlan['keyExchanges'], ...PairPlan['keyExchanges'][]] = [
-  [['x25519'], ['x25519']],
-  [['x25519'], ['x25519']],
-  [
-    ['x25519', 'ecp256'],
-    ['ecp256', 'x25519'],
-  ],
-];
-
-const ESP: readonly [readonly string[], ...(readonly string[])[]] = [
-  ['aes256gcm16', 'esn', 'noesn'],
-  ['aes256gcm16', 'esn', 'noesn'],
-  ['chacha20poly1305', 'noesn'],
-  ['aes128', 'sha256', 'noesn'],
-];
-
-const TCP = 6;
-/** Up to this many nodes all are paired with all. */
-const FULL_MESH_NODES = 5;

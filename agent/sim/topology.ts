@@ -47,8 +47,8 @@ export function connectionConfig(
     localAddress: nodeAddress(local, pair.family),
     remoteAddress: pair.natted === otherSide(side) ? 'any' : nodeAddress(remote, pair.family),
     remotePort: 500,
-    localIdentity: identity(pair, local),
-    remoteIdentity: identity(pair, remote),
+    localIdentity: identityOf(pair, local),
+    remoteIdentity: identityOf(pair, remote),
     ...(proofs ?? byPreSharedKey(new SecretBytes(new TextEncoder().encode(`secret of pair ${pairIndex}`)))),
     proposals: [proposal(['aes256gcm16', 'prfsha384', ...pair.keyExchanges[side]])],
     children: pair.children.map((child, index) => childConfig(pair, child, side, reqidOf(pairIndex, index), stretch)),
@@ -171,7 +171,8 @@ function proposal(words: readonly string[]): ProposalConfig {
   };
 }
 
-function identity(pair: PairPlan, node: number): Identity {
+/** What a node of a pair calls itself there. */
+export function identityOf(pair: PairPlan, node: number): Identity {
   const name = `${nodeName(node)}${'-'.repeat(pair.identityBytes)}`;
   return { idType: IdType.ID_FQDN, data: new TextEncoder().encode(name) };
 }
