@@ -12,7 +12,7 @@ function line() {
   const answer = (...replies: readonly object[]) => {
     for (const reply of replies) far.write(`${JSON.stringify(reply)}\n`);
   };
-  return { commands: new SerialCommands(own, 'node-1'), asked, answer, far };
+  return { commands: new SerialCommands(own, 'node-1'), asked, answer, far, own };
 }
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');
@@ -52,6 +52,13 @@ describe('commands on a node', () => {
     await expect(running).rejects.toThrow('node-1 has ended');
     await expect(commands.run(['true'])).rejects.toThrow('node-1 has ended');
     await expect(commands.ready).rejects.toThrow('node-1 has ended');
+  });
+
+  it('fail, and nothing else does, when the line breaks', async () => {
+    const { commands, own } = line();
+    const running = commands.run(['sleep', '9']);
+    own.destroy(new Error('ECONNRESET'));
+    await expect(running).rejects.toThrow('node-1 has ended');
   });
 
   it('that were running fail when the other end of the line begins anew', async () => {

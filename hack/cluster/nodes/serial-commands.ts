@@ -55,7 +55,10 @@ export class SerialCommands {
     // Whoever waits for it is told; nobody has to.
     promise.catch(() => undefined);
     line.on('error', () => undefined);
-    createInterface({ input: line }).on('line', (text) => {
+    const lines = createInterface({ input: line });
+    // It passes the line's errors on; its end says all.
+    lines.on('error', () => undefined);
+    lines.on('line', (text) => {
       const reply = parseReply(text);
       if (reply?.id === 0) {
         resolve();

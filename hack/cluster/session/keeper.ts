@@ -50,7 +50,7 @@ async function keepCluster(request: KeeperRequest, say: (line: string) => void, 
   const nodes = Array.from({ length: request.nodes }, (_, index) => nodeName(index + 1));
   const cluster = await startCluster({ nodes, certManager: request.certManager, say, signal });
   try {
-    const orders = await serveOrders(cluster);
+    const orders = await serveOrders(cluster, cluster.controlPlane.folder);
     await keepUntil(signal, cluster.controlPlane, request);
     orders.close();
   } finally {

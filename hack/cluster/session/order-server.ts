@@ -2,19 +2,34 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 
 import { ClusterError } from '../cluster-error.ts';
-import type { Cluster } from '../nodes/cluster.ts';
+import type { WaitForNode } from '../nodes/cluster.ts';
+import type { ClusterNode } from '../nodes/cluster-node.ts';
 import type { RunningCommand } from '../nodes/serial-commands.ts';
 import { type Order, type OrderAnswer, type OrderInput, orderSocket } from './orders.ts';
 
-/** Takes orders for a cluster, several at a time, until closed. */
-export async function serveOrders(cluster: Cluster): Promise<Server> {
+/** A cluster, as far as orders go. */
+export interface OrderedCluster {
+  readonly nodes: ReadonlyMap<string, Pick<ClusterNode, 'name' | 'isRunning' | 'addresses'>>;
+  node(name: string): Pick<ClusterNode, 'start'>;
+  freeName(): string;
+  addNode(name: string, wait: WaitForNode): Promise<unknown>;
+  removeNode(name: string): Promise<void>;
+  reboot(name: string, how: WaitForNode & { readonly crash: boolean }): Promise<void>;
+  loadImage(layout: string): Promise<void>;
+}
+
+/** Takes orders for a cluster over a socket in its folder, several at a time, until closed. */
+export async function serveOrders(cluster: OrderedCluster, folder: string): Promise<Server> {
   const server = createServer((socket) => {
     let running: RunningCommand | undefined;
     let order: Order | undefined;
     // Whoever gave it may go away; nothing but a command ends with that.
     socket.on('error', () => undefined);
     socket.on('close', () => running?.signal(SIGHUP));
-    createInterface({ input: socket }).on('line', (line) => {
+    const lines = createInterface({ input: socket });
+    // It passes the socket's errors on.
+    lines.on('error', () => undefined);
+    lines.on('line', (line) => {
       if (order === undefined) {
         order = JSON.parse(line) as Order;
         if (order.kind === 'run') running = startCommand(cluster, order, socket);
@@ -28,12 +43,12 @@ export async function serveOrders(cluster: Cluster): Promise<Server> {
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(orderSocket(cluster.controlPlane.folder), resolve);
+    server.listen(orderSocket(folder), resolve);
   });
   return server;
 }
 
-function carryOut(cluster: Cluster, order: Exclude<Order, { readonly kind: 'run' }>, socket: Socket): void {
+function carryOut(cluster: OrderedCluster, order: Exclude<Order, { readonly kind: 'run' }>, socket: Socket): void {
   const say = (line: string) => answer(socket, { kind: 'said', line });
   perform(cluster, order, say).then(
     () => answer(socket, { kind: 'done', code: 0 }),
@@ -42,7 +57,7 @@ function carryOut(cluster: Cluster, order: Exclude<Order, { readonly kind: 'run'
 }
 
 async function perform(
-  cluster: Cluster,
+  cluster: OrderedCluster,
   order: Exclude<Order, { readonly kind: 'run' }>,
   say: (line: string) => void,
 ): Promise<void> {
@@ -72,7 +87,7 @@ async function perform(
 }
 
 function startCommand(
-  cluster: Cluster,
+  cluster: OrderedCluster,
   { name, command }: Extract<Order, { readonly kind: 'run' }>,
   socket: Socket,
 ): RunningCommand | undefined {

@@ -42,9 +42,9 @@ export function orderSocket(folder: string): string {
  * Has the keeper of a session carry out an order, and gives its exit code: 0, or that of a command that was run.
  * @throws ClusterError with the reason when it could not.
  */
-export function give(session: Session, order: Order, options: OrderOptions): Promise<number> {
+export function give({ folder }: Pick<Session, 'folder'>, order: Order, options: OrderOptions): Promise<number> {
   return new Promise((resolve, reject) => {
-    const socket = createConnection(orderSocket(session.folder));
+    const socket = createConnection(orderSocket(folder));
     const send = (message: Order | OrderInput) => socket.write(`${JSON.stringify(message)}\n`);
     // Before the connection stands, so that nothing comes first.
     send(order);
@@ -53,7 +53,10 @@ export function give(session: Session, order: Order, options: OrderOptions): Pro
     options.input?.on('data', (piece: Buffer) => send({ input: piece.toString('base64') }));
     options.input?.on('end', () => send({ close: true }));
     if (options.input === undefined) send({ close: true });
-    createInterface({ input: socket }).on('line', (line) => {
+    const lines = createInterface({ input: socket });
+    // It passes the socket's errors on, which are dealt with above.
+    lines.on('error', () => undefined);
+    lines.on('line', (line) => {
       const answer = JSON.parse(line) as OrderAnswer;
       if (answer.kind === 'said') options.say(answer.line);
       else if (answer.kind === 'stdout') options.stdout?.(Buffer.from(answer.piece, 'base64'));
