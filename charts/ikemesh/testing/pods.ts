@@ -7,6 +7,7 @@ export interface Container {
   readonly command?: readonly string[];
   readonly args?: readonly string[];
   readonly ports?: readonly { readonly name?: string; readonly containerPort: number; readonly hostPort?: number }[];
+  readonly readinessProbe?: { readonly exec?: { readonly command: readonly string[] } };
   readonly env?: readonly { readonly name: string; readonly value?: string }[];
   readonly securityContext?: {
     readonly privileged?: boolean;

@@ -1,4 +1,13 @@
-import { type ControlPlane, startControlPlane } from '../../../hack/cluster/control-plane/control-plane.ts';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import {
+  type ControlPlane,
+  type ControlPlaneOptions,
+  startControlPlane,
+} from '../../../hack/cluster/control-plane/control-plane.ts';
+import type { Ended } from '../../../hack/cluster/control-plane/run-program.ts';
+import { ApiClient } from '../../../operator/kube/api-client.ts';
 import { chart, Helm, helmProgram, type KubernetesObject, valueWords } from './helm.ts';
 
 /** A cluster without nodes, and Helm in it. */
@@ -11,9 +20,9 @@ export class TestCluster {
     this.helm = helm;
   }
 
-  static async start(): Promise<TestCluster> {
+  static async start(options: ControlPlaneOptions = {}): Promise<TestCluster> {
     const program = await helmProgram();
-    const controlPlane = await startControlPlane({ controllers: true });
+    const controlPlane = await startControlPlane({ controllers: true, ...options });
     return new TestCluster(controlPlane, new Helm(program, controlPlane.kubeconfig));
   }
 
@@ -32,6 +41,37 @@ export class TestCluster {
     const { code, stdout, stderr } = await this.controlPlane.kubectl(words, { input });
     if (code !== 0) throw new Error(`kubectl ${words.join(' ')}: ${stderr}`);
     return stdout;
+  }
+
+  /** As whoever a token is of; the kubeconfig of the administrator would win over it. */
+  async withToken(token: string, words: readonly string[], input = ''): Promise<Ended> {
+    const { url, authority } = this.controlPlane.server;
+    const file = join(this.controlPlane.folder, 'token-authority.crt');
+    await writeFile(file, authority);
+    const own = [`--server=${url}`, `--certificate-authority=${file}`, `--token=${token}`];
+    return this.controlPlane.kubectl([...own, ...words], { kubeconfig: '/dev/null', input });
+  }
+
+  /** Writes a status as an agent does: `written`, or why not. */
+  async writeStatus(token: string, node: string): Promise<string> {
+    const { url, authority } = this.controlPlane.server;
+    const client = new ApiClient({
+      server: new URL(url),
+      options: async () => ({ ca: authority, headers: { authorization: `Bearer ${token}` } }),
+    });
+    const answer = await client.ask({
+      method: 'PATCH',
+      path: `/apis/ikemesh.io/v1alpha1/ipsecnodeconfigs/${node}/status`,
+      query: { fieldManager: 'ikemesh-agent', force: true },
+      contentType: 'application/apply-patch+yaml',
+      body: {
+        apiVersion: 'ikemesh.io/v1alpha1',
+        kind: 'IPsecNodeConfig',
+        metadata: { name: node },
+        status: { observedGeneration: 1 },
+      },
+    });
+    return answer.ok ? 'written' : answer.error.message;
   }
 
   async get(...words: readonly string[]): Promise<KubernetesObject> {
