@@ -97,7 +97,7 @@ async function packagesOf(projectFolder: string, inputs: readonly string[]): Pro
   return components;
 }
 
-const LICENCE_FILE = /^licen[cs]e([.](md|txt))?$/i;
+const LICENCE_FILE = /^(un)?licen[cs]e([.](md|txt))?$/i;
 
 /** The licence texts of what is in a bundle, which their authors ask to be passed on. */
 async function licencesOf(projectFolder: string, inputs: readonly string[]): Promise<string> {

@@ -13,7 +13,10 @@ import { layOutRuntime } from './runtime-part.ts';
 import { billOfMaterials } from './sbom.ts';
 
 /** Which programs `/app` holds. */
-const PROGRAMS: readonly Program[] = [{ name: 'agent', entry: 'agent/main.ts' }];
+const PROGRAMS: readonly Program[] = [
+  { name: 'agent', entry: 'agent/main.ts' },
+  { name: 'operator', entry: 'operator/main.ts' },
+];
 
 const ikemeshProcess: ImageProcess = {
   title: 'ikemesh',

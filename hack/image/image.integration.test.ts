@@ -88,6 +88,8 @@ describe('the container image', () => {
     }
     const bundled = await readFile(join(root, 'app/agent.licences.txt'), 'utf8');
     for (const name of ['zod', 'pino', '@noble/curves']) expect(bundled).toContain(`${name}\n\n`);
+    const ofOperator = await readFile(join(root, 'app/operator.licences.txt'), 'utf8');
+    for (const name of ['zod', '@kubernetes/client-node']) expect(ofOperator).toContain(`${name}\n\n`);
   });
 
   it('runs the agent with nothing of the host but its kernel', async ({ skip }) => {
@@ -100,6 +102,22 @@ describe('the container image', () => {
       "import('/app/node_modules/koffi/index.js').then(({ load }) => console.log(load('libc.so.6').func('int getpid()')()))";
     const native = await run('chroot', [root, '/usr/bin/node', '-e', script]);
     expect(Number(native.stdout)).toBeGreaterThan(0);
+  });
+
+  it('runs the operator, and its uninstall and check, with nothing of the host but its kernel', async ({ skip }) => {
+    const here = platforms.find(({ npm }) => npm === process.arch);
+    if (here === undefined) skip(`there is no image for ${process.arch}`);
+    const root = await unpack(here?.architecture ?? '');
+    const operator = (...words: readonly string[]) =>
+      run('chroot', [root, '/usr/bin/node', '/app/operator.js', ...words]);
+    expect((await operator('--help')).stdout).toMatch(/run [\s\S]*uninstall [\s\S]*check /);
+    // There is no cluster to be found in there; to find that out takes everything that the bundle needs.
+    for (const words of [['run', '--trust-domain=image.test', '--health-port=0'], ['uninstall'], ['check']]) {
+      await expect(operator(...words)).rejects.toMatchObject({
+        code: 2,
+        stderr: expect.stringMatching(/no API server is named/),
+      });
+    }
   });
 });
 
