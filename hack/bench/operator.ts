@@ -130,8 +130,11 @@ function processOf(pid: number) {
   return { cpuSeconds, megabytes: kilobytes('VmRSS') / 1_024, mostMegabytes: kilobytes('VmHWM') / 1_024 };
 }
 
-/** NodeConfig, Certificate, ServiceAccount, Role, RoleBinding, status; its slice would come with its certificate. */
-const JOIN_WRITES = 6;
+/**
+ * NodeConfig, Certificate, ServiceAccount, Role, RoleBinding, and the status twice: when it joined, and when it is no longer
+ * new. Its slice would come with its certificate.
+ */
+const JOIN_WRITES = 7;
 const QUIET_MS = 32_000;
 const LIMIT_MS = 600_000;
 const NODES: Readonly<Record<Extent, readonly number[]>> = { quick: [100], full: [1_000] };
