@@ -71,6 +71,12 @@ describe("the chart's templates", () => {
       }
     });
 
+    it('what a gateway sends too early is kept only where that is wanted, by one capability more', async () => {
+      const { containers = [] } = await agentPod('agent.keepEarlyPackets=true');
+      const [added] = containers.map(({ securityContext }) => securityContext?.capabilities?.add);
+      expect(added).toEqual(['NET_ADMIN', 'NET_BIND_SERVICE', 'NET_RAW']);
+    });
+
     it('modules are loaded by a container that has ended when the agent starts, and only where that is wanted', async () => {
       expect((await agentPod()).initContainers).toBeUndefined();
       const { initContainers, containers } = await agentPod(

@@ -135,5 +135,5 @@ function present<T>(value: T | undefined): Result<T, KernelRefusal> {
 }
 
 const EARLY_PACKETS_LOST =
-  'what a peer sends before the SA is there will be lost, here and at each rekey with such a peer; grant CAP_NET_RAW to the agent';
+  'what a peer sends before the SA is there will be lost, here and at each rekey with such a peer; grant CAP_NET_RAW to the agent (in the Helm chart: agent.keepEarlyPackets)';
 const INDEX = /^[1-9]\d{0,9}$/;

@@ -93,6 +93,7 @@ export const valuesSchema: JsonSchema = {
       criticalPodsQuota: group({ enabled: SWITCH, pods: integer(1) }),
       maxSurge: AMOUNT,
       stateFolder: text({ pattern: '^(/[A-Za-z0-9._-]+)+$' }),
+      keepEarlyPackets: SWITCH,
       kernelModules: group({ load: SWITCH, image: text(), names: list(text({ pattern: '^[A-Za-z0-9_-]+$' })) }),
       seLinuxOptions: TEXTS,
       ...pods,
