@@ -1,4 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { chart, valueWords } from './testing/helm.ts';
@@ -99,7 +101,78 @@ describe('an installation of the chart', () => {
     expect(policies.map(({ objectRef }) => objectRef?.name)).toContain('ikemesh-agent');
     expect(await cluster.may('ikemesh-agent', 'ike', 'list ipsecnodeconfigs')).toBe(false);
   });
+
+  it('is upgraded over a minor version and rolled back, and nothing is gone in between', async () => {
+    const before = await uids();
+    const next = await nextMinor();
+    try {
+      const words = ['--namespace=ike', ...valueWords(ALL_SWITCHES)];
+      await cluster.helm.succeed('upgrade', 'ikemesh', next, ...words);
+      expect(await imageOfAgents()).toBe('ikemesh.io/ikemesh:0.2.0');
+      expect(await shortNames()).toEqual(['ipp', 'ippeering']);
+      expect(await uids()).toEqual(before);
+      await cluster.helm.succeed('rollback', 'ikemesh', '1', '--namespace=ike');
+    } finally {
+      await rm(next, { recursive: true });
+    }
+    expect(await imageOfAgents()).toBe('ikemesh.io/ikemesh:0.1.0');
+    expect(await shortNames()).toEqual(['ipp']);
+    expect(await uids()).toEqual(before);
+    expect((await cluster.get('ipsecpeering', 'cluster'))['spec']).toMatchObject({ enforcement: 'Permissive' });
+  });
+
+  it('leaves peerings and definitions, which another release takes over when it is told to, and not before', async () => {
+    await cluster.helm.succeed('uninstall', 'ikemesh', '--namespace=ike', '--no-hooks');
+    const refused = await cluster.install('other', 'elsewhere');
+    expect(refused.code).not.toBe(0);
+    expect(refused.stderr).toMatch(/CustomResourceDefinition.* exists and cannot be imported into the current release/);
+    const taken = await cluster.install('other', 'elsewhere', [], '--take-ownership');
+    expect(taken.stderr + taken.code).toBe('0');
+    expect((await cluster.get('ipsecpeering', 'cluster')).metadata.name).toBe('cluster');
+    const definition = await cluster.get('crd', 'ipsecpeerings.ikemesh.io');
+    expect(definition.metadata.annotations).toMatchObject({ 'meta.helm.sh/release-name': 'other' });
+  });
+
+  /** Objects that must not be made anew. */
+  async function uids(): Promise<readonly string[]> {
+    const kinds =
+      'daemonsets,deployments,validatingadmissionpolicies,validatingadmissionpolicybindings,crds,namespaces';
+    const words = ['get', kinds, '--all-namespaces', '--selector=app.kubernetes.io/instance=ikemesh'];
+    const found = await cluster.kubectl([
+      ...words,
+      '--output=jsonpath={range .items[*]}{.metadata.name} {.metadata.uid}{"\\n"}{end}',
+    ]);
+    return found.trim().split('\n').sort();
+  }
+
+  async function imageOfAgents(): Promise<string> {
+    const path = '--output=jsonpath={.spec.template.spec.containers[0].image}';
+    return cluster.kubectl(['get', 'daemonset', 'ikemesh-agent', '--namespace=ike', path]);
+  }
+
+  async function shortNames(): Promise<unknown> {
+    const { spec } = (await cluster.get('crd', 'ipsecpeerings.ikemesh.io')) as unknown as Definition;
+    return spec.names.shortNames;
+  }
 });
+
+/** The chart as its next minor version could be: another image, and a definition that says more. */
+async function nextMinor(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'ikemesh-chart-next-'));
+  await cp(chart, folder, { recursive: true });
+  const change = async (file: string, from: string, to: string) => {
+    const text = await readFile(join(folder, file), 'utf8');
+    if (!text.includes(from)) throw new Error(`${file} does not say ${from}`);
+    await writeFile(join(folder, file), text.replaceAll(from, to));
+  };
+  await change('Chart.yaml', '0.1.0', '0.2.0');
+  await change('templates/crds/ipsecpeerings.ikemesh.io.yaml', '- ipp\n', '- ipp\n      - ippeering\n');
+  return folder;
+}
+
+interface Definition {
+  readonly spec: { readonly names: { readonly shortNames: readonly string[] } };
+}
 
 interface AuditEvent {
   readonly verb: string;
