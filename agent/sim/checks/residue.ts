@@ -17,13 +17,17 @@ export class ResidueCheck implements Check {
   /** When IKE SAs were closed, and when somebody asked for one. */
   readonly #closedAtMs = new Map<Host, number[]>();
   readonly #begunAtMs = new Map<Host, number[]>();
+  /** When somebody last found a peer dead, who need not know of it. */
+  #foundDeadAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(world: World) {
     this.#world = world;
   }
 
   noted(host: Host, fact: Fact): void {
-    if (fact.kind === 'ikeSaClosed') remember(this.#closedAtMs, host, this.#world.clock.elapsedMs);
+    if (fact.kind !== 'ikeSaClosed') return;
+    remember(this.#closedAtMs, host, this.#world.clock.elapsedMs);
+    if (fact.reason === 'peerDead') this.#foundDeadAtMs = this.#world.clock.elapsedMs;
   }
 
   datagramArrived(host: Host, bytes: Uint8Array): void {
@@ -103,13 +107,14 @@ export class ResidueCheck implements Check {
   }
 
   /**
-   * Whether a peer may still believe in an IKE SA whose Delete it did not get before the calm. What it could send on by
-   * that stays until it has found the IKE SA dead; then it is as much of a leftover as anything.
+   * Whether a peer may still believe in an IKE SA: it did not get its Delete before the calm, or was found dead, which it
+   * is not told. What it could send on by that stays until it has found the IKE SA dead; then it is as much of a leftover
+   * as anything.
    */
   #mayBeUntold(nowMs: number): boolean {
     const { pairs, calmAtMs } = this.#world.scenario;
     const longestMs = Math.max(...pairs.map(({ liveness }) => liveness.intervalMs + liveness.timeoutMs));
-    return nowMs - calmAtMs <= longestMs + CLOSED_MS;
+    return nowMs - Math.max(calmAtMs, this.#foundDeadAtMs) <= longestMs + CLOSED_MS;
   }
 
   *#unwantedPolicies(host: Host): Generator<string> {
