@@ -8,7 +8,10 @@ export PATH HOME=/root LANG=C.UTF-8
 say() { echo "node: $*"; }
 
 hostname "$NODE"
-[ -s /etc/machine-id ] || tr -d - < /proc/sys/kernel/random/uuid > /etc/machine-id
+# What is written reaches the disk within a second, for nodes whose power is cut; what a machine is known by, at once.
+echo 50 > /proc/sys/vm/dirty_writeback_centisecs
+echo 100 > /proc/sys/vm/dirty_expire_centisecs
+[ -s /etc/machine-id ] || { tr -d - < /proc/sys/kernel/random/uuid > /etc/machine-id && sync; }
 printf '127.0.0.1 localhost\n::1 localhost\n' > /etc/hosts
 # cadvisor wants a clock speed, which this kernel's cpuinfo does not have.
 printf 'processor\t: 0\nvendor_id\t: UML\ncpu MHz\t\t: 2000.000\ncore id\t\t: 0\nphysical id\t: 0\n' > /run/cpuinfo
