@@ -223,7 +223,6 @@ const RUNS_PODS = new Set(['DaemonSet', 'Deployment', 'Job', 'Pod']);
 /** Every switch on. */
 const EVERYTHING = [
   'networkPolicy.enabled=true',
-  'prometheus.serviceMonitor.enabled=true',
   'agent.criticalPodsQuota.enabled=true',
   'agent.kernelModules.load=true',
   'agent.kernelModules.image=registry.test/kmod:1',

@@ -58,8 +58,6 @@ const pods = {
   extraEnv: list(KUBERNETES),
 };
 
-const monitor = group({ enabled: SWITCH, labels: TEXTS, interval: text({ pattern: '^([0-9]+(ms|[smhd]))+$' }) });
-
 /** What values may be. What they mean stands in `values.yaml`. */
 export const valuesSchema: JsonSchema = {
   ...group({
@@ -102,8 +100,6 @@ export const valuesSchema: JsonSchema = {
     networkPolicy: group({
       enabled: SWITCH,
       apiServerPorts: list(integer(1, 65_535)),
-      metricsFrom: list(KUBERNETES),
     }),
-    prometheus: group({ serviceMonitor: monitor, podMonitor: monitor }),
   }),
 };
