@@ -8,8 +8,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 import type { IpsecNodeConfig } from '../../operator/api/ipsec-node-config.ts';
 import { accessOf } from '../../operator/nodeconfig/access.ts';
+import { grantAgents } from '../../operator/reconcile/agent-grants.ts';
 import { joinNode } from '../../operator/testing/cluster-nodes.ts';
-import { type AnyObject, OperatorCluster, PLACES } from '../../operator/testing/operator-cluster.ts';
+import { type AnyObject, OperatorCluster, PLACES, PREFIX } from '../../operator/testing/operator-cluster.ts';
 import { opensslProvider } from '../crypto/openssl/openssl-provider.ts';
 import { MemoryDataplane } from '../dataplane/memory.ts';
 import { keyPem, pem, TestAuthority } from '../pki/testing/authority.ts';
@@ -46,31 +47,18 @@ beforeAll(async () => {
   });
   for (const number of [1, 2]) podUids.push(await joinNode(cluster, number));
   nodes = (await cluster.list<AnyObject>('Node')).map(({ metadata }) => metadata.name).sort();
-  await grantAgents();
+  await grant();
   for (const node of nodes) await prepareNode(node);
 });
 afterAll(() => cluster?.close());
 
-/** What the operator does when the policy is in force. */
-async function grantAgents(): Promise<void> {
-  const group = 'rbac.authorization.k8s.io';
-  const subjects = [{ kind: 'ServiceAccount', name: agentAccount, namespace: ownNamespace }];
-  await cluster.apply(
-    {
-      apiVersion: `${group}/v1`,
-      kind: 'ClusterRoleBinding',
-      metadata: { name: agentAccount },
-      roleRef: { apiGroup: group, kind: 'ClusterRole', name: agentAccount },
-      subjects,
-    },
-    {
-      apiVersion: `${group}/v1`,
-      kind: 'RoleBinding',
-      metadata: { name: agentAccount, namespace: nodesNamespace },
-      roleRef: { apiGroup: group, kind: 'Role', name: agentAccount },
-      subjects,
-    },
-  );
+/** What the operator does, once the policy is in force: some time after it was accepted. */
+async function grant(): Promise<void> {
+  const granting = async (): Promise<true | undefined> => {
+    const outcome = await grantAgents(cluster.admin, PLACES, PREFIX, AbortSignal.timeout(10_000));
+    return outcome === 'granted' ? true : undefined;
+  };
+  await until(granting, 'the policy in force');
 }
 
 function peering(node: string, more = {}): object {
