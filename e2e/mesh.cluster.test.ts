@@ -1,0 +1,177 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import type { ClusterNode } from '../hack/cluster/nodes/cluster-node.ts';
+import { whyNoNodes } from '../hack/cluster/nodes/why-no-nodes.ts';
+import { waitUntil } from '../hack/lab/runner/wait-until.ts';
+import {
+  type CountedStream,
+  type DirectionReport,
+  expectNothingLost,
+  startCountedStream,
+} from '../hack/lab/traffic/counted-stream.ts';
+import { dumpStates } from '../hack/lab/xfrm/xfrm-dump.ts';
+import { expectNoXfrmDrops, readXfrmStat } from '../hack/lab/xfrm/xfrm-stat.ts';
+import { InstalledCluster, namespace } from './installed-cluster.ts';
+import { issuerObjects, meshPeering, nodesNamespace, trafficPods } from './mesh.ts';
+
+const reason = await whyNoNodes();
+if (reason !== undefined) process.stdout.write(`tests with nodes are skipped: ${reason}\n`);
+
+describe.skipIf(reason !== undefined)('a mesh of three nodes, installed by Helm', () => {
+  let installed: InstalledCluster;
+  let nodes: readonly ClusterNode[] = [];
+  let pairs: readonly (readonly [ClusterNode, ClusterNode])[] = [];
+
+  beforeAll(async () => {
+    installed = await InstalledCluster.start(['a', 'b', 'c'], say);
+    nodes = [...installed.cluster.nodes.values()];
+    pairs = nodes.flatMap((one, index) => nodes.slice(index + 1).map((other) => [one, other] as const));
+    await installed.apply(trafficPods);
+    await installed.kubectl('rollout', 'status', 'daemonset/traffic', '--timeout=90s');
+    for (const node of nodes) await node.succeed(['sysctl', '-w', `net.core.rmem_default=${RECEIVE_BUFFER}`]);
+    await nodes[0]?.ip(...FOREIGN);
+  }, 300_000);
+  afterAll(() => installed?.close());
+
+  it('encrypts between every two of them once a peering is applied, and says so', async () => {
+    const applied = performance.now();
+    const since = () => ((performance.now() - applied) / 1000).toFixed(1);
+    await installed.apply(...issuerObjects, meshPeering);
+    const usable = async () => (await Promise.all(nodes.map(ownStates))).map((states) => states.length);
+    await waitUntil('the first SA', async () => (await usable()).some((count) => count > 0), { intervalMs: 500 });
+    say(`the first SA is there ${since()} s after kubectl apply`);
+    const all = (nodes.length - 1) * 2 * 2;
+    await waitUntil('SAs of every pair', async () => (await usable()).every((count) => count >= all), {
+      timeoutMs: 60_000,
+      intervalMs: 500,
+    });
+    say(`every pair has its SAs ${since()} s after kubectl apply`);
+    await whileTrafficFlows(() => delay(1_000));
+    await installed.kubectl('wait', '--for=condition=Ready', '--timeout=120s', 'ipsecpeering/cluster');
+    const { status } = await peering();
+    expect(status.tunnels).toEqual({ expected: 3, established: 3, encrypting: 3 });
+    expect(status.conditions.map(({ type, status: holds }) => `${type} ${holds}`).sort()).toEqual(
+      ['Accepted', 'CertificatesReady', 'Encrypting', 'Programmed', 'Ready'].map((type) => `${type} True`),
+    );
+  }, 240_000);
+
+  it('loses no packet and shows none when a certificate is renewed', async () => {
+    const [certificate = ''] = (
+      await installed.kubectl('get', 'certificate', `--namespace=${nodesNamespace}`, '--output=name')
+    )
+      .split('\n')
+      .filter((name) => name.includes('ike-a-'));
+    const before = await serialNumber('a');
+    await whileTrafficFlows(async () => {
+      await renew(certificate);
+      await waitUntil('the agent to use the new certificate', async () => (await serialNumber('a')) !== before, {
+        timeoutMs: 60_000,
+        intervalMs: 500,
+      });
+      // Until what was replaced has gone.
+      await delay(8_000);
+    });
+  }, 180_000);
+
+  it('leaves nothing of ours in any kernel when the chart is uninstalled, and what is not ours as it was', async () => {
+    expect(await installed.kubectl('get', 'ipsecpeerings', '--output=name')).toContain('cluster');
+    await installed.helm.succeed('uninstall', 'ikemesh', `--namespace=${namespace}`, '--timeout=5m');
+    for (const node of nodes) {
+      const { stdout } = await node.run(['sh', '-c', 'ip xfrm state; ip xfrm policy']);
+      const found = stdout.split('\n').filter((line) => line.startsWith('src '));
+      expect(found, node.name).toEqual(node === nodes[0] ? FOREIGN_SHOWN : []);
+    }
+  }, 180_000);
+
+  /** Streams between all pairs by both families while something happens: nothing lost, nothing in plaintext, no drop. */
+  async function whileTrafficFlows(happens: () => Promise<unknown>): Promise<void> {
+    const counters = new Map(await Promise.all(nodes.map(async (node) => [node, await readXfrmStat(node)] as const)));
+    const wire = await installed.cluster.capture();
+    const streams: CountedStream[] = [];
+    let reports: readonly (readonly [DirectionReport, DirectionReport])[] = [];
+    try {
+      for (const [one, other] of pairs) {
+        for (const family of [0, 1] as const)
+          streams.push(await streamBetween(one, other, family, 7000 + streams.length));
+      }
+      await happens();
+    } finally {
+      reports = await Promise.all(streams.map((stream) => stream.stop(2_000)));
+    }
+    const { packets } = await wire.stop();
+    // First what the kernel counts as drops: it says why a packet was lost.
+    for (const [node, before] of counters) await expectNoXfrmDrops(node, before);
+    for (const report of reports) expectNothingLost(report);
+    const addresses = new Set<string | undefined>(nodes.flatMap((node) => node.addresses));
+    const between = packets.filter(({ source, destination }) => addresses.has(source) && addresses.has(destination));
+    expect(between.filter(({ kind }) => kind === 'esp').length).toBeGreaterThan(streams.length * LOW_RATE);
+    expect(between.filter(({ kind }) => kind === 'plaintext').map(({ summary }) => summary)).toEqual([]);
+  }
+
+  /** What is asked of a renewal is asked of one pair at full rate: all of them would be more than one processor can carry. */
+  async function streamBetween(one: ClusterNode, other: ClusterNode, family: 0 | 1, port: number) {
+    const [first, second] = [await trafficPodOn(one), await trafficPodOn(other)];
+    return startCountedStream({
+      ends: [
+        { node: installed.cluster.podEnd(first), address: one.addresses[family] },
+        { node: installed.cluster.podEnd(second), address: other.addresses[family] },
+      ],
+      program: ['/traffic', 'stream'],
+      rate: port === 7000 ? FULL_RATE : LOW_RATE,
+      port,
+    });
+  }
+
+  async function ownStates(node: ClusterNode) {
+    return (await dumpStates(node)).filter(({ spi }) => spi !== FOREIGN_SPI);
+  }
+
+  async function trafficPodOn(node: ClusterNode): Promise<string> {
+    const where = ['--selector=app=traffic', `--field-selector=spec.nodeName=${node.name}`];
+    return (await installed.kubectl('get', 'pods', ...where, '--output=jsonpath={.items[0].metadata.name}')).trim();
+  }
+
+  async function peering(): Promise<Peering> {
+    return JSON.parse(await installed.kubectl('get', 'ipsecpeering', 'cluster', '--output=json')) as Peering;
+  }
+
+  async function serialNumber(node: string): Promise<string> {
+    const path = '--output=jsonpath={.status.peerings[0].certificate.serialNumber}';
+    return installed.kubectl('get', 'ipsecnodeconfig', node, path);
+  }
+
+  /** As `cmctl renew` does. */
+  async function renew(certificate: string): Promise<void> {
+    const condition = { type: 'Issuing', status: 'True', reason: 'ManuallyTriggered', message: 'renewed by hand' };
+    const status = {
+      conditions: [{ ...condition, lastTransitionTime: new Date().toISOString().replace(/[.]\d+/, '') }],
+    };
+    const patch = ['--subresource=status', '--type=merge', `--patch=${JSON.stringify({ status })}`];
+    await installed.kubectl('patch', certificate, `--namespace=${nodesNamespace}`, ...patch);
+  }
+});
+
+interface Peering {
+  readonly status: {
+    readonly tunnels: object;
+    readonly conditions: readonly { readonly type: string; readonly status: string }[];
+  };
+}
+
+function say(line: string): void {
+  process.stdout.write(`    ${line}\n`);
+}
+
+/** Datagrams per second, each way. */
+const FULL_RATE = 200;
+const LOW_RATE = 20;
+/** Bytes that wait for a program which a busy processor does not run: what its socket drops is not lost on the way. */
+const RECEIVE_BUFFER = 16 * 2 ** 20;
+const FOREIGN_SPI = 0x1234;
+/** What somebody else has in the kernel. */
+const FOREIGN = [
+  `xfrm state src 192.0.2.1 dst 192.0.2.2 proto esp spi ${FOREIGN_SPI} mode transport aead rfc4106(gcm(aes)) 0x${'11'.repeat(20)} 128`,
+  'xfrm policy src 192.0.2.1/32 dst 192.0.2.2/32 dir out tmpl proto esp mode transport level use',
+].map((line) => line.replace(/^xfrm (state|policy)/, 'xfrm $1 add'));
+const FOREIGN_SHOWN = ['src 192.0.2.1 dst 192.0.2.2', 'src 192.0.2.1/32 dst 192.0.2.2/32 '];
