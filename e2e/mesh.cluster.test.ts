@@ -41,8 +41,7 @@ describe.skipIf(reason !== undefined)('a mesh of three nodes, installed by Helm'
     const usable = async () => (await Promise.all(nodes.map(ownStates))).map((states) => states.length);
     await waitUntil('the first SA', async () => (await usable()).some((count) => count > 0), { intervalMs: 500 });
     say(`the first SA is there ${since()} s after kubectl apply`);
-    const all = (nodes.length - 1) * 2 * 2;
-    await waitUntil('SAs of every pair', async () => (await usable()).every((count) => count >= all), {
+    await waitUntil('SAs of every pair', async () => (await usable()).every((count) => count >= STATES), {
       timeoutMs: 60_000,
       intervalMs: 500,
     });
@@ -73,6 +72,15 @@ describe.skipIf(reason !== undefined)('a mesh of three nodes, installed by Helm'
       await delay(8_000);
     });
   }, 180_000);
+
+  it('ends, and begins again, with its peering', async () => {
+    await installed.kubectl('delete', 'ipsecpeering', 'cluster');
+    const counts = async () => (await Promise.all(nodes.map(ownStates))).map(({ length }) => length);
+    const wait = { timeoutMs: 90_000, intervalMs: 1_000 };
+    await waitUntil('all SAs to be gone', async () => (await counts()).every((count) => count === 0), wait);
+    await installed.apply(meshPeering);
+    await waitUntil('SAs of every pair', async () => (await counts()).every((count) => count >= STATES), wait);
+  }, 240_000);
 
   it('leaves nothing of ours in any kernel when the chart is uninstalled, and what is not ours as it was', async () => {
     expect(await installed.kubectl('get', 'ipsecpeerings', '--output=name')).toContain('cluster');
@@ -168,6 +176,8 @@ const FULL_RATE = 200;
 const LOW_RATE = 20;
 /** Bytes that wait for a program which a busy processor does not run: what its socket drops is not lost on the way. */
 const RECEIVE_BUFFER = 16 * 2 ** 20;
+/** Of each node: two peers, two families, two directions. */
+const STATES = 8;
 const FOREIGN_SPI = 0x1234;
 /** What somebody else has in the kernel. */
 const FOREIGN = [

@@ -55,7 +55,8 @@ const spec = z.object({
   nodeUID: uid().describe('UID of the Node that this is for.'),
   identity: nodeIdentity.describe('Who the node is to its peers.'),
   podCIDRs: podCidrs().optional().describe('The addresses of its pods.'),
-  peerings: keyedList(peering, ['name'], MAX_PEERINGS).describe('What the node takes part in.'),
+  // The API server drops a list that server-side apply empties, and refuses the object if it had to be there.
+  peerings: keyedList(peering, ['name'], MAX_PEERINGS).default([]).describe('What the node takes part in.'),
 });
 
 const loadedCertificate = z.object({
