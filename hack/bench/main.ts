@@ -1,5 +1,6 @@
 import { Argument, Command, InvalidArgumentError } from 'commander';
 
+import { agentMemoryBench } from './agent-memory.ts';
 import { type Bench, verdict } from './bench.ts';
 import { codecBench } from './codec.ts';
 import { cookieBench } from './cookie.ts';
@@ -24,6 +25,7 @@ const MOST_NODES = 65_000;
 const benches: readonly Bench[] = [
   handshakeBench,
   memoryBench,
+  agentMemoryBench,
   codecBench,
   cookieBench,
   rekeyBench,
@@ -32,7 +34,7 @@ const benches: readonly Bench[] = [
   operatorBench,
 ];
 
-const summaries = benches.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`);
+const summaries = benches.map(({ name, summary }) => `  ${name.padEnd(13)} ${summary}`);
 
 await new Command('bench')
   .description(`Measures how fast ikemesh negotiates and how much memory it keeps.\n\n${summaries.join('\n')}`)
