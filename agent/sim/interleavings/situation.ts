@@ -191,8 +191,8 @@ const EXCHANGES: Readonly<Record<number, string>> = {
 };
 const HASH_DIGITS = 12;
 const STANDING_MS = 1_000;
-/** Longer than anything may stay that is out of use. */
-const REST_S = 60;
+/** Longer than anything may stay that is out of use: until a peer that was not told must have found the IKE SA dead. */
+const REST_S = 200;
 /** What has been ended by order is back by then. */
 const RECOVERY_S = 20;
 const MOST_DEADLINES = 50;
