@@ -61,8 +61,9 @@ async function withoutLoss(link: InteropLink, run: () => Promise<void>): Promise
   await link.passes(100);
   await run();
   expectNothingLost(await stream.stop());
-  // Pluto does not begin by itself when it is asked to: we do, and it sends on the new Child SA before we can have it.
-  await link.close({ early: link.kind === 'libreswan' });
+  // Pluto does not begin by itself when it is asked to, and charon not always in time: then we do, and they send on the new
+  // Child SA before we can have it. None of that is lost, as the stream has shown; the kernel counts it.
+  await link.close({ early: true });
 }
 
 const renewal = interopScenarios({
