@@ -123,11 +123,14 @@ export function connectionConfig(
     children: [childConfig()],
     initiation: 'start',
     natTraversal: 'Auto',
-    liveness: { intervalMs: 30_000, timeoutMs: 60_000 },
+    liveness: LIVENESS,
     ikeLifetimeMs: 4 * 3_600_000,
     ...changes,
   };
 }
+
+/** What a connection of `connectionConfig` asks of its peer. */
+export const LIVENESS = { intervalMs: 30_000, timeoutMs: 60_000 } as const;
 
 /** A small deterministic generator (xorshift32) for tests. */
 export function seededRandom(seed: number): Random {

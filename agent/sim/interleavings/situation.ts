@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 
 import type { InstalledPolicy } from '../../dataplane/types.ts';
-import { type Datagram, Pair, type Side } from '../../ike/testing/pair.ts';
+import { DEFAULT_LIMITS } from '../../ike/limits.ts';
+import { type Datagram, LIVENESS, Pair, type Side } from '../../ike/testing/pair.ts';
 import type { Command } from '../../ike/types.ts';
 import { decodeHeader } from '../../wire/header.ts';
 import { historyText, type Order, type Plan, type Selected, type SideFacts, type SideName, type Step } from './step.ts';
@@ -191,8 +192,18 @@ const EXCHANGES: Readonly<Record<number, string>> = {
 };
 const HASH_DIGITS = 12;
 const STANDING_MS = 1_000;
-/** Longer than anything may stay that is out of use: until a peer that was not told must have found the IKE SA dead. */
-const REST_S = 200;
+/**
+ * As long as anything may stay that is out of use: a peer that never answers a Delete may believe in the IKE SA until it has
+ * found it dead; behind that a grace, and one in which the kernel's counter is watched.
+ */
+const REST_S = Math.ceil(
+  (DEFAULT_LIMITS.deleteTimeoutMs +
+    LIVENESS.intervalMs +
+    DEFAULT_LIMITS.retransmitFirstMs +
+    LIVENESS.timeoutMs +
+    2 * DEFAULT_LIMITS.supersededGraceMs) /
+    1_000,
+);
 /** What has been ended by order is back by then. */
 const RECOVERY_S = 20;
 const MOST_DEADLINES = 50;
