@@ -12,8 +12,11 @@ import {
 } from '../hack/lab/traffic/counted-stream.ts';
 import { dumpStates } from '../hack/lab/xfrm/xfrm-dump.ts';
 import { expectNoXfrmDrops, readXfrmStat } from '../hack/lab/xfrm/xfrm-stat.ts';
+import { meshManifest } from '../operator/api/testing/manifests.ts';
+import { meshAuthority } from '../operator/testing/cluster-nodes.ts';
+import { PLACES } from '../operator/testing/operator-cluster.ts';
 import { InstalledCluster, namespace } from './installed-cluster.ts';
-import { issuerObjects, meshPeering, nodesNamespace, trafficPods } from './mesh.ts';
+import { trafficPods } from './traffic-pods.ts';
 
 const reason = await whyNoNodes();
 if (reason !== undefined) process.stdout.write(`tests with nodes are skipped: ${reason}\n`);
@@ -37,7 +40,7 @@ describe.skipIf(reason !== undefined)('a mesh of three nodes, installed by Helm'
   it('encrypts between every two of them once a peering is applied, and says so', async () => {
     const applied = performance.now();
     const since = () => ((performance.now() - applied) / 1000).toFixed(1);
-    await installed.apply(...issuerObjects, meshPeering);
+    await installed.apply(...meshAuthority(), meshManifest);
     const usable = async () => (await Promise.all(nodes.map(ownStates))).map((states) => states.length);
     await waitUntil('the first SA', async () => (await usable()).some((count) => count > 0), { intervalMs: 500 });
     say(`the first SA is there ${since()} s after kubectl apply`);
@@ -57,7 +60,7 @@ describe.skipIf(reason !== undefined)('a mesh of three nodes, installed by Helm'
 
   it('loses no packet and shows none when a certificate is renewed', async () => {
     const [certificate = ''] = (
-      await installed.kubectl('get', 'certificate', `--namespace=${nodesNamespace}`, '--output=name')
+      await installed.kubectl('get', 'certificate', `--namespace=${PLACES.nodesNamespace}`, '--output=name')
     )
       .split('\n')
       .filter((name) => name.includes('ike-a-'));
@@ -78,7 +81,7 @@ describe.skipIf(reason !== undefined)('a mesh of three nodes, installed by Helm'
     const counts = async () => (await Promise.all(nodes.map(ownStates))).map(({ length }) => length);
     const wait = { timeoutMs: 90_000, intervalMs: 1_000 };
     await waitUntil('all SAs to be gone', async () => (await counts()).every((count) => count === 0), wait);
-    await installed.apply(meshPeering);
+    await installed.apply(meshManifest);
     await waitUntil('SAs of every pair', async () => (await counts()).every((count) => count >= STATES), wait);
   }, 240_000);
 
@@ -156,7 +159,7 @@ describe.skipIf(reason !== undefined)('a mesh of three nodes, installed by Helm'
       conditions: [{ ...condition, lastTransitionTime: new Date().toISOString().replace(/[.]\d+/, '') }],
     };
     const patch = ['--subresource=status', '--type=merge', `--patch=${JSON.stringify({ status })}`];
-    await installed.kubectl('patch', certificate, `--namespace=${nodesNamespace}`, ...patch);
+    await installed.kubectl('patch', certificate, `--namespace=${PLACES.nodesNamespace}`, ...patch);
   }
 });
 

@@ -345,9 +345,9 @@ describe('an agent in a cluster', () => {
     );
     expect(await secretsIn(machine.folder)).toBe(false);
 
-    await writeNodeConfig(own, [peering(own), { name: 'broken', addresses: ['nowhere'] }]).catch(() => undefined);
     await cluster.remove('IPsecPeerSlice', 'cluster-0');
     await cluster.remove('IPsecNodeConfig', own);
+    // That nothing happens has no sign of its own: the watches have told the agent long before.
     await sleep(2_000);
     expect(machine.policies()).toEqual(['in optional', 'out required']);
 

@@ -92,6 +92,7 @@ describe('a list and watch', () => {
     };
     start();
     await until(() => server.received.filter(isWatch).length === 1);
+    // A bookmark shows itself only in the next request, so it must have been read before the connection breaks.
     await sleep(20);
     server.breakConnections();
     await until(() => server.received.filter(isWatch).length === 2);

@@ -54,6 +54,7 @@ export class ListWatch {
     const { signal } = this.#stopped;
     while (!signal.aborted) {
       const pauseMs = await this.#once();
+      // Stopping ends the pause, too, by an error of its own.
       if (pauseMs > 0) await sleep(pauseMs, undefined, { signal, ref: true }).catch(() => undefined);
     }
   }

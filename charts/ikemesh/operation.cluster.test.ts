@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { parseCommandLine } from '../../agent/runtime/command-line.ts';
+import { meshManifest } from '../../operator/api/testing/manifests.ts';
 import { nodeOf } from '../../operator/nodeconfig/testing/builders.ts';
 import { find, type KubernetesObject } from './testing/helm.ts';
 import { type Running, reportPod, runContainer } from './testing/kubelet-by-hand.ts';
@@ -66,7 +67,7 @@ describe('what the chart installed', () => {
   }
 
   it('lets the operator do all of its work, and refuses it nothing that it asks for', async () => {
-    await cluster.apply(PEERING);
+    await cluster.apply(meshManifest);
     await eventually(async () => {
       const configs = await cluster.get('ipsecnodeconfigs');
       expect((configs['items'] as readonly KubernetesObject[]).map(({ metadata }) => metadata.name)).toEqual(nodes);
@@ -260,16 +261,6 @@ async function eventually<T>(look: () => Promise<T>): Promise<T> {
 }
 
 const VALUES = ['removal.waitSeconds=8'];
-const PEERING = {
-  apiVersion: 'ikemesh.io/v1alpha1',
-  kind: 'IPsecPeering',
-  metadata: { name: 'cluster' },
-  spec: {
-    remote: { mesh: {} },
-    enforcement: 'Permissive',
-    authentication: { certificate: { issuerRef: { name: 'mesh-ca' } } },
-  },
-};
 const LEFT_KINDS = [
   'clusterroles',
   'clusterrolebindings',

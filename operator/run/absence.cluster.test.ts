@@ -36,7 +36,7 @@ describe('an operator that does not see what was there', () => {
     slices: (await cluster.slices()).map(({ metadata: { name, uid }, peers }) => ({ name, uid, peers })),
     accounts: (await cluster.list<AnyObject>('Role', PLACES.nodesNamespace)).map(({ metadata }) => metadata.uid),
   });
-  /** Ten minutes later, and a while for whatever the operator would do. */
+  /** Ten minutes later, and a while for whatever the operator would do: that it does nothing has no sign of its own. */
   const later = async () => {
     running.forward(600);
     await new Promise((resolve) => setTimeout(resolve, 2_500));

@@ -76,6 +76,7 @@ describe('the operator in a cluster with cert-manager', () => {
     const { end } = await readAuditLog(cluster.controlPlane.auditLog);
     running.forward(3_600);
     await report();
+    // That nothing is written has no sign of its own; a plan of three nodes begins 50 ms after a change.
     await new Promise((resolve) => setTimeout(resolve, 2_000));
     const { requests } = await readAuditLog(cluster.controlPlane.auditLog, end);
     const own = requests.filter(({ user, resource }) => user === OPERATOR && resource !== 'leases');
