@@ -66,6 +66,12 @@ describe('an installation of the chart', () => {
       kind: 'Namespace',
       metadata: { name: 'restricted', labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },
     });
+    // The controller that makes it may take its time.
+    await cluster.apply({
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
+      metadata: { name: 'default', namespace: 'restricted' },
+    });
     const objects = await cluster.helm.render(ALL_SWITCHES);
     const pods = objects.flatMap(({ metadata, ...object }) => {
       const { template } = (object['spec'] ?? {}) as { readonly template?: { readonly spec: object } };
