@@ -128,6 +128,19 @@ describe('the connections of a node', () => {
     ]);
   });
 
+  it('stay with a node whose Node is gone, and tell it apart', async () => {
+    const left = known('node-c', '10.0.0.3');
+    const made = await desired(peerings(entry('cluster')), [
+      known('node-b', '10.0.0.2'),
+      { ...left, peer: { ...left.peer, gone: true } },
+    ]);
+    expect(texts(made)).toHaveLength(2);
+    expect([...made.memberships.values()].flat().map(({ peer, gone }) => [peer, gone])).toEqual([
+      ['node-b', false],
+      ['node-c', true],
+    ]);
+  });
+
   it('carry the packets of pods on one of them, whichever family the packets have', async () => {
     const peers = [known('node-b', '10.0.0.2', 'fd00::2')];
     const made = await desired(peerings(entry('cluster', { traffic: { scope: 'NodesAndPods' } })), peers);

@@ -61,6 +61,8 @@ export interface Membership {
   readonly peer: string;
   /** When the peer was seen first. */
   readonly sinceMs: number;
+  /** Its Node was deleted, so that nobody has to reach it. */
+  readonly gone?: boolean;
 }
 
 /** What the agent is to have, and what stands in the way of which peering. */
@@ -219,7 +221,14 @@ class Composition {
       const addresses = peer.addresses.map(parseHostAddress).flatMap((each) => (each.ok ? [each.value] : []));
       if (identity.ok && addresses.length > 0)
         return [
-          { name: peer.name, identity: identity.value, addresses, sinceMs, podCidrs: networks(peer.podCIDRs ?? []) },
+          {
+            name: peer.name,
+            identity: identity.value,
+            addresses,
+            sinceMs,
+            gone: peer.gone ?? false,
+            podCidrs: networks(peer.podCIDRs ?? []),
+          },
         ];
       this.#conflicts.push({
         peering: peering.name,
@@ -249,7 +258,8 @@ class Composition {
         identity,
         children: [...children],
       };
-      const membership = { peering: peering.name, peer: node.name, sinceMs: node.sinceMs };
+      const { sinceMs, gone } = node;
+      const membership = { peering: peering.name, peer: node.name, sinceMs, gone };
       return this.#resolve(peering, fields, [index, name], own, authentication, membership, faults);
     });
   }

@@ -99,6 +99,16 @@ describe('the status of a node', () => {
     expect(status.observedGeneration).toBe(3);
   });
 
+  it('counts nobody whose Node is gone, and is in no trouble for it', () => {
+    const given = inputs({ b: ['encrypting', MINUTE], c: ['down', MINUTE] });
+    const left = { peering: 'cluster', peer: 'c', sinceMs: 0, gone: true };
+    const memberships = new Map([...given.desired.memberships, ['c-ipv4', [left]]]);
+    const status = nodeStatus({ ...given, desired: { ...given.desired, memberships } });
+    expect(status.peerings?.[0]?.tunnels).toEqual({ expected: 1, pending: 0, established: 1, encrypting: 1 });
+    expect(conditions(status)[0]).toBe('Ready True Encrypting');
+    expect(status.troubledPeers).toEqual([]);
+  });
+
   it('names who should be reached and is not, why, and since when', () => {
     const first = nodeStatus(inputs({ b: ['down', MINUTE], c: ['established', MINUTE] }));
     expect(first.troubledPeers).toMatchObject([

@@ -49,13 +49,16 @@ interface Counted {
   readonly troubled: readonly Trouble[];
 }
 
-/** Peers are counted, not connections: one that is reached by one family and not by the other is in trouble. */
+/**
+ * Peers are counted, not connections: one that is reached by one family and not by the other is in trouble. One that is
+ * gone is not counted, whether it is reached or not.
+ */
 function countPeers(inputs: StatusInputs): Counted {
   const { desired, report, wallMs } = inputs;
   const states = new Map((report?.peers ?? []).map((peer) => [peer.name, peer]));
   const peers = new Map<string, { readonly member: Membership; readonly reports: (PeerReport | undefined)[] }>();
   for (const [connection, members] of desired.memberships) {
-    for (const member of members) {
+    for (const member of members.filter(({ gone }) => gone !== true)) {
       const key = `${member.peering}/${member.peer}`;
       const known = peers.get(key) ?? { member, reports: [] };
       known.reports.push(states.get(connection));

@@ -26,6 +26,10 @@ const peer = z.object({
   addresses: nodeAddresses().min(1).describe('Where the node is, one address of each IP family at most.'),
   podCIDRs: podCidrs().optional().describe('The addresses of its pods.'),
   identity: nodeIdentity.describe('Who it must prove to be.'),
+  gone: z
+    .boolean()
+    .optional()
+    .describe('Its Node was deleted. It keeps its place in case that it comes back, and nobody counts on reaching it.'),
 });
 
 /** Up to a hundred nodes of a mesh: what each of them must know of the others. */

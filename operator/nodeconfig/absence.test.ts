@@ -36,6 +36,31 @@ describe('absence', () => {
     expect(peersOf(cluster)).toEqual(['node-2', 'node-3']);
   });
 
+  it('of a node is told to its peers, which keep it and do not count it; one that is back counts again', () => {
+    const cluster = settled();
+    const { nodes } = cluster.given;
+    cluster.given = { ...cluster.given, nodes: nodes.slice(1) };
+    cluster.gone = { ...cluster.gone, nodes: new Map([['uid-1', atSecond(0).milliseconds]]) };
+    cluster.settle(atSecond(1));
+    const peers = () => cluster.observed().slices.flatMap((slice) => slice.peers);
+    expect(peers().map(({ name, gone }) => [name, gone])).toEqual([
+      ['node-1', true],
+      ['node-2', undefined],
+      ['node-3', undefined],
+    ]);
+    expect(cluster.given.peerings[0]?.status).toMatchObject({
+      tunnels: { expected: 1, established: 1, encrypting: 1 },
+      conditions: expect.arrayContaining([expect.objectContaining({ type: 'Encrypting', status: 'True' })]),
+    });
+    // The same Node, with or without what it needs to take part.
+    for (const back of [nodeOf(1, { 'status.addresses': [] }), nodeOf(1)]) {
+      cluster.given = { ...cluster.given, nodes: [back, ...nodes.slice(1)] };
+      cluster.gone = { ...cluster.gone, nodes: new Map() };
+      cluster.settle(atSecond(2));
+      expect(peers().map(({ gone }) => gone)).toEqual([undefined, undefined, undefined]);
+    }
+  });
+
   it('of the addresses of a node keeps those that its peers know', () => {
     const cluster = settled();
     const [, ...others] = cluster.given.nodes;

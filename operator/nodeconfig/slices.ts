@@ -57,7 +57,10 @@ export function sliceplanOf(
   };
 }
 
-/** Who is to stand in the slices: nodes whose agents have a certificate, and who stands there and is not known to be gone. */
+/**
+ * Who is to stand in the slices: nodes whose agents have a certificate, and who stands there and is not known to have been
+ * gone for long; who is known to be gone is marked, so that nobody is in trouble for not reaching it.
+ */
 function peersOf(
   { peering, members }: Draft,
   standing: readonly SlicePeer[],
@@ -71,7 +74,7 @@ function peersOf(
   const admitted = members.flatMap((member): readonly SlicePeer[] => {
     const { node, obstacle } = member;
     const old = before.get(node.uid);
-    if (obstacle !== undefined) return old === undefined ? [] : withoutForeign(old, owners);
+    if (obstacle !== undefined) return old === undefined ? [] : withoutForeign(withNode(old), owners);
     return old === undefined && !hasCertificate(member, peering) ? [] : [peerOf(member, trustDomain)];
   });
   const names = new Set(admitted.map(({ name }) => name));
@@ -79,6 +82,7 @@ function peersOf(
   // A node whose Node object was deleted and made again keeps its place until it can take the new one.
   const missing = standing
     .filter(({ uid, name }) => !known.has(uid) && !names.has(name) && !isLongGone(observed.gone, uid, at))
+    .map((peer) => (observed.gone.nodes.has(peer.uid) ? { ...peer, gone: true } : peer))
     .flatMap((peer) => withoutForeign(peer, owners));
   return [...admitted, ...missing];
 }
@@ -91,6 +95,11 @@ function peerOf({ node, addresses }: Member, trustDomain: string): SlicePeer {
     ...(node.podCidrs.length === 0 ? {} : { podCIDRs: [...node.podCidrs] }),
     identity: { fqdn: nodeFqdn(node.name, trustDomain) },
   };
+}
+
+/** A peer of before, whose Node is there. */
+function withNode({ gone: _, ...peer }: SlicePeer): SlicePeer {
+  return peer;
 }
 
 /** Whether the agent says that it uses the certificate that this peering is about. */

@@ -141,7 +141,10 @@ export class ImaginedCluster {
   #sights(): Sights {
     const peers = new Map<string, number>();
     for (const slice of this.#all<IpsecPeerSlice>('IPsecPeerSlice')) {
-      peers.set(slice.peering, (peers.get(slice.peering) ?? 0) + slice.peers.length);
+      peers.set(
+        slice.peering,
+        (peers.get(slice.peering) ?? 0) + slice.peers.filter(({ gone }) => gone !== true).length,
+      );
     }
     const issued = this.#all<ObservedCertificate>('Certificate').filter(({ status }) => status !== undefined);
     return { peers, secrets: new Set(issued.map(({ spec }) => spec.secretName)) };
