@@ -2,11 +2,18 @@ import { describe, expect, it } from 'vitest';
 
 import { readArguments } from './command-line.ts';
 import { drawScenario } from './draw-scenario.ts';
+import { FAULT_FAMILIES } from './scenario.ts';
 
 const SEEDS = Array.from({ length: 1_000 }, (_, index) => index + 1);
 
 describe('a thousand seeds, as they are run by default', () => {
   const scenarios = SEEDS.map((seed) => drawScenario(seed, undefined, readArguments([]).faults));
+
+  it('have every family of faults', () => {
+    expect(readArguments([]).faults).toEqual(new Set(FAULT_FAMILIES));
+    expect(scenarios.some(({ certificates }) => certificates !== undefined)).toBe(true);
+    expect(scenarios.some(({ wallOffsetsMs }) => wallOffsetsMs?.some((offset) => offset !== 0))).toBe(true);
+  });
 
   it('have meshes of up to fifty nodes among them, few enough to take no longer', () => {
     const large = scenarios.map(({ nodes }) => nodes).filter((nodes) => nodes > 5);

@@ -26,6 +26,8 @@ export interface ChildSa {
    * SA; `superseded`: received on until packets under way are in, never sent on.
    */
   readonly usage: 'deferred' | 'current' | 'superseded';
+  /** Whether it is, or ever was, sent on. */
+  readonly sentOn: boolean;
   /** Whether this side initiated the exchange that made the pair. */
   readonly weInitiated: boolean;
   /** Whether the peer is known to send on it, and so not on older ones any more. */
@@ -68,6 +70,7 @@ export function childSa(at: Instant, agreement: ChildAgreement, path: Path, choi
     traffic: agreement.traffic,
     installedAt: at,
     weInitiated: agreement.weInitiated,
+    sentOn: false,
     settled: false,
     rekey: undefined,
     deleteAt: undefined,

@@ -318,21 +318,25 @@ export function ensureCurrent(core: Core, at: Instant, connection: Connection, e
 /**
  * Whoever ends a pair has the one that was to take its place. Of others that were granted since nobody knows yet whether
  * the answer has come, or is believed: what the peer is known to have comes first, of that what was sent on last. It may be
- * about to end as well; then the peer says so, and receives on it until it is heard.
+ * about to end as well; then the peer says so, and receives on it until it is heard. Of pairs that a newer one had
+ * superseded together, before either was known to have arrived, the one that was sent on comes before the one that never was.
  */
 function preferred(candidates: readonly ChildSa[], ended: readonly ChildSa[]): ChildSa | undefined {
   const successor = candidates.findLast(({ rekeys }) =>
     ended.some(({ inboundSpi }) => inboundSpi === rekeys?.inboundSpi),
   );
   return (
-    successor ?? lastInUse(candidates) ?? candidates.findLast(({ usage }) => usage === 'deferred') ?? candidates.at(-1)
+    successor ??
+    lastSuperseded(candidates.filter(({ weInitiated, settled }) => weInitiated || settled)) ??
+    candidates.findLast(({ usage }) => usage === 'deferred') ??
+    lastSuperseded(candidates.filter(({ sentOn }) => sentOn)) ??
+    candidates.at(-1)
   );
 }
 
-/** Of those that the peer is known to have the one that was superseded last. */
-function lastInUse(candidates: readonly ChildSa[]): ChildSa | undefined {
+function lastSuperseded(candidates: readonly ChildSa[]): ChildSa | undefined {
   return candidates
-    .filter(({ usage, weInitiated, settled }) => usage === 'superseded' && (weInitiated || settled))
+    .filter(({ usage }) => usage === 'superseded')
     .toSorted((left, right) => (left.deleteAt ?? 0) - (right.deleteAt ?? 0))
     .at(-1);
 }
@@ -388,7 +392,9 @@ function markCurrent(core: Core, at: Instant, connection: Connection, child: Chi
   for (const owner of connection.ikeSas) {
     setChildren(owner, (children) =>
       children.map((each) => {
-        if (each.inboundSpi === child.inboundSpi) return { ...each, usage: 'current', deleteAt: undefined };
+        if (each.inboundSpi === child.inboundSpi) {
+          return { ...each, usage: 'current', sentOn: true, deleteAt: undefined };
+        }
         const isSuccessor = each.rekeys?.inboundSpi === child.inboundSpi;
         const stillWaits = isSuccessor || (each.usage === 'deferred' && each.installedAt > child.installedAt);
         const superseded = isSameChild(each, child.config.name) && each.usage !== 'superseded' && !stillWaits;

@@ -177,6 +177,29 @@ describe('a kernel that refuses', () => {
     }
   });
 
+  it('a new IKE SA whose pair the kernel refuses leaves in use what was, not what the peer has only just been granted', () => {
+    for (const position of positions) {
+      const pair = new Pair().configure({}, { initiation: 'takeover' }).settle();
+      pair.advance(1_000);
+      pair.command(pair.left, { kind: 'reauthenticate', name: 'right' });
+      pair.fire();
+      for (let message = 0; message < 3; message += 1) pair.deliver();
+      // The grant is lost.
+      pair.wire.length = 0;
+      pair.command(pair.right, { kind: 'reauthenticate', name: 'left' });
+      pair.fire();
+      for (let message = 0; message < 3; message += 1) pair.deliver();
+      expect(pair.status(pair.right).ikeSas.flatMap(({ children }) => children)).toHaveLength(2);
+      refuseNth(pair.right, position);
+      pair.deliver();
+      expect(texts(pair.right, 'negotiationFailed')[0]).toContain('no memory');
+      expect(pair.encrypts(), `position ${position}`).toBe(true);
+      pair.advance(30_000);
+      expect(pair.encrypts()).toBe(true);
+      expect(isWhole(pair)).toBe(true);
+    }
+  });
+
   it.each(['left', 'right'] as const)(
     'a rekey that the kernel at the %s refuses leaves the pair that is there in use, and is begun again',
     (where) => {

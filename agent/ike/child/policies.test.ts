@@ -41,6 +41,7 @@ function installed(config: ChildConfig, changes: Partial<ChildSa> = {}): ChildSa
     lifetime: config.lifetime,
     usage: 'current',
     weInitiated: true,
+    sentOn: true,
     settled: true,
     settledBy: undefined,
     rekeys: undefined,
