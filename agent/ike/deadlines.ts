@@ -107,7 +107,7 @@ function endForgotten(
   // What else the peer has forgotten, from a run before, is no successor.
   const successors = (connection?.ikeSas ?? []).flatMap((other) =>
     other.state.kind === 'established' && other.state.endsAt === undefined
-      ? other.state.children.filter((child) => child.settled)
+      ? other.state.children.filter((child) => child.settledAt !== undefined)
       : [],
   );
   const replaced = state.children.every((old) => {

@@ -30,8 +30,8 @@ export interface ChildSa {
   readonly sentOn: boolean;
   /** Whether this side initiated the exchange that made the pair. */
   readonly weInitiated: boolean;
-  /** Whether the peer is known to send on it, and so not on older ones any more. */
-  readonly settled: boolean;
+  /** When the peer was first known to send on it, and so not on older ones any more; undefined until then. */
+  readonly settledAt: Instant | undefined;
   /** The first message ID of ours whose answer shows that; undefined where no answer can. */
   readonly settledBy: number | undefined;
   /** The pair that it was made to take the place of, by inbound SPI, and min(Ni, Nr) of that exchange. */
@@ -71,7 +71,7 @@ export function childSa(at: Instant, agreement: ChildAgreement, path: Path, choi
     installedAt: at,
     weInitiated: agreement.weInitiated,
     sentOn: false,
-    settled: false,
+    settledAt: undefined,
     rekey: undefined,
     deleteAt: undefined,
     ...choices,

@@ -4,6 +4,7 @@ import {
   childrenOf,
   isForgone,
   knownAddress,
+  type LoneSa,
   mayReceive,
   type OrphanSa,
 } from '../connection/connection.ts';
@@ -150,12 +151,12 @@ function settleChildren(
   for (const sa of connection.ikeSas) {
     if (sa.state.kind !== 'established') continue;
     for (const child of sa.state.children)
-      if (!child.settled && which(child, sa)) settleChild(core, at, connection, sa, child);
+      if (child.settledAt === undefined && which(child, sa)) settleChild(core, at, connection, sa, child);
   }
 }
 
 function settleChild(core: Core, at: Instant, connection: Connection, sa: IkeSa, child: ChildSa): void {
-  setChildren(sa, (children) => children.map((each) => (each === child ? { ...child, settled: true } : each)));
+  setChildren(sa, (children) => children.map((each) => (each === child ? { ...child, settledAt: at } : each)));
   // One that had been superseded takes the place of an orphan all the same.
   const waits = child.usage === 'deferred' || !hasCurrent(connection, child.config.name);
   if (waits) makeCurrent(core, at, connection, child);
@@ -214,7 +215,7 @@ export function removeChildren(
     const outbound = { destination: child.remoteAddress, spi: child.outboundSpi };
     const isKept = (id: SaId): boolean => kept.some((orphan) => orphan.id.spi === id.spi);
     if (!isKept(outbound)) core.command({ kind: 'deleteSa', id: outbound }, connection, sa.number, 0);
-    const lone = { id: inbound, reqid: child.config.reqid, madeAt: child.installedAt };
+    const lone = loneSa(inbound, child);
     if (!isKept(inbound)) retire(core, at, connection, lone, told ? { ikeSa: sa.number } : { at: believed });
     core.report({
       kind: 'childSaClosed',
@@ -275,7 +276,7 @@ export function orderPolicies(core: Core, connection: Connection): void {
 
 /** Whether packets on a pair would tell something that is not known yet and wanted. */
 function awaitsPackets(connection: Connection, child: ChildSa): boolean {
-  if (child.settled) return false;
+  if (child.settledAt !== undefined) return false;
   return child.usage === 'deferred' || connection.orphans.some(({ reqid }) => reqid === child.config.reqid);
 }
 
@@ -284,14 +285,20 @@ function awaitsPackets(connection: Connection, child: ChildSa): boolean {
  * allowed it is sent in plaintext again, for a peer that has gone altogether would receive nothing else.
  */
 function orphansOf(core: Core, at: Instant, connection: Connection, owner: IkeSa, child: ChildSa): readonly OrphanSa[] {
-  const { reqid, enforcement } = child.config;
-  const madeAt = child.installedAt;
-  if (hasSettled(connection, reqid, madeAt, owner)) return [];
+  const { enforcement } = child.config;
+  const inboundId = { destination: child.localAddress, spi: child.inboundSpi };
+  const outboundId = { destination: child.remoteAddress, spi: child.outboundSpi };
+  if (hasSettled(connection, loneSa(inboundId, child), owner)) return [];
   const pinned = child.usage === 'current' && enforcement === 'Required';
-  const shared = { reqid, madeAt, believedUntil: believedUntil(core, at, connection) };
-  const inbound = { ...shared, id: { destination: child.localAddress, spi: child.inboundSpi }, pinned: false };
-  const outbound = { ...shared, id: { destination: child.remoteAddress, spi: child.outboundSpi }, pinned: true };
+  const believed = believedUntil(core, at, connection);
+  const inbound = { ...loneSa(inboundId, child), believedUntil: believed, pinned: false };
+  const outbound = { ...loneSa(outboundId, child), believedUntil: believed, pinned: true };
   return pinned ? [inbound, outbound] : [inbound];
+}
+
+/** An SA of a pair that no IKE SA answers for any more. */
+function loneSa(id: SaId, { config, installedAt, settledAt }: ChildSa): LoneSa {
+  return { id, reqid: config.reqid, madeAt: installedAt, settledAt };
 }
 
 /**
@@ -327,7 +334,7 @@ function preferred(candidates: readonly ChildSa[], ended: readonly ChildSa[]): C
   );
   return (
     successor ??
-    lastSuperseded(candidates.filter(({ weInitiated, settled }) => weInitiated || settled)) ??
+    lastSuperseded(candidates.filter(({ weInitiated, settledAt }) => weInitiated || settledAt !== undefined)) ??
     candidates.findLast(({ usage }) => usage === 'deferred') ??
     lastSuperseded(candidates.filter(({ sentOn }) => sentOn)) ??
     candidates.at(-1)

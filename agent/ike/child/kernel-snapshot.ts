@@ -62,6 +62,7 @@ export function inherit(core: Core, connection: Connection, leftovers: Leftovers
       id,
       reqid,
       madeAt: Number.NEGATIVE_INFINITY,
+      settledAt: undefined,
       pinned: !inbound,
       believedUntil: Number.NEGATIVE_INFINITY,
     });

@@ -42,7 +42,7 @@ function installed(config: ChildConfig, changes: Partial<ChildSa> = {}): ChildSa
     usage: 'current',
     weInitiated: true,
     sentOn: true,
-    settled: true,
+    settledAt: 0,
     settledBy: undefined,
     rekeys: undefined,
     rekey: undefined,

@@ -6,10 +6,11 @@ import { connectionConfig, Pair } from '../testing/pair.ts';
 import { hasSettled } from './retirement.ts';
 
 const REQID = 0x6000_0001;
+const OLD = { reqid: REQID, madeAt: 1, settledAt: undefined };
 
 /** As much of an IKE SA as decides which of two stays; its pair is newer than what was made at 1. */
 function established(number: number, lowestNonce: number): IkeSa {
-  const child = { config: { reqid: REQID }, settled: true, installedAt: 10 + number };
+  const child = { config: { reqid: REQID }, settledAt: 20 + number, installedAt: 10 + number };
   const state = {
     kind: 'established',
     authenticatedAt: 10 + number,
@@ -27,13 +28,19 @@ function between(...ikeSas: IkeSa[]): Connection {
 describe('a pair whose IKE SA is found dead', () => {
   it('is of no use any more where the peer sends on a newer one that stays', () => {
     const [staying, dead] = [established(2, 1), established(1, 9)];
-    expect(hasSettled(between(dead, staying), REQID, 1, dead)).toBe(true);
+    expect(hasSettled(between(dead, staying), OLD, dead)).toBe(true);
   });
 
   it('is kept where the newer one is of an IKE SA that gives way to it: the peer goes back to the one that stays', () => {
     const [losing, dead] = [established(2, 9), established(1, 1)];
     const connection = between(losing);
-    expect(hasSettled(connection, REQID, 1, dead)).toBe(false);
-    expect(hasSettled(connection, REQID, 1)).toBe(true);
+    expect(hasSettled(connection, OLD, dead)).toBe(false);
+    expect(hasSettled(connection, OLD)).toBe(true);
+  });
+
+  it('is kept where the peer began to send on it later than on the newer one: its own exchange ended last, as it saw it', () => {
+    const [staying, dead] = [established(2, 1), established(1, 9)];
+    expect(hasSettled(between(staying), { ...OLD, settledAt: 30 }, dead)).toBe(false);
+    expect(hasSettled(between(staying), { ...OLD, settledAt: 15 }, dead)).toBe(true);
   });
 });

@@ -19,11 +19,11 @@ type Farewell = { readonly at: Instant } | { readonly ikeSa: number };
 
 /** Lets an inbound SA go when the peer has stopped sending on it and a grace is over. */
 export function retire(core: Core, at: Instant, connection: Connection, inbound: LoneSa, farewell: Farewell): void {
-  const { id, reqid, madeAt } = inbound;
+  const { id, reqid, madeAt, settledAt } = inbound;
   const { supersededGraceMs } = core.context.limits;
   const toldOn = 'ikeSa' in farewell ? farewell.ikeSa : 0;
   const removeAt = 'ikeSa' in farewell ? undefined : Math.max(at, farewell.at) + supersededGraceMs;
-  connection.retiring.push({ id, reqid, madeAt, toldOn, removeAt, count: UNKNOWN_COUNT });
+  connection.retiring.push({ id, reqid, madeAt, settledAt, toldOn, removeAt, count: UNKNOWN_COUNT });
   core.schedule(connection);
 }
 
@@ -65,9 +65,8 @@ export function keepUnanswered(
   why: 'untold' | 'heard',
 ): void {
   const believed = why === 'untold' ? believedUntil(core, at, connection) : at;
-  for (const { id, reqid, madeAt, toldOn } of connection.retiring) {
-    const kept = toldOn === ikeSa && !hasSettled(connection, reqid, madeAt);
-    if (kept) connection.orphans.push({ id, reqid, madeAt, pinned: false, believedUntil: believed });
+  for (const each of connection.retiring) {
+    if (each.toldOn === ikeSa && !hasSettled(connection, each)) connection.orphans.push(orphanOf(each, believed));
   }
   const kept = new Set(connection.orphans.map(({ id }) => id));
   const removeAt = believed + core.context.limits.supersededGraceMs;
@@ -88,10 +87,13 @@ export function callOffRetirement(connection: Connection, takenBack: readonly Ch
     !standing.has(reqid) &&
     takenBack.some(({ config, installedAt }) => config.reqid === reqid && installedAt > madeAt);
   for (const each of connection.retiring) {
-    const { id, reqid, madeAt } = each;
-    if (isNeeded(each)) connection.orphans.push({ id, reqid, madeAt, pinned: false, believedUntil: NEVER });
+    if (isNeeded(each)) connection.orphans.push(orphanOf(each, NEVER));
   }
   connection.retiring = connection.retiring.filter((each) => !isNeeded(each));
+}
+
+function orphanOf({ id, reqid, madeAt, settledAt }: LoneSa, believed: Instant): OrphanSa {
+  return { id, reqid, madeAt, settledAt, pinned: false, believedUntil: believed };
 }
 
 /** A pair of that Child is in use at both ends: nothing older is received on any more. */
@@ -147,14 +149,16 @@ export function forgetExpired(core: Core, connection: Connection, id: SaId): boo
 }
 
 /**
- * Whether the peer is known to send on a pair of that Child that is newer, and so not on one that was made then. One of an
- * IKE SA that is to give way to `owner` shows nothing: the peer goes back to the pair that stays.
+ * Whether the peer is known to send on a pair of the same Child that is newer, and so not on this one. One of an IKE SA that
+ * is to give way to `owner` shows nothing: the peer goes back to the pair that stays. Nor does one that the peer was known to
+ * send on before it was known to send on this one: where exchanges have crossed, what is older here is newer there.
  */
-export function hasSettled(connection: Connection, reqid: number, madeAt: Instant, owner?: IkeSa): boolean {
+export function hasSettled(connection: Connection, lone: Omit<LoneSa, 'id'>, owner?: IkeSa): boolean {
   return connection.ikeSas.some((sa) => {
     if (sa.state.kind !== 'established' || (owner !== undefined && losesTo(sa, owner))) return false;
-    return sa.state.children.some((child) => {
-      return child.config.reqid === reqid && child.settled && child.installedAt > madeAt;
+    return sa.state.children.some(({ config, installedAt, settledAt }) => {
+      if (config.reqid !== lone.reqid || settledAt === undefined || installedAt <= lone.madeAt) return false;
+      return lone.settledAt === undefined || settledAt >= lone.settledAt;
     });
   });
 }

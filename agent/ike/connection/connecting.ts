@@ -194,7 +194,7 @@ function isInUse(connection: Connection, name: string): boolean {
 
 function isSettled(sa: IkeSa, name: string): boolean {
   if (sa.state.kind !== 'established') return false;
-  return sa.state.children.some((child) => child.config.name === name && child.settled);
+  return sa.state.children.some((child) => child.config.name === name && child.settledAt !== undefined);
 }
 
 function hasChild(sa: IkeSa, name: string): boolean {

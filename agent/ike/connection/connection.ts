@@ -13,6 +13,8 @@ export interface LoneSa {
   readonly reqid: number;
   /** When its pair was installed; minus infinity for those of an earlier run. */
   readonly madeAt: Instant;
+  /** When the peer was first known to send on its pair; undefined where it never was. */
+  readonly settledAt: Instant | undefined;
 }
 
 /** An SA that still receives although it is not sent on any more. */

@@ -153,7 +153,8 @@ function isAsking({ state }: IkeSa): boolean {
 /** Whether the answer to a question would show that the peer has a Child SA. */
 function couldProve({ state }: IkeSa): boolean {
   return (
-    state.kind === 'established' && state.children.some((child) => !child.settled && child.settledBy !== undefined)
+    state.kind === 'established' &&
+    state.children.some((child) => child.settledAt === undefined && child.settledBy !== undefined)
   );
 }
 
