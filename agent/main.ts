@@ -4,12 +4,15 @@ import type { ProductionProvider } from './crypto/suites.ts';
 import type { CryptoProvider } from './crypto/types.ts';
 import { openXfrmDataplane } from './dataplane/xfrm/driver.ts';
 import { podAccess } from './kube/cluster-access.ts';
-import { type Readiness, runInCluster } from './kube/run-in-cluster.ts';
+import type { Readiness } from './kube/node-agent.ts';
+import { runFromManifests } from './kube/run-from-manifests.ts';
+import { runInCluster } from './kube/run-in-cluster.ts';
 import { err, ok, type Result } from './result.ts';
 import { checkConfig } from './runtime/check.ts';
 import {
   type ClusterInvocation,
   type Invocation,
+  type ManifestInvocation,
   parseCommandLine,
   type RunInvocation,
 } from './runtime/command-line.ts';
@@ -38,6 +41,8 @@ async function carryOut(invocation: Invocation): Promise<number> {
       return runAgent(invocation);
     case 'cluster':
       return runInPod(invocation);
+    case 'manifests':
+      return runFolder(invocation);
     case 'ready':
       return showReadiness(invocation.socket);
   }
@@ -80,17 +85,30 @@ async function runInPod(invocation: ClusterInvocation): Promise<number> {
   return ended.ok ? 0 : fail(ended.error);
 }
 
+async function runFolder(invocation: ManifestInvocation): Promise<number> {
+  const provider = testedProvider();
+  if (!provider.ok) return fail(provider.error);
+  const { NODE_NAME } = process.env;
+  const ended = await runFromManifests({
+    ...surroundings(invocation, provider.value),
+    ...invocation,
+    nodeName: invocation.nodeName ?? NODE_NAME,
+    signals: process,
+  });
+  return ended.ok ? 0 : fail(ended.error);
+}
+
 async function showReadiness(socket: string): Promise<number> {
   const report = await fetchStatus(socket);
   if (!report.ok) return fail(environmentFailure(report.error));
   const { kubernetes } = report.value as { readonly kubernetes?: Readiness };
-  process.stdout.write(`${kubernetes?.text ?? 'this agent does not run with --kubernetes'}\n`);
+  process.stdout.write(`${kubernetes?.text ?? 'this agent runs neither with --kubernetes nor with --manifests'}\n`);
   return kubernetes?.ready === true ? 0 : 1;
 }
 
 /** The log, the kernel and the sockets of this process. */
 function surroundings(
-  { logFormat, logLevel }: RunInvocation | ClusterInvocation,
+  { logFormat, logLevel }: RunInvocation | ClusterInvocation | ManifestInvocation,
   provider: CryptoProvider,
 ): StartParts {
   const format = logFormat ?? (process.stderr.isTTY ? 'human' : 'json');

@@ -17,7 +17,8 @@ import type { ConfigurationFile } from './kept-configuration.ts';
 export interface ClusterAgentParts {
   readonly nodeName: string;
   readonly state: ClusterState;
-  readonly kept: ConfigurationFile;
+  /** Left out where what is told does not have to be kept. */
+  readonly kept: ConfigurationFile | undefined;
   readonly services: DesiredServices;
   readonly startAgent: (config: AgentConfig) => Promise<Result<Agent, StartFailure>>;
   readonly openDataplane: () => Result<Dataplane, string>;
@@ -65,7 +66,7 @@ export class ClusterAgent {
     if (header === undefined) return;
     const { generation } = header;
     const keeping = state.kept();
-    const written = keeping === undefined ? undefined : await kept.write(keeping);
+    const written = keeping === undefined ? undefined : await kept?.write(keeping);
     if (written?.ok === false) log.warn({ text: written.error }, 'the configuration is not kept');
     const desired = await this.#compose(header.spec);
     const done = header.listed.size === 0 ? await this.#clear() : await this.#carryOut(desired);
@@ -79,6 +80,12 @@ export class ClusterAgent {
   /** Ends; what is in the kernel stays there. */
   stop(): void {
     this.#agent?.stop();
+    this.#agent = undefined;
+  }
+
+  /** Tells the peers, takes everything out of the kernel, and ends. */
+  async flushAndStop(): Promise<void> {
+    await this.#agent?.flushAndStop();
     this.#agent = undefined;
   }
 

@@ -1,36 +1,29 @@
 import type { NodePeering } from '../../operator/api/ipsec-node-config.ts';
 import { apiVersion } from '../../operator/api/resource.ts';
 import type { Log } from '../runtime/log/logger.ts';
-import type { ApiClient } from './api-client.ts';
 import type { ApiFailure } from './api-failure.ts';
 import type { CredentialFiles } from './credential-files.ts';
 import { absenceText, type CredentialObject, credentialObjects, fileName, filesOf } from './credential-objects.ts';
 import type { KeptConfiguration } from './kept-configuration.ts';
-import { ListWatch, type WatchedObject } from './list-watch.ts';
+import type { WatchedObject } from './list-watch.ts';
 import { type ReadNodeConfig, readNodeConfig, readSlice } from './node-config.ts';
 import type { NodeStatus } from './node-status.ts';
+import type { ObjectQuery, ObjectSource } from './object-source.ts';
 import { type KnownPeer, PeerRoster } from './peer-roster.ts';
 
 /** What a picture of the cluster depends on. */
 export interface ClusterStateParts {
   readonly nodeName: string;
-  readonly namespace: string;
-  /** By the pod's own token. */
-  readonly client: Pick<ApiClient, 'ask' | 'stream'>;
-  /** By the token of the node's ServiceAccount. */
-  readonly nodeClient: Pick<ApiClient, 'ask' | 'stream'>;
-  /** The node's token was refused. */
-  readonly onRefused: () => void;
+  readonly source: ObjectSource;
   readonly files: CredentialFiles;
   readonly log: Log;
-  readonly random: () => number;
   readonly wallMs: () => number;
   readonly onChange: () => void;
 }
 
 /**
- * What the API server says about this node, as last heard: nothing is forgotten because it cannot be asked, or says that
- * there is nothing. A peering ends when an IPsecNodeConfig does not list it any more.
+ * What the API server, or a folder, says about this node, as last heard: nothing is forgotten because it cannot be asked, or
+ * says that there is nothing. A peering ends when an IPsecNodeConfig does not list it any more.
  */
 export class ClusterState {
   /** The header of the last IPsecNodeConfig that could be read. */
@@ -43,7 +36,7 @@ export class ClusterState {
   readonly #peerings = new Map<string, NodePeering>();
   readonly #rosters = new Map<string, PeerRoster>();
   readonly #missing = new Map<string, string>();
-  readonly #watches = new Map<string, ListWatch>();
+  readonly #watches = new Map<string, { stop(): void }>();
   readonly #heard = new Set<string>();
   readonly #failing = new Map<string, string>();
   #complaint = '';
@@ -55,16 +48,10 @@ export class ClusterState {
   /** Watches from here on. */
   start(): void {
     const { nodeName } = this.#parts;
-    this.#watch(
-      'node config',
-      this.#parts.client,
-      `/apis/${apiVersion}/ipsecnodeconfigs`,
-      { fieldSelector: `metadata.name=${nodeName}` },
-      (objects) => {
-        const object = objects.get(nodeName);
-        if (object !== undefined) this.#takeNodeConfig(object);
-      },
-    );
+    this.#watch('node config', { resource: 'ipsecnodeconfigs', name: nodeName }, (objects) => {
+      const object = objects.get(nodeName);
+      if (object !== undefined) this.#takeNodeConfig(object);
+    });
   }
 
   stop(): void {
@@ -199,8 +186,7 @@ export class ClusterState {
 
   #watchSlices(peering: string): void {
     const key = `slices of ${peering}`;
-    const query = { labelSelector: `ikemesh.io/peering=${peering}` };
-    this.#watch(key, this.#parts.client, `/apis/${apiVersion}/ipsecpeerslices`, query, (objects) => {
+    this.#watch(key, { resource: 'ipsecpeerslices', peering }, (objects) => {
       const slices = [...objects.values()].filter((slice) => slice['peering'] === peering).map(readSlice);
       const unreadable = slices.reduce((total, slice) => total + slice.unreadable, 0);
       if (unreadable > 0)
@@ -215,13 +201,15 @@ export class ClusterState {
 
   #watchCredential(key: string, object: CredentialObject): void {
     const { kind, name } = object;
-    const path = `/api/v1/namespaces/${this.#parts.namespace}/${kind}`;
-    this.#watch(key, this.#parts.nodeClient, path, { fieldSelector: `metadata.name=${name}` }, (objects) => {
+    this.#watch(key, { resource: kind, name }, (objects) => {
       const found = objects.get(name);
       const files = found === undefined ? undefined : filesOf(object, found);
       if (files?.ok !== true) {
         // What was read before stays in use.
-        this.#missing.set(fileName(object), files === undefined ? absenceText(object) : files.error);
+        this.#missing.set(
+          fileName(object),
+          files === undefined ? absenceText(object, this.#parts.source.certificates) : files.error,
+        );
         this.#parts.onChange();
         return undefined;
       }
@@ -235,17 +223,11 @@ export class ClusterState {
 
   #watch(
     key: string,
-    client: Pick<ApiClient, 'ask' | 'stream'>,
-    path: string,
-    query: Readonly<Record<string, string>>,
+    query: ObjectQuery,
     onObjects: (objects: ReadonlyMap<string, WatchedObject>) => Promise<void> | void,
   ): void {
     if (this.#watches.has(key)) return;
-    const watch = new ListWatch({
-      client,
-      path,
-      query,
-      random: this.#parts.random,
+    const watch = this.#parts.source.follow(query, {
       onObjects: (objects) => {
         const done = onObjects(objects);
         // Not before what was heard can be used.
@@ -259,7 +241,6 @@ export class ClusterState {
       onFailure: (failure) => this.#noteFailure(key, failure),
     });
     this.#watches.set(key, watch);
-    void watch.run();
   }
 
   #noteFailure(key: string, failure: ApiFailure | undefined): void {
@@ -268,7 +249,6 @@ export class ClusterState {
       if (this.#failing.delete(key) && this.#failing.size === 0) log.info({}, 'the API server answers');
       return;
     }
-    if (failure.status === UNAUTHORIZED) this.#parts.onRefused();
     // An answer that says no is an answer: nothing more is to be waited for.
     if (failure.status !== 0 && !this.#heard.has(key)) {
       this.#heard.add(key);
@@ -279,5 +259,3 @@ export class ClusterState {
     log.warn({ what: key, text: failure.message }, 'the API server does not say; what is configured stays');
   }
 }
-
-const UNAUTHORIZED = 401;

@@ -23,8 +23,8 @@ describe('a Secret with a pre-shared key', () => {
     ['is no Secret', null],
   ])('that %s is refused in the same words as one that is not there', (_, value) => {
     const read = filesOf(psk, value);
-    expect(read.ok ? '' : read.error).toBe(absenceText(psk));
-    expect(absenceText(psk)).toContain('ikemesh.io/pre-shared-key');
+    expect(read.ok ? '' : read.error).toBe(absenceText(psk, 'make it'));
+    expect(absenceText(psk, 'make it')).toContain('ikemesh.io/pre-shared-key');
   });
 });
 

@@ -46,11 +46,11 @@ export function filesOf(object: CredentialObject, value: unknown): Result<Readon
   return ok(files);
 }
 
-/** Why an object is not there, or may not be read. */
-export function absenceText(object: CredentialObject): string {
+/** Why an object is not there, or may not be read; `certificates` says where Secrets with certificates come from. */
+export function absenceText(object: CredentialObject, certificates: string): string {
   if (object.preSharedKey) return preSharedKeyText(object);
   if (object.kind === 'configmaps') return `the ConfigMap ${object.name} is not there`;
-  return `the Secret ${object.name} is not there: cert-manager makes it when it has issued the certificate`;
+  return `the Secret ${object.name} is not there: ${certificates}`;
 }
 
 function objectsOf({ authentication: { certificate, preSharedKey } }: NodePeering): readonly CredentialObject[] {

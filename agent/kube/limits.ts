@@ -51,3 +51,12 @@ export const MAX_PEERS = 5_000;
 
 /** The kept configuration: 64 peerings and 5,000 peers as JSON take a third of this. */
 export const MAX_KEPT_BYTES = 4 * 1024 * 1024;
+
+/** A file with manifests: the largest Secret, or hundreds of slices, take less. */
+export const MAX_MANIFEST_BYTES = 8 * 1024 * 1024;
+
+/** Files of one node: its IPsecNodeConfig, fifty slices of each of a few meshes, its Secrets and ConfigMaps. */
+export const MAX_MANIFEST_FILES = 1_000;
+
+/** Between two looks at the files; what was found twice in a row is read. */
+export const MANIFEST_LOOK_MS = 1_000;

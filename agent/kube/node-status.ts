@@ -22,7 +22,8 @@ export interface StatusInputs {
   /** Undefined: no agent runs, because there is nothing to do or for the reason in `startFailure`. */
   readonly report: StatusReport | undefined;
   readonly startFailure: string | undefined;
-  readonly agent: NonNullable<NodeStatus['agent']>;
+  /** Undefined where nobody asks which pod it was. */
+  readonly agent: NodeStatus['agent'];
   readonly wallMs: number;
   /** What the status said before. */
   readonly before: NodeStatus | undefined;
@@ -35,7 +36,7 @@ export function nodeStatus(inputs: StatusInputs): NodeStatus {
   return {
     ...(inputs.generation === undefined ? {} : { observedGeneration: inputs.generation }),
     conditions,
-    agent: inputs.agent,
+    ...(inputs.agent === undefined ? {} : { agent: inputs.agent }),
     peerings: inputs.peerings.map((peering) => peeringStatus(peering, inputs, counted)),
     troubledPeers: [...counted.troubled],
   };

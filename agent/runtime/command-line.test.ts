@@ -47,6 +47,19 @@ describe('the command line', () => {
     });
   });
 
+  it('works from a folder of manifests as from a cluster', () => {
+    expect(parse('--manifests', 'DIR', '--node-name', 'a', '--socket', '/s')).toEqual({
+      ok: true,
+      value: expect.objectContaining({
+        kind: 'manifests',
+        folder: 'DIR',
+        nodeName: 'a',
+        socket: '/s',
+        flushOnExit: false,
+      }),
+    });
+  });
+
   it('asks for the status, wherever the options stand', () => {
     expect(parse('status')).toEqual({
       ok: true,
@@ -68,6 +81,10 @@ describe('the command line', () => {
     [[], /--config FILE is missing/],
     [['--confg', 'x'], /unknown option '--confg'/],
     [['--config', 'x', '--log-level', 'loud'], /Allowed choices are debug, info, warn, error/],
+    [['--config', 'x', '--manifests', 'y'], /--config, --kubernetes and --manifests do not go together/],
+    [['--kubernetes', '--manifests', 'y'], /--config, --kubernetes and --manifests do not go together/],
+    [['--kubernetes', '--flush-on-exit'], /--kubernetes goes without --flush-on-exit/],
+    [['--manifests', 'y', '--check'], /--check goes with --config/],
     [['stats'], /too many arguments|unknown command/],
   ])('refuses %j with exit code 2', (args, message) => {
     expect(parse(...args)).toEqual({ ok: false, error: { exitCode: 2 } });

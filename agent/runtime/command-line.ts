@@ -8,6 +8,7 @@ import { VERSION } from './version.ts';
 export type Invocation =
   | RunInvocation
   | ClusterInvocation
+  | ManifestInvocation
   | { readonly kind: 'ready'; readonly socket: string }
   | { readonly kind: 'check'; readonly config: string }
   | { readonly kind: 'status'; readonly socket: string; readonly json: boolean }
@@ -32,6 +33,19 @@ export interface ClusterInvocation {
   readonly namespace: string;
   readonly state: string;
   readonly socket: string;
+  readonly logFormat: LogFormat | undefined;
+  readonly logLevel: LogLevel;
+}
+
+/** Run the agent of a node from a folder of manifests until a signal ends it. */
+export interface ManifestInvocation {
+  readonly kind: 'manifests';
+  readonly folder: string;
+  /** Undefined: NODE_NAME says it, or the folder is for one node only. */
+  readonly nodeName: string | undefined;
+  readonly namespace: string;
+  readonly socket: string;
+  readonly flushOnExit: boolean;
   readonly logFormat: LogFormat | undefined;
   readonly logLevel: LogLevel;
 }
@@ -64,8 +78,13 @@ function programOf(choose: (invocation: Invocation) => void): Command {
     .version(VERSION, '--version', 'print the version')
     .option('-c, --config <file>', 'configuration file')
     .option('--kubernetes', 'do what the IPsecNodeConfig of this node says, instead of a file; for pods')
-    .option('--node-name <name>', 'with --kubernetes: name of the node; left out: NODE_NAME')
-    .option('--namespace <name>', "with --kubernetes: namespace of the nodes' Secrets", DEFAULT_NAMESPACE)
+    .option('--manifests <folder>', 'the same, but from YAML or JSON files, without a cluster')
+    .option('--node-name <name>', 'with --kubernetes or --manifests: name of the node; left out: NODE_NAME')
+    .option(
+      '--namespace <name>',
+      "with --kubernetes or --manifests: namespace of the nodes' Secrets",
+      DEFAULT_NAMESPACE,
+    )
     .option('--state <folder>', 'with --kubernetes: folder that outlives the pod', DEFAULT_STATE)
     .option('--check', 'print what the agent would do with the file, and touch nothing')
     .option(
@@ -87,14 +106,18 @@ function programOf(choose: (invocation: Invocation) => void): Command {
     )
     .addHelpText('after', HELP)
     .action((options: RunOptions) => {
-      const { kubernetes, config, ...rest } = options;
-      if (kubernetes === true && (config !== undefined || options.check === true || options.flushOnExit)) {
-        program.error('error: --kubernetes goes with none of --config, --check and --flush-on-exit');
-      } else if (kubernetes === true)
-        choose({ ...rest, kind: 'cluster', nodeName: rest.nodeName, logFormat: rest.logFormat });
-      else if (options.config === undefined) program.error('error: --config FILE is missing (see --help)');
-      else if (options.check === true) choose({ kind: 'check', config: options.config });
-      else choose({ ...options, config: options.config, kind: 'run', logFormat: options.logFormat });
+      const { kubernetes, config, manifests, check, ...rest } = options;
+      const sources = [kubernetes, config, manifests].filter((source) => source !== undefined);
+      const { nodeName, logFormat } = options;
+      if (sources.length === 0) program.error('error: --config FILE is missing (see --help)');
+      else if (sources.length > 1) program.error('error: --config, --kubernetes and --manifests do not go together');
+      else if (check === true && config === undefined) program.error('error: --check goes with --config');
+      else if (kubernetes === true && rest.flushOnExit)
+        program.error('error: --kubernetes goes without --flush-on-exit');
+      else if (kubernetes === true) choose({ ...rest, kind: 'cluster', nodeName, logFormat });
+      else if (manifests !== undefined) choose({ ...rest, kind: 'manifests', folder: manifests, nodeName, logFormat });
+      else if (config !== undefined && check === true) choose({ kind: 'check', config });
+      else if (config !== undefined) choose({ ...rest, kind: 'run', config, logFormat });
     });
   program
     .command('status')
@@ -104,7 +127,9 @@ function programOf(choose: (invocation: Invocation) => void): Command {
     .action((options: { readonly json: boolean; readonly socket: string }) => choose({ kind: 'status', ...options }));
   program
     .command('ready')
-    .description('end with 0 where the agent that runs here with --kubernetes is ready; the probe of its pod')
+    .description(
+      'end with 0 where the agent that runs here with --kubernetes or --manifests is ready; the probe of its pod',
+    )
     .addOption(socketOption())
     .action((options: { readonly socket: string }) => choose({ kind: 'ready', ...options }));
   program
@@ -118,6 +143,7 @@ interface RunOptions {
   readonly config?: string;
   readonly check?: boolean;
   readonly kubernetes?: boolean;
+  readonly manifests?: string;
   readonly nodeName?: string;
   readonly namespace: string;
   readonly state: string;
@@ -137,13 +163,13 @@ const DEFAULT_STATE = '/var/lib/ikemesh';
 const USAGE_EXIT_CODE = 2;
 const HELP = `
 Signals:
-  SIGHUP            read the file again and apply the difference; a faulty file changes nothing
+  SIGHUP            read the file or folder again and apply the difference; a faulty file changes nothing
   SIGTERM, SIGINT   end; SAs and policies stay in the kernel and go on protecting traffic (but see --flush-on-exit)
 
 Environment:
   IKEMESH_CRYPTO    noble or openssl: force a cryptographic provider
   NODE_NAME, POD_UID, KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT
-                    with --kubernetes: which node and pod this is, and where the API server is
+                    with --kubernetes (and --manifests: NODE_NAME): which node and pod this is, and where the API server is
 
 Exit codes:
   0  done

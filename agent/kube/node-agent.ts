@@ -1,0 +1,193 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { systemClock, systemTimers } from '../runtime/clock-system.ts';
+import { resolveHost } from '../runtime/config/resolve-host.ts';
+import { type StartParts, startAgent } from '../runtime/start-agent.ts';
+import { ValidityWatch } from '../runtime/validity-watch.ts';
+import { ClusterAgent } from './cluster-agent.ts';
+import { ClusterState } from './cluster-state.ts';
+import { CredentialFiles } from './credential-files.ts';
+import type { ConfigurationFile } from './kept-configuration.ts';
+import { type NodeStatus, nodeStatus } from './node-status.ts';
+import type { ObjectSource } from './object-source.ts';
+
+/** What the agent of a node is put together from, wherever its IPsecNodeConfig comes from. */
+export interface NodeAgentParts extends StartParts {
+  readonly nodeName: string;
+  readonly source: ObjectSource;
+  /** Where keys and certificates are laid down. */
+  readonly credentialFolder: string;
+  /** What to begin with while the source says nothing. */
+  readonly kept?: ConfigurationFile;
+  /** Who writes the status; left out where nobody does. */
+  readonly agent?: NonNullable<NodeStatus['agent']>;
+  /** Not before this; asked again and again. */
+  readonly mayBegin: () => Promise<boolean>;
+  /** Whether it waits, ready, for another agent to end. */
+  readonly isStandingBy: () => boolean;
+  /** Told the status; answers after how many milliseconds it is to be told again. */
+  readonly publish: (status: NodeStatus, uid: string | undefined) => Promise<number | undefined>;
+}
+
+/** Whether an agent is ready, as the probe of its pod asks. */
+export interface Readiness {
+  readonly ready: boolean;
+  /** What it waits for, as a sentence. */
+  readonly text: string;
+}
+
+/** The agent of one node: does what the IPsecNodeConfig says, whenever that or a key changes, and knows what came of it. */
+export class NodeAgent {
+  readonly #parts: NodeAgentParts;
+  readonly #state: ClusterState;
+  readonly #agent: ClusterAgent;
+  readonly #validity: ValidityWatch;
+  readonly #startedAt = systemClock.monotonicMs();
+  #isDue = true;
+  #wake: () => void = () => {};
+  #latest: NodeStatus | undefined;
+
+  constructor(parts: NodeAgentParts) {
+    const { log, nodeName, provider, source } = parts;
+    this.#parts = parts;
+    const files = new CredentialFiles(parts.credentialFolder);
+    const onChange = (): void => this.wake();
+    this.#state = new ClusterState({ nodeName, source, files, log, wallMs: () => systemClock.wallMs(), onChange });
+    this.#agent = new ClusterAgent({
+      nodeName,
+      state: this.#state,
+      kept: parts.kept,
+      services: { provider, resolveHost: remembering(resolveHost), clock: systemClock, files },
+      startAgent: (config) => startAgent(parts, config),
+      openDataplane: parts.openDataplane,
+      log,
+    });
+    this.#validity = new ValidityWatch({ clock: systemClock, timers: systemTimers, onValid: onChange });
+  }
+
+  /** Something may have to be done. */
+  wake(): void {
+    this.#isDue = true;
+    this.#wake();
+  }
+
+  /** Runs until it is told to end; the kernel keeps what it has, unless it is to be flushed. */
+  async run(isTold: () => boolean, flushOnExit = false): Promise<void> {
+    this.#state.start();
+    while (!isTold()) {
+      if (this.#isDue || this.#isTimeForPeers()) {
+        // What comes at the same time is done at the same time.
+        await sleep(SETTLE_MS);
+        this.#isDue = false;
+        await this.#step();
+      }
+      await this.#pause((await this.#offerStatus()) ?? LOOK_MS);
+    }
+    this.#state.stop();
+    this.#validity.await(undefined);
+    if (flushOnExit) await this.#agent.flushAndStop();
+    else this.#agent.stop();
+  }
+
+  /** What the status socket answers. */
+  report(): object {
+    const readiness = this.#readiness();
+    const report = this.#agent.agent?.status();
+    const kubernetes = { ...readiness, status: this.#latest };
+    return report === undefined ? { error: readiness.text, kubernetes } : { ...report, kubernetes };
+  }
+
+  async #step(): Promise<void> {
+    const { log } = this.#parts;
+    if (!(await this.#mayBegin())) return;
+    try {
+      await this.#agent.reconcile();
+    } catch (error) {
+      log.error(
+        { error: error instanceof Error ? (error.stack ?? error.message) : String(error) },
+        'defect: the configuration was not applied',
+      );
+    }
+    this.#validity.await(this.#agent.desired?.config.credentials.validFromMs);
+  }
+
+  /** Not before the agent before this one has ended, and not before it is known what is to be done. */
+  async #mayBegin(): Promise<boolean> {
+    const { log, kept } = this.#parts;
+    if (!(await this.#parts.mayBegin())) return false;
+    if (this.#agent.agent !== undefined || this.#state.isComplete) return true;
+    if (kept === undefined || systemClock.monotonicMs() - this.#startedAt < PATIENCE_MS) return false;
+    if (this.#state.header !== undefined) return true;
+    const read = await kept.read();
+    if (!read.ok) log.warn({ text: read.error }, 'the kept configuration is not used');
+    else if (read.value !== undefined) {
+      log.warn({ file: kept.path }, 'the API server says nothing: beginning with what was kept of the last run');
+      this.#state.restore(read.value);
+    }
+    return this.#state.header !== undefined;
+  }
+
+  #readiness(): Readiness {
+    const { source, isStandingBy } = this.#parts;
+    if (isStandingBy()) return { ready: true, text: 'standing by until the agent before this one has ended' };
+    if (this.#agent.startFailure !== undefined) return { ready: false, text: this.#agent.startFailure };
+    if (this.#agent.generation !== undefined) return { ready: true, text: 'carries out what the node is to do' };
+    // A node that takes part in nothing has none, and its agent has nothing to wait for.
+    if (this.#state.header === undefined && this.#state.isAnswered)
+      return { ready: true, text: 'this node takes part in no peering yet' };
+    return { ready: false, text: `waits for ${source.name} to say what this node is to do` };
+  }
+
+  async #offerStatus(): Promise<number | undefined> {
+    const { desired, agent, generation, startFailure } = this.#agent;
+    const { header } = this.#state;
+    if (desired === undefined || header === undefined) return undefined;
+    this.#latest = nodeStatus({
+      generation,
+      peerings: this.#state.peerings,
+      unreadable: header.faults,
+      desired,
+      missing: this.#state.missing(),
+      report: agent?.status(),
+      startFailure,
+      agent: this.#parts.agent,
+      wallMs: systemClock.wallMs(),
+      before: this.#latest ?? this.#state.firstStatus,
+    });
+    return this.#state.isHeard ? this.#parts.publish(this.#latest, header.uid) : undefined;
+  }
+
+  #isTimeForPeers(): boolean {
+    const next = this.#state.nextChangeMs();
+    return next !== undefined && systemClock.wallMs() >= next;
+  }
+
+  async #pause(mostMs: number): Promise<void> {
+    const ended = new AbortController();
+    this.#wake = () => ended.abort();
+    const isStarted = this.#agent.generation !== undefined;
+    if (!this.#isDue)
+      await sleep(Math.min(mostMs, isStarted ? LOOK_MS : START_LOOK_MS), undefined, { signal: ended.signal }).catch(
+        () => undefined,
+      );
+    // Until there is an agent everything is tried again and again: the kernel, the ports, the one before.
+    if (this.#agent.agent === undefined) this.#isDue ||= !isStarted || this.#agent.startFailure !== undefined;
+  }
+}
+
+/** A name that resolved once keeps its addresses while nobody can say what they are. */
+function remembering(resolve: typeof resolveHost): typeof resolveHost {
+  const known = new Map<string, Awaited<ReturnType<typeof resolveHost>>>();
+  return async (host) => {
+    const found = await resolve(host);
+    if (found.ok) known.set(host, found);
+    return found.ok ? found : (known.get(host) ?? found);
+  };
+}
+
+/** The first lists come within a second; without an API server the last configuration counts after this. */
+const PATIENCE_MS = 10_000;
+const SETTLE_MS = 200;
+/** Looking at the kernel's counters; nothing is written unless it has changed. */
+const LOOK_MS = 10_000;
+const START_LOOK_MS = 500;
