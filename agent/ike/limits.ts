@@ -62,6 +62,8 @@ export interface Limits {
   readonly selectorsPerSide: number;
   /** Policies of one Child SA after ranges are cut into prefixes. */
   readonly policiesPerChild: number;
+  /** Kernel selectors of what is exempt of the traffic of one Child, port ranges cut into blocks. */
+  readonly exemptSelectorsPerChild: number;
   /** Proposals of one SA payload that we consider, and transforms of one proposal. */
   readonly proposalsConsidered: number;
   readonly transformsConsidered: number;
@@ -174,6 +176,8 @@ export const DEFAULT_LIMITS: Limits = {
   childrenPerIkeSa: 64,
   selectorsPerSide: 32,
   policiesPerChild: 128,
+  // Each is a policy in every direction, for each peer.
+  exemptSelectorsPerChild: 256,
   proposalsConsidered: 32,
   transformsConsidered: 128,
   certificates: 16,

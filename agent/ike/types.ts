@@ -55,6 +55,24 @@ export interface SelectorConfig {
   readonly toPort: number;
 }
 
+/**
+ * Packets of a Child's traffic that stay in plaintext: those between these networks, of this protocol, with these ports.
+ * They are received in plaintext, and encrypted as well: whether the peer has begun or ended it makes no difference.
+ */
+export interface ExemptionConfig {
+  /** What people call it; several that stand for one and the same have one name. */
+  readonly name: string;
+  /** Absent: wherever the Child's own traffic is. */
+  readonly local?: { readonly address: IpAddress; readonly length: number };
+  readonly remote?: { readonly address: IpAddress; readonly length: number };
+  /** IP protocol number, 0 for any. */
+  readonly protocol: number;
+  readonly localPorts: { readonly from: number; readonly to: number };
+  readonly remotePorts: { readonly from: number; readonly to: number };
+  /** Whether we send them in plaintext: not before whoever is to get them receives them so. */
+  readonly isSent: boolean;
+}
+
 /** A Child SA that a connection is to have. */
 export interface ChildConfig {
   readonly name: string;
@@ -68,6 +86,8 @@ export interface ChildConfig {
   readonly enforcement: 'Required' | 'Permissive';
   /** The same for what is received and forwarded, where that is to be another: on the way from one to the other. */
   readonly inboundEnforcement?: 'Required' | 'Permissive';
+  /** What of its traffic stays in plaintext all the same. */
+  readonly exempt?: readonly ExemptionConfig[];
   /** Packets, at least one: without a window a recorded packet could be sent again. */
   readonly replayWindow: number;
   /** Limits of each SA of this Child; the soft ones are when a successor is negotiated. */

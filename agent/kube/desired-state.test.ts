@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import type { NodePeering } from '../../operator/api/ipsec-node-config.ts';
 import { opensslProvider } from '../crypto/openssl/openssl-provider.ts';
+import type { ExemptionConfig } from '../ike/types.ts';
 import { keyPem, pem, TEST_TIME, TestAuthority } from '../pki/testing/authority.ts';
 import { err } from '../result.ts';
 import { NO_SOURCES } from '../runtime/config/credential-sources.ts';
@@ -216,13 +217,67 @@ describe('the connections of a node', () => {
     ]);
   });
 
-  it('are none where something is to be left in plaintext that this version would encrypt', async () => {
-    const exempt = [{ cidr: '10.9.0.0/24', protocol: 'TCP', ports: [{ from: 6_443 }] }];
+  it('leave in plaintext what others may begin towards this node as well as what it may begin itself', async () => {
+    const api = { protocol: 'TCP', ports: [{ from: 6_443 }], direction: 'Outbound', stage: 'Send' };
+    const exempt = async (cidr: string) => {
+      const list = peerings(entry('cluster', { traffic: { exempt: [{ ...api, cidr }] } }));
+      const made = await desired(list, [known('node-b', '10.0.0.2', 'fd00::2')]);
+      expect(made.faults.size).toBe(0);
+      return made.config.connections.flatMap(({ name, children }) =>
+        children.flatMap((child) => (child.exempt ?? []).map((each) => [name, portsOf(each), each.isSent])),
+      );
+    };
+    const [out, back] = [
+      { local: 'any', remote: 6_443 },
+      { local: 6_443, remote: 'any' },
+    ];
+    expect(await exempt('10.0.0.2/32')).toEqual([['node-b-ipv4', out, true]]);
+    expect(await exempt('10.0.0.1/32')).toEqual([['node-b-ipv4', back, true]]);
+    expect(await exempt('fd00::/64')).toEqual([
+      ['node-b-ipv6', out, true],
+      ['node-b-ipv6', back, true],
+    ]);
+    expect(await exempt('10.9.0.0/24')).toEqual([]);
+  });
+
+  it('with a gateway leave in plaintext what goes to it, and nothing of its side', async () => {
+    const gateway = {
+      address: '198.51.100.1',
+      identity: { fqdn: 'vpn.example.com' },
+      selectors: [{ local: 'NodeAddresses', remote: '192.0.2.0/24' }],
+    };
+    const exempt = [
+      { protocol: 'TCP', ports: [{ from: 22 }], cidr: '192.0.2.7/32', direction: 'Inbound', stage: 'Accept' },
+    ];
+    const made = await desired(peerings(entry('office', { remote: { gateway }, traffic: { exempt } })), []);
+    expect(made.config.connections[0]?.children[0]?.exempt).toMatchObject([
+      { remote: { address: '192.0.2.7', length: 32 }, localPorts: { from: 22, to: 22 }, isSent: false },
+    ]);
+  });
+
+  it('of pods leave in plaintext what is exempt of their addresses, in the family that it is of', async () => {
+    const exempt = [{ protocol: 'UDP', ports: [{ from: 53 }], cidr: 'fd00:2::/64', direction: 'Outbound' }];
+    const list = peerings(entry('cluster', { traffic: { scope: 'NodesAndPods', exempt } }));
+    const made = await desired(list, [known('node-b', '10.0.0.2', 'fd00::2')]);
+    expect(
+      made.config.connections.flatMap(({ children }) =>
+        children.filter((child) => child.exempt).map(({ name }) => name),
+      ),
+    ).toEqual(['pods-ipv6', 'node-to-pods-ipv6']);
+  });
+
+  it('are none where what is exempt takes too many policies, which is told', async () => {
+    const ports = Array.from({ length: 16 }, (_, index) => ({ from: 4_000 * index + 1, to: 4_000 * index + 3_998 }));
+    const exempt = [{ protocol: 'TCP', ports, cidr: '10.0.0.0/24' }];
     const made = await desired(peerings(entry('cluster', { traffic: { exempt } })), [known('node-b', '10.0.0.2')]);
-    expect(made.config.connections).toEqual([]);
-    expect(made.faults.get('cluster')).toMatch(/traffic\.exempt is not carried out/);
+    expect(made.faults.get('cluster')).toMatch(/takes more than 256 kernel selectors.*widen the ranges/);
   });
 });
+
+function portsOf({ localPorts, remotePorts }: ExemptionConfig): object {
+  const text = ({ from, to }: { from: number; to: number }) => (from === 0 && to === 65_535 ? 'any' : from);
+  return { local: text(localPorts), remote: text(remotePorts) };
+}
 
 describe('an IPsecNodeConfig of another version', () => {
   it('is carried out but for a peering that cannot be read, which is named', () => {

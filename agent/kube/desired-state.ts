@@ -149,10 +149,6 @@ class Composition {
   }
 
   async #peering(peering: NodePeering, index: number): Promise<void> {
-    if ((peering.traffic.exempt ?? []).length > 0) {
-      this.#faults.set(peering.name, EXEMPTIONS_ARE_MISSING);
-      if (!this.#wanted.standIns) return;
-    }
     const before = this.#reading.faults.length;
     const read = await this.#authentication(peering);
     if (read === undefined) {
@@ -322,6 +318,7 @@ class Composition {
       defaults: {},
       provider: this.#services.provider,
       authentication,
+      mirrorsExemptions: peering.remote.mesh !== undefined,
       resolved: host as Result<readonly IpAddress[], string> | undefined,
     };
     const peer = resolvePeer(fields, [index, name], around, faults);
@@ -342,12 +339,13 @@ class Composition {
 
   /** What all peers of a peering have in common, checked once. */
   #template(peering: NodePeering, address: string, identity: object, faults: ConfigFault[]): PeerFields | undefined {
-    const { proposals, lifetimes, liveness, natTraversal } = peering;
+    const { traffic, proposals, lifetimes, liveness, natTraversal } = peering;
     const initiation = address === 'any' || this.#withoutCredentials.has(peering.name) ? 'Never' : peering.initiation;
     const raw = {
       name: 'peer',
       address,
       identity,
+      ...(traffic.exempt === undefined ? {} : { exempt: traffic.exempt }),
       ...(proposals === undefined ? {} : { proposals }),
       lifetimes,
       liveness,
@@ -432,5 +430,3 @@ function textOf(faults: readonly ConfigFault[]): string {
 
 /** A key that nobody else has. */
 const STAND_IN_BYTES = 32;
-const EXEMPTIONS_ARE_MISSING =
-  'traffic.exempt is not carried out by this version, and what it leaves in plaintext would be blocked: take it away';

@@ -147,6 +147,46 @@ describe('the status of a node', () => {
   });
 });
 
+describe('what is exempt', () => {
+  const api = { protocol: 'TCP' as const, ports: [{ from: 6_443 }], cidr: '10.0.0.0/24', direction: 'Both' as const };
+  const name = 'TCP/6443 10.0.0.0/24 Both';
+  const exempting = (stage: 'Accept' | 'Send', installed: number, said: 'Accept' | 'Send' = stage) => {
+    const given = inputs({ b: ['encrypting', MINUTE], c: ['encrypting', MINUTE] });
+    const exempt = (count: number) => [{ traffic: name, stage: said, policies: 4, installed: count }];
+    const [first, second] = given.report?.peers ?? [];
+    const peers = [
+      { ...first, exempt: exempt(4) },
+      { ...second, exempt: exempt(installed) },
+    ];
+    return nodeStatus({
+      ...given,
+      peerings: given.peerings.map((peering) => ({
+        ...peering,
+        traffic: { ...peering.traffic, exempt: [{ ...api, stage }] },
+      })),
+      report: { ...given.report, peers } as StatusReport,
+    });
+  };
+
+  it('is acknowledged where the kernel has it for every peer, at the stage that was told', () => {
+    const status = exempting('Accept', 4);
+    expect(status.peerings?.[0]?.exempt).toEqual([{ ...api, stage: 'Accept' }]);
+    expect(conditions(status)[1]).toBe('Programmed True Programmed');
+    expect(ipsecNodeConfig.schema.safeParse({ ...spec, status }).error).toBeUndefined();
+    expect(exempting('Send', 4, 'Accept').peerings?.[0]?.exempt).toBeUndefined();
+  });
+
+  it('is not acknowledged where a policy is missing for one of them, which is told with the reason', () => {
+    const status = exempting('Send', 3);
+    expect(status.peerings?.[0]?.exempt).toBeUndefined();
+    expect(status.conditions?.[1]).toMatchObject({
+      status: 'False',
+      reason: 'ExemptionsMissing',
+      message: `peering cluster, c-ipv4: 1 of the 4 policies that exempt ${name} are not in the kernel: no answer`,
+    });
+  });
+});
+
 describe('the writing of a status', () => {
   function writing() {
     const state = { nowMs: 0, asked: [] as ApiRequest[], fails: false };
@@ -190,6 +230,16 @@ describe('the writing of a status', () => {
     state.nowMs += 2_000;
     await writer.offer({ ...count(3), observedGeneration: 4 }, UID);
     expect(state.asked).toHaveLength(3);
+  });
+
+  it('is done at once for an exemption, which all others wait for', async () => {
+    const { state, writer } = writing();
+    state.nowMs = 600_000;
+    await writer.offer(count(1), UID);
+    state.nowMs += 10_000;
+    const exempt = [{ cidr: '10.0.0.0/24', direction: 'Both' as const, stage: 'Accept' as const }];
+    await writer.offer({ peerings: [{ name: 'cluster', exempt }] }, UID);
+    expect(state.asked).toHaveLength(2);
   });
 
   it('is tried again later and later where the API server does not take it', async () => {

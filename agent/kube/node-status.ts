@@ -1,8 +1,16 @@
 import { X509Certificate } from 'node:crypto';
 
 import type { Condition } from '../../operator/api/condition.ts';
-import type { IpsecNodeConfig, NodePeering, NodePeeringStatus } from '../../operator/api/ipsec-node-config.ts';
+import type {
+  IpsecNodeConfig,
+  NodePeering,
+  NodePeeringStatus,
+  StagedExemption,
+} from '../../operator/api/ipsec-node-config.ts';
 import { MAX_SERIAL_NUMBER, MAX_TROUBLE_MESSAGE, MAX_TROUBLED_PEERS } from '../../operator/api/limits.ts';
+import { exemptionName } from '../runtime/config/exemption.ts';
+import { exemptionSchema } from '../runtime/config/schema.ts';
+import type { ExemptionReport } from '../runtime/status/exemption-report.ts';
 import type { PeerReport, StatusReport } from '../runtime/status/report.ts';
 import type { DesiredState, Membership } from './desired-state.ts';
 
@@ -127,12 +135,37 @@ function peeringStatus(peering: NodePeering, inputs: StatusInputs, { tunnels }: 
   const { name, enforcement } = peering;
   const certificate = certificateOf(peering, inputs.desired);
   const inForce = inputs.report !== undefined && !inputs.desired.faults.has(name);
+  const exempt = inForce ? exemptInForce(peering, inputs) : [];
   return {
     name,
     ...(inForce ? { enforcement } : {}),
+    ...(exempt.length === 0 ? {} : { exempt }),
     ...(certificate === undefined ? {} : { certificate }),
     ...(inForce ? { tunnels: tunnels.get(name) ?? NO_TUNNELS } : {}),
   };
+}
+
+/** What of a peering is in plaintext, by the kernel's policies for all of its peers. */
+function exemptInForce({ name, traffic }: NodePeering, inputs: StatusInputs): StagedExemption[] {
+  const reports = exemptionReports(inputs).filter(({ peering }) => peering === name);
+  return (traffic.exempt ?? []).filter((exemption) => {
+    const text = exemptionName(exemptionSchema.parse(exemption));
+    const own = reports.filter(({ report }) => report.traffic === text);
+    return own.every(({ report }) => report.installed === report.policies && report.stage === exemption.stage);
+  });
+}
+
+/** What the agent says of exemptions, by the peering that they may come from. */
+function exemptionReports({ desired, report }: StatusInputs): readonly {
+  readonly peering: string;
+  readonly peer: PeerReport;
+  readonly report: ExemptionReport;
+}[] {
+  return (report?.peers ?? []).flatMap((peer) =>
+    (peer.exempt ?? []).flatMap((each) =>
+      (desired.memberships.get(peer.name) ?? []).map(({ peering }) => ({ peering, peer, report: each })),
+    ),
+  );
 }
 
 /** The certificate that is in use, which may be an older one than the Secret has. */
@@ -179,7 +212,8 @@ interface Verdict {
   readonly message: string;
 }
 
-function programmedVerdict({ unreadable, desired, missing, startFailure, peerings }: StatusInputs): Verdict {
+function programmedVerdict(inputs: StatusInputs): Verdict {
+  const { unreadable, desired, missing, startFailure, peerings } = inputs;
   if (startFailure !== undefined) return { status: 'False', reason: 'NotStarted', message: startFailure };
   for (const [name, text] of unreadable) {
     return {
@@ -197,7 +231,16 @@ function programmedVerdict({ unreadable, desired, missing, startFailure, peering
     const text = missing.get(waiting) ?? desired.faults.get(waiting) ?? '';
     return { status: 'Unknown', reason: 'CredentialsMissing', message: `peering ${waiting}: ${text}` };
   }
+  const refused = exemptionReports(inputs).find(({ report }) => report.installed < report.policies);
+  if (refused !== undefined) return { status: 'False', reason: 'ExemptionsMissing', message: refusedText(refused) };
   return { status: 'True', reason: 'Programmed', message: `${peerings.length} peerings are carried out` };
+}
+
+function refusedText({ peering, peer, report }: ReturnType<typeof exemptionReports>[number]): string {
+  const { traffic, policies, installed } = report;
+  const why = peer.lastFailure === undefined ? '' : `: ${peer.lastFailure.text}`;
+  const text = `${policies - installed} of the ${policies} policies that exempt ${traffic} are not in the kernel`;
+  return `peering ${peering}, ${peer.name}: ${text}${why}`.slice(0, MAX_TROUBLE_MESSAGE);
 }
 
 function loadedVerdict({ desired, missing }: StatusInputs): Verdict {

@@ -83,7 +83,7 @@ function urgentPart({ observedGeneration, conditions = [], agent, peerings = [] 
     observedGeneration,
     agent,
     conditions.map(({ type, status, reason }) => [type, status, reason]),
-    peerings.map(({ name, enforcement, certificate }) => [name, enforcement, certificate]),
+    peerings.map(({ name, enforcement, exempt, certificate }) => [name, enforcement, exempt, certificate]),
   ]);
 }
 

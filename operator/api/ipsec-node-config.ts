@@ -16,7 +16,7 @@ import {
 import { oneOf } from './one-of.ts';
 import { defineResource } from './resource.ts';
 import { atomicList, count, generation, keyedList, objectName, timestamp, uid } from './scalars.ts';
-import { traffic } from './traffic.ts';
+import { nodeTraffic, stagedExemptions } from './traffic.ts';
 
 /** Whether packets without an SA pass in plaintext or are dropped, by direction. */
 const enforcement = z.object({
@@ -45,7 +45,7 @@ const peering = z.object({
   priority: priority().describe('Where peerings overlap, the higher priority wins, then the name that sorts first.'),
   addresses: nodeAddresses().min(1).describe('The addresses of this node that the peering uses.'),
   remote: remote.describe('With whom the node encrypts.'),
-  traffic: traffic.describe('Which packets.'),
+  traffic: nodeTraffic.describe('Which packets.'),
   enforcement: enforcement.describe('What happens to packets without an SA at this step of the rollout.'),
   authentication: nodeAuthentication.describe('How the node proves who it is.'),
   ...ikeSettings,
@@ -68,6 +68,7 @@ const loadedCertificate = z.object({
 const peeringStatus = z.object({
   name: z.string().min(1).max(MAX_PEERING_NAME).describe('Name of the IPsecPeering.'),
   enforcement: enforcement.optional().describe('What is in force in the kernel.'),
+  exempt: stagedExemptions.optional().describe('What the kernel leaves in plaintext, of what is to be.'),
   certificate: loadedCertificate.optional().describe('The certificate that the agent uses.'),
   tunnels: z
     .object({
@@ -129,4 +130,5 @@ export const ipsecNodeConfig = defineResource({
 export type IpsecNodeConfig = z.output<(typeof ipsecNodeConfig)['schema']>;
 export type NodePeering = IpsecNodeConfig['spec']['peerings'][number];
 export type NodePeeringStatus = NonNullable<NonNullable<IpsecNodeConfig['status']>['peerings']>[number];
+export type StagedExemption = NonNullable<NodePeering['traffic']['exempt']>[number];
 export type Enforcement = NodePeering['enforcement'];

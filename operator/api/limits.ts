@@ -42,6 +42,9 @@ export const MAX_PORT_RANGES = 16;
 /** Exemptions are policies of their own on every node, in both directions. */
 export const MAX_EXEMPTIONS = 32;
 
+/** While exemptions give way to others a node has both. */
+export const MAX_STAGED_EXEMPTIONS = 2 * MAX_EXEMPTIONS;
+
 /** Half of what an agent considers of a peer's offer. */
 export const MAX_PROPOSALS = 8;
 export const MAX_PROPOSAL = 256;

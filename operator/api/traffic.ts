@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 import { familyOf, networkOf } from './ip-text.ts';
-import { MAX_EXEMPTIONS, MAX_PORT_RANGES } from './limits.ts';
+import { MAX_EXEMPTIONS, MAX_PORT_RANGES, MAX_STAGED_EXEMPTIONS } from './limits.ts';
 import { type Rule, ruled } from './rule.ts';
 import { atomicList, network } from './scalars.ts';
 
@@ -49,51 +49,94 @@ export const trafficSelector = ruled(
   },
 );
 
+const exemptionFields = {
+  protocol: protocol.optional().describe('Only this protocol; left out: any.'),
+  ports: ports
+    .optional()
+    .describe(
+      'Only these ports of the side that is called: of `cidr` where the nodes begin, of the nodes where `cidr` does; ' +
+        'left out: all. Answers are exempt as well: whatever comes from such a port, since IPsec knows no connections.',
+    ),
+  cidr: network().describe(
+    'The addresses at the other end. Of the traffic of this peering alone: what it does not encrypt needs no exemption.',
+  ),
+  direction: z
+    .enum(['Both', 'Inbound', 'Outbound'])
+    .default('Both')
+    .describe(
+      'Who begins: `Outbound` is from the selected nodes (with `scope` Pods, their pods) to `cidr`, `Inbound` the other ' +
+        'way round. In a mesh a node within `cidr` exempts what the others may begin towards it.',
+    ),
+};
+
+const wholeWorld: Rule<{ cidr: string; ports?: unknown }> = {
+  cel: '!isCIDR(self.cidr) || cidr(self.cidr).prefixLength() > 0 || has(self.ports)',
+  holds: (value) => networkOf(value.cidr)?.prefixLength !== 0 || value.ports !== undefined,
+  message: 'exempts all addresses with all ports: narrow cidr, or set protocol and ports',
+  path: ['cidr'],
+};
+
 /** What is left in plaintext. */
-const exemption = ruled(
+const exemption = ruled(z.object(exemptionFields), portsNeedProtocol, wholeWorld);
+
+/** The same, as far as a node has come with it. */
+const stagedExemption = ruled(
   z.object({
-    protocol: protocol.optional().describe('Only this protocol; left out: any.'),
-    ports: ports.optional().describe('Only these ports, of the side that `cidr` names; left out: all.'),
-    cidr: network().describe('The addresses at the other end.'),
-    direction: z
-      .enum(['Both', 'Inbound', 'Outbound'])
-      .default('Both')
-      .describe('Who begins: `Outbound` is from the selected nodes to `cidr`, `Inbound` the other way round.'),
+    ...exemptionFields,
+    stage: z
+      .enum(['Accept', 'Send'])
+      .default('Accept')
+      .describe(
+        '`Accept`: such packets are received in plaintext as well as encrypted; `Send`: and sent in plaintext.',
+      ),
   }),
   portsNeedProtocol,
-  {
-    cel: '!isCIDR(self.cidr) || cidr(self.cidr).prefixLength() > 0 || has(self.ports)',
-    holds: (value) => networkOf(value.cidr)?.prefixLength !== 0 || value.ports !== undefined,
-    message: 'exempts all addresses with all ports: narrow cidr, or set protocol and ports',
-    path: ['cidr'],
-  },
+  wholeWorld,
 );
 
+/** What nodes exempt, and how far they have come. */
+export const stagedExemptions = atomicList(stagedExemption, MAX_STAGED_EXEMPTIONS);
+
 /** Which packets a peering is about. */
-export const traffic = ruled(
-  z.object({
-    scope: z
-      .enum(['Nodes', 'Pods', 'NodesAndPods'])
-      .default('Nodes')
-      .describe(
-        'What a mesh encrypts: packets between node addresses, between pod CIDRs, or all of them. On overlay networks ' +
-          '(VXLAN, Geneve) `Nodes` covers what pods send; networks that route pod addresses need `Pods` or `NodesAndPods`.',
-      ),
-    mode: z
-      .enum(['Auto', 'Transport', 'Tunnel'])
-      .default('Auto')
-      .describe('ESP mode. `Auto`: transport between node addresses, tunnel for everything else.'),
-    exempt: atomicList(exemption, MAX_EXEMPTIONS)
-      .optional()
-      .describe('What stays in plaintext, at both ends. The ports of IKE and neighbour discovery always do.'),
-  }),
-  {
-    cel: "self.mode != 'Transport' || self.scope == 'Nodes'",
-    holds: ({ mode, scope }) => mode !== 'Transport' || scope === 'Nodes',
-    message: "pods' packets need tunnel mode: write Auto or Tunnel",
-    path: ['mode'],
-  },
+export const traffic = trafficWith(
+  atomicList(exemption, MAX_EXEMPTIONS).describe(
+    'What stays in plaintext, at both ends; each takes kernel policies for every peer. It begins and ends step by step ' +
+      'on all nodes, so that no packet of it is lost. The ports of IKE and neighbour discovery always stay in plaintext. ' +
+      'On overlay networks only the outer packets can be exempt.',
+  ),
 );
+
+/** The same for one node. */
+export const nodeTraffic = trafficWith(
+  stagedExemptions.describe(
+    'What stays in plaintext at this step: what is new is accepted everywhere before it is sent.',
+  ),
+);
+
+function trafficWith<E extends z.ZodType>(exempt: E) {
+  return ruled(
+    z.object({
+      scope: z
+        .enum(['Nodes', 'Pods', 'NodesAndPods'])
+        .default('Nodes')
+        .describe(
+          'What a mesh encrypts: packets between node addresses, between pod CIDRs, or all of them. On overlay networks ' +
+            '(VXLAN, Geneve) `Nodes` covers what pods send; networks that route pod addresses need `Pods` or `NodesAndPods`.',
+        ),
+      mode: z
+        .enum(['Auto', 'Transport', 'Tunnel'])
+        .default('Auto')
+        .describe('ESP mode. `Auto`: transport between node addresses, tunnel for everything else.'),
+      exempt: exempt.optional(),
+    }),
+    {
+      cel: "self.mode != 'Transport' || self.scope == 'Nodes'",
+      holds: ({ mode, scope }) => mode !== 'Transport' || scope === 'Nodes',
+      message: "pods' packets need tunnel mode: write Auto or Tunnel",
+      path: ['mode'],
+    },
+  );
+}
 
 function port() {
   return z.int().min(1).max(65_535).meta({ format: 'int32' });

@@ -17,14 +17,22 @@ export interface Told {
   readonly entry: NodePeering;
 }
 
-/** What nodes are to enforce next of a peering that in the end is `wanted`. */
-export function nextEnforcement(wanted: 'Permissive' | 'Required', told: readonly Told[]): Enforcement {
+/**
+ * What nodes are to enforce next of a peering that in the end is `wanted`. More is enforced only once `exemptions` are in
+ * force.
+ */
+export function nextEnforcement(
+  wanted: 'Permissive' | 'Required',
+  told: readonly Told[],
+  exemptions: boolean = true,
+): Enforcement {
   const goal = wanted === 'Required' ? STEPS.length - 1 : 0;
   const steps = told.map(({ entry }) => stepOf(entry.enforcement));
   if (steps.length === 0) return stepAt(0);
   // Where writing ended half-way, some nodes are a step ahead.
   const present = Math.max(...steps) <= goal ? Math.max(...steps) : Math.min(...steps);
   if (present === goal || !told.every((each) => hasDone(each, present))) return stepAt(present);
+  if (present < goal && !exemptions) return stepAt(present);
   // Plaintext ends only where everybody reaches all the others.
   if (present < goal && present === 0 && !told.every((each) => reachesAll(each, told.length))) return stepAt(present);
   return stepAt(present + Math.sign(goal - present));
@@ -33,6 +41,11 @@ export function nextEnforcement(wanted: 'Permissive' | 'Required', told: readonl
 /** Whether nothing remains to be done until `wanted` is in force. */
 export function isFinal(wanted: 'Permissive' | 'Required', { outbound, inbound }: Enforcement): boolean {
   return [outbound, inbound].every((each) => each === (wanted === 'Required' ? 'Required' : 'Optional'));
+}
+
+/** Whether a node does what it was told, and receives plaintext by it. */
+export function acceptsPlaintext({ node, entry }: Told): boolean {
+  return entry.enforcement.inbound === 'Optional' && hasDone({ node, entry }, stepOf(entry.enforcement));
 }
 
 /** Whether a node says that it does what it was told at this step. */

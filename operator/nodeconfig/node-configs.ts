@@ -1,4 +1,4 @@
-import type { Enforcement, IpsecNodeConfig, NodePeering } from '../api/ipsec-node-config.ts';
+import type { Enforcement, IpsecNodeConfig, NodePeering, StagedExemption } from '../api/ipsec-node-config.ts';
 import type { IpsecPeering } from '../api/ipsec-peering.ts';
 import { apiVersion } from '../api/resource.ts';
 import { nodeFqdn } from './identity.ts';
@@ -29,14 +29,20 @@ export function nodeConfigOf(
 }
 
 /** What a node is told of a peering. */
-export function nodePeeringOf(peering: IpsecPeering, member: Member, enforcement: Enforcement): NodePeering {
+export function nodePeeringOf(
+  peering: IpsecPeering,
+  member: Member,
+  enforcement: Enforcement,
+  exempt: readonly StagedExemption[] = [],
+): NodePeering {
   const { spec } = peering;
+  const { exempt: _, ...traffic } = spec.traffic;
   return {
     name: peering.metadata.name,
     priority: spec.priority,
     addresses: [...member.addresses],
     remote: spec.remote,
-    traffic: spec.traffic,
+    traffic: { ...traffic, ...(exempt.length === 0 ? {} : { exempt: [...exempt] }) },
     enforcement,
     authentication: authenticationOf(peering, member),
     ...(spec.proposals === undefined ? {} : { proposals: spec.proposals }),

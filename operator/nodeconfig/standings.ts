@@ -3,6 +3,7 @@ import type { AgentStanding, CertificateStanding, NodeStanding, PeeringStanding 
 import { certificateStanding } from './certificates.ts';
 import type { Draft } from './draft.ts';
 import { isCurrent, isFinal } from './enforcement.ts';
+import { isInForce } from './exemptions.ts';
 import { certificateName } from './names.ts';
 import type { Entries } from './node-entries.ts';
 import { writtenEntry } from './node-entries.ts';
@@ -66,7 +67,11 @@ function agentOf(
   const condition = node.status?.conditions?.find(({ type }) => type === 'Programmed');
   if (condition?.status === 'False') return { kind: 'failing', text: condition.message };
   const said = node.status?.peerings?.find(({ name }) => name === peering.metadata.name);
-  const enforced = said?.enforcement !== undefined && isFinal(peering.spec.enforcement, said.enforcement);
+  const { enforcement, traffic } = peering.spec;
+  const enforced =
+    said?.enforcement !== undefined &&
+    isFinal(enforcement, said.enforcement) &&
+    isInForce(traffic.exempt ?? [], said.exempt);
   return { kind: 'reporting', enforced, tunnels: said?.tunnels };
 }
 

@@ -172,6 +172,7 @@ function reportOf({ metadata, spec }: IpsecNodeConfig, sights: Sights): IpsecNod
       return {
         name: entry.name,
         enforcement: entry.enforcement,
+        ...(entry.traffic.exempt === undefined ? {} : { exempt: entry.traffic.exempt }),
         ...(certificate === undefined ? {} : { certificate }),
         tunnels: { expected: count, pending: 0, established: count, encrypting: count },
       };

@@ -35,7 +35,8 @@ export function programmed(standing: PeeringStanding, acceptance: Verdict): Verd
   if (staged.length > 0) {
     return fails(
       'EnforcementStaged',
-      `spec.enforcement is put into force step by step, each when all nodes have done the one before: ` +
+      `spec.enforcement and spec.traffic.exempt are put into force step by step, each when all nodes have done the ` +
+        `one before: ` +
         `${staged.length} of ${counted(members.length, 'node')} are on the way`,
     );
   }

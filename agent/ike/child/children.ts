@@ -416,7 +416,7 @@ function markCurrent(core: Core, at: Instant, connection: Connection, child: Chi
 function takeOverAddress(core: Core, connection: Connection, child: ChildSa): void {
   for (const other of core.connections.ofAnyAddress()) {
     if (other === connection || other.lastAddress !== child.remoteAddress || !isForgone(other)) continue;
-    const taken = policyKeys(child).filter((key) => other.policies.delete(key));
+    const taken = policyKeys(child, core.context.limits).filter((key) => other.policies.delete(key));
     if (taken.length === 0) continue;
     other.lastAddress = undefined;
     orderPolicies(core, other);

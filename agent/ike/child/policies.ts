@@ -1,12 +1,11 @@
 import { ownIndex } from '../../dataplane/ownership.ts';
-import { policyKeyText } from '../../dataplane/texts.ts';
-import type { DataplaneCommand, PolicyDirection, PolicySpec, PolicyTemplate, Selector } from '../../dataplane/types.ts';
+import type { DataplaneCommand, PolicySpec, PolicyTemplate } from '../../dataplane/types.ts';
 import type { IpAddress } from '../../wire/ip-address.ts';
 import type { Limits } from '../limits.ts';
-import { reversed } from '../negotiation/selector.ts';
 import { configuredTraffic, liesWithin, type Traffic } from '../negotiation/traffic.ts';
 import type { ChildConfig, ConnectionConfig } from '../types.ts';
 import type { ChildSa } from './child-sa.ts';
+import { exemptPlacesOf, isExempt, type Place, placesOf } from './policy-places.ts';
 
 /** The policies of one connection as they were last ordered, by their key in the kernel. */
 export type OrderedPolicies = Map<string, PolicySpec>;
@@ -26,8 +25,9 @@ export interface PolicyOwner {
 /**
  * The commands that bring the kernel from `ordered` to what the connection needs now: a policy for each configured
  * selector, whether there is an SA or not, and for each selector that a current Child SA agreed on, out policies pinned
- * to its SPI. Only between the hosts themselves the peer's address must be known for that. New and changed policies come first, then what nobody needs goes, so that no protected selector is ever
- * without its policy. `pins` are SPIs, by reqid, for Children without a current pair. `ordered` is brought up to date.
+ * to its SPI. Only between the hosts themselves the peer's address must be known for that. New and changed policies come
+ * first, what is exempt before what would block it; then what nobody needs goes, what is exempt last, so that no protected
+ * selector is ever without its policy, and no exempt one under that of the others. `pins` are SPIs, by reqid, for Children without a current pair. `ordered` is brought up to date.
  * With `everything`, unchanged policies are ordered again too.
  */
 export function policyCommands(
@@ -52,16 +52,16 @@ export function policyCommands(
     ordered.set(key, policy);
     commands.push({ kind: 'putPolicy', policy });
   }
-  for (const [key, policy] of ordered) {
-    if (needed.has(key)) continue;
+  const unneeded = [...ordered].filter(([key]) => !needed.has(key));
+  for (const [key, { direction, selector, index }] of unneeded.sort(([, one], [, two]) => exemptLast(one, two))) {
     ordered.delete(key);
-    commands.push({
-      kind: 'deletePolicy',
-      key: { direction: policy.direction, selector: policy.selector },
-      index: policy.index,
-    });
+    commands.push({ kind: 'deletePolicy', key: { direction, selector }, index });
   }
   return commands;
+}
+
+function exemptLast(one: PolicySpec, two: PolicySpec): number {
+  return Number(isExempt(one)) - Number(isExempt(two));
 }
 
 /**
@@ -80,20 +80,33 @@ export function configuredPolicyKeys(owner: PolicyOwner, limits: Limits): Readon
   return new Set(neededPolicies(owner, [], NO_PINS, limits).keys());
 }
 
-/** The kernel's names of the policies for traffic that an SA protects. */
-export function policyKeys({ traffic, mode }: ChildSa): readonly string[] {
-  return placesOf(traffic, mode).map(({ key }) => key);
+/** The kernel's names of the policies for traffic that an SA protects, and of what is exempt of it. */
+export function policyKeys({ traffic, mode, config }: ChildSa, limits: Limits): readonly string[] {
+  return [...exemptPlacesOf(traffic, { ...config, mode }, limits), ...placesOf(traffic, mode)].map(({ key }) => key);
+}
+
+/** What an exemption is in the kernel: how many policies, and their names. */
+export function exemptionKeys(
+  config: ChildConfig,
+  local: IpAddress,
+  remote: IpAddress | undefined,
+  limits: Limits,
+): Map<string, readonly string[]> {
+  const keys = new Map<string, string[]>();
+  if (config.exempt === undefined || (remote === undefined && !namesRemote(config))) return keys;
+  const traffic = configuredTraffic(config, local, remote ?? local, limits);
+  for (const { key, exemption } of exemptPlacesOf(traffic, config, limits)) {
+    const known = keys.get(exemption.name);
+    if (known === undefined) keys.set(exemption.name, [key]);
+    else known.push(key);
+  }
+  return keys;
 }
 
 /** A policy that is needed. */
 interface Draft {
   readonly place: Place;
   readonly demand: Demand;
-}
-
-/** Where a policy stands in the kernel, and by which name. */
-interface Place extends Pick<PolicySpec, 'direction' | 'selector' | 'priority'> {
-  readonly key: string;
 }
 
 /**
@@ -108,11 +121,13 @@ function neededPolicies(
   limits: Limits,
 ): ReadonlyMap<string, Draft> {
   const needed = new Map<string, Draft>();
+  const exempt = new Map<string, Draft>();
   const current = children.filter((child) => child.usage === 'current');
   for (const child of current) {
     const { config, mode, traffic, outboundSpi } = child;
     const wanted = templates(config, mode, child.localAddress, child.remoteAddress, outboundSpi);
     addPolicies(needed, placesOf(traffic, mode), wanted);
+    addExemptions(exempt, traffic, { ...config, mode }, child.localAddress, limits);
   }
   const { localAddress } = connection;
   for (const config of connection.children) {
@@ -124,8 +139,22 @@ function neededPolicies(
     const pin = pins.get(config.reqid) ?? 0;
     const wanted = child ? withoutSa(config) : templates(config, config.mode, localAddress, remoteAddress, pin);
     addPolicies(needed, placesOf(wholly, config.mode), wanted);
+    addExemptions(exempt, wholly, config, localAddress, limits);
   }
-  return needed;
+  return exempt.size === 0 ? needed : withExemptions(needed, exempt);
+}
+
+/** Exemptions first; where one has the very selector of a Child, whichever takes precedence. */
+function withExemptions(
+  needed: ReadonlyMap<string, Draft>,
+  exempt: ReadonlyMap<string, Draft>,
+): ReadonlyMap<string, Draft> {
+  const all = new Map(exempt);
+  for (const [key, draft] of needed) {
+    const other = exempt.get(key);
+    if (other === undefined || draft.place.priority < other.place.priority) all.set(key, draft);
+  }
+  return all;
 }
 
 /** Whether it is known what traffic a Child is for, wherever the peer is. */
@@ -196,21 +225,25 @@ function addPolicies(needed: Map<string, Draft>, places: readonly Place[], wante
   }
 }
 
-/** The places of a Child's policies: kept beside its traffic, since every change of a policy asks for all of them. */
-function placesOf(traffic: Traffic, mode: ChildConfig['mode']): readonly Place[] {
-  const known = places.get(traffic);
-  if (known !== undefined) return known;
-  const made = traffic.outbound.flatMap((outbound) => {
-    const inbound = reversed(outbound);
-    const hosts = [placeOf('out', outbound), placeOf('in', inbound)];
-    return mode === 'tunnel' ? [...hosts, placeOf('fwd', inbound)] : hosts;
-  });
-  places.set(traffic, made);
-  return made;
-}
-
-function placeOf(direction: PolicyDirection, selector: Selector): Place {
-  return { direction, selector, priority: priorityOf(selector), key: policyKeyText({ direction, selector }) };
+/**
+ * What is exempt of a Child's traffic passes as it is on the way out. On the way in it may be encrypted as well, for as
+ * long as the peer does not know: a policy without a template would refuse what comes out of a tunnel.
+ */
+function addExemptions(
+  exempt: Map<string, Draft>,
+  traffic: Traffic,
+  config: ChildConfig,
+  local: IpAddress,
+  limits: Limits,
+): void {
+  if (config.exempt === undefined) return;
+  const outer = config.mode === 'tunnel' ? { destination: local } : undefined;
+  const back: Demand = { action: 'allow', template: template(config, config.mode, outer, 0, 'optional') };
+  for (const place of exemptPlacesOf(traffic, config, limits)) {
+    const present = exempt.get(place.key);
+    if (present !== undefined && present.place.priority <= place.priority) continue;
+    exempt.set(place.key, { place, demand: place.direction === 'out' ? AS_IT_IS : back });
+  }
 }
 
 function template(
@@ -221,20 +254,6 @@ function template(
   level: PolicyTemplate['level'],
 ): PolicyTemplate {
   return { mode, ...endpoints, reqid: config.reqid, spi, level };
-}
-
-/** Narrower selectors win: by prefix lengths first, then by protocol and ports. */
-function priorityOf(selector: Selector): number {
-  const prefixes = selector.source.length + selector.destination.length;
-  const protocol = selector.protocol === 0 ? 0 : 1;
-  const ports = bitCount(selector.sourcePort.mask) + bitCount(selector.destinationPort.mask);
-  return PRIORITY_BASE - (prefixes * PREFIX_WEIGHT + protocol * PROTOCOL_WEIGHT + ports);
-}
-
-function bitCount(mask: number): number {
-  let count = 0;
-  for (let rest = mask; rest !== 0; rest &= rest - 1) count += 1;
-  return count;
 }
 
 /** Whether the policy that was ordered before does what is asked for. */
@@ -253,12 +272,5 @@ function isMet(demand: Demand, { priority }: Place, present: PolicySpec): boolea
   );
 }
 
-const places = new WeakMap<Traffic, readonly Place[]>();
 const NO_PINS: ReadonlyMap<number, number> = new Map();
-/**
- * Behind the bypasses of IKE itself (priority below 10,000) and before the kernel's usual daemons (strongSwan: 367,000
- * up).
- */
-const PRIORITY_BASE = 200_000;
-const PREFIX_WEIGHT = 128;
-const PROTOCOL_WEIGHT = 64;
+const AS_IT_IS: Demand = { action: 'allow' };

@@ -224,8 +224,8 @@ function icmpPairs(selector: TrafficSelector): readonly (readonly [PortMatch, Po
   return undefined;
 }
 
-/** Cuts a port range into aligned blocks, as a range of addresses is cut into prefixes. */
-function portMatches(from: number, to: number, most: number): readonly PortMatch[] | undefined {
+/** Cuts a port range into aligned blocks, as a range of addresses is cut into prefixes; undefined where it takes more than `most`. */
+export function portMatches(from: number, to: number, most: number): readonly PortMatch[] | undefined {
   if (from === 0 && to === MAX_PORT) return ANY_PORTS;
   const matches: PortMatch[] = [];
   let port = from;

@@ -124,7 +124,9 @@ class Reading {
       const authentication = proofs[index];
       if (authentication === undefined) return [];
       const host = fields.address.kind === 'host' ? resolved.get(fields.address.host) : undefined;
-      const around = { node, defaults, provider: this.#services.provider, authentication, resolved: host };
+      const shared = { node, defaults, provider: this.#services.provider, authentication };
+      // What the other end exempts is in its own file.
+      const around = { ...shared, mirrorsExemptions: false, resolved: host };
       const peer = resolvePeer(fields, path, around, this.#faults);
       return peer === undefined ? [] : [peer];
     });

@@ -2,6 +2,7 @@ import { describeKey, policyKeyText } from '../../dataplane/texts.ts';
 import type { KernelSnapshot, PolicySpec } from '../../dataplane/types.ts';
 import { addressIn, leftoversOf } from '../../ike/child/kernel-snapshot.ts';
 import { policyCommands } from '../../ike/child/policies.ts';
+import { isExempt } from '../../ike/child/policy-places.ts';
 import { DEFAULT_LIMITS } from '../../ike/limits.ts';
 import { identityText } from '../../ike/negotiation/identity.ts';
 import { algorithmText } from '../../ike/negotiation/suite.ts';
@@ -83,9 +84,18 @@ function childLines(child: ChildConfig, connection: ConnectionConfig): readonly 
     `  child ${child.name}: ${child.mode} mode, reqid ${child.reqid}; without an SA its traffic ${without}`,
     `    local  ${child.local.map((side) => selectorText(side, connection.localAddress)).join(' ')}`,
     `    remote ${child.remote.map((side) => selectorText(side, connection.remoteAddress)).join(' ')}`,
+    ...exemptLines(child),
     ...proposalLines('    ESP', child.proposals),
     `    SAs rekeyed after ${durationText(softSeconds * 1_000)}, gone at the latest after ${durationText(hardSeconds * 1_000)}`,
   ];
+}
+
+/** Of several parts of one exemption one line. */
+function exemptLines({ exempt = [] }: ChildConfig): readonly string[] {
+  const lines = exempt.map(
+    ({ name, isSent }) => `    in plaintext ${name}, ${isSent ? 'sent and received' : 'received, not sent'}`,
+  );
+  return [...new Set(lines)];
 }
 
 function proposalLines(label: string, proposals: readonly ProposalConfig[]): readonly string[] {
@@ -129,6 +139,9 @@ function kernelLines(plan: Plan, policies: readonly PolicySpec[]): readonly stri
     const present = installed.get(policyKeyText(policy));
     if (present !== undefined && !present.ours) {
       lines.push(`! ${describeKey(policy)} belongs to another program and stays as it is`);
+    } else if (isExempt(policy)) {
+      const sign = present === undefined ? '+' : '=';
+      lines.push(`${sign} ${describeKey(policy)}: in plaintext`);
     } else if (policy.template !== undefined) {
       const { mode, level, reqid } = policy.template;
       const sign = present === undefined ? '+' : '=';

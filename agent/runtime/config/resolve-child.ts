@@ -1,7 +1,8 @@
 import type { SaLifetime } from '../../dataplane/types.ts';
+import { exemptSelectors } from '../../ike/child/exemptions.ts';
 import { DEFAULT_LIMITS } from '../../ike/limits.ts';
 import { outboundSelectors, trafficSelectors } from '../../ike/negotiation/selector.ts';
-import type { ProposalConfig, SelectorConfig } from '../../ike/types.ts';
+import type { ExemptionConfig, ProposalConfig, SelectorConfig } from '../../ike/types.ts';
 import { type Cidr, type IpAddress, ipFamily, withoutZone, zoneOf } from '../../wire/ip-address.ts';
 import type { PlannedChild } from './agent-config.ts';
 import type { ConfigFault, FieldPath } from './fault.ts';
@@ -31,6 +32,7 @@ export interface ChildSurroundings {
   readonly localAddress: IpAddress;
   readonly remoteAddress: IpAddress | 'any';
   readonly enforcement: 'Required' | 'Permissive';
+  readonly exempt: readonly ExemptionConfig[];
   readonly proposals: readonly ProposalConfig[];
   readonly lifetime: SaLifetime;
 }
@@ -58,6 +60,7 @@ export function resolveChild(
   }
   checkProduct(pairs, path, faults);
   checkPolicies(local, remote, path, around, faults);
+  const exempt = relevantExemptions(local, remote, path, around, faults);
   const child: PlannedChild = {
     name: fields.name,
     mode: mode === 'Tunnel' ? 'tunnel' : 'transport',
@@ -65,6 +68,7 @@ export function resolveChild(
     remote,
     proposals: around.proposals,
     enforcement: fields.enforcement ?? around.enforcement,
+    ...(exempt.length === 0 ? {} : { exempt }),
     replayWindow: REPLAY_WINDOW,
     lifetime: around.lifetime,
   };
@@ -173,6 +177,31 @@ function checkPolicies(
       `takes more than ${DEFAULT_LIMITS.policiesPerChild} kernel policies, which know port ranges only in aligned ` +
       'blocks: widen the ranges (8192 to 16383, say), or make several children',
   });
+}
+
+/** Those exemptions that concern the traffic; all of them where nobody knows yet where the peer is. */
+function relevantExemptions(
+  local: readonly SelectorConfig[],
+  remote: readonly SelectorConfig[],
+  path: FieldPath,
+  { localAddress, remoteAddress, exempt }: ChildSurroundings,
+  faults: ConfigFault[],
+): readonly ExemptionConfig[] {
+  if (exempt.length === 0 || remoteAddress === 'any') return exempt;
+  const sides = [trafficSelectors(local, localAddress), trafficSelectors(remote, remoteAddress)] as const;
+  const selectors = outboundSelectors(...sides, DEFAULT_LIMITS) ?? [];
+  const most = DEFAULT_LIMITS.exemptSelectorsPerChild;
+  const parts = exemptSelectors(selectors, exempt, most + 1);
+  if (parts.length > most) {
+    faults.push({
+      path,
+      text:
+        `exempts what takes more than ${most} kernel selectors, which know port ranges only in aligned blocks: ` +
+        'widen the ranges (8192 to 16383, say), or leave some out',
+    });
+  }
+  const relevant = new Set(parts.map(({ exemption }) => exemption));
+  return exempt.filter((each) => relevant.has(each));
 }
 
 function side(

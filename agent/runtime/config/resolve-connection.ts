@@ -1,6 +1,7 @@
 import type { ConnectionConfig, Identity } from '../../ike/types.ts';
 import type { PlannedConnection } from './agent-config.ts';
 import type { Authentication } from './credential-sources.ts';
+import { exemptionConfigs } from './exemption.ts';
 import type { ConfigFault, FieldPath } from './fault.ts';
 import { resolveChild, type TrafficPair } from './resolve-child.ts';
 import type { Settings } from './resolve-settings.ts';
@@ -22,14 +23,17 @@ export interface ConnectionParts {
   readonly authentication: Authentication;
   readonly initiation: ConnectionConfig['initiation'];
   readonly settings: Settings;
+  /** Whether the peer has the same exemptions, of its side. */
+  readonly mirrorsExemptions: boolean;
   /** Undefined: everything between the two addresses. */
   readonly children: readonly ChildFields[] | undefined;
 }
 
 /** A connection as the core wants it. */
 export function resolveConnection(parts: ConnectionParts, path: FieldPath, faults: ConfigFault[]): ResolvedPeer {
-  const { initiation: _, enforcement, espProposals, lifetime, ...settings } = parts.settings;
-  const surroundings = { ...parts.addresses, enforcement, proposals: espProposals, lifetime };
+  const { initiation: _, enforcement, exempt: exemptions, espProposals, lifetime, ...settings } = parts.settings;
+  const exempt = exemptionConfigs(exemptions, parts.mirrorsExemptions);
+  const surroundings = { ...parts.addresses, enforcement, exempt, proposals: espProposals, lifetime };
   const children = (parts.children ?? [{ name: DEFAULT_CHILD }]).map((child, index) => {
     const childPath = parts.children === undefined ? path : [...path, 'children', index];
     return resolveChild(child, childPath, surroundings, faults);

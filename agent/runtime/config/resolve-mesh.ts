@@ -46,6 +46,7 @@ export function resolveMesh(
         authentication,
         initiation: initiationBetween(node.identity, identity, settings.initiation),
         settings,
+        mirrorsExemptions: true,
         children: undefined,
       },
       ['mesh', 'nodes', index],

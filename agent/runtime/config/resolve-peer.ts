@@ -16,6 +16,8 @@ export interface PeerSurroundings {
   readonly defaults: SettingFields;
   readonly provider: CryptoProvider;
   readonly authentication: Authentication;
+  /** Whether the peer has the same exemptions, of its side. */
+  readonly mirrorsExemptions: boolean;
   /** Of the peer's host name, where it has one. */
   readonly resolved: Result<readonly IpAddress[], string> | undefined;
 }
@@ -28,7 +30,7 @@ export function resolvePeer(
   faults: ConfigFault[],
 ): ResolvedPeer | undefined {
   checkPeer(fields, path, around, faults);
-  const { node, authentication } = around;
+  const { node, authentication, mirrorsExemptions } = around;
   const addresses = addressesOf(fields, path, around, faults);
   const settings = resolveSettings(fields, path, around, faults);
   if (addresses === undefined) return undefined;
@@ -42,6 +44,7 @@ export function resolvePeer(
       authentication,
       initiation: initiationBetween(node.identity, fields.identity, wanted),
       settings,
+      mirrorsExemptions,
       children: fields.children,
     },
     path,

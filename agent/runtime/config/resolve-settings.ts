@@ -2,6 +2,7 @@ import type { CryptoProvider } from '../../crypto/types.ts';
 import type { SaLifetime } from '../../dataplane/types.ts';
 import type { ConnectionConfig, ProposalConfig } from '../../ike/types.ts';
 import type { WantedInitiation } from '../../mesh/initiation.ts';
+import type { ExemptionFields } from './exemption.ts';
 import type { ConfigFault, FieldPath } from './fault.ts';
 import { defaultProposals, usableProposal } from './proposals.ts';
 import type { SettingFields } from './schema.ts';
@@ -14,6 +15,7 @@ export interface Settings
   > {
   readonly initiation: WantedInitiation;
   readonly enforcement: 'Required' | 'Permissive';
+  readonly exempt: readonly ExemptionFields[];
   readonly espProposals: readonly ProposalConfig[];
   readonly lifetime: SaLifetime;
 }
@@ -33,6 +35,7 @@ export function resolveSettings(
   return {
     initiation: own.initiation ?? defaults.initiation ?? 'Always',
     enforcement: own.enforcement ?? defaults.enforcement ?? 'Required',
+    exempt: own.exempt ?? defaults.exempt ?? [],
     proposals: proposalsOf('ike'),
     espProposals: proposalsOf('esp'),
     natTraversal: own.natTraversal ?? defaults.natTraversal ?? 'Auto',

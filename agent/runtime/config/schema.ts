@@ -9,6 +9,7 @@ import { identityOf } from './identity.ts';
 import {
   MAX_ADDRESSES,
   MAX_CHILDREN,
+  MAX_EXEMPTIONS,
   MAX_FRAGMENT_BYTES,
   MAX_LIFETIME_MS,
   MAX_LIVENESS_MS,
@@ -21,6 +22,7 @@ import {
   MIN_LIVENESS_MS,
 } from './limits.ts';
 import {
+  hasPorts,
   isHostName,
   parseByteCount,
   parseDuration,
@@ -74,11 +76,31 @@ const liveness = z.strictObject({
   timeout: duration(MIN_LIVENESS_MS, MAX_LIVENESS_MS).optional(),
 });
 
+/** What stays in plaintext. */
+export const exemptionSchema = z
+  .strictObject({
+    protocol: scalar(z.union([z.string(), z.number()]), parseProtocol).optional(),
+    ports: portRanges.optional(),
+    cidr: network,
+    direction: z.enum(['Both', 'Inbound', 'Outbound']).default('Both'),
+    stage: z.enum(['Accept', 'Send']).default('Send'),
+  })
+  .superRefine(({ protocol, ports, cidr }, context) => {
+    const refuse = (field: string, message: string) => context.addIssue({ code: 'custom', path: [field], message });
+    if (ports !== undefined && !hasPorts(protocol ?? 0)) {
+      const why = protocol === undefined ? 'needs a protocol beside it' : 'the protocol has no ports';
+      refuse('ports', `${why}: write protocol: TCP, UDP or SCTP`);
+    }
+    if (ports === undefined && cidr.prefixLength === 0)
+      refuse('cidr', 'exempts all addresses with all ports: narrow it, or write protocol and ports');
+  });
+
 const enforcement = z.enum(['Permissive', 'Required']);
 
 /** What a peer may say for itself and `defaults` for all. */
 const settings = {
   enforcement: enforcement.optional(),
+  exempt: z.array(exemptionSchema).max(MAX_EXEMPTIONS).optional(),
   proposals: proposals.optional(),
   lifetimes: lifetimes.optional(),
   liveness: liveness.optional(),

@@ -11,9 +11,10 @@ import type {
 } from '../../ike/types.ts';
 import { timeText } from '../../pki/utc-time.ts';
 import type { ShownCertificate } from '../../ports.ts';
-import { type IpAddress, withoutZone } from '../../wire/ip-address.ts';
+import { type IpAddress, parseZonedAddress, withoutZone } from '../../wire/ip-address.ts';
 import type { WatchedCertificate } from '../config/watched-certificate.ts';
 import type { Counts } from '../counters.ts';
+import { type ExemptionReport, ExemptPolicies } from './exemption-report.ts';
 
 /** What `agent status --json` prints. Durations are seconds; SPIs are hexadecimal. */
 export interface StatusReport {
@@ -65,6 +66,8 @@ export interface PeerReport {
   /** What it has proven its identity by; absent for a pre-shared key, and while there is no IKE SA. */
   readonly certificate?: PeerCertificateReport;
   readonly ikeSas: readonly IkeSaReport[];
+  /** What of its traffic stays in plaintext; absent where nothing does. */
+  readonly exempt?: readonly ExemptionReport[];
   readonly lastFailure?: { readonly secondsAgo: number; readonly text: string };
   readonly nextAttemptSeconds?: number;
 }
@@ -159,9 +162,10 @@ export interface ReportInputs {
 /** A picture of the running agent in which the counters are the kernel's. */
 export function statusReport(inputs: ReportInputs): StatusReport {
   const sas = new SaTable(inputs);
+  const exempt = new ExemptPolicies(inputs.connections, inputs.snapshot);
   const configs = new Map(inputs.connections.map((config) => [config.name, config]));
   const peers = inputs.endpoint.connections.map((connection) =>
-    peerReport(connection, configs.get(connection.name), inputs, sas),
+    peerReport(connection, configs.get(connection.name), inputs, sas, exempt),
   );
   return {
     node: inputs.node,
@@ -225,11 +229,13 @@ function peerReport(
   config: ConnectionConfig | undefined,
   inputs: ReportInputs,
   sas: SaTable,
+  exempt: ExemptPolicies,
 ): PeerReport {
   const { now } = inputs;
   const { name, localAddress, remoteAddress, localIdentity, remoteIdentity, lastFailure, nextAttemptAt } = connection;
   const ikeSas = connection.ikeSas.map((sa) => ikeSaReport(sa, now, sas));
   const certificate = provenBy(config, ikeSas, inputs);
+  const exemptions = config === undefined ? [] : exempt.reports(config, parseZonedAddress(remoteAddress));
   return {
     name,
     state: peerState(ikeSas, config),
@@ -239,6 +245,7 @@ function peerReport(
     remoteIdentity,
     ...(certificate && { certificate }),
     ikeSas,
+    ...(exemptions.length === 0 ? {} : { exempt: exemptions }),
     ...(lastFailure === undefined
       ? {}
       : { lastFailure: { secondsAgo: seconds(now - lastFailure.at), text: lastFailure.text } }),

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
 
 import { ip } from '../../dataplane/testing/builders.ts';
-import type { InstalledSa } from '../../dataplane/types.ts';
+import type { InstalledPolicy, InstalledSa } from '../../dataplane/types.ts';
+import { policyCommands } from '../../ike/child/policies.ts';
+import { DEFAULT_LIMITS } from '../../ike/limits.ts';
+import { childConfig, connectionConfig } from '../../ike/testing/pair.ts';
 import type {
   ChildSaStatus,
   ConnectionConfig,
@@ -181,6 +184,43 @@ node-b: ENCRYPTING
     expect(lines).toContain(`  last failure 12s ago: ${text}`);
     expect(lines).toContain('  next attempt in 3s');
     expect(lines).toContain("2 IKE SAs wait for the peer's proof");
+  });
+
+  it('shows what stays in plaintext with a peer, and what of it the kernel lacks', () => {
+    const any = { protocol: 0, fromPort: 0, toPort: 65_535 };
+    const ports = { localPorts: { from: 0, to: 65_535 }, remotePorts: { from: 22, to: 23 } };
+    const exempt = [
+      { name: 'TCP/22-23 10.78.0.0/24 Outbound', protocol: 6, ...ports, isSent: true },
+      { name: 'UDP/22-23 10.78.0.0/24 Outbound', protocol: 17, ...ports, isSent: false },
+    ];
+    const exempting = {
+      ...connectionConfig({ name: 'a', address: ip('10.78.0.1') }, { name: 'node-b', address: ip('10.78.0.2') }),
+      children: [childConfig({ name: 'nets', local: [any], remote: [any], exempt })],
+    };
+    const commands = policyCommands(
+      { config: exempting, remoteAddress: ip('10.78.0.2') },
+      [],
+      new Map(),
+      { next: 1 },
+      DEFAULT_LIMITS,
+      false,
+    );
+    const policies = commands.flatMap((command) => {
+      return command.kind === 'putPolicy' ? [{ ...command.policy, ours: true }] : [];
+    });
+    const lacking = policies.filter(({ direction, selector }) => direction !== 'out' || selector.protocol !== 6);
+    const of = (installed: readonly InstalledPolicy[]) =>
+      statusReport(inputs({ connections: [exempting], snapshot: { sas: [], policies: installed } }));
+    expect(of(policies).peers[0]?.exempt).toEqual([
+      { traffic: 'TCP/22-23 10.78.0.0/24 Outbound', stage: 'Send', policies: 2, installed: 2 },
+      { traffic: 'UDP/22-23 10.78.0.0/24 Outbound', stage: 'Accept', policies: 1, installed: 1 },
+    ]);
+    const lines = statusText(of(lacking)).split('\n');
+    expect(lines).toContain(
+      '  in plaintext: TCP/22-23 10.78.0.0/24 Outbound, sent and received; 1 of 2 policies NOT IN THE KERNEL',
+    );
+    expect(lines).toContain('  in plaintext: UDP/22-23 10.78.0.0/24 Outbound, received, not sent yet');
+    expect(statusReport(inputs()).peers[0]).not.toHaveProperty('exempt');
   });
 
   it('shows by which certificate a peer has proven itself, while it has an IKE SA', () => {

@@ -1,4 +1,5 @@
 import type { Counts } from '../counters.ts';
+import type { ExemptionReport } from './exemption-report.ts';
 import type {
   ChildSaReport,
   Endpoint,
@@ -42,6 +43,7 @@ function peerLines(peer: PeerReport): readonly string[] {
     `  remote ${peer.remoteIdentity} @ ${peer.remoteAddress}`,
     ...(peer.certificate === undefined ? [] : [peerCertificateLine(peer.certificate)]),
     ...peer.ikeSas.flatMap(ikeSaLines),
+    ...(peer.exempt ?? []).map(exemptionLine),
   ];
   if (peer.lastFailure !== undefined) {
     lines.push(`  last failure ${ago(peer.lastFailure.secondsAgo)}: ${peer.lastFailure.text}`);
@@ -53,6 +55,12 @@ function peerLines(peer: PeerReport): readonly string[] {
 function peerCertificateLine({ subject, issuer, serial, notAfter, secondsLeft }: PeerCertificateReport): string {
   const named = subject === '' ? 'certificate' : `certificate ${subject}`;
   return `    by ${named} of ${issuer}, serial ${serial}, until ${notAfter}, ${leftText(secondsLeft)}`;
+}
+
+function exemptionLine({ traffic, stage, policies, installed }: ExemptionReport): string {
+  const missing = policies - installed;
+  const fault = missing === 0 ? '' : `; ${missing} of ${counted(policies, 'policy', 'policies')} NOT IN THE KERNEL`;
+  return `  in plaintext: ${traffic}, ${stage === 'Send' ? 'sent and received' : 'received, not sent yet'}${fault}`;
 }
 
 function ikeSaLines(sa: IkeSaReport): readonly string[] {
@@ -150,8 +158,8 @@ function duration(seconds: number): string {
   return parts.slice(0, 2).join('');
 }
 
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+function counted(count: number, noun: string, nouns = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : nouns}`;
 }
 
 const CERTIFICATES = { own: 'ours, for', authority: 'authority', revocationList: 'revocation list of' } as const;

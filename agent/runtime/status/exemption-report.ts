@@ -1,0 +1,52 @@
+import { policyKeyText } from '../../dataplane/texts.ts';
+import type { KernelSnapshot } from '../../dataplane/types.ts';
+import { exemptionKeys } from '../../ike/child/policies.ts';
+import { isExempt } from '../../ike/child/policy-places.ts';
+import { DEFAULT_LIMITS } from '../../ike/limits.ts';
+import type { ConnectionConfig } from '../../ike/types.ts';
+import type { IpAddress } from '../../wire/ip-address.ts';
+
+/** What of a peer's traffic stays in plaintext. */
+export interface ExemptionReport {
+  /** `TCP/6443 10.0.0.0/24 Outbound` */
+  readonly traffic: string;
+  /** `Accept`: it is received in plaintext; `Send`: and sent. */
+  readonly stage: 'Accept' | 'Send';
+  /** Kernel policies that it takes. */
+  readonly policies: number;
+  /** Those of them that the kernel has and that are ours; the exemption is in force where they are all. */
+  readonly installed: number;
+}
+
+/** What the kernel has of what is exempt. */
+export class ExemptPolicies {
+  readonly #installed: ReadonlySet<string>;
+
+  constructor(connections: readonly ConnectionConfig[], snapshot: KernelSnapshot | undefined) {
+    // A mesh has thousands of policies, and most have no exemption.
+    const isNeeded = connections.some(({ children }) => children.some(({ exempt }) => exempt !== undefined));
+    const policies = isNeeded ? (snapshot?.policies ?? []) : [];
+    this.#installed = new Set(policies.filter((policy) => policy.ours && isExempt(policy)).map(policyKeyText));
+  }
+
+  /** What is exempt of a connection; `remoteAddress` is where the peer is, where that is known. */
+  reports(config: ConnectionConfig, remoteAddress: IpAddress | undefined): readonly ExemptionReport[] {
+    const reports = new Map<string, ExemptionReport>();
+    for (const child of config.children) {
+      const keys = exemptionKeys(child, config.localAddress, remoteAddress, DEFAULT_LIMITS);
+      for (const { name, isSent } of child.exempt ?? []) {
+        const own = keys.get(name) ?? [];
+        const before = reports.get(name);
+        if (before !== undefined && !keys.has(name)) continue;
+        keys.delete(name);
+        reports.set(name, {
+          traffic: name,
+          stage: isSent ? 'Send' : 'Accept',
+          policies: (before?.policies ?? 0) + own.length,
+          installed: (before?.installed ?? 0) + own.filter((key) => this.#installed.has(key)).length,
+        });
+      }
+    }
+    return [...reports.values()];
+  }
+}
