@@ -36,6 +36,14 @@ describe('enforcement', () => {
     expect(nextEnforcement('Required', [told(optional, optional, 1), told(optional, optional, 0)])).toEqual(optional);
   });
 
+  it('waits until what is exempt is in force, and not for that when it goes back', () => {
+    const both = [told(optional, optional, 1), told(optional, optional, 1)];
+    expect(nextEnforcement('Required', both, false)).toEqual(optional);
+    const further = [told(outbound, outbound, 1), told(outbound, outbound, 1)];
+    expect(nextEnforcement('Required', further, false)).toEqual(outbound);
+    expect(nextEnforcement('Permissive', further, false)).toEqual(optional);
+  });
+
   it('goes back in reverse: nobody refuses plaintext before somebody sends it', () => {
     expect(nextEnforcement('Permissive', [told(required, required, 1), told(required, required, 1)])).toEqual(outbound);
     expect(nextEnforcement('Permissive', [told(outbound, required, 1), told(outbound, outbound, 1)])).toEqual(outbound);
