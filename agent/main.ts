@@ -80,6 +80,7 @@ async function runInPod(invocation: ClusterInvocation): Promise<number> {
     namespace: invocation.namespace,
     stateFolder: invocation.state,
     socket: invocation.socket,
+    metrics: invocation.metrics,
     signals: process,
   });
   return ended.ok ? 0 : fail(ended.error);

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock, systemTimers } from '../runtime/clock-system.ts';
 import { resolveHost } from '../runtime/config/resolve-host.ts';
 import { type StartParts, startAgent } from '../runtime/start-agent.ts';
+import type { StatusReport } from '../runtime/status/report.ts';
 import { ValidityWatch } from '../runtime/validity-watch.ts';
 import { ClusterAgent } from './cluster-agent.ts';
 import { ClusterState } from './cluster-state.ts';
@@ -89,10 +90,15 @@ export class NodeAgent {
     else this.#agent.stop();
   }
 
+  /** The agent with the kernel's counters of this moment; undefined while none runs. */
+  status(): StatusReport | undefined {
+    return this.#agent.agent?.status();
+  }
+
   /** What the status socket answers. */
   report(): object {
     const readiness = this.#readiness();
-    const report = this.#agent.agent?.status();
+    const report = this.status();
     const kubernetes = { ...readiness, status: this.#latest };
     return report === undefined ? { error: readiness.text, kubernetes } : { ...report, kubernetes };
   }

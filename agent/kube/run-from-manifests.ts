@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 
+import { type MetricsSettings, openMetrics } from '../metrics/open-metrics.ts';
 import { err, ok, type Result } from '../result.ts';
 import { systemTimers } from '../runtime/clock-system.ts';
 import type { Signals } from '../runtime/run.ts';
@@ -20,6 +21,8 @@ export interface ManifestOptions extends StartParts {
   /** Status socket; keys and certificates are beside it. */
   readonly socket: string;
   readonly flushOnExit: boolean;
+  /** Undefined: no metrics are served. */
+  readonly metrics?: MetricsSettings | undefined;
   readonly signals: Signals;
 }
 
@@ -37,8 +40,11 @@ export async function runFromManifests(options: ManifestOptions): Promise<Result
     source.close();
     return nodeName;
   }
-  const agent = new NodeAgent({
+  const cryptoProvider = options.provider.name;
+  const metrics = openMetrics(options.metrics, { log, cryptoProvider, report: () => agent.status() });
+  const agent: NodeAgent = new NodeAgent({
     ...options,
+    observers: metrics.observers,
     nodeName: nodeName.value,
     source,
     credentialFolder: join(socket, '..', 'credentials'),
@@ -49,6 +55,7 @@ export async function runFromManifests(options: ManifestOptions): Promise<Result
   // Before anything is touched: two agents in one place would undo each other's work.
   const server = await StatusServer.listen(socket, () => agent.report());
   if (!server.ok) {
+    metrics.close();
     source.close();
     return err(environmentFailure(server.error));
   }
@@ -62,6 +69,7 @@ export async function runFromManifests(options: ManifestOptions): Promise<Result
   }
   signals.on('SIGHUP', () => void source.reread());
   await agent.run(() => told, flushOnExit);
+  metrics.close();
   source.close();
   server.value.close();
   log.info({ kernel: flushOnExit ? 'flushed' : 'left as it is' }, 'agent ended');

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { type MetricsSettings, openMetrics } from '../metrics/open-metrics.ts';
 import { err, ok, type Result } from '../result.ts';
 import { systemClock } from '../runtime/clock-system.ts';
 import type { Signals } from '../runtime/run.ts';
@@ -30,6 +31,8 @@ export interface ClusterOptions extends StartParts {
   readonly socket: string;
   readonly server: ApiServer;
   readonly token: TokenSource;
+  /** Undefined: no metrics are served. */
+  readonly metrics?: MetricsSettings | undefined;
   readonly signals: Signals;
 }
 
@@ -42,9 +45,12 @@ export async function runInCluster(options: ClusterOptions): Promise<Result<void
   const nodeClient = new ApiClient(options.server, () => nodeToken.token());
   const onRefused = (): void => nodeToken.forget();
   const writer = statusWriter(options, client);
+  const cryptoProvider = options.provider.name;
+  const metrics = openMetrics(options.metrics, { log, cryptoProvider, report: () => agent.status() });
   const lock: NodeLock = new NodeLock(stateFolder, () => agent.report(), log);
   const agent: NodeAgent = new NodeAgent({
     ...options,
+    observers: metrics.observers,
     source: new ApiObjects({ namespace, client, nodeClient, onRefused, random: Math.random }),
     credentialFolder: join(socket, '..', 'credentials'),
     kept: new ConfigurationFile(stateFolder, nodeName),
@@ -54,7 +60,10 @@ export async function runInCluster(options: ClusterOptions): Promise<Result<void
     publish: (status, uid) => writer.offer(status, uid),
   });
   const server = await StatusServer.listen(socket, () => agent.report());
-  if (!server.ok) return err(environmentFailure(server.error));
+  if (!server.ok) {
+    metrics.close();
+    return err(environmentFailure(server.error));
+  }
   log.info({ node: nodeName, version: VERSION, state: stateFolder }, 'waiting for what this node is to do');
   let told = false;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -64,6 +73,7 @@ export async function runInCluster(options: ClusterOptions): Promise<Result<void
     });
   }
   await agent.run(() => told);
+  metrics.close();
   lock.release();
   for (const each of [client, nodeClient]) each.close();
   server.value.close();

@@ -40,6 +40,17 @@ describe('the command line', () => {
     ).toMatchObject({ value: { flushOnExit: true, logFormat: 'json', logLevel: 'debug', socket: '/s' } });
   });
 
+  it('serves metrics where it is told to, with or without single peers', () => {
+    const listen = { address: '10.0.0.1', port: 9_917 };
+    expect(parse('-c', 'f', '--metrics-listen', '10.0.0.1:9917')).toMatchObject({
+      value: { metrics: { listen, withPeers: true } },
+    });
+    expect(parse('--kubernetes', '--metrics-listen', '10.0.0.1:9917', '--metrics-without-peers')).toMatchObject({
+      value: { kind: 'cluster', metrics: { listen, withPeers: false } },
+    });
+    expect(parse('-c', 'f')).toMatchObject({ value: { metrics: undefined } });
+  });
+
   it('checks a file', () => {
     expect(parse('--config', 'node.yaml', '--check')).toEqual({
       ok: true,
@@ -85,6 +96,7 @@ describe('the command line', () => {
     [['--kubernetes', '--manifests', 'y'], /--config, --kubernetes and --manifests do not go together/],
     [['--kubernetes', '--flush-on-exit'], /--kubernetes goes without --flush-on-exit/],
     [['--manifests', 'y', '--check'], /--check goes with --config/],
+    [['--config', 'x', '--metrics-listen', '9917'], /is not ADDRESS:PORT/],
     [['stats'], /too many arguments|unknown command/],
   ])('refuses %j with exit code 2', (args, message) => {
     expect(parse(...args)).toEqual({ ok: false, error: { exitCode: 2 } });

@@ -1,5 +1,7 @@
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 
+import { type ListenAddress, parseListenAddress } from '../metrics/listen-address.ts';
+import type { MetricsSettings } from '../metrics/open-metrics.ts';
 import { err, ok, type Result } from '../result.ts';
 import type { LogFormat, LogLevel } from './log/logger.ts';
 import { VERSION } from './version.ts';
@@ -20,6 +22,8 @@ export interface RunInvocation {
   readonly config: string;
   readonly socket: string;
   readonly flushOnExit: boolean;
+  /** Undefined: as the file says. */
+  readonly metrics: MetricsSettings | undefined;
   /** Undefined: human on a terminal, JSON elsewhere. */
   readonly logFormat: LogFormat | undefined;
   readonly logLevel: LogLevel;
@@ -33,6 +37,8 @@ export interface ClusterInvocation {
   readonly namespace: string;
   readonly state: string;
   readonly socket: string;
+  /** Undefined: no metrics are served. */
+  readonly metrics: MetricsSettings | undefined;
   readonly logFormat: LogFormat | undefined;
   readonly logLevel: LogLevel;
 }
@@ -46,6 +52,8 @@ export interface ManifestInvocation {
   readonly namespace: string;
   readonly socket: string;
   readonly flushOnExit: boolean;
+  /** Undefined: no metrics are served. */
+  readonly metrics: MetricsSettings | undefined;
   readonly logFormat: LogFormat | undefined;
   readonly logLevel: LogLevel;
 }
@@ -93,6 +101,8 @@ function programOf(choose: (invocation: Invocation) => void): Command {
       false,
     )
     .addOption(socketOption())
+    .option('--metrics-listen <address:port>', 'serve metrics for Prometheus at this address', listenAddress)
+    .option('--metrics-without-peers', 'no series of single peers among them: for meshes of many nodes', false)
     .addOption(
       new Option('--log-format <format>', 'log for people or one JSON object a line; human on a terminal').choices([
         'human',
@@ -106,7 +116,8 @@ function programOf(choose: (invocation: Invocation) => void): Command {
     )
     .addHelpText('after', HELP)
     .action((options: RunOptions) => {
-      const { kubernetes, config, manifests, check, ...rest } = options;
+      const { kubernetes, config, manifests, check, metricsListen, metricsWithoutPeers, ...rest } = options;
+      const metrics = metricsListen && { listen: metricsListen, withPeers: !metricsWithoutPeers };
       const sources = [kubernetes, config, manifests].filter((source) => source !== undefined);
       const { nodeName, logFormat } = options;
       if (sources.length === 0) program.error('error: --config FILE is missing (see --help)');
@@ -114,10 +125,11 @@ function programOf(choose: (invocation: Invocation) => void): Command {
       else if (check === true && config === undefined) program.error('error: --check goes with --config');
       else if (kubernetes === true && rest.flushOnExit)
         program.error('error: --kubernetes goes without --flush-on-exit');
-      else if (kubernetes === true) choose({ ...rest, kind: 'cluster', nodeName, logFormat });
-      else if (manifests !== undefined) choose({ ...rest, kind: 'manifests', folder: manifests, nodeName, logFormat });
+      else if (kubernetes === true) choose({ ...rest, kind: 'cluster', metrics, nodeName, logFormat });
+      else if (manifests !== undefined)
+        choose({ ...rest, kind: 'manifests', metrics, folder: manifests, nodeName, logFormat });
       else if (config !== undefined && check === true) choose({ kind: 'check', config });
-      else if (config !== undefined) choose({ ...rest, kind: 'run', config, logFormat });
+      else if (config !== undefined) choose({ ...rest, kind: 'run', metrics, config, logFormat });
     });
   program
     .command('status')
@@ -149,8 +161,16 @@ interface RunOptions {
   readonly state: string;
   readonly flushOnExit: boolean;
   readonly socket: string;
+  readonly metricsListen?: ListenAddress;
+  readonly metricsWithoutPeers: boolean;
   readonly logFormat?: LogFormat;
   readonly logLevel: LogLevel;
+}
+
+function listenAddress(text: string): ListenAddress {
+  const parsed = parseListenAddress(text);
+  if (parsed.ok) return parsed.value;
+  throw new InvalidArgumentError(parsed.error);
 }
 
 function socketOption(): Option {

@@ -1,5 +1,6 @@
-import { EventEmitter } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { EventEmitter, once } from 'node:events';
+import { appendFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
@@ -76,6 +77,15 @@ function configure(...peers: readonly string[]): void {
   writeFileSync(join(folder, 'node.yaml'), `${node}peers:\n${list.join('')}`);
 }
 
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
 describe('the running program', () => {
   it('answers for its status until a signal ends it, and leaves the kernel as it is', async () => {
     configure('node-b');
@@ -89,6 +99,24 @@ describe('the running program', () => {
     expect(program.installed()).toEqual(before);
     expect(before.policies.length).toBeGreaterThan(2);
     expect(existsSync(program.options.socket)).toBe(false);
+  });
+
+  it('serves metrics from the start to the end, where the file says so', async () => {
+    const port = await freePort();
+    configure('node-b');
+    appendFileSync(join(folder, 'node.yaml'), `metrics: {listen: "127.0.0.1:${port}"}\n`);
+    const program = new Program();
+    const ended = run(program.options);
+    await program.logged('metrics are served');
+    await program.logged('agent started');
+    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    expect(text).toContain('ikemesh_up 1\n');
+    expect(text).toContain('ikemesh_peer_state{peer="node-b"} 1\n');
+    // Told by the core: the observers hear of it.
+    expect(text).toContain('ikemesh_retransmissions_total 0\n');
+    program.signals.emit('SIGTERM');
+    await ended;
+    await expect(fetch(`http://127.0.0.1:${port}/metrics`)).rejects.toThrow('fetch failed');
   });
 
   it('removes what is its own at the end where that was asked for', async () => {

@@ -1,3 +1,4 @@
+import { type MetricsSettings, openMetrics } from '../metrics/open-metrics.ts';
 import { err, ok, type Result } from '../result.ts';
 import type { Agent } from './agent.ts';
 import { systemClock, systemTimers } from './clock-system.ts';
@@ -20,6 +21,8 @@ export interface RunOptions extends StartParts {
   readonly config: string;
   readonly socket: string;
   readonly flushOnExit: boolean;
+  /** Undefined: as the file says. */
+  readonly metrics?: MetricsSettings | undefined;
   /** Hears of SIGHUP, SIGTERM and SIGINT. */
   readonly signals: Signals;
 }
@@ -41,9 +44,15 @@ export async function run(options: RunOptions): Promise<Result<void, StartFailur
   // Before anything is touched: two agents in one place would undo each other's work.
   const server = await StatusServer.listen(options.socket, () => agent?.status() ?? { error: 'not started yet' });
   if (!server.ok) return err(environmentFailure(server.error));
-  const started = await startAgent(options, loaded.value);
+  const metrics = openMetrics(options.metrics ?? loaded.value.metrics, {
+    log,
+    cryptoProvider: provider.name,
+    report: () => agent?.status(),
+  });
+  const started = await startAgent({ ...options, observers: metrics.observers }, loaded.value);
   if (!started.ok) {
     server.value.close();
+    metrics.close();
     return started;
   }
   agent = started.value;
@@ -51,6 +60,7 @@ export async function run(options: RunOptions): Promise<Result<void, StartFailur
   log.info({ node: nodeName, peers: connections.length, version: VERSION, crypto: provider.name }, 'agent started');
   await untilTold(options, agent, loaded.value);
   server.value.close();
+  metrics.close();
   log.info({ kernel: options.flushOnExit ? 'flushed' : 'left as it is' }, 'agent ended');
   return ok(undefined);
 }

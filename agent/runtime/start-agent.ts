@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CryptoProvider } from '../crypto/types.ts';
 import { createEndpoint } from '../ike/endpoint.ts';
 import { DEFAULT_LIMITS } from '../ike/limits.ts';
-import type { Dataplane } from '../ports.ts';
+import type { Dataplane, Observer } from '../ports.ts';
 import { err, type Result } from '../result.ts';
 import { Agent, type IkeTransport } from './agent.ts';
 import { systemClock, systemTimers } from './clock-system.ts';
@@ -26,6 +26,8 @@ export interface StartParts {
   readonly openDataplane: () => Result<Dataplane, string>;
   /** Makes the transport, without sockets yet. */
   readonly createTransport: (observer: TransportObserver) => IkeTransport;
+  /** Hear of all facts, beside the log. */
+  readonly observers?: readonly Observer[];
 }
 
 /** Starts an agent with the clock, the randomness and the observers of a real one. */
@@ -55,7 +57,7 @@ export async function startAgent(options: StartParts, config: AgentConfig): Prom
     verifier,
     revocations: verifier,
     verificationTimeoutMs: DEFAULT_LIMITS.verificationTimeoutMs,
-    observers: [new LogObserver(log, systemClock), drops],
+    observers: [new LogObserver(log, systemClock), drops, ...(options.observers ?? [])],
     drops,
     log,
     ports: IKE_PORTS,

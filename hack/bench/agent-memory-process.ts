@@ -10,7 +10,7 @@ import { createLog } from '../../agent/runtime/log/logger.ts';
 
 /*
  * The process that the agent-memory bench reads: `node agent-memory-process.js FOLDER PORT` is an agent in a cluster with
- * everything but a kernel and sockets, which are not its memory.
+ * everything but a kernel and sockets, which are not its memory. Its metrics are served at a port that it logs.
  */
 
 const [folder = '', port = ''] = process.argv.slice(2);
@@ -23,6 +23,7 @@ await runInCluster({
   socket: join(folder, 'run', 'agent.sock'),
   server: { host: '127.0.0.1', port: Number(port), authority: async () => ok(authority) },
   token: async () => ok('token'),
+  metrics: { listen: { address: '127.0.0.1', port: 0 }, withPeers: true },
   signals: process,
   provider: opensslProvider,
   log: createLog('json', 'info', process.stderr, false),

@@ -13,7 +13,8 @@ import type { Bench, BenchResult } from './bench.ts';
 /** What an idle agent in a cluster keeps resident, as the image runs it: one file, with nothing but its own code. */
 export const agentMemoryBench: Bench = {
   name: 'agent-memory',
-  summary: 'resident memory of an idle agent in a cluster, with 3 and with 100 peers that do not answer',
+  summary:
+    'resident memory of an idle agent in a cluster, with 3 and with 100 peers that do not answer, scraped or not',
   run: async (_extent, progress) => {
     const folder = mkdtempSync(join(tmpdir(), 'ikemesh-bench-'));
     try {
@@ -22,8 +23,10 @@ export const agentMemoryBench: Bench = {
       symlinkSync(new URL('../../node_modules', import.meta.url).pathname, join(folder, 'node_modules'));
       const results: BenchResult[] = [];
       for (const peers of [3, 100]) {
-        progress(`an agent with ${peers} peers, for ${IDLE_SECONDS} s`);
-        results.push(await measured(folder, program, peers));
+        for (const scrapes of [0, SCRAPES]) {
+          progress(`an agent with ${peers} peers, scraped ${scrapes} times, for ${IDLE_SECONDS} s`);
+          results.push(await measured(folder, program, peers, scrapes));
+        }
       }
       return results;
     } finally {
@@ -32,7 +35,7 @@ export const agentMemoryBench: Bench = {
   },
 };
 
-async function measured(folder: string, program: string, peers: number): Promise<BenchResult> {
+async function measured(folder: string, program: string, peers: number, scrapes: number): Promise<BenchResult> {
   const server = await FakeApiServer.start();
   const run = mkdtempSync(join(folder, 'run-'));
   try {
@@ -45,12 +48,16 @@ async function measured(folder: string, program: string, peers: number): Promise
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     try {
-      const started = await startedLine(agent);
+      const { started, metricsPort } = await startLines(agent);
       if (!started.includes(`"peers":${peers}`)) throw new Error(`the agent did not start with its peers: ${started}`);
+      for (let scrape = 0; scrape < scrapes; scrape += 1) {
+        await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+        await sleep(SCRAPE_PAUSE_MS);
+      }
       await sleep(IDLE_SECONDS * 1_000);
       return {
         bench: 'agent-memory',
-        parameters: { provider: 'openssl', peers },
+        parameters: { provider: 'openssl', peers, scrapes },
         figures: { rssBytes: residentBytes(agent) },
         targets: [{ figure: 'rssBytes', bound: 'atMost', limit: 90_000_000, aim: 70_000_000 }],
       };
@@ -63,14 +70,16 @@ async function measured(folder: string, program: string, peers: number): Promise
   }
 }
 
-/** The log line that tells of the start. */
-function startedLine(agent: ChildProcess): Promise<string> {
+/** The log line that tells of the start, and where metrics are served. */
+function startLines(agent: ChildProcess): Promise<{ readonly started: string; readonly metricsPort: string }> {
   return new Promise((resolve, reject) => {
     let text = '';
     agent.stderr?.setEncoding('utf8').on('data', (piece: string) => {
       text += piece;
-      const line = text.split('\n').find((each) => each.includes('agent started'));
-      if (line !== undefined) resolve(line);
+      const lines = text.split('\n').slice(0, -1);
+      const started = lines.find((each) => each.includes('agent started'));
+      const metricsPort = /"port":(\d+)/.exec(lines.find((each) => each.includes('metrics are served')) ?? '')?.[1];
+      if (started !== undefined && metricsPort !== undefined) resolve({ started, metricsPort });
     });
     agent.once('exit', () => reject(new Error(`the agent ended: ${text}`)));
   });
@@ -164,3 +173,6 @@ function uid(number: number): string {
 const HOUR_MS = 3_600_000;
 /** Long enough for first attempts to have been made, and for what they leave to be collected. */
 const IDLE_SECONDS = 30;
+const SCRAPES = 5;
+/** Longer than an answer is good for. */
+const SCRAPE_PAUSE_MS = 1_500;

@@ -12,6 +12,7 @@ import { operatorBench } from './operator.ts';
 import { plannerBench } from './planner.ts';
 import { rekeyBench } from './rekey.ts';
 import { jsonLine, machineText, resultText } from './report.ts';
+import { scrapeBench } from './scrape.ts';
 
 interface Flags {
   readonly json?: boolean;
@@ -30,6 +31,7 @@ const benches: readonly Bench[] = [
   cookieBench,
   rekeyBench,
   meshBench,
+  scrapeBench,
   plannerBench,
   operatorBench,
 ];
@@ -41,7 +43,11 @@ await new Command('bench')
   .addArgument(new Argument('[name...]', 'which; all of them otherwise').choices(benches.map(({ name }) => name)))
   .option('--json', 'print each result as one line of JSON')
   .option('--quick', 'fewer and shorter rounds: seconds, and figures to match')
-  .option('--nodes <number...>', 'sizes of the meshes that `mesh`, `planner` and `operator` measure', collectNodes)
+  .option(
+    '--nodes <number...>',
+    'sizes of the meshes that `mesh`, `scrape`, `planner` and `operator` measure',
+    collectNodes,
+  )
   .option('--check', 'exit with 1 when a target is missed')
   .action(run)
   .parseAsync();

@@ -1,9 +1,18 @@
 import { opensslProvider } from '../../agent/crypto/openssl/openssl-provider.ts';
-import type { DataplaneCommand, SaId } from '../../agent/dataplane/types.ts';
+import { SecretBytes } from '../../agent/crypto/secret.ts';
+import type { DataplaneCommand, PolicyKey, PolicySpec, SaId, SaSpec } from '../../agent/dataplane/types.ts';
 import { createEndpoint } from '../../agent/ike/endpoint.ts';
 import type { Fact } from '../../agent/ike/fact.ts';
 import { DEFAULT_LIMITS } from '../../agent/ike/limits.ts';
-import type { Command, Endpoint, IkeAction, IkeEvent, Path } from '../../agent/ike/types.ts';
+import type {
+  Command,
+  ConnectionConfig,
+  Endpoint,
+  EndpointStatus,
+  IkeAction,
+  IkeEvent,
+  Path,
+} from '../../agent/ike/types.ts';
 import { initiationBetween } from '../../agent/mesh/initiation.ts';
 import { systemClock } from '../../agent/runtime/clock-system.ts';
 import { systemRandom } from '../../agent/runtime/random-system.ts';
@@ -29,11 +38,15 @@ export class MeshNode {
   /** Inbound SAs of the node, by what is rekeyed. */
   readonly #inbound = new Map<number, { readonly id: SaId; readonly reqid: number }>();
   readonly #names: readonly string[];
+  readonly connections: readonly ConnectionConfig[];
+  /** What the node has ordered its kernel to have: one policy for each selector, as it is now. */
+  readonly installed = { sas: new Map<string, SaSpec>(), policies: new Map<string, PolicySpec>() };
 
   /** Both sides know one another; nobody has begun yet. */
   constructor(peers: number) {
     const connections = certifiedConnections(peers);
     this.#names = connections.map(({ node }) => node.name);
+    this.connections = connections.map(({ node }) => node);
     const begins = connections.map(({ node, peer }) => ({
       node: { ...node, initiation: initiationBetween(node.localIdentity, node.remoteIdentity, 'Always') },
       peer: { ...peer, initiation: initiationBetween(peer.localIdentity, peer.remoteIdentity, 'Always') },
@@ -48,6 +61,11 @@ export class MeshNode {
   /** Most seconds of processor time that a datagram waits behind others of the same moment. */
   get longestTurnSeconds(): number {
     return this.#longestTurn;
+  }
+
+  /** A picture of the node at this moment of its time. */
+  status(): { readonly now: number; readonly endpoint: EndpointStatus } {
+    return { now: this.#at, endpoint: this.#node.status(this.#at) };
   }
 
   count(kind: Fact['kind']): number {
@@ -140,12 +158,35 @@ export class MeshNode {
   /** The kernel's own time and memory are not the agent's. */
   #execute(ofNode: boolean, command: DataplaneCommand): void {
     if (command.kind === 'deleteSa') this.#inbound.delete(command.id.spi);
+    if (ofNode) this.#note(command);
     if (command.kind !== 'addSa') return;
     const { sa } = command;
     sa.encryptionKey.wipe();
     sa.integrityKey.wipe();
     if (ofNode && sa.direction === 'in') this.#inbound.set(sa.id.spi, { id: sa.id, reqid: sa.reqid });
   }
+
+  #note(command: DataplaneCommand): void {
+    const { sas, policies } = this.installed;
+    if (command.kind === 'addSa') sas.set(saText(command.sa.id), withoutKeys(command.sa));
+    if (command.kind === 'deleteSa') sas.delete(saText(command.id));
+    if (command.kind === 'putPolicy') policies.set(policyText(command.policy), command.policy);
+    if (command.kind === 'deletePolicy') policies.delete(policyText(command.key));
+  }
+}
+
+/** With zeros for keys, which the kernel wipes. */
+function withoutKeys(sa: SaSpec): SaSpec {
+  const zeros = ({ length }: SecretBytes): SecretBytes => new SecretBytes(new Uint8Array(length));
+  return { ...sa, encryptionKey: zeros(sa.encryptionKey), integrityKey: zeros(sa.integrityKey) };
+}
+
+function saText({ destination, spi }: SaId): string {
+  return `${destination} ${spi}`;
+}
+
+function policyText({ direction, selector }: PolicyKey): string {
+  return JSON.stringify([direction, selector]);
 }
 
 function endpoint(number: number): Endpoint {

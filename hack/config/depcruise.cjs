@@ -69,6 +69,13 @@ module.exports = {
       to: { path: 'node_modules/@kubernetes/client-node/' },
     },
     {
+      name: 'prom-client-in-metrics',
+      comment: 'What is measured is known there; everybody else tells facts.',
+      severity: 'error',
+      from: { pathNot: '^(agent|operator)/metrics/' },
+      to: { path: 'node_modules/prom-client/' },
+    },
+    {
       name: 'agent-imports-only-the-api-of-the-operator',
       severity: 'error',
       comment: 'A test of the agent may have a cluster as the operator makes it.',

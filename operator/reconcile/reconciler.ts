@@ -5,6 +5,7 @@ import type { IpsecPeering } from '../api/ipsec-peering.ts';
 import { type Outcome, WorkQueue } from '../controller/work-queue.ts';
 import type { ApiClient } from '../kube/api-client.ts';
 import type { ApiError } from '../kube/api-error.ts';
+import type { OperatorMetrics } from '../metrics/operator-metrics.ts';
 import { type Change, changesOf } from '../nodeconfig/changes.ts';
 import type { ClusterSettings, Moment, Observed } from '../nodeconfig/observed.ts';
 import { plan } from '../nodeconfig/plan.ts';
@@ -26,6 +27,7 @@ export interface ReconcilerParts {
   readonly departures: Departures;
   readonly events: EventWriter;
   readonly settings: ClusterSettings;
+  readonly metrics: Pick<OperatorMetrics, 'planned' | 'wrote'>;
   readonly log: Logger;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -59,6 +61,11 @@ export class Reconciler {
     return this.#pending.size === 0 && this.#timer === undefined;
   }
 
+  /** Objects that wait to be written, or are being written. */
+  get queueLength(): number {
+    return this.#queue.length;
+  }
+
   /** Something is otherwise: the plan is made anew, soon. */
   wake(): void {
     if (this.#stopped || this.#timer !== undefined) return;
@@ -79,7 +86,7 @@ export class Reconciler {
   }
 
   #plan(): void {
-    const { watches, departures, settings, log, now } = this.#parts;
+    const { watches, departures, settings, metrics, log, now } = this.#parts;
     const missing = watches.missing();
     if (missing !== undefined) {
       if (this.#seldom.may(missing)) log.info({ reason: missing }, 'nothing is planned yet');
@@ -87,6 +94,7 @@ export class Reconciler {
     }
     const started = performance.now();
     const at = momentOf(now());
+    let outcome: 'made' | 'failed' = 'made';
     try {
       const observed = gather(watches, departures, this.#refusedCertificates(), at.milliseconds);
       const changes = changesOf(observed, plan(observed, settings, at)).filter((change) =>
@@ -96,9 +104,11 @@ export class Reconciler {
       this.#planAgainAt(observed, at.milliseconds);
     } catch (error) {
       // A bug. What is in force stays in force, and the next change is tried.
+      outcome = 'failed';
       if (this.#seldom.may('plan')) log.error({ err: error }, 'the plan cannot be made');
     }
     this.#planMs = performance.now() - started;
+    metrics.planned(this.#planMs / 1_000, outcome);
   }
 
   #want(changes: readonly Change[], { peerings }: Observed): void {
@@ -127,8 +137,11 @@ export class Reconciler {
     const change = this.#pending.of(key);
     if (change === undefined) return { kind: 'done' };
     const before = change.kind === 'applyStatus' ? this.#conditionsOf(change.peering.metadata.name) : [];
+    const started = performance.now();
     const answer = await write(this.#parts.client, change, this.#lost);
     if (this.#lost.aborted) return { kind: 'done' };
+    const code = answer.ok ? 'ok' : answer.error.status;
+    this.#parts.metrics.wrote(kindOf(change), change.kind, code, (performance.now() - started) / 1_000);
     if (!answer.ok) return this.#refused(key, change, answer.error);
     this.#parts.log.debug({ change: change.kind, object: key }, 'written');
     this.#pending.written(key, change);
@@ -198,9 +211,12 @@ function remedyOf({ status, reason }: ApiError): string {
   return 'nothing, if it ends; else look at the API server and its webhooks';
 }
 
+function kindOf(change: Change): string {
+  return change.kind === 'applyStatus' ? change.peering.kind : change.object.kind;
+}
+
 function storeOf(change: Change): WatchedName {
-  const kind = change.kind === 'applyStatus' ? change.peering.kind : change.object.kind;
-  const name = STORES[kind];
+  const name = STORES[kindOf(change)];
   if (name === undefined) throw new Error(`${changeKey(change)} is not watched`);
   return name;
 }

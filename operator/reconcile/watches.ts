@@ -66,6 +66,11 @@ export class Watches {
     this.#of(name).store.put(object);
   }
 
+  /** Whether each kind is being watched at this moment, by its title. */
+  watching(): ReadonlyMap<string, boolean> {
+    return new Map([...this.#informers].map(([name, { state }]) => [watched[name].title, state.kind === 'watching']));
+  }
+
   /** Why no plan can be made yet, or undefined. */
   missing(): string | undefined {
     for (const [name, { state }] of this.#informers) {

@@ -7,6 +7,7 @@ import { pause } from '../controller/pause.ts';
 import { ApiClient } from '../kube/api-client.ts';
 import type { Connection } from '../kube/connection.ts';
 import { leaseStore } from '../kube/lease-store.ts';
+import { OperatorMetrics, type OperatorState } from '../metrics/operator-metrics.ts';
 import type { ClusterSettings } from '../nodeconfig/observed.ts';
 import { type GrantOutcome, grantAgents } from '../reconcile/agent-grants.ts';
 import { Departures } from '../reconcile/departures.ts';
@@ -16,6 +17,7 @@ import { Reconciler } from '../reconcile/reconciler.ts';
 import { Seldom } from '../reconcile/seldom.ts';
 import { type Places, type Watched, type WatchedName, watched } from '../reconcile/watched.ts';
 import { failureText, Watches } from '../reconcile/watches.ts';
+import { VERSION } from '../version.ts';
 
 /** What an operator is told. */
 export interface OperatorOptions {
@@ -47,6 +49,8 @@ export class Operator {
   readonly #seldom = new Seldom();
   readonly #now: () => number;
   #reconciler: Reconciler | undefined;
+  /** What it tells Prometheus. */
+  readonly metrics: OperatorMetrics;
 
   constructor(options: OperatorOptions) {
     const { connection, settings, ownNamespace, prefix, log, now = Date.now } = options;
@@ -55,6 +59,7 @@ export class Operator {
     this.#client = new ApiClient(connection);
     this.#places = { nodesNamespace: settings.namespace, ownNamespace, agentAccount: `${prefix}-agent` };
     this.#evidence = new LiveEvidence(this.#client, this.#stop.signal, (text) => log.warn(text));
+    this.metrics = new OperatorMetrics(VERSION, () => this.#state());
     this.#departures = new Departures(this.#evidence, () => this.wake());
     this.#watches = new Watches(this.#client, this.#places, {
       changed: () => this.wake(),
@@ -116,7 +121,9 @@ export class Operator {
     const events = new EventWriter(client, instance, (text) => log.warn(text));
     const over = AbortSignal.any([lost, this.#stop.signal]);
     await this.#evidence.begin();
-    const reconciler = new Reconciler({ client, watches, departures, events, settings, log, now }, lost);
+    const { metrics } = this;
+    const parts = { client, watches, departures, events, settings, metrics, log, now };
+    const reconciler = new Reconciler(parts, lost);
     this.#reconciler = reconciler;
     reconciler.wake();
     await this.#keepGrants(over);
@@ -144,6 +151,16 @@ export class Operator {
       const waitMs = outcome === undefined ? READY_AGAIN_MS : GRANT_RETRY_MS;
       await pause(outcome === 'granted' ? GRANTED_AGAIN_MS : waitMs, over);
     }
+  }
+
+  #state(): OperatorState {
+    return {
+      leads: this.leads,
+      unready: this.unready,
+      queueLength: this.#reconciler?.queueLength ?? 0,
+      watching: this.#watches.watching(),
+      peerings: this.#watches.values('peerings'),
+    };
   }
 
   #lost(name: WatchedName, value: unknown, uid: string, how: 'deleted' | 'unlisted'): void {

@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { pino } from 'pino';
 
 import { connectionFrom, NoConnectionError, ownNamespace } from '../kube/connection.ts';
+import { serveMetrics } from '../metrics/metrics-server.ts';
 import { trustDomainFault } from '../nodeconfig/identity.ts';
 import { serveHealth } from './health-server.ts';
 import { Operator } from './operator.ts';
@@ -16,6 +17,7 @@ interface Flags {
   readonly kubeconfig?: string;
   readonly logLevel: string;
   readonly healthPort: number;
+  readonly metricsPort: number;
 }
 
 /** `operator run`: until SIGTERM. */
@@ -33,6 +35,7 @@ export function runCommand(): Command {
     .option('--kubeconfig <file>', "of the cluster (KUBECONFIG, the pod's ServiceAccount, or ~/.kube/config)")
     .addOption(new Option('--log-level <level>', 'what is logged').choices(LEVELS).default('info'))
     .option('--health-port <port>', 'where /healthz and /readyz are served; 0: nowhere', portNumber, 8081)
+    .option('--metrics-port <port>', 'where /metrics is served; 0: nowhere', portNumber, 0)
     .action(run);
 }
 
@@ -51,7 +54,11 @@ async function run(flags: Flags): Promise<void> {
       instance: process.env['POD_NAME'] ?? hostname(),
       log,
     });
-    const server = flags.healthPort === 0 ? undefined : await serveHealth(operator, flags.healthPort);
+    const { healthPort, metricsPort } = flags;
+    const servers = [
+      ...(healthPort === 0 ? [] : [await serveHealth(operator, healthPort)]),
+      ...(metricsPort === 0 ? [] : [await serveMetrics(operator.metrics, metricsPort)]),
+    ];
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       process.once(signal, () => {
         log.info({ signal }, 'stopping');
@@ -59,8 +66,10 @@ async function run(flags: Flags): Promise<void> {
       });
     }
     const end = await operator.run();
-    server?.closeAllConnections();
-    server?.close();
+    for (const server of servers) {
+      server.closeAllConnections();
+      server.close();
+    }
     log.info({ end }, 'ended');
     // The Deployment starts it again, as a candidate that knows nothing of before.
     process.exitCode = end === 'stopped' ? 0 : 1;

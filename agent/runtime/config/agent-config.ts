@@ -1,4 +1,5 @@
 import type { ChildConfig, ConnectionConfig } from '../../ike/types.ts';
+import type { MetricsSettings } from '../../metrics/open-metrics.ts';
 import type { Result } from '../../result.ts';
 import type { IpAddress } from '../../wire/ip-address.ts';
 import type { CredentialSources } from './credential-sources.ts';
@@ -30,6 +31,8 @@ export interface AgentConfig {
   /** The text of the file, and what its host names stood for: what is read again is read with these. */
   readonly text: string;
   readonly resolved: ReadonlyMap<string, Result<readonly IpAddress[], string>>;
+  /** Where metrics are served; read at the start only. Undefined: nowhere. */
+  readonly metrics?: MetricsSettings | undefined;
   /** What does not prevent a start, but should be changed. */
   readonly warnings: readonly ConfigFault[];
   /** Faults of files with keys and certificates in whose place what was read before stays in use. */

@@ -113,6 +113,15 @@ describe('a configuration file', () => {
     expect(connection?.children[0]?.local[0]).not.toHaveProperty('prefix');
   });
 
+  it('serves no metrics unless it says where, and then with those of single peers unless it says otherwise', async () => {
+    expect((await config(withPeer())).metrics).toBeUndefined();
+    const listen = { address: '10.78.0.1', port: 9_917 };
+    const served = await config(`metrics: {listen: "10.78.0.1:9917"}\n${withPeer()}`);
+    expect(served.metrics).toEqual({ listen, withPeers: true });
+    const without = await config(`metrics: {listen: "10.78.0.1:9917", peers: false}\n${withPeer()}`);
+    expect(without.metrics).toEqual({ listen, withPeers: false });
+  });
+
   it('gives the pre-shared key without the newline that editors add', async () => {
     const { connections } = await config(withPeer());
     const texts = connections.flatMap(secretsOf).map((secret) => secret.use((psk) => new TextDecoder().decode(psk)));
@@ -320,6 +329,12 @@ peers:
     ['endless nesting', `node: ${'['.repeat(50_000)}`, [/^f:1:\d+: is nested too deeply$/]],
     ['a bomb of aliases', aliasBomb(), [/not usable YAML/]],
     ['no node', 'peers: []\n', ['f:1:1: node: is missing']],
+    ['metrics nowhere', `metrics: {listen: 9917}\n${withPeer()}`, [/^f:1:19: metrics[.]listen: /]],
+    [
+      'metrics at a name',
+      `metrics: {listen: "localhost:9917"}\n${withPeer()}`,
+      [/^f:1:19: metrics[.]listen: "localhost:9917" is not ADDRESS:PORT/],
+    ],
     ['an unknown field at the top', `${NODE}peer: []\n`, ['f:5:7: peer: unknown field; did you mean peers?']],
     [
       'an unknown field like nothing known',

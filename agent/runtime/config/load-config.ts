@@ -19,6 +19,7 @@ import {
   defaultsSchema,
   fileSchema,
   meshSchema,
+  metricsSchema,
   type NodeFields,
   nodeSchema,
   type PeerFields,
@@ -97,8 +98,9 @@ class Reading {
     const checked = this.#check(fileSchema, value, []);
     if (checked === undefined && (typeof value !== 'object' || Array.isArray(value))) return undefined;
     // An unknown field here must not hide what is wrong within the known ones.
-    const top = checked ?? (value as { node?: unknown; defaults?: unknown; mesh?: unknown; peers?: unknown });
+    const top = checked ?? (value as Partial<Record<keyof typeof fileSchema.shape, unknown>>);
     const node = this.#check(nodeSchema, top.node, ['node']);
+    const metrics = top.metrics === undefined ? undefined : this.#check(metricsSchema, top.metrics, ['metrics']);
     const defaults = top.defaults === undefined ? {} : this.#check(defaultsSchema, top.defaults, ['defaults']);
     if (defaults !== undefined) this.#checkDefaultProposals(defaults);
     const list: readonly unknown[] = Array.isArray(top.peers) ? top.peers : [];
@@ -133,7 +135,14 @@ class Reading {
     const peers = [...meshed, ...listed];
     this.#faults.push(...indistinguishablePeers(peers), ...overlappingTraffic(peers));
     const connections = peers.map((peer) => peer.connection);
-    return { nodeName: node.name, addresses: node.addresses, connections, text: this.#text, resolved };
+    return {
+      nodeName: node.name,
+      addresses: node.addresses,
+      connections,
+      text: this.#text,
+      resolved,
+      ...(metrics && { metrics: { listen: metrics.listen, withPeers: metrics.peers ?? true } }),
+    };
   }
 
   finish(config: ReadConfig | undefined): Result<AgentConfig, readonly ConfigFault[]> {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 
 import { parseProposal } from '../../ike/negotiation/proposal-syntax.ts';
 import type { ProposalConfig } from '../../ike/types.ts';
+import { parseListenAddress } from '../../metrics/listen-address.ts';
 import { err, ok, type Result } from '../../result.ts';
 import { type IpAddress, parseZonedAddress } from '../../wire/ip-address.ts';
 import { authenticationSchema, defaultAuthenticationSchema } from './authentication-schema.ts';
@@ -132,6 +133,7 @@ const child = z.strictObject({
 /** The file's outermost fields; their values are checked one by one so that a fault in one hides none in another. */
 export const fileSchema = z.strictObject({
   node: z.unknown().optional(),
+  metrics: z.unknown().optional(),
   defaults: z.unknown().optional(),
   mesh: z.unknown().optional(),
   peers: z.array(z.unknown()).max(MAX_PEERS).optional(),
@@ -143,6 +145,9 @@ export const nodeSchema = z.strictObject({
   identity,
   addresses: z.array(address).min(1).max(MAX_ADDRESSES),
 });
+
+/** `metrics`: where Prometheus finds them. */
+export const metricsSchema = z.strictObject({ listen: text(parseListenAddress), peers: z.boolean().optional() });
 
 /** `defaults`: what a peer that leaves it out gets. */
 export const defaultsSchema = z.strictObject({ ...settings, authentication: defaultAuthenticationSchema.optional() });

@@ -8,7 +8,7 @@ import { DEFAULT_LIMITS } from '../../ike/limits.ts';
 import { byPreSharedKey } from '../../ike/negotiation/authentication.ts';
 import { seededRandom } from '../../ike/testing/pair.ts';
 import type { Path } from '../../ike/types.ts';
-import type { Timers } from '../../ports.ts';
+import type { Observer, Timers } from '../../ports.ts';
 import { err, ok, type Result } from '../../result.ts';
 import type { IpAddress } from '../../wire/ip-address.ts';
 import { Agent, type IkeTransport } from '../agent.ts';
@@ -129,6 +129,8 @@ export class TestHost {
   readonly kernel: MemoryDataplane;
   readonly logLines: { readonly level: string; readonly msg: string }[] = [];
   readonly commands: DataplaneCommand['kind'][] = [];
+  /** Hear of the facts of agents that are started from now on. */
+  readonly observers: Observer[] = [];
   fault: ((command: DataplaneCommand) => { readonly errno: string; readonly reason: string } | undefined) | undefined;
   readonly #world: TestWorld;
   readonly #provider: CryptoProvider;
@@ -170,7 +172,7 @@ export class TestHost {
       verifier,
       revocations: verifier,
       verificationTimeoutMs: DEFAULT_LIMITS.verificationTimeoutMs,
-      observers: [new LogObserver(log, clock), drops],
+      observers: [new LogObserver(log, clock), drops, ...this.observers],
       drops,
       log,
       ports: { ike: 500, natTraversal: 4500 },

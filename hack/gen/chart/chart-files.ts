@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { stringify } from 'yaml';
 
 import type { CustomResourceDefinition } from '../../../operator/api/crd.ts';
+import { withMarkedPart } from '../marked-part.ts';
 import { describedSchema, documentedValues, valuesTable } from './documented-values.ts';
 import { valuesSchema } from './values-schema.ts';
 
@@ -18,7 +19,10 @@ export function chartFiles(
       text: definitionTemplate(definition),
     })),
     { path: `${FOLDER}/values.schema.json`, text: `${JSON.stringify(schema, undefined, 2)}\n` },
-    { path: `${FOLDER}/README.md`, text: withTable(readme, valuesTable(values)) },
+    {
+      path: `${FOLDER}/README.md`,
+      text: withMarkedPart('the README of the chart', readme, BEGIN, END, valuesTable(values)),
+    },
   ];
 }
 
@@ -41,13 +45,6 @@ ${literal(stringify({ spec }, YAML_STYLE))}{{- end }}
 /** Text that Helm takes as it is. */
 function literal(text: string): string {
   return text.replaceAll('{{', '{{ "{{" }}');
-}
-
-function withTable(readme: string, table: string): string {
-  const [before = '', rest] = readme.split(BEGIN);
-  const after = rest?.split(END)[1];
-  if (after === undefined) throw new Error(`the README of the chart lacks the lines\n${BEGIN}\n${END}`);
-  return `${before}${BEGIN}\n\n${table}\n${END}${after}`;
 }
 
 const FOLDER = 'charts/ikemesh';

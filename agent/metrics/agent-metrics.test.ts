@@ -1,0 +1,323 @@
+import { describe, expect, it } from 'vitest';
+
+import { opensslProvider } from '../crypto/openssl/openssl-provider.ts';
+import { ip } from '../dataplane/testing/builders.ts';
+import type { Fact } from '../ike/fact.ts';
+import type { Agent } from '../runtime/agent.ts';
+import type { StatusReport } from '../runtime/status/report.ts';
+import { TEST_SECRET, TestHost, TestWorld, testConfig } from '../runtime/testing/agents.ts';
+import { AgentMetrics } from './agent-metrics.ts';
+import { AGENT_METRICS } from './definitions.ts';
+
+const A = ip('10.78.0.1');
+const B = ip('10.78.0.2');
+const PATH = { localAddress: A, localPort: 500, remoteAddress: B, remotePort: 500 };
+
+/** A node that is watched and its peer, with virtual time and packets. */
+class WatchedPair {
+  readonly world = new TestWorld();
+  readonly #hosts = [new TestHost(this.world, opensslProvider), new TestHost(this.world, opensslProvider)] as const;
+  readonly metrics: AgentMetrics;
+  readonly agent: Agent;
+
+  constructor({ withPeers = true, xfrmErrors = new Map<string, number>() } = {}) {
+    this.metrics = new AgentMetrics({
+      clock: this.world.clock,
+      timers: this.world.timers,
+      version: '1.2.3',
+      cryptoProvider: 'openssl',
+      withPeers,
+      report: () => this.agent?.status(),
+      xfrmErrors: async () => xfrmErrors,
+    });
+    this.#hosts[0].observers.push(this.metrics.observer);
+    const [first, second] = this.#hosts;
+    this.agent = started(first, testConfig(opensslProvider, 'node-a', A, { 'node-b': B }));
+    started(second, testConfig(opensslProvider, 'node-b', B, { 'node-a': A }));
+    this.world.pass(1_000);
+  }
+
+  /** Lets time pass, also for the kernels. */
+  pass(ms: number): void {
+    this.world.pass(ms);
+    for (const { kernel } of this.#hosts) kernel.advance();
+    this.world.pass(10_000);
+  }
+
+  send(payloadBytes: number): void {
+    const plain = {
+      kind: 'plain',
+      source: A,
+      destination: B,
+      protocol: 17,
+      sourcePort: 1,
+      destinationPort: 2,
+    } as const;
+    expect(this.#hosts[0].kernel.outbound({ ...plain, payloadBytes })).toMatchObject({ kind: 'esp' });
+  }
+
+  async scrape(): Promise<Scrape> {
+    return new Scrape((await this.metrics.expose()).text);
+  }
+}
+
+/** What Prometheus reads out of an answer. */
+class Scrape {
+  readonly text: string;
+  readonly #values = new Map<string, number>();
+
+  constructor(text: string) {
+    this.text = text;
+    for (const line of text.split('\n').filter((each) => each !== '' && !each.startsWith('#'))) {
+      const [, series = '', value = ''] =
+        /^([a-z_]+(?:\{[a-z_]+="[^"]*"(?:,[a-z_]+="[^"]*")*\})?) (\S+)$/.exec(line) ?? [];
+      expect(series, line).not.toBe('');
+      expect(this.#values.has(series), `${series} is there twice`).toBe(false);
+      this.#values.set(series, Number(value));
+    }
+  }
+
+  value(series: string): number | undefined {
+    return this.#values.get(series);
+  }
+
+  get series(): readonly string[] {
+    return [...this.#values.keys()];
+  }
+}
+
+function started(host: TestHost, config: Parameters<TestHost['start']>[0]): Agent {
+  const agent = host.start(config);
+  if (!agent.ok) throw new Error(agent.error.text);
+  return agent.value;
+}
+
+describe('the metrics of an agent', () => {
+  it('tell peers, SAs and their ages, and what the kernel has counted', async () => {
+    const pair = new WatchedPair();
+    pair.send(100);
+    pair.world.pass(60_000);
+    const scrape = await pair.scrape();
+    expect(scrape.value('ikemesh_up')).toBe(1);
+    expect(scrape.value('ikemesh_kernel_up')).toBe(1);
+    expect(scrape.value('ikemesh_peers{state="encrypting"}')).toBe(1);
+    expect(scrape.value('ikemesh_peer_state{peer="node-b"}')).toBe(3);
+    expect(scrape.value('ikemesh_ike_sas{state="established"}')).toBe(1);
+    expect(scrape.value('ikemesh_child_sas{state="installed"}')).toBe(1);
+    expect(scrape.value('ikemesh_esp_sas{standing="current"}')).toBe(2);
+    expect(scrape.value('ikemesh_esp_sas{standing="missing"}')).toBe(0);
+    expect(scrape.value('ikemesh_ike_sa_established_seconds{peer="node-b"}')).toBe(61);
+    expect(scrape.value('ikemesh_child_sa_installed_seconds{peer="node-b",child="default"}')).toBe(61);
+    const [rekey, expiry] = ['rekey', 'expiry'].map((what) =>
+      scrape.value(`ikemesh_child_sa_${what}_seconds{peer="node-b",child="default"}`),
+    );
+    expect(rekey).toBeGreaterThan(0);
+    expect(rekey).toBeLessThan(3_540);
+    expect(expiry).toBeGreaterThan(rekey ?? 0);
+    expect(scrape.value('ikemesh_child_sa_packets_total{peer="node-b",child="default",direction="out"}')).toBe(1);
+    expect(scrape.value('ikemesh_esp_packets_total{direction="out"}')).toBe(1);
+    expect(scrape.value('ikemesh_esp_bytes_total{direction="out"}')).toBeGreaterThanOrEqual(100);
+    expect(scrape.value('ikemesh_negotiations_total{outcome="established",reason="",by="us"}')).toBe(1);
+    expect(scrape.value('ikemesh_handshake_duration_seconds_count{role="initiator"}')).toBe(1);
+  });
+
+  it('count traffic on when an SA takes the place of another', async () => {
+    const pair = new WatchedPair();
+    const packets = 'ikemesh_child_sa_packets_total{peer="node-b",child="default",direction="out"}';
+    for (let count = 0; count < 5; count += 1) pair.send(10);
+    expect((await pair.scrape()).value(packets)).toBe(5);
+    pair.pass(3_601_000);
+    const rekeyed = await pair.scrape();
+    expect(rekeyed.value('ikemesh_rekeys_total{sa="child",outcome="rekeyed",reason="",by="us"}')).toBe(1);
+    expect(rekeyed.value('ikemesh_sa_expirations_total{limit="soft"}')).toBeGreaterThan(0);
+    expect(rekeyed.value(packets)).toBe(5);
+    pair.send(10);
+    expect((await pair.scrape()).value(packets)).toBe(6);
+  });
+
+  it('say that nothing is known where the kernel does not answer, instead of calling every SA missing', async () => {
+    const metrics = alone({ report: { ...reportOf(new WatchedPair()), kernelFailure: 'EPERM' } });
+    const scrape = new Scrape((await metrics.expose()).text);
+    expect(scrape.value('ikemesh_kernel_up')).toBe(0);
+    expect(scrape.series.filter((each) => each.startsWith('ikemesh_esp_sas'))).toEqual([]);
+  });
+
+  it('say that no agent runs while one stands by', async () => {
+    const scrape = new Scrape((await alone({ report: undefined }).expose()).text);
+    expect(scrape.value('ikemesh_up')).toBe(0);
+    expect(scrape.value('ikemesh_xfrm_errors_total{error="XfrmInNoStates"}')).toBe(7);
+    expect(scrape.value('process_resident_memory_bytes')).toBeGreaterThan(1e6);
+  });
+
+  it('have no series of single peers where that is not wanted, but all of the node', async () => {
+    const scrape = await new WatchedPair({ withPeers: false }).scrape();
+    expect(scrape.series.filter((each) => each.includes('peer="') || each.includes('child="'))).toEqual([]);
+    expect(scrape.value('ikemesh_peers{state="encrypting"}')).toBe(1);
+    expect(scrape.value('ikemesh_esp_bytes_total{direction="in"}')).toBe(0);
+  });
+
+  it('have at most 16 series for a peer with one Child SA', async () => {
+    const pair = new WatchedPair();
+    for (const fact of [...FACTS, refusal('node-b', 'peer')]) pair.metrics.observer.note(fact);
+    const own = (await pair.scrape()).series.filter((each) => each.includes('peer="node-b"'));
+    expect(own.length).toBeLessThanOrEqual(16);
+  });
+
+  it('forget a peer that is configured no longer, but not what has passed', async () => {
+    const pair = new WatchedPair();
+    pair.send(10);
+    pair.metrics.observer.note(refusal('node-b'));
+    expect((await pair.scrape()).text).toContain('ikemesh_authentication_failures_total{peer="node-b",by="us"} 1');
+    pair.agent.reload(testConfig(opensslProvider, 'node-a', A, {}));
+    pair.world.pass(60_000);
+    const scrape = await pair.scrape();
+    expect(scrape.text).not.toContain('node-b');
+    expect(scrape.value('ikemesh_esp_packets_total{direction="out"}')).toBe(1);
+  });
+
+  it('count what attacks would cause', async () => {
+    const metrics = alone({});
+    for (const fact of FACTS) metrics.observer.note(fact);
+    const scrape = new Scrape((await metrics.expose()).text);
+    const signs = scrape.series.filter((each) => each.startsWith('ikemesh_attack_signs_total'));
+    expect(signs.map((each) => `${/"(.*)"/.exec(each)?.[1]} ${scrape.value(each)}`).sort()).toEqual([
+      'authenticationFailure 1',
+      'downgrade 2',
+      'forgery 1',
+      'halfOpenFlood 1',
+      'replay 1',
+      'unknownPeer 0',
+      'unknownSpi 1',
+    ]);
+  });
+
+  it('tell of two authorities of one name once, the one that ends first', async () => {
+    const authority = { kind: 'authority', name: 'CN=Mesh CA', file: '/ca.crt' } as const;
+    const report: StatusReport = {
+      ...reportOf(new WatchedPair()),
+      certificates: [
+        { ...authority, until: '2026-11-27 22:04:05Z', secondsLeft: 5 },
+        { ...authority, until: '2036-11-27 22:04:05Z', secondsLeft: 315_000_000 },
+      ],
+    };
+    const scrape = new Scrape((await alone({ report }).expose()).text);
+    const name = 'ikemesh_certificate_expiration_timestamp_seconds{kind="authority",name="CN=Mesh CA"}';
+    expect(scrape.value(name)).toBe(Date.UTC(2026, 10, 27, 22, 4, 5) / 1_000);
+  });
+
+  it('have a value for every metric of the list, and no secret', async () => {
+    const pair = new WatchedPair({ xfrmErrors: new Map([['XfrmInNoStates', 7]]) });
+    for (const fact of FACTS) pair.metrics.observer.note(fact);
+    const { peers, ...rest } = reportOf(pair);
+    const [peer] = peers;
+    const [sa] = peer?.ikeSas ?? [];
+    if (peer === undefined || sa === undefined) throw new Error('there is no IKE SA');
+    const report: StatusReport = {
+      ...rest,
+      peers: [
+        {
+          ...peer,
+          certificate: { subject: '', issuer: '', serial: '01', notAfter: '2026-11-27 22:04:05Z', secondsLeft: 5 },
+          ikeSas: [{ ...sa, reauthenticationSeconds: 5 }],
+        },
+      ],
+      certificates: [{ kind: 'own', name: 'node-a', file: '', until: '2026-11-27 22:04:05Z', secondsLeft: 5 }],
+      dropped: { malformed: 1 },
+      unsent: { ENETUNREACH: 1 },
+    };
+    const metrics = alone({ report });
+    for (const fact of FACTS) metrics.observer.note(fact);
+    const { text } = await metrics.expose();
+    expect(AGENT_METRICS.filter(({ name }) => !text.includes(`# TYPE ${name} `)).map(({ name }) => name)).toEqual([]);
+    expect(text).not.toContain(TEST_SECRET);
+  });
+});
+
+function reportOf(pair: WatchedPair): StatusReport {
+  return pair.agent.status();
+}
+
+/** Metrics of a report that is given. */
+function alone({ report }: { readonly report?: StatusReport | undefined }): AgentMetrics {
+  const { clock, timers } = new TestWorld();
+  return new AgentMetrics({
+    clock,
+    timers,
+    version: '1.2.3',
+    cryptoProvider: 'openssl',
+    withPeers: true,
+    report: () => report,
+    xfrmErrors: async () => new Map([['XfrmInNoStates', 7]]),
+  });
+}
+
+function refusal(connection: string, by: 'us' | 'peer' = 'us'): Fact {
+  const reason = 'authenticationFailed';
+  return { kind: 'negotiationFailed', connection, path: PATH, reason, by, text: 'its secret is another one' };
+}
+
+function drop(reason: Extract<Fact, { kind: 'datagramDropped' }>['reason']): Fact {
+  return { kind: 'datagramDropped', reason, path: PATH, text: '' };
+}
+
+/** One of everything that is counted. */
+const FACTS: readonly Fact[] = [
+  refusal('node-b'),
+  { kind: 'negotiationFailed', connection: '', path: PATH, reason: 'noProposalChosen', by: 'us', text: '' },
+  drop('halfOpenLimit'),
+  drop('integrity'),
+  drop('differentRetransmission'),
+  drop('unauthenticatedNotify'),
+  drop('unknownSpi'),
+  drop('malformed'),
+  {
+    kind: 'ikeSaEstablished',
+    connection: 'node-b',
+    ikeSa: 1,
+    role: 'responder',
+    path: PATH,
+    initiatorSpi: '',
+    responderSpi: '',
+    suite: '',
+    handshakeMs: 12,
+  },
+  { kind: 'ikeSaClosed', connection: 'node-b', ikeSa: 1, path: PATH, reason: 'peerDead', established: true },
+  {
+    kind: 'childSaClosed',
+    connection: 'node-b',
+    ikeSa: 1,
+    child: 'default',
+    inboundSpi: 1,
+    outboundSpi: 2,
+    reason: 'peerDead',
+  },
+  {
+    kind: 'childSaRekeyed',
+    connection: 'node-b',
+    child: 'default',
+    by: 'peer',
+    replacedInboundSpi: 1,
+    inboundSpi: 2,
+  },
+  { kind: 'rekeyFailed', connection: 'node-b', child: '', reason: 'timeout', by: 'us' },
+  { kind: 'rekeyPostponed', connection: 'node-b', child: 'default' },
+  { kind: 'saExpired', connection: 'node-b', child: 'default', hard: true },
+  {
+    kind: 'collision',
+    connection: 'node-b',
+    child: 'default',
+    request: 'rekeyChild',
+    own: 'rekeyChild',
+    decision: 'grant',
+  },
+  { kind: 'retransmitted', connection: 'node-b', path: PATH, attempt: 1 },
+  { kind: 'livenessChecked', connection: 'node-b', path: PATH },
+  { kind: 'peerMoved', connection: 'node-b', from: PATH, to: PATH },
+  { kind: 'acquired', connection: 'node-b', child: 'default' },
+  { kind: 'peerRevoked', connection: 'node-b', text: '' },
+  {
+    kind: 'dataplaneFailed',
+    connection: 'node-b',
+    error: { kind: 'dataplaneError', command: 'addSa', object: '', errno: 'EEXIST', message: '' },
+  },
+];

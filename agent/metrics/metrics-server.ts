@@ -1,0 +1,139 @@
+import { once } from 'node:events';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+
+import type { Timers } from '../ports.ts';
+import type { Log } from '../runtime/log/logger.ts';
+import type { Exposition } from './exposition.ts';
+import type { ListenAddress } from './listen-address.ts';
+
+/** What a server of metrics is given. */
+export interface MetricsServerParts {
+  readonly listen: ListenAddress;
+  readonly expose: () => Promise<Exposition>;
+  readonly timers: Timers;
+  readonly log: Log;
+}
+
+/**
+ * Answers `GET /metrics`. Where it cannot listen it tries again for as long as it is there: while an agent is replaced the
+ * port is that of the one before, and an address may come later than the agent.
+ */
+export class MetricsServer {
+  readonly #parts: MetricsServerParts;
+  #server: Server | undefined;
+  #answer: Promise<Exposition> | undefined;
+  #callOff: () => void = () => {};
+  #told: string | undefined;
+  #closed = false;
+
+  constructor(parts: MetricsServerParts) {
+    this.#parts = parts;
+    void this.#listen();
+  }
+
+  /** The port that it listens at; undefined before it does. */
+  get port(): number | undefined {
+    const address = this.#server?.address();
+    return typeof address === 'object' ? address?.port : undefined;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#callOff();
+    this.#server?.close();
+    this.#server?.closeAllConnections();
+  }
+
+  async #listen(): Promise<void> {
+    const { listen, log, timers } = this.#parts;
+    const { address, port } = listen;
+    const server = this.#create();
+    try {
+      server.listen({ host: address, port });
+      await once(server, 'listening');
+    } catch (error) {
+      const { code = String(error) } = error as NodeJS.ErrnoException;
+      if (this.#told !== code) log.warn({ address, port, text: failureText(code, port) }, 'no metrics are served yet');
+      this.#told = code;
+      if (!this.#closed) this.#callOff = timers.after(RETRY_MS, () => void this.#listen());
+      return;
+    }
+    // Of connections that cannot be accepted; whoever wanted them asks again.
+    server.on('error', (error) => log.warn({ text: error.message }, 'metrics are not served at the moment'));
+    server.unref();
+    this.#server = server;
+    if (this.#closed) this.close();
+    else log.info({ address, port: this.port }, 'metrics are served');
+  }
+
+  #create(): Server {
+    const limits = {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: REQUEST_TIMEOUT_MS,
+    };
+    const server = createServer(limits, (request, response) => {
+      // A reader that does not read is not waited for.
+      response.setTimeout(ANSWER_TIMEOUT_MS, () => response.destroy());
+      const [path] = (request.url ?? '').split('?');
+      if (path !== '/metrics') plain(response, 404, 'there is GET /metrics');
+      else if (request.method !== 'GET') plain(response, 405, 'there is GET /metrics');
+      else void this.#scrape(response);
+    });
+    server.maxConnections = MAX_CONNECTIONS;
+    return server;
+  }
+
+  async #scrape(response: ServerResponse): Promise<void> {
+    try {
+      const { contentType, text } = await this.#current();
+      response.writeHead(200, { 'content-type': contentType, connection: 'close' });
+      response.end(text);
+    } catch (error) {
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.#parts.log.error({ error: text }, 'defect: the metrics cannot be told');
+      plain(response, 500, 'the metrics cannot be told; the log of the agent says why');
+    }
+  }
+
+  /** Whoever asks within a second gets one answer: nobody keeps the agent busy by asking. */
+  #current(): Promise<Exposition> {
+    if (this.#answer !== undefined) return this.#answer;
+    const answer = this.#parts.expose();
+    this.#answer = answer;
+    const forget = (): void => {
+      this.#parts.timers.after(FRESH_MS, () => {
+        this.#answer = undefined;
+      });
+    };
+    answer.then(forget, forget);
+    return answer;
+  }
+}
+
+function plain(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' }).end(`${text}\n`);
+}
+
+function failureText(code: string, port: number): string {
+  switch (code) {
+    case 'EADDRINUSE':
+      return `TCP port ${port} is taken, by the agent before this one or by another program: it is tried again until it is free`;
+    case 'EADDRNOTAVAIL':
+      return 'it is no address of this host: it is tried again until it is';
+    case 'EACCES':
+      return 'the port may not be opened: choose one above 1023';
+    default:
+      return `${code}: it is tried again`;
+  }
+}
+
+/** Two Prometheus servers and some people. */
+const MAX_CONNECTIONS = 16;
+const MAX_HEADER_BYTES = 8_192;
+const REQUEST_TIMEOUT_MS = 5_000;
+/** The default of Prometheus' own patience. */
+const ANSWER_TIMEOUT_MS = 10_000;
+const FRESH_MS = 1_000;
+const RETRY_MS = 1_000;

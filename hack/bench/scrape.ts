@@ -1,0 +1,55 @@
+import { spawnSync } from 'node:child_process';
+
+import type { Bench, BenchResult } from './bench.ts';
+
+/** What it costs an agent to be asked for its metrics. */
+export const scrapeBench: Bench = {
+  name: 'scrape',
+  summary: 'processor time of a scrape of an agent with all its tunnels up, with series of every peer',
+  run: (_extent, progress, { nodes }) =>
+    (nodes?.map((count) => count - 1) ?? PEERS).map((peers) => {
+      progress(`${peers} peers in a process of its own`);
+      return resultOf(peers, readInOwnProcess(peers));
+    }),
+};
+
+/** What was read in a process with one node. */
+export interface ScrapeReadings {
+  readonly sas: number;
+  readonly policies: number;
+  readonly firstSeconds: number;
+  readonly seconds: number;
+  readonly series: number;
+  readonly bytes: number;
+  readonly rssBytes: number;
+}
+
+function resultOf(peers: number, readings: ScrapeReadings): BenchResult {
+  const { sas, policies, firstSeconds, seconds, series, bytes, rssBytes } = readings;
+  return {
+    bench: 'scrape',
+    parameters: { peers, sas, policies },
+    figures: {
+      cpuMilliseconds: seconds * 1e3,
+      firstCpuMilliseconds: firstSeconds * 1e3,
+      series,
+      answerBytes: bytes,
+      rssBytes,
+    },
+    targets: peers === 1_000 ? [{ figure: 'cpuMilliseconds', bound: 'atMost', limit: 200 }] : [],
+  };
+}
+
+function readInOwnProcess(peers: number): ScrapeReadings {
+  const program = new URL('./scrape-process.ts', import.meta.url).pathname;
+  const { status, stdout, error } = spawnSync(process.execPath, [program, String(peers)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    encoding: 'utf8',
+    timeout: TIMEOUT_MS,
+  });
+  if (status !== 0) throw error ?? new Error(`${program} ended with status ${status}`);
+  return JSON.parse(stdout) as ScrapeReadings;
+}
+
+const PEERS = [10, 1_000];
+const TIMEOUT_MS = 300_000;
