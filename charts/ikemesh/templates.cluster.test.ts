@@ -168,6 +168,87 @@ describe("the chart's templates", () => {
     expect(await refusal('agent.logLevel=loud')).toMatch(/'\/agent\/logLevel': value must be one of 'debug', 'info'/);
   });
 
+  describe('let Prometheus find operator and agents', () => {
+    it('each agent serves metrics at its node, by no port that is declared, and the operator at one that is', async () => {
+      const objects = await helm.render(['metrics.agent.port=9999', 'metrics.agent.peers=false']);
+      const [agent] = specOf(find(objects, 'DaemonSet', 'ikemesh-agent')).containers;
+      expect(agent?.args).toEqual(
+        expect.arrayContaining(['--metrics-listen=$(HOST_IP):9999', '--metrics-without-peers']),
+      );
+      expect(agent?.env).toContainEqual({ name: 'HOST_IP', valueFrom: { fieldRef: { fieldPath: 'status.hostIP' } } });
+      expect(agent?.ports ?? []).toEqual([]);
+      const [operator] = specOf(find(objects, 'Deployment', 'ikemesh-operator')).containers;
+      expect(operator?.args).toContain('--metrics-port=8080');
+      expect(operator?.ports).toContainEqual({ name: 'metrics', containerPort: 8080 });
+      expect(find(objects, 'Service', 'ikemesh-operator')['spec']).toMatchObject({
+        clusterIP: 'None',
+        selector: OPERATOR,
+      });
+    });
+
+    it('nothing is served where that is not wanted, and no monitor waits for it in vain', async () => {
+      const objects = await helm.render(['metrics.enabled=false']);
+      expect(objects.filter(({ kind }) => kind === 'Service')).toEqual([]);
+      const containers = objects.flatMap((object) => podSpecOf(object)?.containers ?? []);
+      const words = containers.flatMap(({ args = [] }) => args).filter((word) => word.includes('metrics'));
+      expect(words).toEqual([]);
+      for (const monitor of ['serviceMonitor', 'podMonitor'])
+        expect(await refusal('metrics.enabled=false', `metrics.${monitor}.enabled=true`)).toContain(
+          `metrics.${monitor}.enabled needs metrics.enabled`,
+        );
+    });
+
+    it('by monitors with the labels and times that are wanted; without, there are none', async () => {
+      const kinds = (objects: readonly KubernetesObject[]) => objects.map(({ kind }) => kind);
+      expect(kinds(await helm.render([])).filter((kind) => kind.endsWith('Monitor'))).toEqual([]);
+      const wanted = ['serviceMonitor', 'podMonitor'].flatMap((monitor) => [
+        `metrics.${monitor}.enabled=true`,
+        `metrics.${monitor}.labels={"release":"prometheus"}`,
+        `metrics.${monitor}.interval=15s`,
+        `metrics.${monitor}.namespace=monitoring`,
+      ]);
+      const objects = await helm.render(wanted);
+      const service = find(objects, 'ServiceMonitor', 'ikemesh-operator');
+      const pods = find(objects, 'PodMonitor', 'ikemesh-agent');
+      for (const { metadata, ...rest } of [service, pods]) {
+        expect(metadata).toMatchObject({ namespace: 'monitoring', labels: { release: 'prometheus' } });
+        expect((rest['spec'] as Spec)['namespaceSelector']).toEqual({ matchNames: ['ike'] });
+      }
+      expect(service['spec']).toMatchObject({ endpoints: [{ port: 'metrics', path: '/metrics', interval: '15s' }] });
+      expect((service['spec'] as Spec)['selector']).toEqual({ matchLabels: OPERATOR });
+      expect(find(objects, 'Service', 'ikemesh-operator').metadata.labels).toMatchObject(OPERATOR);
+    });
+
+    it('by the address of the node and the port of the agents, of either family, once for each agent', async () => {
+      const values = ['metrics.podMonitor.enabled=true', 'metrics.agent.port=9999', ...EVERYTHING];
+      const monitor = find(await helm.render(values), 'PodMonitor', 'ikemesh-agent');
+      const [endpoint] = (monitor['spec'] as { podMetricsEndpoints: readonly Endpoint[] }).podMetricsEndpoints;
+      // Whatever goes by ports that are declared finds none.
+      expect(Object.keys(endpoint ?? {}).filter((name) => /port/i.test(name))).toEqual([]);
+      const target = (container: string, hostIp: string) =>
+        relabelled(endpoint?.relabelings ?? [], {
+          __meta_kubernetes_pod_container_name: container,
+          __meta_kubernetes_pod_host_ip: hostIp,
+          __meta_kubernetes_pod_node_name: 'node-a',
+        });
+      expect(target('agent', '10.0.0.1')).toMatchObject({ __address__: '10.0.0.1:9999', node: 'node-a' });
+      expect(target('agent', 'fd00::1')).toMatchObject({ __address__: '[fd00::1]:9999' });
+      expect(target('kernel-modules', '10.0.0.1')).toBeUndefined();
+    });
+
+    it('past a NetworkPolicy, from where that is wanted', async () => {
+      const ingress = async (...values: readonly string[]) => {
+        const policy = find(await helm.render(['networkPolicy.enabled=true', ...values]), 'NetworkPolicy', 'ikemesh');
+        return (policy['spec'] as Spec)['ingress'];
+      };
+      const ports = [{ protocol: 'TCP', port: 8_080 }];
+      const from = [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } }];
+      expect(await ingress()).toEqual([{ ports }]);
+      expect(await ingress(`networkPolicy.metricsFrom=${JSON.stringify(from)}`)).toEqual([{ ports, from }]);
+      expect(await ingress('metrics.enabled=false')).toEqual([]);
+    });
+  });
+
   it('keep two releases apart: no object of one has the name of an object of the other, but for the definitions', async () => {
     const names = async (release: string, namespace: string) =>
       (await helm.render(EVERYTHING, release, namespace))
@@ -208,6 +289,35 @@ describe("the chart's templates", () => {
 
 type Spec = Readonly<Record<string, unknown>>;
 
+interface Relabeling {
+  readonly sourceLabels: readonly string[];
+  readonly regex?: string;
+  readonly action?: string;
+  readonly targetLabel?: string;
+  readonly replacement?: string;
+}
+
+interface Endpoint {
+  readonly relabelings: readonly Relabeling[];
+}
+
+/** The labels of a target after relabelling, as Prometheus does it; undefined where it is dropped. */
+function relabelled(
+  rules: readonly Relabeling[],
+  labels: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> | undefined {
+  let result: Readonly<Record<string, string>> | undefined = labels;
+  for (const { sourceLabels, regex = '(.*)', action = 'replace', targetLabel = '', replacement = '$1' } of rules) {
+    if (result === undefined) return undefined;
+    const known: Readonly<Record<string, string>> = result;
+    const source = sourceLabels.map((label) => known[label] ?? '').join(';');
+    const pattern = new RegExp(`^(?:${regex})$`);
+    if (action === 'keep') result = pattern.test(source) ? result : undefined;
+    else if (pattern.test(source)) result = { ...result, [targetLabel]: source.replace(pattern, replacement) };
+  }
+  return result;
+}
+
 function specOf(object: KubernetesObject): PodSpec {
   const spec = podSpecOf(object);
   if (spec === undefined) throw new Error(`${object.kind}/${object.metadata.name} makes no pods`);
@@ -223,6 +333,8 @@ const RUNS_PODS = new Set(['DaemonSet', 'Deployment', 'Job', 'Pod']);
 /** Every switch on. */
 const EVERYTHING = [
   'networkPolicy.enabled=true',
+  'metrics.serviceMonitor.enabled=true',
+  'metrics.podMonitor.enabled=true',
   'agent.criticalPodsQuota.enabled=true',
   'agent.kernelModules.load=true',
   'agent.kernelModules.image=registry.test/kmod:1',

@@ -44,6 +44,20 @@ const DNS_LABEL = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?';
 const AMOUNT: JsonSchema = { type: ['integer', 'string'], minimum: 1, pattern: '^([1-9][0-9]?|100)%$' };
 const RESOURCES = group({ requests: KUBERNETES, limits: KUBERNETES });
 
+const PORT = integer(1, 65_535);
+const DURATION = optional('([0-9]+(ms|h|m|s))+');
+
+const monitor = group({
+  enabled: SWITCH,
+  namespace: optional(DNS_LABEL),
+  labels: TEXTS,
+  annotations: TEXTS,
+  interval: DURATION,
+  scrapeTimeout: DURATION,
+  relabelings: list(KUBERNETES),
+  metricRelabelings: list(KUBERNETES),
+});
+
 const pods = {
   logLevel: LOG_LEVEL,
   resources: RESOURCES,
@@ -96,10 +110,18 @@ export const valuesSchema: JsonSchema = {
       seLinuxOptions: TEXTS,
       ...pods,
     }),
+    metrics: group({
+      enabled: SWITCH,
+      operator: group({ port: PORT }),
+      agent: group({ port: PORT, peers: SWITCH }),
+      serviceMonitor: monitor,
+      podMonitor: monitor,
+    }),
     removal: group({ enabled: SWITCH, waitSeconds: integer(1, 3_600) }),
     networkPolicy: group({
       enabled: SWITCH,
-      apiServerPorts: list(integer(1, 65_535)),
+      apiServerPorts: list(PORT),
+      metricsFrom: list(KUBERNETES),
     }),
   }),
 };
