@@ -112,12 +112,10 @@ export class IkeKeys {
       sharedSecret === undefined
         ? expand([initiatorNonce, responderNonce])
         : sharedSecret.use((secret) => expand([secret, initiatorNonce, responderNonce]));
-    const keys = {
-      initiatorToResponder: espKeys(keymat, 0, encryptionKeyBytes, directionBytes),
-      responderToInitiator: espKeys(keymat, directionBytes, encryptionKeyBytes, directionBytes),
+    return {
+      initiatorToResponder: espKeys(keymat.subarray(0, directionBytes), encryptionKeyBytes),
+      responderToInitiator: espKeys(keymat.subarray(directionBytes), encryptionKeyBytes),
     };
-    keymat.fill(0);
-    return keys;
   }
 
   /**
@@ -166,12 +164,14 @@ export function preSharedKeyAuth(prf: Prf, preSharedKey: SecretBytes, octets: re
   return padded.use((key) => prf.compute(key, octets));
 }
 
-function espKeys(keymat: Uint8Array, at: number, encryptionKeyBytes: number, directionBytes: number): EspKeys {
+/** Each secret owns its part of `keymat`, which nobody else keeps: wiping both leaves nothing of it. */
+function espKeys(keymat: Uint8Array, encryptionKeyBytes: number): EspKeys {
+  if (keymat.length === encryptionKeyBytes) {
+    return { encryption: new SecretBytes(keymat), integrity: new SecretBytes(NOTHING) };
+  }
   return {
-    encryption: new SecretBytes(keymat.slice(at, at + encryptionKeyBytes)),
-    integrity: new SecretBytes(
-      directionBytes === encryptionKeyBytes ? NOTHING : keymat.slice(at + encryptionKeyBytes, at + directionBytes),
-    ),
+    encryption: new SecretBytes(keymat.subarray(0, encryptionKeyBytes)),
+    integrity: new SecretBytes(keymat.subarray(encryptionKeyBytes)),
   };
 }
 

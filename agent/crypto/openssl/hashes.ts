@@ -1,10 +1,9 @@
 import { createHmac, hash as digest, hkdfSync } from 'node:crypto';
-import { concatenate } from '../bytes.ts';
 import type { Hmac } from '../message-protection.ts';
 import { extractAndExpand } from '../prf-plus.ts';
 import type { HashName } from '../suites.ts';
 import type { Prf } from '../types.ts';
-import { joined } from './joined.ts';
+import { joined, joinIn } from './joined.ts';
 import { plainBytes } from './plain-bytes.ts';
 
 /** HMAC with `hash`. */
@@ -24,14 +23,16 @@ export function opensslHmac(hash: HashName): Hmac {
 export function opensslHkdf(hash: HashName): Prf['extractAndExpand'] {
   const compute = opensslHmac(hash);
   return (salt, secret, seed, length) => {
-    const info = concatenate(seed);
+    const info = joinedInfo(seed);
     if (info.length > MAX_INFO_BYTES) {
       const outputBytes = compute(salt, []).length;
-      return extractAndExpand({ outputBytes, compute }, salt, secret, [info], length);
+      return extractAndExpand({ outputBytes, compute }, salt, secret, seed, length);
     }
-    const input = joined(secret);
-    const output = hkdfSync(hash, input, salt, info, length);
+    const [input, extractor] = [joined(secret), joinedSalt([salt])];
+    const output = hkdfSync(hash, input, extractor, info, length);
     input.fill(0);
+    // When an IKE SA is rekeyed it is SK_d of the old one.
+    extractor.fill(0);
     return new Uint8Array(output);
   };
 }
@@ -46,3 +47,6 @@ export function opensslSha1(parts: readonly Uint8Array[]): Uint8Array {
 
 /** Node's own limit on HKDF's info. */
 const MAX_INFO_BYTES = 1024;
+const joinedInfo = joinIn(new Uint8Array(MAX_INFO_BYTES));
+/** Both nonces, or a key. */
+const joinedSalt = joinIn(new Uint8Array(2 * 256));
