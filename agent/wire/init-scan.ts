@@ -21,9 +21,9 @@ export function scanInitRequest(firstPayload: number, bytes: Uint8Array): InitSc
   for (let count = 0; type !== PayloadType.NONE; count += 1) {
     const end = at + uint16At(bytes, at + LENGTH_OFFSET);
     if (count === MAX_OUTER_PAYLOADS || end < at + GENERIC_HEADER_BYTES || end > bytes.length) return undefined;
-    const body = bytes.subarray(at + GENERIC_HEADER_BYTES, end);
-    if (type === PayloadType.Nonce) nonce ??= body;
-    else if (type === PayloadType.Notify) cookie ??= cookieIn(body);
+    const body = at + GENERIC_HEADER_BYTES;
+    if (type === PayloadType.Nonce) nonce ??= bytes.subarray(body, end);
+    else if (type === PayloadType.Notify) cookie ??= cookieIn(bytes, body, end);
     type = bytes[at] ?? PayloadType.NONE;
     at = end;
   }
@@ -32,10 +32,11 @@ export function scanInitRequest(firstPayload: number, bytes: Uint8Array): InitSc
 }
 
 /** The data of a Notify of type COOKIE, which names no SPI (RFC 7296 §3.10). */
-function cookieIn(body: Uint8Array): Uint8Array | undefined {
-  if (body[SPI_SIZE_OFFSET] !== 0 || uint16At(body, NOTIFY_TYPE_OFFSET) !== NotifyType.COOKIE) return undefined;
-  const cookie = body.subarray(NOTIFY_DATA_OFFSET);
-  return cookie.length > 0 && cookie.length <= MAX_COOKIE_BYTES ? cookie : undefined;
+function cookieIn(bytes: Uint8Array, body: number, end: number): Uint8Array | undefined {
+  const length = end - body - NOTIFY_DATA_OFFSET;
+  if (length <= 0 || length > MAX_COOKIE_BYTES || bytes[body + SPI_SIZE_OFFSET] !== 0) return undefined;
+  if (uint16At(bytes, body + NOTIFY_TYPE_OFFSET) !== NotifyType.COOKIE) return undefined;
+  return bytes.subarray(body + NOTIFY_DATA_OFFSET, end);
 }
 
 function uint16At(bytes: Uint8Array, at: number): number {

@@ -88,6 +88,14 @@ export class Reader {
     return at < 0 || count === 0 ? NO_BYTES : this.#bytes.slice(at, at + count);
   }
 
+  /** Whether the next `count` bytes stand there twice, one behind the other. */
+  repeats(count: number): boolean {
+    if (this.remaining < 2 * count) return false;
+    const first = this.#offset;
+    for (let at = first; at < first + count; at++) if (this.#u8(at) !== this.#u8(at + count)) return false;
+    return true;
+  }
+
   /** A copy of all that is left. */
   rest(): Uint8Array {
     const at = this.#offset;

@@ -92,16 +92,16 @@ function decodeRange(reader: Reader, at: number, tsType: 7 | 8, protocol: number
   }
   const startPort = reader.u16('Start Port');
   const endPort = reader.u16('End Port');
+  // A single address is kept once: SAs live long, and most are between hosts.
+  const single = reader.repeats(addressBytes);
   const start = reader.bytes(addressBytes, 'Starting Address');
-  const end = reader.bytes(addressBytes, 'Ending Address');
+  const end = single ? start : reader.bytes(addressBytes, 'Ending Address');
   if (reader.failed) return undefined;
   if (startPort > endPort && !(startPort === OPAQUE_START && endPort === OPAQUE_END)) {
     return reader.fail(at + 4, 'Start Port', `${startPort} is above the end port ${endPort}`);
   }
-  const order = compare(start, end);
-  if (order > 0) return reader.fail(at + 8, 'Starting Address', 'is above the ending address');
-  // A single address is kept once: SAs live long, and most are between hosts.
-  return { tsType, protocol, startPort, endPort, start, end: order === 0 ? start : end };
+  if (compare(start, end) > 0) return reader.fail(at + 8, 'Starting Address', 'is above the ending address');
+  return { tsType, protocol, startPort, endPort, start, end };
 }
 
 function compare(left: Uint8Array, right: Uint8Array): number {
