@@ -68,6 +68,13 @@ export function encodeMessage(header: HeaderFields, payloads: readonly Payload[]
   return scratch.finish();
 }
 
+/** How long `encodeMessage` makes a message of these payloads. */
+export function messageBytes(payloads: readonly Payload[]): number {
+  scratch.clear();
+  writeChain(scratch, payloads);
+  return HEADER_BYTES + scratch.length;
+}
+
 /** The bytes of payloads alone, as they stand inside of SK. */
 export function encodePayloads(payloads: readonly Payload[]): PayloadChain {
   scratch.clear();

@@ -398,9 +398,10 @@ function markCurrent(core: Core, at: Instant, connection: Connection, child: Chi
   const deleteAt = at + core.context.limits.rekeyedGraceMs;
   for (const owner of connection.ikeSas) {
     setChildren(owner, (children) =>
-      children.map((each) => {
+      changed(children, (each) => {
         if (each.inboundSpi === child.inboundSpi) {
-          return { ...each, usage: 'current', sentOn: true, deleteAt: undefined };
+          const isMarked = each.usage === 'current' && each.sentOn && each.deleteAt === undefined;
+          return isMarked ? each : { ...each, usage: 'current', sentOn: true, deleteAt: undefined };
         }
         const isSuccessor = each.rekeys?.inboundSpi === child.inboundSpi;
         const stillWaits = isSuccessor || (each.usage === 'deferred' && each.installedAt > child.installedAt);
@@ -425,7 +426,15 @@ function takeOverAddress(core: Core, connection: Connection, child: ChildSa): vo
 
 /** Changes the Child SAs of an IKE SA, where it can have any. */
 export function setChildren(sa: IkeSa, change: (children: readonly ChildSa[]) => readonly ChildSa[]): void {
-  if (sa.state.kind === 'established') sa.state = { ...sa.state, children: change(sa.state.children) };
+  if (sa.state.kind !== 'established') return;
+  const children = change(sa.state.children);
+  if (children !== sa.state.children) sa.state = { ...sa.state, children };
+}
+
+/** Child SAs with each as `change` makes it; the same array where it leaves all as they are. */
+function changed(children: readonly ChildSa[], change: (child: ChildSa) => ChildSa): readonly ChildSa[] {
+  const after = children.map(change);
+  return after.every((child, index) => child === children[index]) ? children : after;
 }
 
 /** Whether there is a pair that is sent on and may arrive. */

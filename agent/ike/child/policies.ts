@@ -122,8 +122,8 @@ function neededPolicies(
 ): ReadonlyMap<string, Draft> {
   const needed = new Map<string, Draft>();
   const exempt = new Map<string, Draft>();
-  const current = children.filter((child) => child.usage === 'current');
-  for (const child of current) {
+  for (const child of children) {
+    if (child.usage !== 'current') continue;
     const { config, mode, traffic, outboundSpi } = child;
     const wanted = templates(config, mode, child.localAddress, child.remoteAddress, outboundSpi);
     addPolicies(needed, placesOf(traffic, mode), wanted);
@@ -134,7 +134,7 @@ function neededPolicies(
     if (remoteAddress === undefined && !namesRemote(config)) continue;
     // Where networks are named the peer's address makes no difference.
     const wholly = configuredTraffic(config, localAddress, remoteAddress ?? localAddress, limits);
-    const child = current.find((each) => each.config.name === config.name);
+    const child = children.find((each) => each.usage === 'current' && each.config.name === config.name);
     if (child !== undefined && isGranted(wholly, child.traffic)) continue;
     const pin = pins.get(config.reqid) ?? 0;
     const wanted = child ? withoutSa(config) : templates(config, config.mode, localAddress, remoteAddress, pin);

@@ -25,11 +25,13 @@ export function receivedCertificates(certs: readonly CertPayload[], limits: Limi
 
 /** Asks the peer for a certificate of an authority that we trust, where it is to show one (RFC 7296 §3.7). */
 export function certificateRequest(peers: readonly ConnectionConfig[]): readonly Payload[] {
-  const authorities = peers.flatMap(({ remoteAuthentication }) =>
-    remoteAuthentication.kind === 'certificate' ? remoteAuthentication.trust.authorities : [],
-  );
-  if (authorities.length === 0) return [];
-  const data = concatenate([...new Set(authorities)].map(bytesFromHex));
+  const authorities = new Set<KeyHash>();
+  for (const { remoteAuthentication } of peers) {
+    if (remoteAuthentication.kind !== 'certificate') continue;
+    for (const authority of remoteAuthentication.trust.authorities) authorities.add(authority);
+  }
+  if (authorities.size === 0) return [];
+  const data = concatenate(Array.from(authorities, bytesFromHex));
   return [{ kind: 'certreq', encoding: CertEncoding.X509_SIGNATURE, data }];
 }
 

@@ -1,7 +1,7 @@
 import { IkeKeys } from '../../crypto/keymat.ts';
 import type { IkeSaInitRequest } from '../../wire/grammar.ts';
 import { type IkeSpi, spiBytes, ZERO_SPI } from '../../wire/header.ts';
-import { encodeMessage } from '../../wire/message.ts';
+import { encodeMessage, messageBytes } from '../../wire/message.ts';
 import type { NotifyPayload } from '../../wire/payloads/notify.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
 import type { Proposal, Transform } from '../../wire/payloads/sa.ts';
@@ -77,29 +77,28 @@ export function answerInit(
   const hashes = peerHashes(request.notifies);
   const configs = picked.candidates.map(({ config }) => config);
   const fragmentation = hasNotify(request.notifies, NotifyType.IKEV2_FRAGMENTATION_SUPPORTED);
-  const others: readonly Payload[] = [
-    ...natNotifies(core, connection.config.natTraversal, { initiatorSpi, responderSpi: localSpi }, path),
-    ...certificateRequest(configs),
-    // Whoever does not say what it accepts would not understand what we do (RFC 7427 §4).
-    ...(hashes === undefined ? [] : signatureHashes(configs)),
-    ...(fragmentation ? [notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED)] : []),
-    VENDOR_ID,
-  ];
-  const responseWith = (publicValue: Uint8Array, nonce: Uint8Array, more: readonly Payload[]): Uint8Array =>
-    encodeMessage(initHeader(initiatorSpi, localSpi, false), [
-      { kind: 'sa', proposals: [picked.answer] },
-      { kind: 'ke', group, data: publicValue },
-      { kind: 'nonce', data: nonce },
-      ...others,
-      ...more,
-    ]);
-  const needed = responseWith(new Uint8Array(request.ke.data.length), new Uint8Array(NONCE_BYTES), []).length;
+  const sa: Payload = { kind: 'sa', proposals: [picked.answer] };
+  const others: Payload[] = [];
+  others.push(...natNotifies(core, connection.config.natTraversal, { initiatorSpi, responderSpi: localSpi }, path));
+  others.push(...certificateRequest(configs));
+  // Whoever does not say what it accepts would not understand what we do (RFC 7427 §4).
+  if (hashes !== undefined) others.push(...signatureHashes(configs));
+  if (fragmentation) others.push(FRAGMENTATION);
+  others.push(VENDOR_ID);
+  // Our public value will be as long as the peer's is.
+  const needed = messageBytes([sa, request.ke, ANY_NONCE, ...others]);
   const left = mostBytes === undefined ? CHILDLESS_BYTES : mostBytes - needed;
   if (left < 0) return { kind: 'tooLong' };
+  // Left out where it alone would make the answer too long: no initiator depends on it.
+  if (left >= CHILDLESS_BYTES) others.push(CHILDLESS);
   const ephemeral = cryptography.keyExchange.generate(random.keys);
   const nonce = core.drawNonce();
-  // Left out where it alone would make the answer too long: no initiator depends on it.
-  const response = responseWith(ephemeral.publicValue, nonce, left >= CHILDLESS_BYTES ? CHILDLESS : []);
+  const response = encodeMessage(initHeader(initiatorSpi, localSpi, false), [
+    sa,
+    { kind: 'ke', group, data: ephemeral.publicValue },
+    { kind: 'nonce', data: nonce },
+    ...others,
+  ]);
   const state: InitAnswered = {
     kind: 'initAnswered',
     handshake: {
@@ -156,18 +155,23 @@ function pickSuite(core: Core, candidates: readonly Connection[], request: IkeSa
   const { crypto, limits } = core.context;
   for (const connection of candidates) {
     const { proposals } = connection.config;
-    const choice = choose('ike', request.sa.proposals, proposals, new Uint8Array(0), true, limits);
+    const choice = choose('ike', request.sa.proposals, proposals, NO_SPI, true, limits);
     const cryptography = choice && ikeCryptography(crypto, choice.suite);
     if (choice === undefined || cryptography === undefined) continue;
-    const answer = [{ ...choice.answer, number: 1 }];
-    const agreeing = candidates.filter(
-      (other) =>
-        other === connection ||
-        other.config.proposals.some((proposal) => chosenSuite('ike', answer, [proposal], true) !== undefined),
-    );
+    const agreeing = candidates.length === 1 ? candidates : agreeingWith(candidates, connection, choice.answer);
     return { connection, cryptography, answer: choice.answer, candidates: agreeing };
   }
   return undefined;
+}
+
+/** `first`, which has picked a proposal, and the others that would have picked it too. */
+function agreeingWith(candidates: readonly Connection[], first: Connection, picked: Proposal): readonly Connection[] {
+  const answer = [{ ...picked, number: 1 }];
+  return candidates.filter(
+    (other) =>
+      other === first ||
+      other.config.proposals.some((proposal) => chosenSuite('ike', answer, [proposal], true) !== undefined),
+  );
 }
 
 function peersText(candidates: readonly Connection[]): string {
@@ -191,8 +195,12 @@ function transformText({ type, id, attributes }: Transform): string {
   return algorithmText({ type, id, keyBits });
 }
 
+/** In IKE_SA_INIT the SPI stands in the header. */
+const NO_SPI = new Uint8Array(0);
+const ANY_NONCE: Payload = { kind: 'nonce', data: new Uint8Array(NONCE_BYTES) };
+const FRAGMENTATION = notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED);
 /** IKE_AUTH may come without a Child SA (RFC 6023 §3). */
-const CHILDLESS: readonly Payload[] = [notify(NotifyType.CHILDLESS_IKEV2_SUPPORTED)];
+const CHILDLESS = notify(NotifyType.CHILDLESS_IKEV2_SUPPORTED);
 /** Generic header, and the header of a Notify (RFC 7296 §3.10). */
 const CHILDLESS_BYTES = 8;
 const SHOWN_PROPOSALS = 4;

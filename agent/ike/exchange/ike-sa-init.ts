@@ -1,6 +1,5 @@
 import { constantTimeEqual } from '../../crypto/constant-time.ts';
 import { IkeKeys } from '../../crypto/keymat.ts';
-import { transformTypes } from '../../crypto/suites.ts';
 import { err, ok, type Result } from '../../result.ts';
 import type { IkeSaInitResponse } from '../../wire/grammar.ts';
 import { type HeaderFields, type IkeSpi, spiBytes, ZERO_SPI } from '../../wire/header.ts';
@@ -20,6 +19,7 @@ import type { Handshake, IkeSa, InitRequested } from '../state.ts';
 import type { ConnectionConfig, Path } from '../types.ts';
 import { certificateRequest, peerHashes, requestedAuthorities, signatureHashes } from './certificate-payloads.ts';
 import { authRequest } from './ike-auth.ts';
+import { groupsOf } from './key-exchange.ts';
 import { natNotifies, readNat } from './nat-payloads.ts';
 
 /**
@@ -37,7 +37,7 @@ export function firstInitRequest(
   localSpi: IkeSpi,
   path: Path,
 ): InitRequested | undefined {
-  const [group] = offeredGroups(core, connection.config);
+  const [group] = groupsOf(core, connection.config.proposals);
   if (group === undefined) return undefined;
   return initRequest(core, connection, localSpi, path, {
     nonce: core.drawNonce(nonceBytes(connection.config)),
@@ -84,17 +84,18 @@ function initRequest(
   const ephemeral = previous?.group === group ? previous.ephemeral : crypto.keyExchange(group)?.generate(random.keys);
   if (ephemeral === undefined) return undefined;
   if (ephemeral !== previous?.ephemeral) previous?.ephemeral.wipe();
-  const payloads: Payload[] = [
-    { kind: 'sa', proposals: offer('ike', connection.config.proposals, new Uint8Array(0), true) },
-    { kind: 'ke', group, data: ephemeral.publicValue },
-    { kind: 'nonce', data: nonce },
-    ...natNotifies(core, connection.config.natTraversal, { initiatorSpi: localSpi, responderSpi: ZERO_SPI }, path),
-    ...signatureHashes([connection.config]),
-    notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED),
-    VENDOR_ID,
-  ];
+  const { config } = connection;
+  const spis = { initiatorSpi: localSpi, responderSpi: ZERO_SPI };
+  const payloads: Payload[] = [];
   // The cookie comes first (RFC 7296 §2.6), so that a responder under load need not read on.
-  if (cookie !== undefined) payloads.unshift(notify(NotifyType.COOKIE, cookie));
+  if (cookie !== undefined) payloads.push(notify(NotifyType.COOKIE, cookie));
+  payloads.push({ kind: 'sa', proposals: offer('ike', config.proposals, NO_SPI, true) });
+  payloads.push({ kind: 'ke', group, data: ephemeral.publicValue });
+  payloads.push({ kind: 'nonce', data: nonce });
+  payloads.push(...natNotifies(core, config.natTraversal, spis, path));
+  payloads.push(...signatureHashes([config]));
+  payloads.push(notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED));
+  payloads.push(VENDOR_ID);
   const request = encodeMessage(initHeader(localSpi, ZERO_SPI, true), payloads);
   return { kind: 'initRequested', nonce, ephemeral, group, cookie, retries, request, unprotectedError: undefined };
 }
@@ -134,7 +135,7 @@ export function onInitResponse(
 }
 
 function mayRetryWith(core: Core, connection: Connection, state: InitRequested, group: number): boolean {
-  return group !== state.group && offeredGroups(core, connection.config).includes(group);
+  return group !== state.group && groupsOf(core, connection.config.proposals).includes(group);
 }
 
 /** Repeats the request with what the answer asked for; everything else stays (RFC 7296 §2.6, §2.7). */
@@ -225,16 +226,8 @@ export function unprotectedErrorText(connection: Connection, notifyType: number)
   return `${peer} refused IKE_SA_INIT with ${nameOf('notify', notifyType)}: see its log`;
 }
 
-/** Groups of all proposals that the provider has, in order of preference. */
-function offeredGroups(core: Core, config: ConnectionConfig): readonly number[] {
-  const groups = config.proposals.flatMap((proposal) =>
-    proposal.algorithms
-      .filter((algorithm) => algorithm.type === transformTypes.keyExchange)
-      .map((algorithm) => algorithm.id),
-  );
-  return groups.filter((group) => core.context.crypto.keyExchange(group) !== undefined);
-}
-
+/** In IKE_SA_INIT the SPI stands in the header. */
+const NO_SPI = new Uint8Array(0);
 /** The generic header and Cert Encoding (RFC 7296 §3.7). */
 const CERTREQ_HEADER_BYTES = 5;
 /** A notify without data (RFC 7296 §3.10). */

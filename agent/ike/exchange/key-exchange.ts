@@ -12,11 +12,13 @@ import type { ProposalConfig } from '../types.ts';
 
 /** The key exchanges of proposals that the provider has, in order of preference. */
 export function groupsOf(core: Core, proposals: readonly ProposalConfig[]): readonly number[] {
-  return proposals
-    .flatMap((proposal) => proposal.algorithms)
-    .filter((algorithm) => algorithm.type === transformTypes.keyExchange)
-    .map((algorithm) => algorithm.id)
-    .filter((id) => core.context.crypto.keyExchange(id) !== undefined);
+  const groups: number[] = [];
+  for (const { algorithms } of proposals) {
+    for (const { type, id } of algorithms) {
+      if (type === transformTypes.keyExchange && core.context.crypto.keyExchange(id) !== undefined) groups.push(id);
+    }
+  }
+  return groups;
 }
 
 /** Our key for a request in CREATE_CHILD_SA; undefined where there is none to exchange. */

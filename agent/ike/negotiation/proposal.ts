@@ -25,10 +25,13 @@ export function offer(
     number: index + 1,
     protocol: PROTOCOL[protocol],
     spi,
-    transforms: proposal.algorithms
-      .filter((algorithm) => withKeyExchange || algorithm.type !== transformTypes.keyExchange)
-      .map(transformOf),
+    transforms: transformsOf(proposal, withKeyExchange),
   }));
+}
+
+function transformsOf({ algorithms }: ProposalConfig, withKeyExchange: boolean): readonly Transform[] {
+  if (withKeyExchange) return algorithms.map(transformOf);
+  return algorithms.filter(({ type }) => type !== transformTypes.keyExchange).map(transformOf);
 }
 
 /**
@@ -44,14 +47,12 @@ export function choose(
   withKeyExchange: boolean,
   limits: Limits,
 ): Choice | undefined {
-  const considered = offered
-    .slice(0, limits.proposalsConsidered)
-    .filter(
-      (proposal) =>
-        proposal.protocol === PROTOCOL[protocol] && proposal.transforms.length <= limits.transformsConsidered,
-    );
+  const considered = Math.min(offered.length, limits.proposalsConsidered);
   for (const own of configured) {
-    for (const proposal of considered) {
+    for (let index = 0; index < considered; index++) {
+      const proposal = offered[index] as Proposal;
+      if (proposal.protocol !== PROTOCOL[protocol] || proposal.transforms.length > limits.transformsConsidered)
+        continue;
       const chosen = match(protocol, proposal, own, withKeyExchange);
       const suite = chosen && suiteOf(protocol, chosen);
       if (chosen === undefined || suite === undefined) continue;
@@ -94,14 +95,14 @@ function match(
   own: ProposalConfig,
   withKeyExchange: boolean,
 ): readonly Algorithm[] | undefined {
-  const aead = !own.algorithms.some((algorithm) => algorithm.type === transformTypes.integrity);
+  const aead = !hasType(own.algorithms, transformTypes.integrity);
   const chosen: Algorithm[] = [];
   for (const { type } of offered.transforms) {
     if (hasType(chosen, type) || (type === transformTypes.keyExchange && !withKeyExchange)) continue;
     const algorithm =
       type === transformTypes.integrity && aead
         ? offeredNoIntegrity(offered)
-        : own.algorithms.find((mine) => mine.type === type && isOffered(offered, mine));
+        : preferred(own.algorithms, type, offered);
     // RFC 7296 §3.3.6: an offer with a type that we do not know, or nothing acceptable of one, is refused whole.
     if (algorithm === undefined) return undefined;
     chosen.push(algorithm);
@@ -110,14 +111,20 @@ function match(
     if (!hasType(chosen, type) && (withKeyExchange || type !== transformTypes.keyExchange)) return undefined;
   }
   // Who configures a key exchange for ESP wants perfect forward secrecy, and no peer takes it away by leaving it out.
-  const wantsKeyExchange = own.algorithms.some(({ type }) => type === transformTypes.keyExchange);
-  if (withKeyExchange && wantsKeyExchange && !hasType(chosen, transformTypes.keyExchange)) return undefined;
+  const wantsKeyExchange = withKeyExchange && hasType(own.algorithms, transformTypes.keyExchange);
+  if (wantsKeyExchange && !hasType(chosen, transformTypes.keyExchange)) return undefined;
   return chosen;
 }
 
 function hasType(algorithms: readonly Algorithm[], type: number): boolean {
   for (const algorithm of algorithms) if (algorithm.type === type) return true;
   return false;
+}
+
+/** The first of ours of a type that is offered. */
+function preferred(ours: readonly Algorithm[], type: number, offered: Proposal): Algorithm | undefined {
+  for (const algorithm of ours) if (algorithm.type === type && isOffered(offered, algorithm)) return algorithm;
+  return undefined;
 }
 
 function isOffered(proposal: Proposal, algorithm: Algorithm): boolean {
