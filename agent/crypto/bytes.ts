@@ -23,8 +23,15 @@ export function isLessThan(a: Uint8Array, b: Uint8Array): boolean {
 /** The bytes that an even number of hexadecimal digits stand for. */
 export function bytesFromHex(hex: string): Uint8Array {
   const bytes = new Uint8Array(hex.length / 2);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16);
+  for (let i = 0; i < bytes.length; i++) {
+    bytes[i] = (hexValue(hex.charCodeAt(2 * i)) << 4) | hexValue(hex.charCodeAt(2 * i + 1));
+  }
   return bytes;
+}
+
+/** Of the code of a hexadecimal digit: those of letters have bit 6 set, and end in 1 to 6. */
+export function hexValue(code: number): number {
+  return (code & 15) + (code >>> 6) * 9;
 }
 
 /** Bytes as an even number of lower-case hexadecimal digits. */
@@ -36,7 +43,15 @@ export function hexFromBytes(bytes: Uint8Array): string {
 
 /** Whether both are the same; in a time that tells where they differ, so not for secrets. */
 export function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
+  return left.length === right.length && endsWith(left, right);
+}
+
+/** Whether the last of `bytes` are those of `end`; as little for secrets. */
+export function endsWith(bytes: Uint8Array, end: Uint8Array): boolean {
+  const offset = bytes.length - end.length;
+  if (offset < 0) return false;
+  for (let i = 0; i < end.length; i++) if (bytes[offset + i] !== end[i]) return false;
+  return true;
 }
 
 const HEX_DIGITS: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));

@@ -12,9 +12,11 @@ export function prfPlus(prf: PrfFunction, key: Uint8Array, seed: readonly Uint8A
   const output = new Uint8Array(length);
   const counter = new Uint8Array(1);
   let previous: Uint8Array = NOTHING;
+  const input = [previous, ...seed, counter];
   for (let offset = 0; offset < length; offset += prf.outputBytes) {
     counter[0] = offset / prf.outputBytes + 1;
-    const block = prf.compute(key, [previous, ...seed, counter]);
+    input[0] = previous;
+    const block = prf.compute(key, input);
     output.set(offset + block.length > length ? block.subarray(0, length - offset) : block, offset);
     previous.fill(0);
     previous = block;

@@ -33,17 +33,14 @@ export function ikeSaDeadline(sa: IkeSa, limits: Limits): Instant | undefined {
       earliest = Math.min(earliest, state.expiresAt);
       break;
     case 'established':
-      earliest = Math.min(
-        earliest,
-        pending === undefined ? livenessAt(sa, limits) : NEVER,
-        state.rekeyAt,
-        reauthenticationAt(state) ?? NEVER,
-        state.settleAt ?? NEVER,
-        state.followUp?.at ?? NEVER,
-        state.endsAt ?? NEVER,
-        keepaliveAt(sa) ?? NEVER,
-      );
-      for (const child of state.children) earliest = Math.min(earliest, childDeadline(child) ?? NEVER);
+      if (pending === undefined) earliest = sooner(earliest, livenessAt(sa, limits));
+      earliest = sooner(earliest, state.rekeyAt);
+      earliest = sooner(earliest, reauthenticationAt(state));
+      earliest = sooner(earliest, state.settleAt);
+      earliest = sooner(earliest, state.followUp?.at);
+      earliest = sooner(earliest, state.endsAt);
+      earliest = sooner(earliest, keepaliveAt(sa));
+      for (const child of state.children) earliest = sooner(earliest, childDeadline(child));
       break;
     case 'rekeyed':
       earliest = Math.min(earliest, state.deleteAt);
@@ -54,6 +51,10 @@ export function ikeSaDeadline(sa: IkeSa, limits: Limits): Instant | undefined {
       break;
   }
   return earliest === NEVER ? undefined : earliest;
+}
+
+function sooner(earliest: Instant, other: Instant | undefined): Instant {
+  return other === undefined || other >= earliest ? earliest : other;
 }
 
 /** Does what is due for an IKE SA. */

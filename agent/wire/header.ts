@@ -1,3 +1,4 @@
+import { hexValue } from '../crypto/bytes.ts';
 import { err, ok, type Result } from '../result.ts';
 import { MAX_MESSAGE_BYTES } from './limits.ts';
 import { type Malformed, malformed } from './malformed.ts';
@@ -198,11 +199,6 @@ function spiFromHalves(high: number, low: number): IkeSpi {
 
 function hexDigit(value: number): number {
   return value < 10 ? value + 0x30 : value + 0x57;
-}
-
-/** Of the code of a lowercase digit: those of letters have bit 6 set, and end in 1 to 6. */
-function hexValue(code: number): number {
-  return (code & 15) + (code >>> 6) * 9;
 }
 
 const LENGTH_OFFSET = 24;

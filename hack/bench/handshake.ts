@@ -2,7 +2,7 @@ import { nobleProvider } from '../../agent/crypto/noble/noble-provider.ts';
 import { opensslProvider } from '../../agent/crypto/openssl/openssl-provider.ts';
 import type { CryptoProvider } from '../../agent/crypto/types.ts';
 import { MemoryDataplane } from '../../agent/dataplane/memory.ts';
-import { systemClock } from '../../agent/runtime/clock-system.ts';
+import type { Clock } from '../../agent/ports.ts';
 import type { Bench, BenchResult, Extent, Target } from './bench.ts';
 import { ESP_PROPOSAL, IKE_PROPOSAL } from './connections.ts';
 import { age, cpuSeconds, median } from './measure.ts';
@@ -146,9 +146,12 @@ function sum(values: readonly number[]): number {
 }
 
 function kernel(): Execute {
-  const dataplane = new MemoryDataplane({ clock: systemClock });
+  const dataplane = new MemoryDataplane({ clock: STANDING });
   return (command) => dataplane.execute(command);
 }
+
+/** Time stands still in the kernels as it does for the two ends. */
+const STANDING: Clock = { monotonicMs: () => 0, wallMs: () => 0 };
 
 /** How often, and how many handshakes at a time. */
 interface Rounds {

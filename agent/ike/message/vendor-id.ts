@@ -1,3 +1,4 @@
+import { sameBytes } from '../../crypto/bytes.ts';
 import type { VendorPayload } from '../../wire/payloads/vendor.ts';
 
 /**
@@ -12,7 +13,5 @@ export const VENDOR_ID: VendorPayload = {
 
 /** Whether the sender of these is an agent too. */
 export function isAgent(vendorIds: readonly VendorPayload[]): boolean {
-  return vendorIds.some(
-    ({ data }) => data.length === VENDOR_ID.data.length && data.every((byte, index) => byte === VENDOR_ID.data[index]),
-  );
+  return vendorIds.some(({ data }) => sameBytes(data, VENDOR_ID.data));
 }

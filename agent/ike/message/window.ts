@@ -1,3 +1,4 @@
+import { endsWith } from '../../crypto/bytes.ts';
 import type { Random } from '../../crypto/types.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
 import { uint32At } from '../../wire/uint32.ts';
@@ -182,11 +183,6 @@ export function fraction(random: Random): number {
 /** By what a protected request is known again: its end, which is its ICV or contains it. */
 export function requestTag(datagram: Uint8Array): Uint8Array {
   return datagram.slice(Math.max(0, datagram.length - TAG_BYTES));
-}
-
-function endsWith(bytes: Uint8Array, end: Uint8Array): boolean {
-  const offset = bytes.length - end.length;
-  return offset >= 0 && end.every((byte, index) => byte === bytes[offset + index]);
 }
 
 /** As long as the longest common ICV half: no two different authentic requests under one message ID share it. */

@@ -1,3 +1,4 @@
+import { sameBytes } from '../../crypto/bytes.ts';
 import { readDistinguishedName, sameName } from '../../pki/distinguished-name.ts';
 import { ipAddressFromBytes } from '../../wire/ip-address.ts';
 import { IdType } from '../../wire/registry.ts';
@@ -11,11 +12,12 @@ export function sameIdentity(left: Identity, right: Identity): boolean {
   if (left.idType !== right.idType) return false;
   if (left.idType === IdType.ID_DER_ASN1_DN) return sameDistinguishedName(left.data, right.data);
   if (left.data.length !== right.data.length) return false;
-  const folded = CASELESS.has(left.idType);
-  return left.data.every((byte, index) => {
-    const other = right.data[index] ?? 0;
-    return byte === other || (folded && lowerCase(byte) === lowerCase(other));
-  });
+  return sameBytes(left.data, right.data) || (CASELESS.has(left.idType) && sameFolded(left.data, right.data));
+}
+
+/** Of two of one length. */
+function sameFolded(left: Uint8Array, right: Uint8Array): boolean {
+  return left.every((byte, index) => lowerCase(byte) === lowerCase(right[index] ?? 0));
 }
 
 /** An order of identities that both ends see alike: by type, then by bytes. Negative when `left` is the lower. */
