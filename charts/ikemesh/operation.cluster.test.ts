@@ -222,8 +222,11 @@ describe('what the chart installed', () => {
     const { code, stderr } = await uninstalled;
     expect(code, stderr).toBe(0);
 
-    const left = await cluster.kubectl(['get', LEFT_KINDS, '--all-namespaces', '--output=name']);
-    expect(left.split('\n').filter((name) => name.includes('ikemesh'))).toEqual([]);
+    // What the agents had in the namespace of the nodes goes with its owner, a moment later.
+    await eventually(async () => {
+      const left = await cluster.kubectl(['get', LEFT_KINDS, '--all-namespaces', '--output=name']);
+      expect(left.split('\n').filter((name) => name.includes('ikemesh'))).toEqual([]);
+    });
     expect((await cluster.get('ipsecpeering', 'cluster')).metadata.name).toBe('cluster');
     expect((await cluster.get('configmap', 'ikemesh-trust-domain', '--namespace=ikemesh-nodes')).kind).toBe(
       'ConfigMap',

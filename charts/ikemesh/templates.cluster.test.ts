@@ -275,6 +275,14 @@ describe("the chart's templates", () => {
     expect(without.filter(({ kind }) => ['Namespace', 'CustomResourceDefinition'].includes(kind))).toEqual([]);
   });
 
+  it('clean up by hooks that need no namespace but that of the release: that of the nodes may be gone before', async () => {
+    const hooks = (await helm.render([])).filter(
+      ({ metadata }) => metadata.annotations?.['helm.sh/hook'] === 'pre-delete',
+    );
+    expect(hooks.map(({ kind }) => kind)).toContain('Job');
+    expect(new Set(hooks.map(({ metadata }) => metadata.namespace ?? 'ike'))).toEqual(new Set(['ike']));
+  });
+
   it('grant just the rights that the README gives a reason for', async () => {
     expect(installedRights(await helm.render(EVERYTHING))).toEqual(documentedRights());
   });

@@ -42,6 +42,9 @@ const nodeAuthentication = oneOf({
 
 const peering = z.object({
   name: z.string().min(1).max(MAX_PEERING_NAME).describe('Name of the IPsecPeering; its slices have it in a label.'),
+  creationTimestamp: timestamp()
+    .optional()
+    .describe('When the IPsecPeering came to be; if it is missing and its definition is older, it was deleted.'),
   priority: priority().describe('Where peerings overlap, the higher priority wins, then the name that sorts first.'),
   addresses: nodeAddresses().min(1).describe('The addresses of this node that the peering uses.'),
   remote: remote.describe('With whom the node encrypts.'),

@@ -9,7 +9,6 @@ import { type Installation, outcomeText, uninstall } from './uninstall.ts';
 
 interface Flags {
   readonly operatorNamespace?: string;
-  readonly namespace: string;
   readonly name: string;
   readonly wait: number;
   readonly kubeconfig?: string;
@@ -45,19 +44,17 @@ type Action = (
 function command(name: string, act: Action): Command {
   return new Command(name)
     .option('--operator-namespace <name>', "where operator and agents run (POD_NAMESPACE, the pod's own, or ikemesh)")
-    .option('--namespace <name>', 'where Certificates, Secrets and identities of nodes are', 'ikemesh-nodes')
     .option('--name <name>', "what the names of the installation's objects begin with", 'ikemesh')
     .option('--wait <duration>', 'how long it waits, such as 90s or 2m', duration, 120_000)
     .option('--kubeconfig <file>', "of the cluster (KUBECONFIG, the pod's ServiceAccount, or ~/.kube/config)")
     .action((flags: Flags) => run(flags, act));
 }
 
-async function run({ operatorNamespace, namespace, name, wait, kubeconfig }: Flags, act: Action): Promise<void> {
+async function run({ operatorNamespace, name, wait, kubeconfig }: Flags, act: Action): Promise<void> {
   const say = (line: string): boolean => process.stdout.write(`${line}\n`);
   try {
     const installation = {
       namespace: operatorNamespace ?? process.env['POD_NAMESPACE'] ?? ownNamespace() ?? 'ikemesh',
-      nodesNamespace: namespace,
       name,
     };
     const client = new ApiClient(connectionFrom(kubeconfig));

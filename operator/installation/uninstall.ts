@@ -8,7 +8,6 @@ import { type RemovalOutcome, removeFromNodes } from './remove-from-nodes.ts';
 export interface Installation {
   /** Of operator and agents. */
   readonly namespace: string;
-  readonly nodesNamespace: string;
   /** The beginning of the names of its objects. */
   readonly name: string;
 }
@@ -25,9 +24,8 @@ export async function uninstall(
     if (error instanceof RefusedError && error.error.status === 404) return { cleared: [], leftBehind: [] };
     throw error;
   });
-  const { name, nodesNamespace } = installation;
-  await deleteIfPresent(client, typeOf('ClusterRoleBinding'), undefined, `${name}-agent`);
-  await deleteIfPresent(client, typeOf('RoleBinding'), nodesNamespace, `${name}-agent`);
+  // It owns the RoleBinding in the namespace of the nodes, which may be gone already.
+  await deleteIfPresent(client, typeOf('ClusterRoleBinding'), undefined, `${installation.name}-agent`);
   return outcome;
 }
 

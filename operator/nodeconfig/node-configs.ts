@@ -35,10 +35,12 @@ export function nodePeeringOf(
   enforcement: Enforcement,
   exempt: readonly StagedExemption[] = [],
 ): NodePeering {
-  const { spec } = peering;
+  const { spec, metadata } = peering;
+  const { creationTimestamp } = metadata;
   const { exempt: _, ...traffic } = spec.traffic;
   return {
-    name: peering.metadata.name,
+    name: metadata.name,
+    ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
     priority: spec.priority,
     addresses: [...member.addresses],
     remote: spec.remote,

@@ -1,3 +1,4 @@
+import type { StoredObject } from '../controller/source.ts';
 import type { ApiClient } from '../kube/api-client.ts';
 import { pathOf, typeOf } from '../kube/resource-path.ts';
 import type { Places } from './watched.ts';
@@ -10,7 +11,8 @@ export type GrantOutcome = 'granted' | { readonly failure: string };
 
 /**
  * Gives all agents their rights, but only while the admission policy is in force that confines each to its own node. Helm
- * would install the rights before the policy.
+ * would install the rights before the policy. What they have in the namespace of the nodes is deleted with what they have
+ * in the cluster, so that whoever takes it back need not reach into that namespace.
  */
 export async function grantAgents(
   client: ApiClient,
@@ -24,17 +26,20 @@ export async function grantAgents(
     { kind: 'ClusterRoleBinding', role: 'ClusterRole', namespace: undefined },
     { kind: 'RoleBinding', role: 'Role', namespace: nodesNamespace },
   ];
+  let ownerReferences: readonly object[] | undefined;
   for (const { kind, role, namespace } of bindings) {
-    const type = typeOf(kind);
+    const { apiVersion, plural } = typeOf(kind);
     const body = {
-      apiVersion: type.apiVersion,
+      apiVersion,
       kind,
-      metadata: { name: agentAccount, namespace },
+      metadata: { name: agentAccount, namespace, ownerReferences },
       roleRef: { apiGroup: RBAC, kind: role, name: agentAccount },
       subjects: [{ kind: 'ServiceAccount', name: agentAccount, namespace: ownNamespace }],
     };
-    const answer = await client.ask(apply(pathOf(type, namespace, agentAccount), body), signal);
+    const answer = await client.ask(apply(pathOf({ apiVersion, plural }, namespace, agentAccount), body), signal);
     if (!answer.ok) return { failure: `agents cannot be given their rights: ${answer.error.message}` };
+    const { uid } = (answer.value as StoredObject).metadata;
+    ownerReferences = [{ apiVersion, kind, name: agentAccount, uid }];
   }
   return 'granted';
 }

@@ -6,12 +6,19 @@ const MINUTE = 60_000;
 
 describe('what is gone', () => {
   const world = () => {
-    const server = { nodes: new Set(['a', 'b']) as Set<string> | undefined, peerings: new Set(['p']), kept: true };
+    const server = {
+      nodes: new Set(['a', 'b']) as Set<string> | undefined,
+      peerings: new Set(['p']),
+      definitionSince: 0,
+      asked: [] as string[],
+    };
     const departures = new Departures(
       {
         nodeUids: async () => server.nodes,
-        peeringsAreKept: async () => server.kept,
-        hasPeering: async (name) => server.peerings.has(name),
+        peeringWasDeleted: async (name, createdAt) => {
+          server.asked.push(name);
+          return !server.peerings.has(name) && server.definitionSince <= createdAt;
+        },
       },
       () => undefined,
     );
@@ -19,7 +26,10 @@ describe('what is gone', () => {
       nodes: new Set(nodes),
       nodesInUse: new Set(['a', 'b', 'c']),
       peerings: new Set(peerings),
-      peeringsInUse: new Set(['p', 'q']),
+      peeringsInUse: new Map([
+        ['p', 1],
+        ['q', 2],
+      ]),
     });
     /** Looks, and once more when what was asked is answered. */
     const look = async (seen: Sight, now: number) => {
@@ -54,7 +64,8 @@ describe('what is gone', () => {
   });
 
   it('is nobody when the list is empty', async () => {
-    const { look, sight } = world();
+    const { look, sight, server } = world();
+    server.peerings.add('q');
     expect(await look(sight([], []), 0)).toEqual({ nodes: [], peerings: [] });
     expect(await look(sight([], []), 60 * MINUTE)).toEqual({ nodes: [], peerings: [] });
   });
@@ -73,13 +84,32 @@ describe('what is gone', () => {
     expect((await look(sight(['a', 'b', 'c']), 6 * MINUTE)).nodes).toEqual([]);
   });
 
-  it('is a peering that was deleted, but none that went with its kind', async () => {
-    const { departures, look, sight, server } = world();
-    departures.peeringIsGone('q');
-    server.kept = false;
-    expect((await look(sight(['a'], []), 0)).peerings).toEqual([]);
-    server.kept = true;
-    expect((await look(sight(['a'], []), 1)).peerings).toEqual(['q']);
+  it('is a peering that was deleted while nobody watched, also when it was the last', async () => {
+    const { look, sight, server } = world();
+    expect((await look(sight(['a'], []), 0)).peerings).toEqual(['q']);
+    expect(server.asked).toContain('p');
+    server.peerings.clear();
+    expect((await look(sight(['a'], []), 1)).peerings).toEqual(['q', 'p']);
     expect((await look(sight(['a'], ['p', 'q']), 2)).peerings).toEqual([]);
+  });
+
+  it('is no peering that went with the definition of its kind, although others were made since', async () => {
+    const { look, sight, server } = world();
+    server.peerings.clear();
+    server.definitionSince = 2;
+    expect((await look(sight(['a'], []), 0)).peerings).toEqual(['q']);
+    server.definitionSince = 3;
+    expect((await look(sight(['a'], ['q']), 1)).peerings).toEqual([]);
+  });
+
+  it('is no peering of which nobody knows when it came to be, and none that was made anew since', async () => {
+    const { departures, look, sight, server } = world();
+    server.peerings.clear();
+    const unknown = { ...sight(['a'], []), peeringsInUse: new Map([['p', undefined]]) };
+    expect((await look(unknown, 0)).peerings).toEqual([]);
+    expect((await look(sight(['a'], ['p']), 1)).peerings).toEqual(['q']);
+    server.definitionSince = 4;
+    const anew = { ...sight(['a'], ['p']), peeringsInUse: new Map([['q', 3]]) };
+    expect([...departures.look(anew, 2).peerings]).toEqual([]);
   });
 });

@@ -5,10 +5,11 @@ import type { Gone } from '../nodeconfig/observed.ts';
 export interface Evidence {
   /** UIDs of all Nodes; undefined where that cannot be said for certain, which a list without any is not. */
   nodeUids(): Promise<ReadonlySet<string> | undefined>;
-  /** Whether the kind of the peerings is what it always was: with it all peerings go, and none was deleted. */
-  peeringsAreKept(): Promise<boolean>;
-  /** Whether a peering is there. */
-  hasPeering(name: string): Promise<boolean | undefined>;
+  /**
+   * Whether a peering that came to be then, in milliseconds, was deleted for certain. One that went with the definition of
+   * its kind was not; the definition that is there now is then younger.
+   */
+  peeringWasDeleted(name: string, createdAt: number): Promise<boolean>;
 }
 
 /** What is needed to notice what a watch did not tell. */
@@ -18,13 +19,13 @@ export interface Sight {
   /** UIDs of Nodes that objects of ours are about. */
   readonly nodesInUse: ReadonlySet<string>;
   readonly peerings: ReadonlySet<string>;
-  /** Names of peerings that nodes are told of. */
-  readonly peeringsInUse: ReadonlySet<string>;
+  /** Names of peerings that nodes are told of, and when each came to be, in milliseconds, where that is known. */
+  readonly peeringsInUse: ReadonlyMap<string, number | undefined>;
 }
 
 /**
- * Knows what is gone, as against what is only not seen. What may remove something is confirmed by asking once more; a list
- * without any Node or without any peering says nothing.
+ * Knows what is gone, as against what is only not seen. What may remove something is confirmed by asking once more. A list
+ * without any Node says nothing; one without any peering is a reason to ask for each by its name.
  */
 export class Departures {
   readonly #evidence: Evidence;
@@ -32,7 +33,8 @@ export class Departures {
   /** Since when. */
   readonly #nodes = new Map<string, number>();
   readonly #confirmedNodes = new Set<string>();
-  readonly #peerings = new Set<string>();
+  /** When each came to be. */
+  readonly #peerings = new Map<string, number>();
   readonly #confirmedPeerings = new Set<string>();
   #asking = false;
 
@@ -46,23 +48,19 @@ export class Departures {
     if (!this.#nodes.has(uid)) this.#nodes.set(uid, now);
   }
 
-  peeringIsGone(name: string): void {
-    this.#peerings.add(name);
-  }
-
   /** Compares what is used with what is there, forgets what is back or no longer used, and has the rest confirmed. */
   look({ nodes, nodesInUse, peerings, peeringsInUse }: Sight, now: number): Gone {
     for (const uid of [...this.#nodes.keys()]) {
       if (nodes.has(uid) || !nodesInUse.has(uid)) this.#forgetNode(uid);
     }
-    for (const name of [...this.#peerings]) {
-      if (peerings.has(name) || !peeringsInUse.has(name)) this.#forgetPeering(name);
+    for (const [name, createdAt] of [...this.#peerings]) {
+      if (peerings.has(name) || peeringsInUse.get(name) !== createdAt) this.#forgetPeering(name);
     }
     if (nodes.size > 0) {
       for (const uid of nodesInUse) if (!nodes.has(uid)) this.nodeIsGone(uid, now);
     }
-    if (peerings.size > 0) {
-      for (const name of peeringsInUse) if (!peerings.has(name)) this.peeringIsGone(name);
+    for (const [name, createdAt] of peeringsInUse) {
+      if (createdAt !== undefined && !peerings.has(name)) this.#peerings.set(name, createdAt);
     }
     void this.#confirm(now);
     return {
@@ -88,7 +86,7 @@ export class Departures {
     const nodes = [...this.#nodes].flatMap(([uid, since]) =>
       now - since >= NODE_GRACE_MS && !this.#confirmedNodes.has(uid) ? [uid] : [],
     );
-    const peerings = [...this.#peerings].filter((name) => !this.#confirmedPeerings.has(name));
+    const peerings = [...this.#peerings].filter(([name]) => !this.#confirmedPeerings.has(name));
     if (this.#asking || nodes.length + peerings.length === 0) return;
     this.#asking = true;
     const confirmed = [await this.#confirmNodes(nodes), await this.#confirmPeerings(peerings)];
@@ -106,12 +104,11 @@ export class Departures {
     return true;
   }
 
-  async #confirmPeerings(names: readonly string[]): Promise<boolean> {
+  async #confirmPeerings(peerings: readonly (readonly [name: string, createdAt: number])[]): Promise<boolean> {
     let confirmed = false;
-    for (const name of names) {
-      // Asked in this order: a kind that goes takes its objects with it afterwards.
-      if ((await this.#evidence.hasPeering(name)) !== false || !(await this.#evidence.peeringsAreKept())) continue;
-      if (!this.#peerings.has(name)) continue;
+    for (const [name, createdAt] of peerings) {
+      if (!(await this.#evidence.peeringWasDeleted(name, createdAt))) continue;
+      if (this.#peerings.get(name) !== createdAt) continue;
       this.#confirmedPeerings.add(name);
       confirmed = true;
     }

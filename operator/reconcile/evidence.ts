@@ -10,18 +10,12 @@ export class LiveEvidence implements Evidence {
   readonly #client: ApiClient;
   readonly #signal: AbortSignal;
   readonly #say: (text: string) => void;
-  #definition: string | undefined;
-  #told = '';
 
+  /** `say` is told why something stays. */
   constructor(client: ApiClient, signal: AbortSignal, say: (text: string) => void) {
     this.#client = client;
     this.#signal = signal;
     this.#say = say;
-  }
-
-  /** Remembers the kind of the peerings, so that it is noticed when another takes its place. */
-  async begin(): Promise<void> {
-    this.#definition ??= await this.#liveDefinition();
   }
 
   async nodeUids(): Promise<ReadonlySet<string> | undefined> {
@@ -30,32 +24,35 @@ export class LiveEvidence implements Evidence {
     return 'kind' in listing ? undefined : new Set(listing.items.map(({ metadata }) => metadata.uid));
   }
 
-  async peeringsAreKept(): Promise<boolean> {
-    const definition = await this.#liveDefinition();
-    return definition !== undefined && definition === this.#definition;
+  async peeringWasDeleted(name: string, createdAt: number): Promise<boolean> {
+    // Asked in this order: a definition that goes takes its objects with it before it is gone itself.
+    return (await this.#isMissing(name)) && (await this.#definitionIsOlder(name, createdAt));
   }
 
-  async hasPeering(name: string): Promise<boolean | undefined> {
+  async #isMissing(name: string): Promise<boolean> {
     const path = pathOf(typeOf('IPsecPeering'), undefined, name);
     const answer = await this.#client.ask({ method: 'GET', path }, this.#signal);
-    if (answer.ok) return true;
     // Without the name it is the kind that was not found.
-    return answer.error.status === 404 && answer.error.details?.name === name ? false : undefined;
+    return !answer.ok && answer.error.status === 404 && answer.error.details?.name === name;
   }
 
-  /** The UID of the definition; undefined where it cannot be read or is about to go. */
-  async #liveDefinition(): Promise<string | undefined> {
+  /** Whether the peering was made of the definition that is there now, and outlives it. */
+  async #definitionIsOlder(name: string, createdAt: number): Promise<boolean> {
     const path = pathOf(typeOf('CustomResourceDefinition'), undefined, PEERINGS);
     const answer = await this.#client.ask({ method: 'GET', path }, this.#signal);
     if (!answer.ok) {
-      const text = `cannot tell whether peerings were deleted, so nodes keep them: ${answer.error.message}`;
-      if (text !== this.#told) this.#say(text);
-      this.#told = text;
-      return undefined;
+      this.#say(`cannot tell whether peering ${name} was deleted, so nodes keep it: ${answer.error.message}`);
+      return false;
     }
     const { metadata } = answer.value as {
-      readonly metadata: { readonly uid: string; readonly deletionTimestamp?: string };
+      readonly metadata: { readonly creationTimestamp: string; readonly deletionTimestamp?: string };
     };
-    return metadata.deletionTimestamp === undefined ? metadata.uid : undefined;
+    if (metadata.deletionTimestamp !== undefined) return false;
+    if (Date.parse(metadata.creationTimestamp) <= createdAt) return true;
+    this.#say(
+      `peering ${name} went with an earlier definition of its kind, so nodes keep it: apply it again, and delete it ` +
+        'then if it is to end',
+    );
+    return false;
   }
 }

@@ -1,3 +1,4 @@
+import type { NodePeering } from '../api/ipsec-node-config.ts';
 import { NODE_UID_LABEL } from '../nodeconfig/names.ts';
 import type { Gone, Observed, WrittenObject } from '../nodeconfig/observed.ts';
 import type { Departures, Sight } from './departures.ts';
@@ -83,6 +84,17 @@ function sightOf({
       ...[...certificates, ...access, ...secrets].flatMap(labelled),
     ]),
     peerings: new Set(peerings.map(({ metadata }) => metadata.name)),
-    peeringsInUse: new Set(nodeConfigs.flatMap(({ spec }) => spec.peerings.map(({ name }) => name))),
+    peeringsInUse: newestOf(nodeConfigs.flatMap(({ spec }) => spec.peerings)),
   };
+}
+
+/** When each came to be: one that was made anew under its name may not have reached every node. */
+function newestOf(entries: readonly NodePeering[]): Sight['peeringsInUse'] {
+  const newest = new Map<string, number | undefined>();
+  for (const { name, creationTimestamp } of entries) {
+    const createdAt = creationTimestamp === undefined ? undefined : Date.parse(creationTimestamp);
+    const known = newest.get(name);
+    newest.set(name, known === undefined || (createdAt !== undefined && createdAt > known) ? createdAt : known);
+  }
+  return newest;
 }

@@ -1,12 +1,21 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { customResourceDefinition } from '../api/crd.ts';
+import type { IpsecNodeConfig } from '../api/ipsec-node-config.ts';
 import { ipsecPeering } from '../api/ipsec-peering.ts';
 import { gatewayManifest, type Manifest, meshManifest } from '../api/testing/manifests.ts';
 import { joinNode, reportAs } from '../testing/cluster-nodes.ts';
 import { type AnyObject, OperatorCluster, PLACES, PREFIX, until } from '../testing/operator-cluster.ts';
 import { permissions } from '../testing/permissions.ts';
 import { RunningOperator } from '../testing/running-operator.ts';
+
+/** What nodes are told, but for when each peering came to be. */
+function withoutAges(configs: readonly Pick<IpsecNodeConfig, 'spec'>[]) {
+  return configs.map(({ spec, ...config }) => ({
+    ...config,
+    spec: { ...spec, peerings: spec.peerings.map(({ creationTimestamp: _, ...peering }) => peering) },
+  }));
+}
 
 describe('an operator that does not see what was there', () => {
   let cluster: OperatorCluster;
@@ -120,7 +129,33 @@ describe('an operator that does not see what was there', () => {
     expect(await state()).toEqual(before);
     await apply(gatewayManifest);
     await until('it is judged again', async () => /^True/.test(await cluster.condition('office', 'Accepted')));
-    expect((await state()).configs).toEqual(before.configs);
+    // It is another one, and so younger; nothing else is otherwise.
+    expect(withoutAges((await state()).configs)).toEqual(withoutAges(before.configs));
+  });
+
+  it('takes from its nodes what was deleted while no operator ran, and not what went with the definition', async () => {
+    const told = async () =>
+      (await cluster.nodeConfigs()).map(({ spec }) => spec.peerings.map(({ name }) => name).join());
+    expect(await told()).toEqual(['cluster,office', 'cluster,office']);
+    await running.stop();
+    await cluster.remove('IPsecPeering', 'office');
+    running = await RunningOperator.start(cluster);
+    await until('nodes are not told of it any more', async () => (await told()).join(' ') === 'cluster cluster');
+    await until('it says why the other one stays', async () =>
+      running.logged.some((line) => line.includes('peering cluster went with an earlier definition')),
+    );
+    await later();
+    expect(await told()).toEqual(['cluster', 'cluster']);
+    await apply(meshManifest);
+    await until('it is made anew', async () =>
+      (await cluster.nodeConfigs()).every(
+        ({ spec }) => Date.now() - Date.parse(spec.peerings[0]?.creationTimestamp ?? '') < 30_000,
+      ),
+    );
+    await running.stop();
+    await cluster.remove('IPsecPeering', 'cluster');
+    running = await RunningOperator.start(cluster);
+    await until('nodes are told of nothing', async () => (await told()).join('') === '');
   });
 
   it('gives agents no rights while the policy that confines them is not in force', async () => {

@@ -45,7 +45,6 @@ export class Operator {
   readonly #departures: Departures;
   readonly #places: Places;
   readonly #stop = new AbortController();
-  readonly #evidence: LiveEvidence;
   readonly #seldom = new Seldom();
   readonly #now: () => number;
   #reconciler: Reconciler | undefined;
@@ -58,9 +57,11 @@ export class Operator {
     this.#now = now;
     this.#client = new ApiClient(connection);
     this.#places = { nodesNamespace: settings.namespace, ownNamespace, agentAccount: `${prefix}-agent` };
-    this.#evidence = new LiveEvidence(this.#client, this.#stop.signal, (text) => log.warn(text));
+    const evidence = new LiveEvidence(this.#client, this.#stop.signal, (text) => {
+      if (this.#seldom.may(text)) log.warn(text);
+    });
     this.metrics = new OperatorMetrics(VERSION, () => this.#state());
-    this.#departures = new Departures(this.#evidence, () => this.wake());
+    this.#departures = new Departures(evidence, () => this.wake());
     this.#watches = new Watches(this.#client, this.#places, {
       changed: () => this.wake(),
       lost: (name, value, uid, how) => this.#lost(name, value, uid, how),
@@ -120,7 +121,6 @@ export class Operator {
     const [client, watches, departures, now] = [this.#client, this.#watches, this.#departures, this.#now];
     const events = new EventWriter(client, instance, (text) => log.warn(text));
     const over = AbortSignal.any([lost, this.#stop.signal]);
-    await this.#evidence.begin();
     const { metrics } = this;
     const parts = { client, watches, departures, events, settings, metrics, log, now };
     const reconciler = new Reconciler(parts, lost);
@@ -139,7 +139,6 @@ export class Operator {
       const missing = this.#watches.missing();
       const outcome: GrantOutcome | undefined =
         missing === undefined ? await grantAgents(this.#client, this.#places, prefix, over) : undefined;
-      await this.#evidence.begin();
       if (outcome !== undefined && !over.aborted) {
         const text = outcome === 'granted' ? outcome : outcome.failure;
         if (text !== told) {
@@ -168,7 +167,6 @@ export class Operator {
     const object = (value as { readonly metadata: { readonly name: string } }).metadata.name;
     this.#options.log.info({ kind: watched[name].title, object, uid }, 'deleted');
     if (name === 'nodes') this.#departures.nodeIsGone(uid, this.#now());
-    else this.#departures.peeringIsGone(object);
   }
 
   #logState(name: WatchedName, state: InformerState): void {
