@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { CredentialFiles } from './credential-files.ts';
-import { absenceText, type CredentialObject, filesOf } from './credential-objects.ts';
+import { absenceText, type CredentialObject, filesOf, isAbout, namingObject } from './credential-objects.ts';
 
 const psk: CredentialObject = { kind: 'secrets', name: 'office', keys: ['psk'], preSharedKey: true };
 
@@ -25,6 +25,24 @@ describe('a Secret with a pre-shared key', () => {
     const read = filesOf(psk, value);
     expect(read.ok ? '' : read.error).toBe(absenceText(psk, 'make it'));
     expect(absenceText(psk, 'make it')).toContain('ikemesh.io/pre-shared-key');
+  });
+});
+
+describe('a fault of a file', () => {
+  const bundle: CredentialObject = { kind: 'configmaps', name: 'ca.of-all', keys: ['ca.crt'], preSharedKey: false };
+
+  it('is told as one of the ConfigMap or Secret that it came from', () => {
+    const text = '/run/ikemesh/credentials/trust_ca.of-all/ca.crt: certificate 1 has ended';
+    expect(isAbout(bundle, text)).toBe(true);
+    expect(namingObject(bundle, text)).toBe('ConfigMap ca.of-all: ca.crt: certificate 1 has ended');
+    expect(isAbout(psk, text)).toBe(false);
+    expect(namingObject(psk, text)).toBe(text);
+  });
+
+  it('that is not there says where it must be', () => {
+    expect(absenceText(bundle, '')).toMatch(
+      /the ConfigMap ca.of-all is not there: make it in the namespace of the nodes/,
+    );
   });
 });
 

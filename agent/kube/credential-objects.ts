@@ -49,8 +49,25 @@ export function filesOf(object: CredentialObject, value: unknown): Result<Readon
 /** Why an object is not there, or may not be read; `certificates` says where Secrets with certificates come from. */
 export function absenceText(object: CredentialObject, certificates: string): string {
   if (object.preSharedKey) return preSharedKeyText(object);
-  if (object.kind === 'configmaps') return `the ConfigMap ${object.name} is not there`;
+  if (object.kind === 'configmaps') {
+    return (
+      `the ConfigMap ${object.name} is not there: make it in the namespace of the nodes, with the key ` +
+      `${object.keys.join(' and ')}, or correct trust.configMapRef`
+    );
+  }
   return `the Secret ${object.name} is not there: ${certificates}`;
+}
+
+/** Whether a text is about the files of an object. */
+export function isAbout(object: CredentialObject, text: string): boolean {
+  return text.includes(`/${fileName(object)}/`);
+}
+
+/** A text about the files of an object, about the object: nobody who writes peerings knows of files. */
+export function namingObject(object: CredentialObject, text: string): string {
+  const kind = object.kind === 'secrets' ? 'Secret' : 'ConfigMap';
+  const paths = new RegExp(`\\S*/${fileName(object).replaceAll('.', '[.]')}/`, 'g');
+  return text.replaceAll(paths, `${kind} ${object.name}: `);
 }
 
 function objectsOf({ authentication: { certificate, preSharedKey } }: NodePeering): readonly CredentialObject[] {

@@ -109,6 +109,32 @@ describe('the status of a node', () => {
     expect(status.troubledPeers).toEqual([]);
   });
 
+  it('says of each peering why it is not carried out as it is written, by the object at fault', () => {
+    const cluster = (more: Partial<StatusInputs>) =>
+      nodeStatus(inputs({ b: ['encrypting', MINUTE] }, more)).peerings?.[0];
+    expect(cluster({})?.fault).toBeUndefined();
+    const gone = 'the ConfigMap roots is not there';
+    expect(cluster({ missing: new Map([['cluster', gone]]) })?.fault).toEqual({
+      reason: 'CredentialsMissing',
+      message: gone,
+    });
+    const { desired } = inputs({ b: ['encrypting', MINUTE] });
+    const faulty = { ...desired, faults: new Map([['cluster', 'proposals: contradict']]) };
+    // What was there before still runs, and is counted.
+    expect(cluster({ desired: faulty })).toMatchObject({
+      fault: { reason: 'PeeringFaulty', message: 'proposals: contradict' },
+      tunnels: { expected: 1, encrypting: 1 },
+    });
+    const text = '/run/credentials/certificate_ike-a/tls.crt: is no certificate';
+    const held = { ...desired, config: { ...desired.config, heldBack: [{ path: [], text }] } };
+    expect(cluster({ desired: held })?.fault).toEqual({
+      reason: 'CredentialsHeldBack',
+      message: 'Secret ike-a: tls.crt: is no certificate',
+    });
+    const other = { ...desired.config, heldBack: [{ path: [], text: text.replace('ike-a', 'ike-b') }] };
+    expect(cluster({ desired: { ...desired, config: other } })?.fault).toBeUndefined();
+  });
+
   it('names who should be reached and is not, why, and since when', () => {
     const first = nodeStatus(inputs({ b: ['down', MINUTE], c: ['established', MINUTE] }));
     expect(first.troubledPeers).toMatchObject([

@@ -12,6 +12,7 @@ import { exemptionName } from '../runtime/config/exemption.ts';
 import { exemptionSchema } from '../runtime/config/schema.ts';
 import type { ExemptionReport } from '../runtime/status/exemption-report.ts';
 import type { PeerReport, StatusReport } from '../runtime/status/report.ts';
+import { credentialObjects, isAbout, namingObject } from './credential-objects.ts';
 import type { DesiredState, Membership } from './desired-state.ts';
 
 /** The status of an IPsecNodeConfig. */
@@ -134,14 +135,19 @@ function trouble(
 function peeringStatus(peering: NodePeering, inputs: StatusInputs, { tunnels }: Counted): NodePeeringStatus {
   const { name, enforcement } = peering;
   const certificate = certificateOf(peering, inputs.desired);
+  const fault = faultOf(peering, inputs);
   const inForce = inputs.report !== undefined && !inputs.desired.faults.has(name);
   const exempt = inForce ? exemptInForce(peering, inputs) : [];
+  // What runs of a peering that cannot be made anew still runs.
+  const running = inputs.report === undefined ? undefined : tunnels.get(name);
+  const counted = running ?? (inForce ? NO_TUNNELS : undefined);
   return {
     name,
     ...(inForce ? { enforcement } : {}),
     ...(exempt.length === 0 ? {} : { exempt }),
     ...(certificate === undefined ? {} : { certificate }),
-    ...(inForce ? { tunnels: tunnels.get(name) ?? NO_TUNNELS } : {}),
+    ...(counted === undefined ? {} : { tunnels: counted }),
+    ...(fault === undefined ? {} : { fault: { ...fault, message: fault.message.slice(0, MAX_TROUBLE_MESSAGE) } }),
   };
 }
 
@@ -166,6 +172,27 @@ function exemptionReports({ desired, report }: StatusInputs): readonly {
       (desired.memberships.get(peer.name) ?? []).map(({ peering }) => ({ peering, peer, report: each })),
     ),
   );
+}
+
+/** Why a peering is not carried out as it is written, the object at fault by its name. */
+function faultOf(peering: NodePeering, inputs: StatusInputs): NodePeeringStatus['fault'] {
+  const { unreadable, desired, missing } = inputs;
+  const { name } = peering;
+  const unread = unreadable.get(name);
+  if (unread !== undefined) return { reason: 'PeeringUnreadable', message: unread };
+  const absent = missing.get(name);
+  if (absent !== undefined) return { reason: 'CredentialsMissing', message: absent };
+  const objects = credentialObjects([peering]);
+  const named = (text: string) => objects.reduce((said, object) => namingObject(object, said), text);
+  const faulty = desired.faults.get(name);
+  if (faulty !== undefined) {
+    const reason = desired.withoutCredentials.has(name) ? 'CredentialsMissing' : 'PeeringFaulty';
+    return { reason, message: named(faulty) };
+  }
+  const held = desired.config.heldBack.find(({ text }) => objects.some((object) => isAbout(object, text)));
+  if (held !== undefined) return { reason: 'CredentialsHeldBack', message: named(held.text) };
+  const refused = refusedExemption(inputs, (each) => each === name);
+  return refused === undefined ? undefined : { reason: 'ExemptionsMissing', message: refused };
 }
 
 /** The certificate that is in use, which may be an older one than the Secret has. */
@@ -231,12 +258,18 @@ function programmedVerdict(inputs: StatusInputs): Verdict {
     const text = missing.get(waiting) ?? desired.faults.get(waiting) ?? '';
     return { status: 'Unknown', reason: 'CredentialsMissing', message: `peering ${waiting}: ${text}` };
   }
-  const refused = exemptionReports(inputs).find(({ report }) => report.installed < report.policies);
-  if (refused !== undefined) return { status: 'False', reason: 'ExemptionsMissing', message: refusedText(refused) };
+  const refused = refusedExemption(inputs, () => true);
+  if (refused !== undefined) return { status: 'False', reason: 'ExemptionsMissing', message: refused };
   return { status: 'True', reason: 'Programmed', message: `${peerings.length} peerings are carried out` };
 }
 
-function refusedText({ peering, peer, report }: ReturnType<typeof exemptionReports>[number]): string {
+/** What of an exemption of such a peering the kernel lacks. */
+function refusedExemption(inputs: StatusInputs, isOf: (peering: string) => boolean): string | undefined {
+  const refused = exemptionReports(inputs).find(
+    ({ peering, report }) => isOf(peering) && report.installed < report.policies,
+  );
+  if (refused === undefined) return undefined;
+  const { peering, peer, report } = refused;
   const { traffic, policies, installed } = report;
   const why = peer.lastFailure === undefined ? '' : `: ${peer.lastFailure.text}`;
   const text = `${policies - installed} of the ${policies} policies that exempt ${traffic} are not in the kernel`;

@@ -15,11 +15,13 @@ export interface StatusWriterParts {
 
 /**
  * Writes the status when it has changed: soon what people wait for or must hear of, seldom what is routine (counts and
- * who is in trouble while no condition changes), so that a thousand agents do not write because one node has joined.
+ * who is in trouble while no condition changes), so that a thousand agents do not write because one node has joined. Counts
+ * are awaited while the node itself joins: for some minutes after the start, and after each peering that is new to it.
  */
 export class StatusWriter {
   readonly #parts: StatusWriterParts;
-  readonly #startedAt: number;
+  #joinedAt: number;
+  #joined: ReadonlySet<string> | undefined;
   #written: { readonly urgent: string; readonly all: string } | undefined;
   #writtenAt = Number.NEGATIVE_INFINITY;
   #routineMs: number;
@@ -28,7 +30,7 @@ export class StatusWriter {
 
   constructor(parts: StatusWriterParts) {
     this.#parts = parts;
-    this.#startedAt = parts.monotonicMs();
+    this.#joinedAt = parts.monotonicMs();
     this.#routineMs = this.#drawRoutine();
   }
 
@@ -38,13 +40,13 @@ export class StatusWriter {
    */
   async offer(status: NodeStatus, uid: string | undefined): Promise<number | undefined> {
     const now = this.#parts.monotonicMs();
+    this.#noteJoining(status, now);
     const content = { urgent: urgentPart(status), all: JSON.stringify(status) };
     if (content.all === this.#written?.all) return undefined;
     if (now < this.#notBefore) return this.#notBefore - now;
     const isUrgent = content.urgent !== this.#written?.urgent;
-    // The other end of a join: what this node itself has come to is awaited.
-    const young = now - this.#startedAt < YOUNG_MS;
-    const dueAt = this.#writtenAt + (isUrgent || young ? URGENT_MS : this.#routineMs);
+    const isJoining = now - this.#joinedAt < JOINING_MS;
+    const dueAt = this.#writtenAt + (isUrgent || isJoining ? URGENT_MS : this.#routineMs);
     if (now < dueAt) return dueAt - now;
     const answer = await this.#parts.client.ask({
       method: 'PATCH',
@@ -72,6 +74,13 @@ export class StatusWriter {
     return pauseMs;
   }
 
+  #noteJoining({ peerings = [] }: NodeStatus, now: number): void {
+    const names = new Set(peerings.map(({ name }) => name));
+    const joined = this.#joined;
+    if (joined !== undefined && [...names].some((name) => !joined.has(name))) this.#joinedAt = now;
+    this.#joined = names;
+  }
+
   #drawRoutine(): number {
     return ROUTINE_MS * (1 + this.#parts.random());
   }
@@ -83,7 +92,13 @@ function urgentPart({ observedGeneration, conditions = [], agent, peerings = [] 
     observedGeneration,
     agent,
     conditions.map(({ type, status, reason }) => [type, status, reason]),
-    peerings.map(({ name, enforcement, exempt, certificate }) => [name, enforcement, exempt, certificate]),
+    peerings.map(({ name, enforcement, exempt, certificate, fault }) => [
+      name,
+      enforcement,
+      exempt,
+      certificate,
+      fault?.reason,
+    ]),
   ]);
 }
 
@@ -91,5 +106,5 @@ function urgentPart({ observedGeneration, conditions = [], agent, peerings = [] 
 const URGENT_MS = 2_000;
 /** At most one routine write in five minutes, spread over as many again. */
 const ROUTINE_MS = 300_000;
-/** While the node itself is joining. */
-const YOUNG_MS = 180_000;
+/** Longer than peers are pending, and enforcement takes its steps. */
+const JOINING_MS = 180_000;

@@ -82,6 +82,13 @@ const peeringStatus = z.object({
     })
     .optional()
     .describe('Peers, counted.'),
+  fault: z
+    .object({
+      reason: z.string().min(1).max(MAX_REASON).describe('Why, as one word for programs.'),
+      message: z.string().max(MAX_TROUBLE_MESSAGE).describe('Which object is at fault, and what to do.'),
+    })
+    .optional()
+    .describe('Why it is not carried out as it is written. What was there of it before stays.'),
 });
 
 const troubledPeer = z.object({

@@ -64,9 +64,13 @@ function agentOf(
   if (!agentPods.has(node.name)) return { kind: 'missing' };
   const written = writtenEntry(member, peering.metadata.name);
   if (!isCurrent(node) || written === undefined || !sameContent(written, entry)) return { kind: 'behind' };
-  const condition = node.status?.conditions?.find(({ type }) => type === 'Programmed');
-  if (condition?.status === 'False') return { kind: 'failing', text: condition.message };
   const said = node.status?.peerings?.find(({ name }) => name === peering.metadata.name);
+  if (said?.fault !== undefined) return { kind: 'failing', text: said.fault.message, tunnels: said.tunnels };
+  // Of one that is not carried out because of another peering nothing is said here.
+  const condition = node.status?.conditions?.find(({ type }) => type === 'Programmed');
+  if (condition?.status === 'False' && said?.tunnels === undefined) {
+    return { kind: 'failing', text: condition.message, tunnels: undefined };
+  }
   const { enforcement, traffic } = peering.spec;
   const enforced =
     said?.enforcement !== undefined &&

@@ -1,4 +1,4 @@
-import { judged, type PeeringStanding, suitable, type TunnelCounts } from './standing.ts';
+import { judged, type NodeStanding, type PeeringStanding, suitable, type TunnelCounts } from './standing.ts';
 import { counted, fails, holds, listed, unknown, type Verdict } from './verdict.ts';
 
 /** Whether the kernels encrypt, by their own counters, as the agents report them. */
@@ -8,7 +8,7 @@ export function encrypting(standing: PeeringStanding): Verdict {
   if (members.length === 0) return unknown('Pending', 'all nodes joined less than a minute ago');
   const reports = members.map(({ name, agent }) => ({
     name,
-    tunnels: agent.kind === 'reporting' ? agent.tunnels : undefined,
+    tunnels: tunnelsOf(agent),
   }));
   const down = reports.filter(({ tunnels }) => tunnels !== undefined && tunnels.encrypting < tunnels.expected);
   if (down.length > 0) {
@@ -28,13 +28,20 @@ export function encrypting(standing: PeeringStanding): Verdict {
   return holds('Encrypting', `${counted(count, 'tunnel')} of ${counted(members.length, 'node')} encrypting`);
 }
 
+function tunnelsOf(agent: NodeStanding['agent']): TunnelCounts | undefined {
+  return agent.kind === 'reporting' || agent.kind === 'failing' ? agent.tunnels : undefined;
+}
+
 /** The tunnels of a peering: what nodes that joined just now have is not expected of them yet. */
 export function tunnelTotals(standing: PeeringStanding): TunnelCounts {
   const members = suitable(judged(standing));
   // Both ends of a tunnel of a mesh count it; one that only one end has is none.
   const ends = standing.kind === 'mesh' ? 2 : 1;
   const total = (of: (tunnels: TunnelCounts) => number): number => {
-    const counts = members.map(({ agent }) => (agent.kind === 'reporting' && agent.tunnels ? of(agent.tunnels) : 0));
+    const counts = members.map(({ agent }) => {
+      const tunnels = tunnelsOf(agent);
+      return tunnels === undefined ? 0 : of(tunnels);
+    });
     return Math.floor(counts.reduce((sum, count) => sum + count, 0) / ends);
   };
   const pairs = (members.length * (members.length - 1)) / 2;

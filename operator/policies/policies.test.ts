@@ -133,7 +133,7 @@ describe('Programmed', () => {
     ['an agent is missing', { agent: { kind: 'missing' } }, 'False', 'AgentsMissing', 'look at its Pod'],
     [
       'an agent fails',
-      { agent: { kind: 'failing', text: 'no ESP' } },
+      { agent: { kind: 'failing', text: 'no ESP', tunnels: undefined } },
       'False',
       'AgentsFailing',
       'the agent of a: no ESP',

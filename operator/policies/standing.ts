@@ -72,8 +72,8 @@ export type AgentStanding =
   | { readonly kind: 'missing' }
   /** It has not carried out what it is told, or not said so. */
   | { readonly kind: 'behind' }
-  /** It says that it cannot. */
-  | { readonly kind: 'failing'; readonly text: string }
+  /** It says that it cannot; what it had of the peering before stays, and is counted. */
+  | { readonly kind: 'failing'; readonly text: string; readonly tunnels: TunnelCounts | undefined }
   | {
       readonly kind: 'reporting';
       /** What is in force is what the peering wants in the end, and not a step on the way. */

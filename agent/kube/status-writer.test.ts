@@ -1,0 +1,58 @@
+import { describe, expect, it } from 'vitest';
+
+import type { NodeStatus } from './node-status.ts';
+import { StatusWriter } from './status-writer.ts';
+
+const MINUTE = 60_000;
+
+describe('the status of a node', () => {
+  it('tells soon what came of a peering that is new to the node, however long its agent runs', async () => {
+    const { writer, clock, written } = world();
+    await writer.offer(statusOf({ old: 1 }), undefined);
+    clock.now = 60 * MINUTE;
+    await writer.offer(statusOf({ old: 1, new: 0 }), undefined);
+    clock.now += MINUTE;
+    expect(await writer.offer(statusOf({ old: 1, new: 1 }), undefined)).toBeUndefined();
+    expect(written.map(encrypting)).toEqual([[1], [1, 0], [1, 1]]);
+  });
+
+  it('tells counts of peerings that it has had for long seldom, so that not everybody writes when one node joins', async () => {
+    const { writer, clock, written } = world();
+    await writer.offer(statusOf({ old: 1 }), undefined);
+    clock.now = 4 * MINUTE;
+    expect(await writer.offer(statusOf({ old: 2 }), undefined)).toBe(MINUTE);
+    clock.now += MINUTE;
+    expect(await writer.offer(statusOf({ old: 3 }), undefined)).toBeUndefined();
+    expect(written.map(encrypting)).toEqual([[1], [3]]);
+  });
+});
+
+function world() {
+  const clock = { now: 0 };
+  const written: NodeStatus[] = [];
+  const writer = new StatusWriter({
+    client: {
+      ask: async ({ body }) => {
+        written.push((body as { readonly status: NodeStatus }).status);
+        return { ok: true, value: {} };
+      },
+    },
+    nodeName: 'a',
+    monotonicMs: () => clock.now,
+    random: () => 0,
+    onFailure: () => undefined,
+  });
+  return { writer, clock, written };
+}
+
+function statusOf(counts: Readonly<Record<string, number>>): NodeStatus {
+  const peerings = Object.entries(counts).map(([name, count]) => ({
+    name,
+    tunnels: { expected: count, pending: 0, established: count, encrypting: count },
+  }));
+  return { observedGeneration: 1, conditions: [], peerings };
+}
+
+function encrypting({ peerings = [] }: NodeStatus): readonly (number | undefined)[] {
+  return peerings.map(({ tunnels }) => tunnels?.encrypting);
+}
