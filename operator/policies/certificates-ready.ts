@@ -39,7 +39,10 @@ export function certificatesReady(standing: PeeringStanding): Verdict {
     const text = members.flatMap(({ certificate }) =>
       certificate.kind === 'issuing' ? certificate.text || [] : [],
     )[0];
-    const said = text === undefined ? '' : `; cert-manager on the first: ${text}`;
+    const said =
+      text === undefined
+        ? ''
+        : `; cert-manager on the first: ${text}; look at ${credentials.issuer} if that stays so; certificates in use stay`;
     return fails('Issuing', `${counted(issuing.length, 'certificate')} being issued: ${listed(issuing)}${said}`);
   }
   const [unrenewed] = members.flatMap(({ name, certificate }) =>

@@ -90,7 +90,7 @@ describe('CertificatesReady', () => {
       { certificate: { kind: 'issuing', text: 'Pending: no issuer' } },
       'False',
       'Issuing',
-      'no issuer',
+      'no issuer; look at Issuer',
     ],
     [
       'a good one cannot be renewed',
