@@ -7,6 +7,7 @@ import { withEsp } from './host/with-esp.ts';
 
 interface Flags {
   readonly kernel: 'auto' | 'direct' | 'uml';
+  readonly newerKernel?: boolean;
   readonly recipe: RecipeName;
   readonly memory: number;
   readonly timeout?: number;
@@ -21,6 +22,7 @@ const program = new Command('with-esp')
   .argument('<command...>')
   .passThroughOptions()
   .addOption(new Option('--kernel <kind>', 'whose kernel').choices(['auto', 'direct', 'uml']).default('auto'))
+  .option('--newer-kernel', 'in User Mode Linux: a newer, faster kernel, which has no packet filter for IP')
   .addOption(new Option('--recipe <name>', 'root folder').choices(Object.keys(recipes)).default('strongswan'))
   .option('--memory <MiB>', 'memory of the guest', positiveNumber, 1024)
   .option('--timeout <seconds>', 'stop the command after this time and exit with 124', positiveNumber)
@@ -38,6 +40,7 @@ async function run(command: readonly string[], flags: Flags): Promise<void> {
   process.exitCode = await withEsp({
     command,
     kernel: flags.kernel,
+    newerKernel: flags.newerKernel ?? false,
     recipe: flags.recipe,
     memoryMib: flags.memory,
     ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout * 1000 }),

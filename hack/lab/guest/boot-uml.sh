@@ -3,11 +3,14 @@
 set -u
 # User Mode Linux corrupts the page tables of a process that maps io_uring's memory, as Node does.
 echo 2 > /proc/sys/kernel/io_uring_disabled
+# The modules of a kernel that is not the root folder's own.
+if [ -n "${LAB_MODULES:-}" ]; then mount -t hostfs -o "ro,hostfs=$LAB_MODULES" none /usr/lib/modules; fi
 modprobe overlay
 mkdir /tmp/upper /tmp/work /tmp/new
 new=/tmp/new
 # Writes of a run go to memory: the cached root folder is shared by all guests that run at the time.
 mount -t overlay -o lowerdir=/,upperdir=/tmp/upper,workdir=/tmp/work overlay $new || exit 1
+if [ -n "${LAB_MODULES:-}" ]; then mount --bind /usr/lib/modules $new/usr/lib/modules; fi
 mount -t proc proc $new/proc
 mount -t sysfs sysfs $new/sys
 mount -t devtmpfs devtmpfs $new/dev

@@ -7,7 +7,7 @@ import { endMarkFilter } from './end-mark.ts';
 import { guard } from './guard.ts';
 import type { KernelKind } from './kernel.ts';
 import { LabError } from './lab-error.ts';
-import { patchedKernel } from './root-folder.ts';
+import { librariesFolder, modulesFolder, patchedKernel } from './root-folder.ts';
 import type { RunFolder } from './run-folder.ts';
 import { killGroup } from './subprocess.ts';
 
@@ -20,6 +20,8 @@ export interface Output {
 export interface LaunchOptions {
   readonly kernel: KernelKind;
   readonly root: string;
+  /** The folder whose User Mode Linux is booted. Default the root folder. */
+  readonly newerKernel?: string | undefined;
   readonly run: RunFolder;
   readonly memoryMib: number;
   /** The launcher's own terminal becomes the command's. */
@@ -43,7 +45,8 @@ export function launch(options: LaunchOptions): Launched {
 }
 
 function launchUml(options: LaunchOptions): Launched {
-  const { root, run } = options;
+  const { root, newerKernel, run } = options;
+  const kernelFolder = newerKernel ?? root;
   const console = openSync(join(run.path, 'console.log'), 'a');
   const serial = options.terminal ? ['ssl0=fd:0,fd:1', 'ssl1=null'] : ['ssl0=null,fd:3', 'ssl1=null,fd:4'];
   const words = [
@@ -55,6 +58,7 @@ function launchUml(options: LaunchOptions): Launched {
     'init=/lab-init',
     `LAB_RUN=${run.path}`,
     'LAB_KERNEL=uml',
+    ...(newerKernel === undefined ? [] : [`LAB_MODULES=${join(newerKernel, modulesFolder)}`]),
     ...(options.terminal ? terminalWords() : []),
     ...serial,
     'ssl2=fd:5',
@@ -69,16 +73,16 @@ function launchUml(options: LaunchOptions): Launched {
     'panic=-1',
   ];
   // The guest must not outlive a launcher that was killed; its own processes end with it.
-  // env comes last: the host's own programs cannot live with the root folder's C library.
+  // env comes last: the host's own programs cannot live with the C library of the kernel's folder.
   const variables = [
-    `LD_LIBRARY_PATH=${join(root, 'usr/lib/x86_64-linux-gnu')}`,
+    `LD_LIBRARY_PATH=${join(kernelFolder, librariesFolder)}`,
     // The kernel keeps its management socket below HOME.
     `HOME=${run.path}`,
     `TMPDIR=${memoryFolder(options.memoryMib, run.path)}`,
   ];
-  const kernel = ['env', ...variables, join(root, patchedKernel), ...words];
+  const kernel = ['env', ...variables, join(kernelFolder, patchedKernel), ...words];
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...kernel], {
-    cwd: root,
+    cwd: kernelFolder,
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
     stdio: [
       options.terminal ? 'inherit' : 'ignore',

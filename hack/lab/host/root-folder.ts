@@ -50,9 +50,7 @@ async function build(recipe: Recipe, finished: string, options: BuildOptions): P
     if (name.startsWith(`${basename(finished)}.unfinished-`)) await remove(join(options.cacheFolder, name));
   }
   await installBuilder(options);
-  options.say(
-    `building a Debian ${recipe.suite} root folder with ${recipe.packages.length} packages (20 to 60 s, once)`,
-  );
+  options.say(`building a folder of Debian ${recipe.suite} with ${recipe.packages.length} packages (20 to 60 s, once)`);
   try {
     const root = join(unfinished, 'root');
     const temporary = join(unfinished, 'tmp');
@@ -69,7 +67,8 @@ async function build(recipe: Recipe, finished: string, options: BuildOptions): P
     if (made.code !== 0) {
       throw new LabError(`mmdebstrap failed; can this machine reach a Debian mirror?\n${lastLines(made.output)}`);
     }
-    await customize(root);
+    if (recipe.unpackedOnly !== true) await makeBootable(root);
+    await patchKernel(root);
     await rename(root, finished);
   } finally {
     await remove(unfinished);
@@ -80,11 +79,13 @@ async function build(recipe: Recipe, finished: string, options: BuildOptions): P
 function mmdebstrapCommand(recipe: Recipe, target: string): [string, ...string[]] {
   return [
     'mmdebstrap',
-    '--variant=minbase',
+    `--variant=${recipe.unpackedOnly === true ? 'extract' : 'minbase'}`,
     '--mode=root',
     '--format=directory',
     '--skip=check/canmount,chroot/mount',
     '--aptopt=APT::Install-Recommends "false"',
+    // A release that is not stable yet signs its index for a week at a time; mirrors that stand still have an older one.
+    ...(recipe.unpackedOnly === true ? ['--aptopt=Acquire::Check-Valid-Until "false"'] : []),
     '--dpkgopt=path-exclude=/usr/share/man/*',
     '--dpkgopt=path-exclude=/usr/share/doc/*',
     '--dpkgopt=path-exclude=/usr/share/locale/*',
@@ -95,22 +96,30 @@ function mmdebstrapCommand(recipe: Recipe, target: string): [string, ...string[]
 }
 
 /** What a plain Debian folder lacks to be booted by the lab. */
-async function customize(root: string): Promise<void> {
+async function makeBootable(root: string): Promise<void> {
   await copyFile(stubFile, join(root, 'lab-init'));
   await chmod(join(root, 'lab-init'), 0o755);
   await writeFile(join(root, 'etc/hosts'), '127.0.0.1 localhost lab\n::1 localhost lab\n');
   await writeFile(join(root, 'etc/resolv.conf'), '');
-  const kernel = join(root, 'usr/bin/linux.uml');
-  if (!(await exists(kernel))) return;
   await mkdir(join(root, 'usr/lib/modules'), { recursive: true });
-  for (const release of await readdir(join(root, 'usr/lib/uml/modules'))) {
+  for (const release of await readdir(join(root, modulesFolder)).catch(() => [])) {
     await symlink(`../uml/modules/${release}`, join(root, 'usr/lib/modules', release));
   }
+}
+
+/** Makes the kernel startable from within its folder, where there is one. */
+async function patchKernel(root: string): Promise<void> {
+  const kernel = join(root, 'usr/bin/linux.uml');
+  if (!(await exists(kernel))) return;
+  // Packages that were only unpacked lack the links of a merged /usr.
+  if (!(await exists(join(root, 'lib64')))) await symlink('usr/lib64', join(root, 'lib64'));
   await writeFile(join(root, patchedKernel), withRelativeInterpreter(await readFile(kernel)), { mode: 0o755 });
 }
 
-/** The kernel that the lab starts, relative to the root folder. */
+/** The kernel that the lab starts, its C library and its modules, relative to the folder that has it. */
 export const patchedKernel = 'usr/bin/linux.lab';
+export const librariesFolder = 'usr/lib/x86_64-linux-gnu';
+export const modulesFolder = 'usr/lib/uml/modules';
 
 /**
  * A copy of the kernel's program whose dynamic loader is named relative to the working directory.
@@ -147,7 +156,7 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** To be raised with every change of `customize`: folders built before the change are then left unused. */
+/** To be raised with every change of what `build` does after mmdebstrap: folders built before the change are then left unused. */
 const layoutVersion = 1;
 
 const stubFile = join(import.meta.dirname, '../guest/lab-init');

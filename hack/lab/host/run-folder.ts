@@ -75,7 +75,7 @@ export function isRunning(pid: number): boolean {
 }
 
 // Words of the guest's command line arrive as variables of its first process.
-const unwanted = 'unset mem seccomp uml_dir LAB_RUN LAB_TERMINAL LAB_ROWS LAB_COLUMNS TERM OLDPWD\n';
+const unwanted = 'unset mem seccomp uml_dir LAB_RUN LAB_MODULES LAB_TERMINAL LAB_ROWS LAB_COLUMNS TERM OLDPWD\n';
 const prefix = 'ikemesh-lab-';
 const guestFolder = join(import.meta.dirname, '../guest');
 const guestScripts = ['boot-uml.sh', 'boot-direct.sh', 'file-systems.sh', 'supervise-uml.sh', 'start.sh'] as const;

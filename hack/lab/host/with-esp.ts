@@ -5,8 +5,8 @@ import { Interruption } from './interruption.ts';
 import { chooseKernel, type KernelKind } from './kernel.ts';
 import { LabError } from './lab-error.ts';
 import { type Launched, launch, type Output } from './launch.ts';
-import { type RecipeName, recipes } from './recipe.ts';
-import { labCacheFolder, rootFolder } from './root-folder.ts';
+import { newerKernel, type RecipeName, recipes } from './recipe.ts';
+import { type BuildOptions, labCacheFolder, rootFolder } from './root-folder.ts';
 import { makeRunFolder, type RunFolder, removeAbandonedRunFolders, type Share } from './run-folder.ts';
 
 /** A command for the lab and where its output goes. */
@@ -14,6 +14,8 @@ export interface LabCommand {
   readonly command: readonly string[];
   readonly recipe?: RecipeName;
   readonly kernel?: KernelKind | 'auto';
+  /** In User Mode Linux: a newer and faster kernel than the root folder's, which has no packet filter for IP. */
+  readonly newerKernel?: boolean;
   readonly memoryMib?: number;
   /** Ended with TERM after this time, five seconds later killed; the exit code is then 124. */
   readonly timeoutMs?: number;
@@ -44,17 +46,16 @@ export async function withEsp(request: LabCommand): Promise<number> {
   let run: RunFolder | undefined;
   try {
     removeAbandonedRunFolders();
-    const root = await rootFolder(recipes[request.recipe ?? 'strongswan'], {
-      cacheFolder: labCacheFolder(process.env),
-      say,
-      signal: interruption.aborted,
-    });
+    const build = { cacheFolder: labCacheFolder(process.env), say, signal: interruption.aborted };
+    const root = await rootFolder(recipes[request.recipe ?? 'strongswan'], build);
     const kernel = await chooseKernel(root, request.kernel ?? 'auto');
+    const wantsNewer = kernel === 'uml' && request.newerKernel === true;
     interruption.aborted.throwIfAborted();
     run = makeRunFolder(runContent(request, kernel));
     launched = launch({
       kernel,
       root,
+      newerKernel: wantsNewer ? await newerKernelFolder(build) : undefined,
       run,
       memoryMib: request.memoryMib ?? 1024,
       terminal: request.terminal ?? false,
@@ -73,6 +74,17 @@ export async function withEsp(request: LabCommand): Promise<number> {
     interruption.stopListening();
     launched?.kill();
     run?.remove();
+  }
+}
+
+/** The newer kernel's folder. Without it a guest is slower, no more, so that a mirror which lacks it is told and endured. */
+async function newerKernelFolder(build: BuildOptions): Promise<string | undefined> {
+  try {
+    return await rootFolder(newerKernel, build);
+  } catch (error) {
+    if (!(error instanceof LabError) || build.signal.aborted) throw error;
+    build.say(`no newer kernel, so that of the root folder: ${error.message}`);
+    return undefined;
   }
 }
 

@@ -29,13 +29,14 @@ export interface GuestsOptions extends Pick<LabCommand, 'kernel' | 'memoryMib' |
   readonly say: (line: string) => void;
 }
 
-/** A guest that is to be booted: every one of a recipe runs what the others of it have not yet claimed. */
+/** A guest that is to be booted: all that have the same root folder and kernel share what is to be run there. */
 interface Guest {
   readonly recipe: RecipeName;
+  readonly newerKernel: boolean;
   readonly names: readonly string[];
 }
 
-/** Runs scenarios in as many guests side by side as wanted, grouped by the root folder that they need. */
+/** Runs scenarios in as many guests side by side as wanted, grouped by the root folder and the kernel that they need. */
 export async function runInGuests(
   scenarios: readonly Scenario[],
   options: GuestsOptions,
@@ -52,12 +53,15 @@ export async function runInGuests(
   }
 }
 
-/** The guests of all recipes; one that would not even have two scenarios to run is not worth its boot. */
+/** The guests of all groups; one that would not even have two scenarios to run is not worth its boot. */
 function guestsFor(scenarios: readonly Scenario[], most: number): readonly Guest[] {
-  const groups = Map.groupBy(scenarios, (scenario) => scenario.recipe ?? 'strongswan');
-  return [...groups].flatMap(([recipe, group]) => {
-    const count = Math.max(1, Math.min(most, Math.floor(group.length / 2)));
-    return Array.from({ length: count }, () => ({ recipe, names: group.map(({ name }) => name) }));
+  const byRecipe = Map.groupBy(scenarios, (scenario) => scenario.recipe ?? 'strongswan');
+  return [...byRecipe].flatMap(([recipe, ofRecipe]) => {
+    const byKernel = Map.groupBy(ofRecipe, (scenario) => scenario.filtersPackets !== true);
+    return [...byKernel].flatMap(([newerKernel, group]) => {
+      const count = Math.max(1, Math.min(most, Math.floor(group.length / 2)));
+      return Array.from({ length: count }, () => ({ recipe, newerKernel, names: group.map(({ name }) => name) }));
+    });
   });
 }
 
@@ -88,6 +92,7 @@ async function runGuest(guest: Guest, claimsFolder: string, alone: boolean, opti
     return await withEsp({
       ...options,
       recipe: guest.recipe,
+      newerKernel: guest.newerKernel,
       command: ['node', '--enable-source-maps', programs.runner, JSON.stringify(order)],
       output: { stdout: blocks.write, stderr: (piece) => process.stderr.write(piece) },
     });

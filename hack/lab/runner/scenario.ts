@@ -27,6 +27,8 @@ export interface Scenario {
   readonly usesAgent?: boolean;
   /** The root folder that it needs. Default that of strongSwan. */
   readonly recipe?: RecipeName;
+  /** Something in it filters or translates packets, which only the root folder's own kernel can. */
+  readonly filtersPackets?: boolean;
   /** Worth its time only now and then: `--all` leaves it out without `--full`. */
   readonly rare?: boolean;
   /** Throws when anything is not as it should be. */

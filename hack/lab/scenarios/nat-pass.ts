@@ -36,6 +36,7 @@ function scenario(client: EndKind, server: EndKind, mode: NatSettings['mode'], m
     name: `nat-${double ? 'double-' : ''}${client}-to-${server}-${mode}`,
     description: `${who[client]} behind a NAT, ${who[server]} ${where}, ${mode} mode${waits ? '; keepalives' : ''}`,
     usesAgent: true,
+    filtersPackets: true,
     rare,
     recipe: [client, server].includes('pluto') ? 'libreswan' : 'strongswan',
     run: (lab) => run(lab, { client, server, mode, serverBehindNat: double }, waits),

@@ -93,6 +93,7 @@ function scenario(
     name: `nat-${name}-${client}-${mode}`,
     description: `${description}; ${client} behind the NAT, our agent in front of it, ${mode} mode`,
     usesAgent: true,
+    filtersPackets: true,
     timeoutMs: 90_000,
     run: (lab) => run(lab, { client, server: 'agent', mode }),
   };

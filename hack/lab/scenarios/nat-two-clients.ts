@@ -28,6 +28,7 @@ function scenario(clients: EndKind, server: EndKind): Scenario {
     name: `nat-two-clients-${clients}-to-${server}`,
     description: `two clients (${clients}) behind one NAT at a time, each with a tunnel to ${server}: nothing lost`,
     usesAgent: true,
+    filtersPackets: true,
     timeoutMs: 90_000,
     run: (lab) => run(lab, clients, server),
   };
