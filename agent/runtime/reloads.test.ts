@@ -95,6 +95,12 @@ peers:
     await this.#reloads?.requestCredentials();
   }
 
+  /** As on SIGTERM with --flush-on-exit. */
+  async end(): Promise<void> {
+    this.#reloads?.stop();
+    await this.agent.flushAndStop();
+  }
+
   messages(level: string): readonly string[] {
     return this.host.logLines.filter((line) => line.level === level).map((line) => line.msg);
   }
@@ -267,5 +273,19 @@ describe('an agent whose certificate is renewed while it runs', () => {
     mesh.world.clock.advance(20 * 3_600_000);
     await mesh.pass(1);
     expect(mesh.a.messages('warn')).toContain('ends soon: put its successor there');
+  });
+});
+
+describe('an agent that is told to end while it reads its keys again', () => {
+  it('ends as it was told to, with nothing left in the kernel', async () => {
+    const mesh = await new Mesh().begin();
+    mesh.a.show(root);
+    const reloading = mesh.a.reload();
+    const ending = mesh.a.end();
+    await mesh.pass(30);
+    await Promise.all([reloading, ending]);
+    expect(mesh.a.messages('info')).not.toContain('new keys or certificates are in use');
+    const left = mesh.a.host.kernel.dump();
+    expect(left.ok ? left.value.sas : left.error).toEqual([]);
   });
 });

@@ -24,6 +24,7 @@ export class Reloads {
   #config: AgentConfig;
   #wanted: 'file' | 'credentials' | undefined;
   #running: Promise<void> | undefined;
+  #stopped = false;
 
   constructor(parts: ReloadParts, config: AgentConfig) {
     this.#parts = parts;
@@ -42,10 +43,23 @@ export class Reloads {
     return this.#run();
   }
 
+  /**
+   * The agent ends: nothing is applied from here on. What is being read comes to nothing, whatever becomes of it: the
+   * secrets that it is compared with are wiped meanwhile.
+   */
+  stop(): void {
+    this.#stopped = true;
+  }
+
   #run(): Promise<void> {
-    this.#running ??= this.#untilDone().finally(() => {
-      this.#running = undefined;
-    });
+    if (this.#stopped) return Promise.resolve();
+    this.#running ??= this.#untilDone()
+      .catch((error: unknown) => {
+        if (!this.#stopped) throw error;
+      })
+      .finally(() => {
+        this.#running = undefined;
+      });
     return this.#running;
   }
 
@@ -64,6 +78,7 @@ export class Reloads {
       what === 'file'
         ? await loadConfig(file, services, credentials.sources)
         : await readConfig(file, text, { ...services, resolveHost: remembered }, credentials.sources);
+    if (this.#stopped) return;
     if (!loaded.ok) {
       for (const fault of formatFaults(file, loaded.error)) log.error({ text: fault }, 'fault in the configuration');
       log.error({ faults: loaded.error.length }, NOT_APPLIED);

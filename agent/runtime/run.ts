@@ -89,6 +89,7 @@ function watchFiles(options: RunOptions, agent: Agent, config: AgentConfig): { s
   signals.on('SIGHUP', () => void reloads.request());
   return {
     stop: () => {
+      reloads.stop();
       watch.stop();
       validity.await(undefined);
     },
