@@ -8,6 +8,7 @@ import {
   mayReceive,
   type OrphanSa,
 } from '../connection/connection.ts';
+import { isLost } from '../connection/rivalry.ts';
 import type { Core } from '../core.ts';
 import type { CloseReason } from '../fact.ts';
 import { followUpLater } from '../follow-up.ts';
@@ -317,7 +318,8 @@ export function ensureCurrent(core: Core, at: Instant, connection: Connection, e
     const candidates = children.filter((child) => !isForgotten(connection, child));
     const lasting = candidates.filter((child) => !isLeaving(connection, child));
     const forgotten = children.filter((child) => isForgotten(connection, child) && mayReceive(connection, child));
-    const next = preferred(lasting, ended) ?? current ?? preferred(candidates, ended) ?? preferred(forgotten, ended);
+    const prefer = (among: readonly ChildSa[]): ChildSa | undefined => preferred(connection, among, ended);
+    const next = prefer(lasting) ?? current ?? prefer(candidates) ?? prefer(forgotten);
     if (next !== undefined) markCurrent(core, at, connection, next);
   }
 }
@@ -326,9 +328,14 @@ export function ensureCurrent(core: Core, at: Instant, connection: Connection, e
  * Whoever ends a pair has the one that was to take its place. Of others that were granted since nobody knows yet whether
  * the answer has come, or is believed: what the peer is known to have comes first, of that what was sent on last. It may be
  * about to end as well; then the peer says so, and receives on it until it is heard. Of pairs that a newer one had
- * superseded together, before either was known to have arrived, the one that was sent on comes before the one that never was.
+ * superseded together, before either was known to have arrived, the one that was sent on comes before the one that never was,
+ * unless the peer must have lost its IKE SA.
  */
-function preferred(candidates: readonly ChildSa[], ended: readonly ChildSa[]): ChildSa | undefined {
+function preferred(
+  connection: Connection,
+  candidates: readonly ChildSa[],
+  ended: readonly ChildSa[],
+): ChildSa | undefined {
   const successor = candidates.findLast(({ rekeys }) =>
     ended.some(({ inboundSpi }) => inboundSpi === rekeys?.inboundSpi),
   );
@@ -336,7 +343,7 @@ function preferred(candidates: readonly ChildSa[], ended: readonly ChildSa[]): C
     successor ??
     lastSuperseded(candidates.filter(({ weInitiated, settledAt }) => weInitiated || settledAt !== undefined)) ??
     candidates.findLast(({ usage }) => usage === 'deferred') ??
-    lastSuperseded(candidates.filter(({ sentOn }) => sentOn)) ??
+    lastSuperseded(candidates.filter((child) => child.sentOn && !isOfLost(connection, child))) ??
     candidates.at(-1)
   );
 }
@@ -352,6 +359,12 @@ function lastSuperseded(candidates: readonly ChildSa[]): ChildSa | undefined {
 function isForgotten(connection: Connection, child: ChildSa): boolean {
   const owner = ownerOf(connection, child);
   return owner?.state.kind === 'established' && owner.state.endsAt !== undefined;
+}
+
+/** Whether the pair is of an IKE SA that the peer must have lost. */
+function isOfLost(connection: Connection, child: ChildSa): boolean {
+  const owner = ownerOf(connection, child);
+  return owner !== undefined && isLost(owner, connection.ikeSas);
 }
 
 /** Whether a request that deletes the pair waits to be sent. */

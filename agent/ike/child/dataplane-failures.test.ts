@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { DataplaneCommand, SaSpec } from '../../dataplane/types.ts';
 import { NotifyType } from '../../wire/registry.ts';
-import { childConfig, Pair, type Side } from '../testing/pair.ts';
+import { childConfig, Pair, present, type Side } from '../testing/pair.ts';
 import { calling, notifyTypes, texts, waiting } from '../testing/scripted-peer.ts';
 
 type Condition = (command: DataplaneCommand) => boolean;
@@ -198,6 +198,32 @@ describe('a kernel that refuses', () => {
       expect(pair.encrypts()).toBe(true);
       expect(isWhole(pair)).toBe(true);
     }
+  });
+
+  it('a new IKE SA whose pair the kernel refuses gives way to what the peer was granted last, where it must have lost the rest', () => {
+    const pair = new Pair().configure({ initiation: 'onDemand' }, { initiation: 'takeover' });
+    const begin = (messages: number) => {
+      pair.fire();
+      for (let message = 0; message < messages; message += 1) pair.deliver();
+      return pair.wire.splice(0);
+    };
+    // Once they have had contact neither says that it is new.
+    for (let contact = 0; contact < 2; contact += 1) {
+      pair.command(pair.left, { kind: 'initiate', name: 'right' });
+      if (contact === 0) pair.settle();
+      else begin(3);
+      pair.command(pair.left, { kind: 'terminate', name: 'right' });
+      pair.settle().advance(100);
+    }
+    pair.command(pair.left, { kind: 'initiate', name: 'right' });
+    const grant = begin(3);
+    pair.command(pair.right, { kind: 'reauthenticate', name: 'left' });
+    const [answer] = begin(3);
+    refuseNth(pair.right, 0);
+    pair.deliverCopy(present(answer));
+    expect(texts(pair.right, 'negotiationFailed')[0]).toContain('no memory');
+    for (const datagram of grant) pair.deliverCopy(datagram);
+    expect(pair.packet(pair.right)).toBe('encrypted');
   });
 
   it.each(['left', 'right'] as const)(

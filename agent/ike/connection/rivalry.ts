@@ -33,6 +33,18 @@ function isNewer(sa: IkeSa, other: IkeSa, { authenticatedAt }: Established): boo
   return sa.replaces === other.number || (other.replaces !== sa.number && sa.startedAt >= authenticatedAt);
 }
 
+/**
+ * Whether the peer must have lost an IKE SA: it has begun another one since, and did not say that it is to replace any. A
+ * peer that is no agent never says so.
+ */
+export function isLost(sa: IkeSa, others: readonly IkeSa[]): boolean {
+  return others.some((other) => {
+    if (other === sa || sa.state.kind !== 'established' || other.state.kind !== 'established') return false;
+    const isLater = isNewer(other, sa, sa.state) && !isNewer(sa, other, other.state);
+    return isLater && other.role === 'responder' && other.replaces === 0;
+  });
+}
+
 /** Whether of two IKE SAs of one peer the second stays, where both are established. */
 export function losesTo(sa: IkeSa, other: IkeSa): boolean {
   if (sa === other || sa.state.kind !== 'established' || other.state.kind !== 'established') return false;

@@ -60,7 +60,10 @@ export interface Reassembled {
   readonly chain: PayloadChain;
   /** Tag of its fragment 1. */
   readonly tag: Uint8Array;
-  /** Where most of it has come from: one fragment that somebody sends again from elsewhere does not tell where the peer is. */
+  /**
+   * Where most of it has come from, of what has come from the address where the peer was, if any has: fragments that somebody
+   * sends again from elsewhere do not tell where the peer is, and one that moves shows it by its next message.
+   */
   readonly origin: Path;
 }
 
@@ -94,7 +97,7 @@ export function takeFragment(core: Core, at: Instant, sa: IkeSa, fragment: Fragm
   if (reassembly.missing > 0) return undefined;
   forgetReassembly(sa, fragment.response);
   const { first, contents, tag, origins } = reassembly;
-  return { chain: { first, bytes: joined(contents) }, tag, origin: mostFrequent(origins) ?? fragment.path };
+  return { chain: { first, bytes: joined(contents) }, tag, origin: originOf(sa, origins) ?? fragment.path };
 }
 
 /** Lets go of what has arrived of a request, or of a response, of the peer. */
@@ -194,6 +197,11 @@ function joined(contents: readonly (Uint8Array | undefined)[]): Uint8Array {
     at += content.length;
   }
   return bytes;
+}
+
+function originOf({ path }: IkeSa, origins: readonly Path[]): Path | undefined {
+  const unmoved = origins.filter(({ remoteAddress }) => remoteAddress === path.remoteAddress);
+  return mostFrequent(unmoved.length === 0 ? origins : unmoved);
 }
 
 /** The path that occurs most often, of several the one that came first. */

@@ -121,27 +121,30 @@ describe('a peer whose NAT maps it anew', () => {
     expect(changes()).toBe(0);
   });
 
-  it('is not found elsewhere by a fragment of its message that somebody sends again', () => {
-    const identity = fqdn(`left.${'x'.repeat(3_000)}`);
-    const calls = new Pair();
-    calls.nat = { inside: calls.left, publicAddress: PUBLIC, portShift: 20_000 };
-    calls.configureLeft({ localIdentity: identity });
-    calls.configureRight({ remoteAddress: 'any', remoteIdentity: identity });
-    calls.fire();
-    for (let message = 0; message < 2; message += 1) calls.deliver();
-    const [stolen, ...others] = calls.wire.splice(0);
-    expect(others).toHaveLength(2);
-    for (const fragment of others) calls.deliverCopy(fragment);
-    calls.nat = { ...calls.nat, publicAddress: address('198.51.100.66') };
-    calls.deliverCopy(present(stolen));
-    calls.nat = { ...calls.nat, publicAddress: PUBLIC };
-    expect(calls.status(calls.right).ikeSas).toMatchObject([
-      { state: 'established', path: { remoteAddress: PUBLIC, localPort: 4500 } },
-    ]);
-    calls.wire.length = 0;
-    calls.advance(3_000);
-    expect(calls.encrypts()).toBe(true);
-  });
+  it.each([1, 2])(
+    'is not found elsewhere by %i of three fragments of its message that somebody sends again',
+    (count) => {
+      const identity = fqdn(`left.${'x'.repeat(3_000)}`);
+      const calls = new Pair();
+      calls.nat = { inside: calls.left, publicAddress: PUBLIC, portShift: 20_000 };
+      calls.configureLeft({ localIdentity: identity });
+      calls.configureRight({ remoteAddress: 'any', remoteIdentity: identity });
+      calls.fire();
+      for (let message = 0; message < 2; message += 1) calls.deliver();
+      const fragments = calls.wire.splice(0);
+      expect(fragments).toHaveLength(3);
+      calls.nat = { ...calls.nat, publicAddress: address('198.51.100.66') };
+      for (const stolen of fragments.slice(0, count)) calls.deliverCopy(stolen);
+      calls.nat = { ...calls.nat, publicAddress: PUBLIC };
+      for (const fragment of fragments.slice(count)) calls.deliverCopy(fragment);
+      expect(calls.status(calls.right).ikeSas).toMatchObject([
+        { state: 'established', path: { remoteAddress: PUBLIC, localPort: 4500 } },
+      ]);
+      calls.wire.length = 0;
+      calls.advance(3_000);
+      expect(calls.encrypts()).toBe(true);
+    },
+  );
 
   it('gets new SAs where the kernel does not take the new ports', () => {
     pair.right.refuse = ({ kind }) => (kind === 'updateEncapsulation' ? 'no' : undefined);
