@@ -2,73 +2,14 @@ import { describe, expect, it } from 'vitest';
 
 import { SecretBytes } from '../crypto/secret.ts';
 import { isBypassIndex } from '../dataplane/ownership.ts';
-import type { DataplaneCommand, SaId } from '../dataplane/types.ts';
+import type { SaId } from '../dataplane/types.ts';
 import { byPreSharedKey } from '../ike/negotiation/authentication.ts';
-import type { Command, Endpoint, IkeAction, IkeEvent } from '../ike/types.ts';
-import { ok } from '../result.ts';
-import { drawScenario } from './draw-scenario.ts';
+import type { Command, IkeAction, IkeEvent } from '../ike/types.ts';
 import type { Sabotage } from './host.ts';
 import { repeated } from './run-seed.ts';
-import type { NetworkPlan, Scenario } from './scenario.ts';
+import type { Scenario } from './scenario.ts';
 import { simulate } from './simulation.ts';
-import type { Invariant, Violation } from './world.ts';
-
-/** Two nodes with a Child in transport and one in tunnel mode, both Required, rekeyed all the time; nothing goes wrong. */
-function scenario(network: Partial<NetworkPlan> = {}, esp: readonly string[] = ['aes256gcm16', 'esn']): Scenario {
-  const drawn = drawScenario(1, 2, new Set());
-  const lifetime = { softSeconds: 15, hardSeconds: 120 };
-  const child = { protocol: 0, enforcement: 'Required', replayWindow: 64, lifetime: [lifetime, lifetime] } as const;
-  return {
-    ...drawn,
-    network: { ...drawn.network, minDelayMs: 10, maxDelayMs: 10, ...network },
-    packetEveryMs: 300,
-    calmAtMs: 60_000,
-    pairs: drawn.pairs.map((pair) => ({
-      ...pair,
-      family: 4,
-      initiation: ['start', 'respond'],
-      natTraversal: 'Auto',
-      esp,
-      children: [
-        { ...child, name: 'hosts', mode: 'transport', prefixes: [[], []] },
-        { ...child, name: 'networks', mode: 'tunnel', prefixes: [['10.1.0.0/16'], ['10.2.0.0/16']] },
-      ],
-    })),
-  };
-}
-
-/** What is found where all hosts are broken in this way. */
-function found(sabotage: Sabotage, played: Scenario = scenario()): Violation | undefined {
-  return simulate(played, { sabotage }).violation;
-}
-
-/** A kernel that makes something else of an order: another one, or nothing at all, and says yes. */
-function kernel(change: (command: DataplaneCommand) => DataplaneCommand | undefined): Sabotage {
-  return {
-    dataplane: (dataplane) => ({
-      ...dataplane,
-      execute: (command) => {
-        const changed = change(command);
-        return changed === undefined ? ok(undefined) : dataplane.execute(changed);
-      },
-    }),
-  };
-}
-
-/** A core whose answers to events are changed. */
-function core(handle: (endpoint: Endpoint, at: number, event: IkeEvent) => readonly IkeAction[]): Sabotage {
-  return {
-    endpoint: (endpoint) => ({
-      handle: (at, event) => handle(endpoint, at, event),
-      nextDeadline: () => endpoint.nextDeadline(),
-      status: (at) => endpoint.status(at),
-    }),
-  };
-}
-
-function violation(invariant: Invariant, text: RegExp) {
-  return expect.objectContaining({ invariant, text: expect.stringMatching(text) });
-}
+import { core, found, isAddition, kernel, owner, scenario, violation } from './testing/planted-bugs.ts';
 
 describe('the simulator finds nothing', () => {
   it('where nothing is broken', () => {
@@ -246,16 +187,6 @@ describe('the simulator finds', () => {
     expect(outcome.violation).toEqual(violation('determinism', /two runs of one seed differ/));
   });
 });
-
-const owner = { connection: '', ikeSa: 0, childSpi: 0 };
-
-type Addition = Extract<IkeAction, { kind: 'dataplane' }> & {
-  readonly command: Extract<DataplaneCommand, { kind: 'addSa' }>;
-};
-
-function isAddition(action: IkeAction, direction: 'in' | 'out'): action is Addition {
-  return action.kind === 'dataplane' && action.command.kind === 'addSa' && action.command.sa.direction === direction;
-}
 
 function withKey(event: Extract<IkeEvent, { kind: 'command' }>, key: string): IkeEvent {
   const { command } = event;

@@ -1,4 +1,5 @@
 import type { SaId } from '../dataplane/types.ts';
+import { DEFAULT_LIMITS } from '../ike/limits.ts';
 import { Refusals } from './refusals.ts';
 
 /** Why SAs of a pair may end without a successor. */
@@ -111,7 +112,20 @@ export class Ledger {
     const times = [this.#tampered.get(`${node} ${peer}`), this.#tampered.get(`${peer} ${node}`)];
     return times.reduce((last, atMs) => (last === undefined || (atMs ?? 0) > last ? atMs : last));
   }
+
+  /**
+   * Whether an attempt between two nodes cannot come to anything because a message of IKE_SA_INIT was changed on its way,
+   * and goes on all the same: whoever began it asks for a proof until its time is over, for the peer may have one to give
+   * that is only late.
+   */
+  isHopeless(node: number, peer: number, startedAtMs: number, nowMs: number): boolean {
+    return startedAtMs <= (this.tamperedAt(node, peer) ?? NEVER) && nowMs <= startedAtMs + LONGEST_ATTEMPT_MS;
+  }
 }
+
+const NEVER = Number.NEGATIVE_INFINITY;
+/** IKE_SA_INIT and IKE_AUTH, each as long as it is repeated, a verification, and a moment. */
+const LONGEST_ATTEMPT_MS = 2 * DEFAULT_LIMITS.handshakeTimeoutMs + DEFAULT_LIMITS.verificationTimeoutMs + 1_000;
 
 function pairText(one: string, other: string): string {
   return one < other ? `${one} ${other}` : `${other} ${one}`;

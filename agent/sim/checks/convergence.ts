@@ -77,20 +77,20 @@ export class ConvergenceCheck implements Check {
       const { lacks, surplus } =
         connection === undefined
           ? NO_CONNECTION
-          : connectionFaults(connection, names, this.#forgottenSinceMs(), this.#tamperedAtMs(plan));
+          : connectionFaults(connection, names, this.#forgottenSinceMs(), (startedAtMs) =>
+              this.#isHopeless(plan, startedAtMs),
+            );
       const tell = (fault: string): string => `${nodeName(node)} has ${fault} with ${peer}`;
       return { lacks: lacks.map(tell), surplus: surplus.map(tell) };
     });
     return { lacks: sides.flatMap(({ lacks }) => lacks), surplus: sides.flatMap(({ surplus }) => surplus) };
   }
 
-  /**
-   * When a message of IKE_SA_INIT was last changed on its way between the two. What it began cannot be proved, and whoever
-   * began it goes on asking for a proof until its time is over: the peer may have one to give that is only late.
-   */
-  #tamperedAtMs(plan: PairPlan | undefined): number {
+  /** Whether an attempt may go on although nothing can come of it. */
+  #isHopeless(plan: PairPlan | undefined, startedAtMs: number): boolean {
+    const { ledger, clock } = this.#world;
     const [left, right] = plan?.nodes ?? [0, 0];
-    return this.#world.ledger.tamperedAt(left, right) ?? Number.NEGATIVE_INFINITY;
+    return ledger.isHopeless(left, right, startedAtMs, clock.monotonicMs());
   }
 
   /**
@@ -130,13 +130,13 @@ function connectionFaults(
   { ikeSas }: ConnectionStatus,
   names: readonly string[],
   forgottenSinceMs: number,
-  tamperedAtMs: number,
+  isHopeless: (startedAtMs: number) => boolean,
 ): Faults {
   const newest = ikeSas.filter((sa) => sa.state === 'established').at(-1);
   if (newest === undefined) return { lacks: ['no established IKE SA'], surplus: [] };
   const others = ikeSas
     .filter((sa) => sa !== newest && sa.startedAt >= forgottenSinceMs)
-    .filter(({ state, startedAt }) => state !== 'connecting' || startedAt > tamperedAtMs)
+    .filter(({ state, startedAt }) => state !== 'connecting' || !isHopeless(startedAt))
     .map((sa) => `IKE SA ${sa.number} beside another one`);
   const missing = names.filter((name) => !newest.children.some((child) => child.name === name));
   const double = newest.children.filter(

@@ -5,6 +5,7 @@ import type { EndpointStatus } from '../../ike/types.ts';
 import { ExchangeType } from '../../wire/registry.ts';
 import type { Host } from '../host.ts';
 import { saText } from '../selection.ts';
+import { nodeName } from '../topology.ts';
 import type { Check, World } from '../world.ts';
 
 /**
@@ -17,8 +18,8 @@ export class ResidueCheck implements Check {
   /** When IKE SAs were closed, and when somebody asked for one. */
   readonly #closedAtMs = new Map<Host, number[]>();
   readonly #begunAtMs = new Map<Host, number[]>();
-  /** When somebody last found a peer dead, who need not know of it. */
-  #foundDeadAtMs = Number.NEGATIVE_INFINITY;
+  /** When one of two nodes last found the other one dead, who need not know of it, by both names. */
+  readonly #foundDeadAtMs = new Map<string, number>();
 
   constructor(world: World) {
     this.#world = world;
@@ -27,7 +28,10 @@ export class ResidueCheck implements Check {
   noted(host: Host, fact: Fact): void {
     if (fact.kind !== 'ikeSaClosed') return;
     remember(this.#closedAtMs, host, this.#world.clock.elapsedMs);
-    if (fact.reason === 'peerDead') this.#foundDeadAtMs = this.#world.clock.elapsedMs;
+    if (fact.reason !== 'peerDead') return;
+    for (const pair of [`${host.name} ${fact.connection}`, `${fact.connection} ${host.name}`]) {
+      this.#foundDeadAtMs.set(pair, this.#world.clock.elapsedMs);
+    }
   }
 
   datagramArrived(host: Host, bytes: Uint8Array): void {
@@ -75,19 +79,23 @@ export class ResidueCheck implements Check {
     let inbound = 0;
     for (const { name, ikeSas } of status.connections) {
       for (const ikeSa of ikeSas) {
-        const hopeless = ikeSa.state === 'connecting' && ikeSa.startedAt <= this.#tamperedAtMs(host, name);
+        const hopeless = ikeSa.state === 'connecting' && this.#isHopeless(host, name, ikeSa.startedAt);
         if (ikeSa.state !== 'established' && !hopeless) note(`IKE SA ${ikeSa.number}, ${ikeSa.state}`);
         for (const child of ikeSa.children) owned.add(child.inboundSpi).add(child.outboundSpi);
       }
     }
     for (const sa of host.kernel.kernel.states.all()) {
       if (sa.direction === 'in') inbound += 1;
-      if (!sa.larval && !owned.has(sa.id.spi) && !this.#mayBeUntold(nowMs)) note(`SA ${saText(sa.id)} in the kernel`);
+      const peers = this.#peersOf(host, sa.reqid);
+      if (!sa.larval && !owned.has(sa.id.spi) && !this.#mayBeUntold(host, peers, nowMs))
+        note(`SA ${saText(sa.id)} in the kernel`);
     }
     if (status.halfOpen > lately(this.#begunAtMs, host, nowMs - HALF_OPEN_MS)) note('half-open IKE SAs');
     if (status.tables.verifications > 0) note('verifications');
     // An SA that retires may have reached a limit, while its SPI stays reserved.
-    if (status.tables.espSpis > inbound && !this.#mayBeUntold(nowMs)) note('ESP SPIs that are reserved for nothing');
+    const peers = status.connections.map(({ name }) => name);
+    if (status.tables.espSpis > inbound && !this.#mayBeUntold(host, peers, nowMs))
+      note('ESP SPIs that are reserved for nothing');
     const listed = status.connections.reduce((sum, { ikeSas }) => sum + ikeSas.length, 0);
     const ending =
       lately(this.#closedAtMs, host, nowMs - CLOSED_MS) +
@@ -97,24 +105,29 @@ export class ResidueCheck implements Check {
     this.#judge(host, present);
   }
 
-  /**
-   * When a message of IKE_SA_INIT was last changed on its way to or from a peer: what it began cannot be proved, and is asked
-   * for until its time is over.
-   */
-  #tamperedAtMs({ node }: Host, peer: string): number {
-    const other = this.#world.hosts.find(({ name }) => name === peer)?.node ?? node;
-    return this.#world.ledger.tamperedAt(node, other) ?? Number.NEGATIVE_INFINITY;
+  /** Whether an attempt may go on although nothing can come of it. */
+  #isHopeless({ node }: Host, peer: string, startedAtMs: number): boolean {
+    const { ledger, clock, hosts } = this.#world;
+    const other = hosts.find(({ name }) => name === peer)?.node ?? node;
+    return ledger.isHopeless(node, other, startedAtMs, clock.monotonicMs());
+  }
+
+  /** The peer whose Child has this reqid. */
+  #peersOf({ node }: Host, reqid: number): readonly string[] {
+    const flow = this.#world.flows.find((each) => each.reqid === reqid && each.sender === node);
+    return flow === undefined ? [] : [nodeName(flow.receiver)];
   }
 
   /**
-   * Whether a peer may still believe in an IKE SA: it did not get its Delete before the calm, or was found dead, which it
+   * Whether one of these peers may still believe in an IKE SA: it did not get its Delete before the calm, or was found dead, which it
    * is not told. What it could send on by that stays until it has found the IKE SA dead; then it is as much of a leftover
    * as anything.
    */
-  #mayBeUntold(nowMs: number): boolean {
+  #mayBeUntold(host: Host, peers: readonly string[], nowMs: number): boolean {
     const { pairs, calmAtMs } = this.#world.scenario;
+    const foundDeadAtMs = peers.map((peer) => this.#foundDeadAtMs.get(`${host.name} ${peer}`) ?? NEVER);
     const longestMs = Math.max(...pairs.map(({ liveness }) => liveness.intervalMs + liveness.timeoutMs));
-    return nowMs - Math.max(calmAtMs, this.#foundDeadAtMs) <= longestMs + CLOSED_MS;
+    return nowMs - Math.max(calmAtMs, ...foundDeadAtMs) <= longestMs + CLOSED_MS;
   }
 
   *#unwantedPolicies(host: Host): Generator<string> {
@@ -164,6 +177,7 @@ function lately(times: ReadonlyMap<Host, readonly number[]>, host: Host, oldestM
   return (times.get(host) ?? []).filter((atMs) => atMs >= oldestMs).length;
 }
 
+const NEVER = Number.NEGATIVE_INFINITY;
 /** Two that crossed, a replacement on each side, one that is being deleted and one that a restarted peer began. */
 const MOST_IKE_SAS = 8;
 /** Both directions of the Child SAs of as many IKE SAs, two Children each. */
