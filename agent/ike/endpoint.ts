@@ -3,9 +3,11 @@ import { decodeHeader, MAJOR_VERSION, ZERO_SPI } from '../wire/header.ts';
 import { decodeMessageBody } from '../wire/message.ts';
 import { ExchangeType } from '../wire/registry.ts';
 import { retryRefused } from './child/refused-commands.ts';
+import { closeIkeSa } from './closing.ts';
 import { onCommand } from './commands.ts';
 import { commit } from './commit.ts';
 import { callWaiting } from './connection/connecting.ts';
+import { isOutlived, readPast } from './connection/instance.ts';
 import { Core } from './core.ts';
 import { ikeSaDeadline, onConnectionDeadline, onIkeSaDeadline } from './deadlines.ts';
 import { answerAuthRequest, authenticationFailed, finishAuth } from './exchange/ike-auth.ts';
@@ -133,10 +135,16 @@ function onVerified(core: Core, at: Instant, job: number, refusal: string | unde
   const sa = core.jobs.get(job);
   core.jobs.delete(job);
   if (sa === undefined || sa.state.kind !== 'verifying' || sa.connection === undefined) return;
-  const { handshake, keys, inner } = sa.state;
+  const { handshake, keys, inner, since } = sa.state;
   const negotiated = { handshake, keys };
   const { connection } = sa;
   core.touch(sa);
+  const { notifies } = inner.kind === 'request' ? inner.request : inner.response;
+  if (refusal === undefined && isOutlived(connection, readPast(notifies, handshake.peerIsAgent), since)) {
+    // Nobody is there any more who could use it.
+    closeIkeSa(core, at, sa, 'replaced', true);
+    return;
+  }
   const request = inner.kind === 'request' ? { ...inner, exchangeType: ExchangeType.IKE_AUTH } : undefined;
   if (refusal !== undefined) {
     const text = `${connection.config.name} was not believed: ${refusal}`;

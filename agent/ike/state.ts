@@ -84,6 +84,8 @@ export interface AuthRequested extends Negotiated {
 export interface Verifying extends Negotiated {
   readonly kind: 'verifying';
   readonly job: number;
+  /** When the message came. */
+  readonly since: Instant;
   readonly expiresAt: Instant;
   readonly inner: SuspendedMessage;
 }

@@ -5,7 +5,7 @@ import type { Core } from '../core.ts';
 import { findNotify, hasNotify, notify } from '../message/notify.ts';
 import { compareBytes } from '../negotiation/byte-order.ts';
 import type { IkeSa } from '../state.ts';
-import type { AgentInstance } from '../types.ts';
+import type { AgentInstance, Instant } from '../types.ts';
 import type { Connection } from './connection.ts';
 
 /*
@@ -62,6 +62,16 @@ export function forgottenBy(before: AgentInstance | undefined, past: PeerPast): 
   if (before !== undefined && compareBytes(before.bootId, now.bootId) !== 0) return 'everything';
   const sameRun = before === undefined || compareBytes(before.instance, now.instance) === 0;
   return sameRun && !initialContact ? 'nothing' : 'ikeSas';
+}
+
+/**
+ * Whether what a peer says, in a message that came at `heardAt`, is of a run that another one has followed: that has
+ * authenticated on an IKE SA that was begun later. A verification may take longer than a peer to begin anew.
+ */
+export function isOutlived({ peerInstance, ikeSas }: Connection, { instance }: PeerPast, heardAt: Instant): boolean {
+  if (instance === undefined || peerInstance === undefined) return false;
+  if (compareBytes(instance.instance, peerInstance.instance) === 0) return false;
+  return ikeSas.some(({ state, startedAt }) => state.kind === 'established' && startedAt >= heardAt);
 }
 
 /** The IKE SA of a connection that a peer says is superseded. */

@@ -16,7 +16,15 @@ import type { NegotiationFailure, NewPair, Outcome, Refusal } from '../outcome.t
 import type { NattedPath } from '../path/natd.ts';
 import { isAuthenticationLifetime, withAuthenticationLifetime } from '../rekey/authentication-lifetime.ts';
 import { shortened } from '../rekey/rekey-time.ts';
-import type { AuthRequested, ChildOffer, Established, Negotiated, QueuedRequest, SuspendedMessage } from '../state.ts';
+import type {
+  AuthRequested,
+  ChildOffer,
+  Established,
+  Negotiated,
+  QueuedRequest,
+  SuspendedMessage,
+  Verifying,
+} from '../state.ts';
 import type { ChildConfig, Instant, Path, VerificationJob } from '../types.ts';
 import { certificateRequest, requestedAuthorities } from './certificate-payloads.ts';
 import { acceptChild, grantChild, offerChild, withdrawOffer } from './child-negotiation.ts';
@@ -280,7 +288,8 @@ function suspended(
   inner: SuspendedMessage,
 ): Outcome {
   const expiresAt = at + core.context.limits.verificationTimeoutMs;
-  return { next: { kind: 'verifying', job: job.id, expiresAt, handshake, keys, inner }, verify: job, connection };
+  const next: Verifying = { kind: 'verifying', job: job.id, since: at, expiresAt, handshake, keys, inner };
+  return { next, verify: job, connection };
 }
 
 /** The refused side is told once (RFC 7296 §2.21.2); the IKE SA ends. */

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { SCHEMES } from '../../pki/signature-scheme.ts';
+import { ok } from '../../result.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
 import { AuthMethod, CertEncoding, ExchangeType, NotifyType } from '../../wire/registry.ts';
-import { TRUST, TRUSTING } from '../testing/certificates.ts';
-import { Pair } from '../testing/pair.ts';
+import { pretendedCredential, showing, TRUST, TRUSTING } from '../testing/certificates.ts';
+import { Pair, present } from '../testing/pair.ts';
 import { calling, notifyTypes, type ScriptedPeer, texts, waiting } from '../testing/scripted-peer.ts';
 import type { VerificationJob } from '../types.ts';
 
@@ -104,6 +105,33 @@ describe('verification of a responder’s or an initiator’s signature', () => 
     peer.send(request);
     expect(peer.take()).toEqual(response);
   });
+
+  it.each(['response', 'request'] as const)(
+    'of the %s of a peer that has begun anew meanwhile leads to nothing: what its new run has made stays',
+    (kind) => {
+      const mutual = (name: string) => ({ localAuthentication: showing(pretendedCredential(name)), ...CERTIFICATE });
+      const pair = new Pair();
+      pair.right.verify = () => ok(undefined);
+      pair.configure(
+        { ...mutual('left'), initiation: kind === 'response' ? 'start' : 'respond' },
+        { ...mutual('right'), initiation: kind === 'response' ? 'respond' : 'start' },
+      );
+      for (let tries = 0; tries < 20 && pair.left.jobs.length === 0; tries += 1) pair.settle().advance(100);
+      pair.restarted(pair.right, 33);
+      pair.advanceLosing(100);
+      pair.configureRight({ ...mutual('right'), initiation: 'start' });
+      pair.settle();
+      const [old, young] = pair.left.jobs.map(({ id }) => id);
+      for (const job of [young, old]) {
+        pair.handle(pair.left, { kind: 'verified', job: present(job), outcome: ok(undefined) });
+        pair.settle();
+      }
+      expect(pair.encrypts()).toBe(true);
+      expect(pair.status(pair.left).ikeSas).toHaveLength(1);
+      pair.advance(60_000);
+      expect(pair.encrypts()).toBe(true);
+    },
+  );
 
   it('repetitions of the answer do not ask the Verifier again', () => {
     const { peer, answer } = suspendedInitiator();
