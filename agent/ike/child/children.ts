@@ -8,7 +8,7 @@ import {
   mayReceive,
   type OrphanSa,
 } from '../connection/connection.ts';
-import { isLost } from '../connection/rivalry.ts';
+import { isLost, losesTo } from '../connection/rivalry.ts';
 import type { Core } from '../core.ts';
 import type { CloseReason } from '../fact.ts';
 import { followUpLater } from '../follow-up.ts';
@@ -409,6 +409,9 @@ function markCurrent(core: Core, at: Instant, connection: Connection, child: Chi
   connection.lastAddress = child.remoteAddress;
   if (connection.config.remoteAddress === 'any') takeOverAddress(core, connection, child);
   const deleteAt = at + core.context.limits.rekeyedGraceMs;
+  const own = ownerOf(connection, child);
+  // The peer, too, goes over to the pairs of the IKE SA that stays.
+  const winners = new Set(connection.ikeSas.filter((sa) => own !== undefined && losesTo(own, sa)));
   for (const owner of connection.ikeSas) {
     setChildren(owner, (children) =>
       changed(children, (each) => {
@@ -417,7 +420,8 @@ function markCurrent(core: Core, at: Instant, connection: Connection, child: Chi
           return isMarked ? each : { ...each, usage: 'current', sentOn: true, deleteAt: undefined };
         }
         const isSuccessor = each.rekeys?.inboundSpi === child.inboundSpi;
-        const stillWaits = isSuccessor || (each.usage === 'deferred' && each.installedAt > child.installedAt);
+        const staysLonger = each.installedAt > child.installedAt || winners.has(owner);
+        const stillWaits = isSuccessor || (each.usage === 'deferred' && staysLonger);
         const superseded = isSameChild(each, child.config.name) && each.usage !== 'superseded' && !stillWaits;
         return superseded ? { ...each, usage: 'superseded', deleteAt } : each;
       }),

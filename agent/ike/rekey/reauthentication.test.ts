@@ -152,6 +152,33 @@ describe('reauthentication', () => {
     }
   });
 
+  it('that crosses a rekey of the responder ends with both on the pair of the new IKE SA, though the rekey ends last', () => {
+    const { pair, replace } = standing();
+    const take = (index: number) => {
+      pair.deliverCopy(present(pair.wire.splice(index, 1)[0]));
+      pair.fire();
+    };
+    replace();
+    pair.fire();
+    for (let message = 0; message < 2; message += 1) pair.deliver();
+    pair.command(pair.right, { kind: 'rekeyChild', name: 'left', child: 'hosts' });
+    pair.fire();
+    // IKE_AUTH and the rekey arrive, then the answer to the rekey, the answer to IKE_AUTH, and what follows that.
+    take(0);
+    take(0);
+    take(1);
+    take(0);
+    const shown = pair.wire.filter(({ from }) => from === pair.left).at(-1);
+    pair.deliverCopy(present(shown));
+    const [newest] = pair.status(pair.left).ikeSas.at(-1)?.children ?? [];
+    const pinned = pair.policies(pair.right).find(({ direction }) => direction === 'out')?.template?.spi;
+    expect(pinned).toBe(present(newest).inboundSpi);
+    // The path fails, and what is not known to be in use goes.
+    pair.wire.length = 0;
+    pair.advanceLosing(200_000);
+    expect(pair.packet(pair.right)).toBe('encrypted');
+  });
+
   it('policies are there at every moment: none is ever deleted', () => {
     const { pair, replace } = standing();
     const words: string[] = [];
