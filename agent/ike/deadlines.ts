@@ -5,7 +5,7 @@ import { keepUnanswered } from './child/retirement.ts';
 import { closeIkeSa, noteFailure } from './closing.ts';
 import { attempt, reauthenticate } from './connection/connecting.ts';
 import { type Connection, mayReceive } from './connection/connection.ts';
-import { followUp, settle } from './connection/settle.ts';
+import { followUp, hasLost, settle } from './connection/settle.ts';
 import type { Core } from './core.ts';
 import { unprotectedErrorText } from './exchange/ike-sa-init.ts';
 import type { Limits } from './limits.ts';
@@ -178,7 +178,9 @@ function giveUp(core: Core, at: Instant, sa: IkeSa): void {
     if (isHeard(at, sa, core.context.limits)) return;
     if (state.kind === 'established') closeDead(core, at, sa, state, connection);
     else {
-      if (keepsUnanswered(core, state, connection)) keepUnanswered(core, at, connection, sa.number, 'untold');
+      if (keepsUnanswered(core, state, connection)) {
+        keepUnanswered(core, at, connection, sa.number, hasLost(connection, state) ? 'heard' : 'untold');
+      }
       closeIkeSa(core, at, sa, state.reason, true);
     }
     return;

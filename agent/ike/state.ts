@@ -159,6 +159,8 @@ export interface Deleting {
   /** Whether it was established before. */
   readonly established: boolean;
   readonly peerIsAgent: boolean;
+  /** When somebody said first, without proof, that the peer knows nothing of it; undefined where nobody has. */
+  readonly disownedAt: Instant | undefined;
   readonly keys: IkeKeys;
   readonly cryptography: IkeCryptography;
 }

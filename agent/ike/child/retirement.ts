@@ -69,6 +69,8 @@ export function keepUnanswered(
     if (each.toldOn === ikeSa && !hasSettled(connection, each)) connection.orphans.push(orphanOf(each, believed));
   }
   const kept = new Set(connection.orphans.map(({ id }) => id));
+  // A pair that has been there for a while may be in use already, and nobody has looked.
+  if (kept.size > 0) connection.switchCheckAt ??= at + core.context.limits.switchCheckMs;
   const removeAt = believed + core.context.limits.supersededGraceMs;
   connection.retiring = connection.retiring
     .filter(({ id }) => !kept.has(id))

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { spiFromBytes } from '../../wire/header.ts';
+import { encodeMessage } from '../../wire/message.ts';
 import { ExchangeType, NotifyType } from '../../wire/registry.ts';
 import { notify } from '../message/notify.ts';
 import { fraction } from '../message/window.ts';
@@ -23,6 +24,13 @@ function established(pair: Pair, side: Side): readonly string[] {
     .status(side)
     .ikeSas.filter(({ state }) => state === 'established')
     .map(({ initiatorSpi }) => initiatorSpi);
+}
+
+/** What somebody says, without proof, who knows nothing of the IKE SA of a request. */
+function disowning(request: Uint8Array): Uint8Array {
+  const { header } = parsed(request);
+  const flags = { initiator: !header.flags.initiator, response: true };
+  return encodeMessage({ ...header, flags }, [notify(NotifyType.INVALID_IKE_SPI)]);
 }
 
 /**
@@ -391,6 +399,30 @@ describe('a peer that has lost its memory', () => {
     pair.wire.length = 0;
     pair.advanceLosing(5_000);
     expect(pair.wire.map(({ bytes }) => bytes)).not.toContainEqual(asked);
+  });
+
+  it.each([
+    ['goes soon where the peer answers on the IKE SA that stands', true],
+    ['stays for as long as the peer may believe in it where it answers nothing', false],
+  ] as const)('what it is said, without proof, to have lost and does not answer about %s', (_, answers) => {
+    const pair = new Pair().configure().settle().advance(60_000);
+    const [old] = pair.status(pair.left).ikeSas;
+    const before = pair.sas(pair.left).find(({ id }) => id.destination === pair.left.address);
+    pair.command(pair.left, { kind: 'reauthenticate', name: 'right' });
+    let disowned = 0;
+    for (let step = 0; step < 600; step += 1) {
+      pair.fire();
+      for (const datagram of pair.wire.splice(0)) {
+        const isOld = datagram.from === pair.left && parsed(datagram.bytes).header.initiatorSpi === old?.initiatorSpi;
+        // The Delete of the old one never arrives: somebody says that there is no such IKE SA.
+        if (isOld) pair.inject(pair.left, disowning(datagram.bytes));
+        else if (answers || disowned === 0) pair.deliverCopy(datagram);
+        if (isOld) disowned += 1;
+      }
+      pair.at += 50;
+    }
+    expect(disowned).toBeGreaterThan(3);
+    expect(pair.sas(pair.left).some(({ id }) => id.spi === present(before).id.spi)).toBe(!answers);
   });
 
   it('an INITIAL_CONTACT is said once, not at every new IKE SA', () => {

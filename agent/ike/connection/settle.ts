@@ -7,7 +7,7 @@ import type { Core } from '../core.ts';
 import { followUpLater, settleLater } from '../follow-up.ts';
 import { enqueue, sendQueued } from '../message/requests.ts';
 import { rivalOf } from '../rekey/under-way.ts';
-import type { Established, FollowUp, IkeSa } from '../state.ts';
+import type { Deleting, Established, FollowUp, IkeSa } from '../state.ts';
 import type { Instant } from '../types.ts';
 import {
   askForMissing,
@@ -19,7 +19,7 @@ import {
   reauthenticate,
   scheduleAttempt,
 } from './connecting.ts';
-import type { Connection } from './connection.ts';
+import { type Connection, standingIkeSa } from './connection.ts';
 import { type Forgotten, forgottenBy, type PeerPast, supersededBy } from './instance.ts';
 import { decide } from './rivalry.ts';
 
@@ -166,16 +166,31 @@ function abandonOwnAttempt(core: Core, at: Instant, connection: Connection, esta
 }
 
 /**
- * Somebody says, without proof, that the peer knows nothing of what we have begun. Where the peer has authenticated on
- * another IKE SA since, it is believed: whoever has made it up costs us nothing that is wanted.
+ * Somebody says, without proof, that the peer knows nothing of an IKE SA. Of one that we have begun it is believed where the
+ * peer has authenticated on another one since: whoever has made it up costs us nothing that is wanted. Where our Delete is
+ * out, the peer is asked something on the IKE SA that stands: if it answers that, but never the Delete, it is true.
  */
-export function abandonDisowned(core: Core, at: Instant, attempt: IkeSa): void {
-  const { connection, state, startedAt } = attempt;
-  if (connection === undefined || state.kind !== 'authRequested') return;
-  const isSuperseded = connection.ikeSas.some(({ state: other }) => {
-    return other.kind === 'established' && other.endsAt === undefined && other.authenticatedAt > startedAt;
+export function onDisowned(core: Core, at: Instant, sa: IkeSa): void {
+  const { connection, state } = sa;
+  if (connection === undefined) return;
+  if (state.kind === 'authRequested' && isSuperseded(connection, sa)) closeIkeSa(core, at, sa, 'duplicate', true);
+  if (state.kind !== 'deleting' || state.disownedAt !== undefined) return;
+  sa.state = { ...state, disownedAt: at };
+  const standing = standingIkeSa(connection);
+  if (standing !== undefined && isIdle(standing)) enqueue(core, at, standing, { kind: 'liveness' });
+}
+
+function isSuperseded({ ikeSas }: Connection, { startedAt }: IkeSa): boolean {
+  return ikeSas.some(({ state }) => {
+    return state.kind === 'established' && state.endsAt === undefined && state.authenticatedAt > startedAt;
   });
-  if (isSuperseded) closeIkeSa(core, at, attempt, 'duplicate', true);
+}
+
+/** Whether the peer has answered all that it was asked on the IKE SA that stands since it was said to have lost this one. */
+export function hasLost(connection: Connection, { disownedAt }: Deleting): boolean {
+  const standing = standingIkeSa(connection);
+  if (disownedAt === undefined || standing === undefined) return false;
+  return standing.window.pending === undefined && standing.lastHeardAt > disownedAt;
 }
 
 /**

@@ -6,7 +6,7 @@ import type { Payload } from '../../wire/payloads/payload.ts';
 import { NotifyType } from '../../wire/registry.ts';
 import { openProtected } from '../../wire/sk.ts';
 import { closeIkeSa } from '../closing.ts';
-import { abandonDisowned } from '../connection/settle.ts';
+import { onDisowned } from '../connection/settle.ts';
 import type { Core } from '../core.ts';
 import { responderKeys } from '../exchange/ike-sa-init-responder.ts';
 import type { IkeSa } from '../state.ts';
@@ -42,7 +42,7 @@ export function open(core: Core, at: Instant, sa: IkeSa, received: Received): Op
   const frame = message.protected;
   if (frame === undefined) {
     core.drop(path, 'unauthenticatedNotify', 'a message without protection for an IKE SA that has keys');
-    if (message.payloads.some(saysUnknown)) abandonDisowned(core, at, sa);
+    if (message.payloads.some(saysUnknown)) onDisowned(core, at, sa);
     suspectPeer(core, at, sa);
     return undefined;
   }

@@ -101,7 +101,7 @@ export function endWith(core: Core, at: Instant, sa: IkeSa, secured: Secured, re
   const { keys, cryptography } = secured;
   const established = state.kind === 'established' || state.kind === 'rekeyed';
   const peerIsAgent = state.kind === 'established' && state.peerIsAgent;
-  sa.state = { kind: 'deleting', reason, established, peerIsAgent, keys, cryptography };
+  sa.state = { kind: 'deleting', reason, established, peerIsAgent, disownedAt: undefined, keys, cryptography };
 }
 
 /** Lets go of a Child SA that was asked for and will not come. */
