@@ -4,7 +4,7 @@ import type { ProductionProvider } from './crypto/suites.ts';
 import type { CryptoProvider } from './crypto/types.ts';
 import { openXfrmDataplane } from './dataplane/xfrm/driver.ts';
 import { podAccess } from './kube/cluster-access.ts';
-import type { Readiness } from './kube/node-agent.ts';
+import type { Readiness } from './kube/readiness.ts';
 import { runFromManifests } from './kube/run-from-manifests.ts';
 import { runInCluster } from './kube/run-in-cluster.ts';
 import { err, ok, type Result } from './result.ts';

@@ -30,6 +30,8 @@ export class ClusterState {
   header: Omit<ReadNodeConfig, 'peerings'> | undefined;
   /** The status that the object had when it was seen first, of an earlier agent. */
   firstStatus: NodeStatus | undefined;
+  /** Why the IPsecNodeConfig that there is cannot be read; a sentence. */
+  unreadable: string | undefined;
   /** Whether the API server has shown an IPsecNodeConfig since the start. */
   isHeard = false;
   readonly #parts: ClusterStateParts;
@@ -129,9 +131,11 @@ export class ClusterState {
   #takeNodeConfig(object: WatchedObject): void {
     const read = readNodeConfig(object);
     if (!read.ok) {
-      this.#complain(`IPsecNodeConfig ${object.metadata.name} is not carried out: ${read.error}`);
+      this.unreadable = `IPsecNodeConfig ${object.metadata.name} is not carried out: ${read.error}`;
+      this.#complain(this.unreadable);
       return;
     }
+    this.unreadable = undefined;
     const { uid, generation } = read.value;
     // The status that is written here comes back as a change.
     const isKnown =

@@ -11,6 +11,7 @@ import { CredentialFiles } from './credential-files.ts';
 import type { ConfigurationFile } from './kept-configuration.ts';
 import { type NodeStatus, nodeStatus } from './node-status.ts';
 import type { ObjectSource } from './object-source.ts';
+import { type Readiness, readinessOf } from './readiness.ts';
 
 /** What the agent of a node is put together from, wherever its IPsecNodeConfig comes from. */
 export interface NodeAgentParts extends StartParts {
@@ -28,13 +29,6 @@ export interface NodeAgentParts extends StartParts {
   readonly isStandingBy: () => boolean;
   /** Told the status; answers after how many milliseconds it is to be told again. */
   readonly publish: (status: NodeStatus, uid: string | undefined) => Promise<number | undefined>;
-}
-
-/** Whether an agent is ready, as the probe of its pod asks. */
-export interface Readiness {
-  readonly ready: boolean;
-  /** What it waits for, as a sentence. */
-  readonly text: string;
 }
 
 /** The agent of one node: does what the IPsecNodeConfig says, whenever that or a key changes, and knows what came of it. */
@@ -135,13 +129,17 @@ export class NodeAgent {
 
   #readiness(): Readiness {
     const { source, isStandingBy } = this.#parts;
-    if (isStandingBy()) return { ready: true, text: 'standing by until the agent before this one has ended' };
-    if (this.#agent.startFailure !== undefined) return { ready: false, text: this.#agent.startFailure };
-    if (this.#agent.generation !== undefined) return { ready: true, text: 'carries out what the node is to do' };
-    // A node that takes part in nothing has none, and its agent has nothing to wait for.
-    if (this.#state.header === undefined && this.#state.isAnswered)
-      return { ready: true, text: 'this node takes part in no peering yet' };
-    return { ready: false, text: `waits for ${source.name} to say what this node is to do` };
+    const { header, unreadable, isAnswered, isComplete } = this.#state;
+    return readinessOf({
+      source: source.name,
+      standby: isStandingBy(),
+      startFailure: this.#agent.startFailure,
+      isCarriedOut: this.#agent.generation !== undefined,
+      unreadable,
+      isTold: header !== undefined,
+      isAnswered,
+      isComplete,
+    });
   }
 
   async #offerStatus(): Promise<number | undefined> {

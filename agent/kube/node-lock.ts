@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Log } from '../runtime/log/logger.ts';
 import { StatusServer } from '../runtime/status/status-server.ts';
 
-/** One agent a node: while a pod is replaced the new one stands by, ready, until the old one is gone. */
+/** One agent a node: while a pod is replaced the new one stands by until the old one is gone. */
 export class NodeLock {
   readonly #path: string;
   readonly #report: () => object;

@@ -12,8 +12,8 @@ import { systemClock } from '../runtime/clock-system.ts';
 import { createLog } from '../runtime/log/logger.ts';
 import { fetchStatus } from '../runtime/status/status-client.ts';
 import { TestWorld } from '../runtime/testing/agents.ts';
-import type { Readiness } from './node-agent.ts';
 import type { NodeStatus } from './node-status.ts';
+import type { Readiness } from './readiness.ts';
 import { runFromManifests } from './run-from-manifests.ts';
 import { NodeManifests, nodeConfig } from './testing/node-manifests.ts';
 

@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest';
+
+import { type Progress, readinessOf } from './readiness.ts';
+
+const begun: Progress = {
+  source: 'the API server',
+  standby: false,
+  startFailure: undefined,
+  isCarriedOut: false,
+  unreadable: undefined,
+  isTold: false,
+  isAnswered: false,
+  isComplete: false,
+};
+const told = { isTold: true, isAnswered: true };
+
+describe('an agent is ready', () => {
+  it.each<[string, Partial<Progress>]>([
+    ['that carries out what its node is to do', { ...told, isCarriedOut: true }],
+    ['that does so without the API server', { isTold: true, isCarriedOut: true }],
+    ['whose node takes part in nothing', { isAnswered: true }],
+    ['that stands by and could go on at once', { ...told, standby: true, isComplete: true }],
+  ])('%s', (_, progress) => {
+    expect(readinessOf({ ...begun, ...progress }).ready).toBe(true);
+  });
+});
+
+describe('an agent is not ready, so that the one before it is not ended', () => {
+  it.each<[string, Partial<Progress>, RegExp]>([
+    ['that has heard nothing', { standby: true }, /waits for the API server/],
+    ['whose keys did not come yet', { ...told, standby: true }, /waits for the API server/],
+    [
+      'that cannot read what its node is told',
+      { isAnswered: true, standby: true, unreadable: 'spec: is of another version' },
+      /another version/,
+    ],
+    ['that cannot start', { ...told, isComplete: true, startFailure: 'UDP port 500 is taken' }, /port 500/],
+    ['that has all and has not begun', { ...told, isComplete: true }, /waits/],
+  ])('%s', (_, progress, text) => {
+    expect(readinessOf({ ...begun, ...progress })).toEqual({ ready: false, text: expect.stringMatching(text) });
+  });
+});
