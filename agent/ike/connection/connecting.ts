@@ -1,5 +1,6 @@
 import { ZERO_SPI } from '../../wire/header.ts';
 import { ExchangeType } from '../../wire/registry.ts';
+import type { ChildSa } from '../child/child-sa.ts';
 import type { Core } from '../core.ts';
 import { firstInitRequest } from '../exchange/ike-sa-init.ts';
 import { NO_REASSEMBLIES } from '../message/fragment.ts';
@@ -181,15 +182,15 @@ export function reauthenticate(core: Core, at: Instant, connection: Connection, 
 
 /** Whether there is an IKE SA that may stay, with every Child SA that is configured. */
 export function isSatisfied(connection: Connection): boolean {
-  return (
-    connection.replacing === 0 &&
-    connection.ikeSas.some((sa) => sa.state.kind === 'established') &&
-    connection.config.children.every(({ name }) => isInUse(connection, name))
-  );
+  if (connection.replacing !== 0 || !connection.ikeSas.some((sa) => sa.state.kind === 'established')) return false;
+  const children = childrenOf(connection);
+  for (const { name } of connection.config.children) if (!isInUse(children, name)) return false;
+  return true;
 }
 
-function isInUse(connection: Connection, name: string): boolean {
-  return childrenOf(connection).some((child) => child.config.name === name && child.usage !== 'superseded');
+function isInUse(children: readonly ChildSa[], name: string): boolean {
+  for (const { config, usage } of children) if (config.name === name && usage !== 'superseded') return true;
+  return false;
 }
 
 function isSettled(sa: IkeSa, name: string): boolean {

@@ -26,14 +26,6 @@ export interface PendingRequest extends OpenRequest {
   readonly giveUpAt: Instant;
 }
 
-/** The last response of ours: what a repeated request is answered with (RFC 7296 §2.1). */
-interface StoredResponse {
-  readonly messageId: number;
-  /** See `requestTag`. */
-  readonly requestTag: Uint8Array;
-  readonly datagrams: readonly Uint8Array[];
-}
-
 /** What a message ID of a request means in the window of one (RFC 7296 §2.2, §2.3). */
 export type RequestPosition =
   | { readonly kind: 'next' }
@@ -46,7 +38,12 @@ export class Window {
   #nextRequestId = 0;
   #expectedRequestId = 0;
   #pending: PendingRequest | undefined;
-  #stored: StoredResponse | undefined;
+  /** The last response of ours: what a repeated request is answered with (RFC 7296 §2.1). */
+  #stored: readonly Uint8Array[] | undefined;
+  #storedId = 0;
+  /** See `store`. */
+  #storedTag: Uint8Array = NO_TAG;
+  #protectedTag: Uint8Array | undefined;
 
   /** The message ID that our next request bears. */
   get nextRequestId(): number {
@@ -60,7 +57,7 @@ export class Window {
 
   /** Whether a response is kept that a repeated request may still ask for; that to IKE_SA_INIT does not count. */
   get hasAnsweredProtected(): boolean {
-    return this.#stored !== undefined && this.#stored.messageId > 0;
+    return this.#stored !== undefined && this.#storedId > 0;
   }
 
   /** Whether message IDs run out soon, so that the IKE SA must be replaced (RFC 7296 §2.2). */
@@ -153,9 +150,9 @@ export class Window {
   /** Where a request of the peer stands; `bytes` is the datagram. */
   position(messageId: number, bytes: Uint8Array): RequestPosition {
     if (messageId === this.#expectedRequestId) return { kind: 'next' };
-    if (this.#stored === undefined || messageId !== this.#stored.messageId) return { kind: 'outside' };
-    const { datagrams, requestTag: tag } = this.#stored;
-    return { kind: endsWith(bytes, tag) ? 'repeated' : 'differentRetransmission', datagrams };
+    const datagrams = this.#stored;
+    if (datagrams === undefined || messageId !== this.#storedId) return { kind: 'outside' };
+    return { kind: endsWith(bytes, this.#storedTag) ? 'repeated' : 'differentRetransmission', datagrams };
   }
 
   /**
@@ -163,8 +160,17 @@ export class Window {
    * `requestTag` of a protected request and the whole of an unprotected one, whose end proves nothing.
    */
   store(messageId: number, tag: Uint8Array, datagrams: readonly Uint8Array[]): void {
-    this.#stored = { messageId, requestTag: tag, datagrams };
+    this.#stored = datagrams;
+    this.#storedId = messageId;
+    this.#storedTag = tag.length === TAG_BYTES ? this.#copyOf(tag) : tag;
     this.#expectedRequestId = messageId + 1;
+  }
+
+  /** An array that is new with every message and stays until the next would outlive the young generation: one serves all. */
+  #copyOf(tag: Uint8Array): Uint8Array {
+    this.#protectedTag ??= new Uint8Array(TAG_BYTES);
+    this.#protectedTag.set(tag);
+    return this.#protectedTag;
   }
 }
 
@@ -185,6 +191,7 @@ export function requestTag(datagram: Uint8Array): Uint8Array {
   return datagram.slice(Math.max(0, datagram.length - TAG_BYTES));
 }
 
+const NO_TAG = new Uint8Array(0);
 /** As long as the longest common ICV half: no two different authentic requests under one message ID share it. */
 const TAG_BYTES = 16;
 /** Far enough from 2^32 that a successor is there in time, whatever is said until then. */
