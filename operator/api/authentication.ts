@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 import { MAX_NAME, MAX_USAGES, MAX_WORD } from './limits.ts';
 import { oneOf } from './one-of.ts';

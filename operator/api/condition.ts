@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 import { MAX_CONDITION_TYPE, MAX_CONDITIONS, MAX_MESSAGE, MAX_REASON } from './limits.ts';
 import { generation, keyedList, timestamp } from './scalars.ts';

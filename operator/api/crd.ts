@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 import { group, type Resource, version } from './resource.ts';
 import { VALIDATIONS } from './rule.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 import { isHostAddress } from './ip-text.ts';
 import { MAX_DISTINGUISHED_NAME, MAX_EMAIL, MAX_KEY_ID, MAX_NAME, MAX_SELECTORS } from './limits.ts';

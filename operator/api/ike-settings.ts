@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 import { MAX_PROPOSALS } from './limits.ts';
 import { espProposal, ikeProposal } from './proposal.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 import { MAX_ADDRESSES, MAX_PEERING_NAME, MAX_POD_CIDRS, MAX_SLICE_PEERS } from './limits.ts';
 import { defineResource } from './resource.ts';

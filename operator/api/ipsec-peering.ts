@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 import { authentication } from './authentication.ts';
 import { conditions } from './condition.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 import { MAX_LABEL_KEY, MAX_SELECTOR_PARTS, MAX_SELECTOR_VALUES, MAX_WORD } from './limits.ts';
 import { type Rule, ruled } from './rule.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 import { MAX_PROPOSAL } from './limits.ts';
 import { type Rule, ruled } from './rule.ts';

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 
 /** A condition that a value must meet, said twice: for the API server in CEL, and for this program. */
 export interface Rule<T> {

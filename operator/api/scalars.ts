@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 import { canonicalAddress, canonicalNetwork, isNetwork } from './ip-text.ts';
 import { MAX_ADDRESS, MAX_CIDR, MAX_COUNT, MAX_DURATION, MAX_NAME, MAX_QUANTITY, MAX_UID } from './limits.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 import { familyOf, networkOf } from './ip-text.ts';
 import { MAX_EXEMPTIONS, MAX_PORT_RANGES, MAX_STAGED_EXEMPTIONS } from './limits.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 import type { IpsecNodeConfig } from '../api/ipsec-node-config.ts';
 import type { IpsecPeerSlice } from '../api/ipsec-peer-slice.ts';

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 
 import { ipsecNodeConfig } from '../api/ipsec-node-config.ts';
 import { ipsecPeerSlice } from '../api/ipsec-peer-slice.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 import type { RevocationPolicy, SignaturePreferences } from '../../pki/credential.ts';
 import { err, ok, type Result } from '../../result.ts';

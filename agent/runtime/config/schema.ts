@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 import { parseProposal } from '../../ike/negotiation/proposal-syntax.ts';
 import type { ProposalConfig } from '../../ike/types.ts';
