@@ -16,6 +16,21 @@ describe('the status of a node', () => {
     expect(written.map(encrypting)).toEqual([[1], [1, 0], [1, 1]]);
   });
 
+  it('tells soon when the fault of a peering is another one, although of the same kind', async () => {
+    const { writer, clock, written } = world();
+    const faulty = (message: string): NodeStatus => ({
+      peerings: [{ name: 'office', fault: { reason: 'CredentialsMissing', message } }],
+    });
+    await writer.offer(faulty('cannot be read'), undefined);
+    clock.now = 60 * MINUTE;
+    await writer.offer(faulty('cannot be read'), undefined);
+    await writer.offer(faulty('is not there: make it'), undefined);
+    expect(written.map(({ peerings }) => peerings?.[0]?.fault?.message)).toEqual([
+      'cannot be read',
+      'is not there: make it',
+    ]);
+  });
+
   it('tells counts of peerings that it has had for long seldom, so that not everybody writes when one node joins', async () => {
     const { writer, clock, written } = world();
     await writer.offer(statusOf({ old: 1 }), undefined);

@@ -86,7 +86,7 @@ export class StatusWriter {
   }
 }
 
-/** What is worth a write by itself: everything but counts, troubled peers and texts. */
+/** What is worth a write by itself: everything but counts, troubled peers and the texts of conditions. */
 function urgentPart({ observedGeneration, conditions = [], agent, peerings = [] }: NodeStatus): string {
   return JSON.stringify([
     observedGeneration,
@@ -97,7 +97,7 @@ function urgentPart({ observedGeneration, conditions = [], agent, peerings = [] 
       enforcement,
       exempt,
       certificate,
-      fault?.reason,
+      fault,
     ]),
   ]);
 }
