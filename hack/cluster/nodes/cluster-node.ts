@@ -6,6 +6,7 @@ import type { Machine } from '../../lab/topology/lab-node.ts';
 import { ClusterError } from '../cluster-error.ts';
 import type { DualStack } from '../network/address-plan.ts';
 import { exists } from '../programs/files.ts';
+import { ContainerProgram } from './container-program.ts';
 import { Guest, type GuestOptions } from './guest.ts';
 import { type CommandOutput, type RunningCommand, SerialCommands } from './serial-commands.ts';
 
@@ -86,6 +87,19 @@ export class ClusterNode implements Machine {
   /** Starts a program on it. */
   start(command: readonly string[], output: CommandOutput): RunningCommand {
     return this.#serial().start(command, output);
+  }
+
+  /** The running container of that name as an end of a counted stream, whoever else of the cluster is away. */
+  containerEnd(container: string): {
+    readonly name: string;
+    spawn(label: string, command: readonly string[]): ContainerProgram;
+  } {
+    return { name: this.name, spawn: (label, command) => new ContainerProgram(this, container, label, command) };
+  }
+
+  /** Ends kubelet, which is started again and then registers the node where the API server has no such Node any more. */
+  async restartKubelet(): Promise<void> {
+    await this.succeed(['pkill', '-x', 'kubelet']);
   }
 
   /** Has containerd import an archive of an image; a node that is switched off does so when it boots. */

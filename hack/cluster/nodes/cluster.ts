@@ -178,7 +178,10 @@ export class Cluster {
     };
     const images = this.#images;
     await makeNodeFolder({ folder, name, addresses, server, authority: controlPlane.authority, root, paths, images });
-    await namespace.ip(`tuntap add dev ${tap} mode tap`, `link set ${tap} master bridge up`);
+    await namespace.ip(
+      `tuntap add dev ${tap} mode tap`,
+      `link set ${tap} txqueuelen ${waitingFrames} master bridge up`,
+    );
     await this.#bootUntilReady(node, () => node.boot(), wait);
     return node;
   }
@@ -299,3 +302,5 @@ const kubeletAccess = {
   subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: kubeletClient.name }],
 };
 const readyWithinMs = 180_000;
+/** For a guest that a busy machine does not run for seconds: the kernel's own 500 are half a second of streams. */
+const waitingFrames = 10_000;

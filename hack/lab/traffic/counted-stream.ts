@@ -1,11 +1,13 @@
 import { waitUntil } from '../runner/wait-until.ts';
 import type { Daemon } from '../topology/daemon.ts';
-import type { LabNode } from '../topology/lab-node.ts';
 import type { SequenceCounts } from './sequence-counter.ts';
+
+/** What a stream needs of the program at one end, wherever it runs. */
+export type StreamProgram = Pick<Daemon, 'log' | 'write' | 'said' | 'exited'>;
 
 /** One end of a stream. */
 export interface StreamEnd {
-  readonly node: Pick<LabNode, 'name' | 'spawn'>;
+  readonly node: { readonly name: string; spawn(label: string, command: readonly string[]): StreamProgram };
   readonly address: string;
   /** What the other end has to send to, where a NAT makes that another one. */
   readonly seenAs?: string;
@@ -94,7 +96,7 @@ function directionReport(from: string, to: string, sent?: Sent, counts?: Sequenc
   return { ...counts, from, to, sent: accepted, refused: sent.refused, lost: accepted - counts.received };
 }
 
-async function answer<T>(daemon: Daemon, order: string, word: string): Promise<T> {
+async function answer<T>(daemon: StreamProgram, order: string, word: string): Promise<T> {
   daemon.write(`${order}\n`);
   const pattern = new RegExp(`^${word} (.*)$`, 'm');
   await daemon.said(pattern);
