@@ -1,15 +1,17 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { chart, Helm, helmProgram } from '../charts/ikemesh/testing/helm.ts';
 import { type Cluster, startCluster } from '../hack/cluster/nodes/cluster.ts';
-import { buildImage, projectVersion } from '../hack/image/build-image.ts';
+import { buildImage, projectFolder, projectVersion } from '../hack/image/build-image.ts';
 import { platforms } from '../hack/image/platform.ts';
+import { meshManifest } from '../operator/api/testing/manifests.ts';
+import { meshAuthority } from '../operator/testing/cluster-nodes.ts';
+import { allPairsEncrypt } from './sas.ts';
+import { trafficPods } from './traffic-pods.ts';
 
 /** Where the chart is installed, and what nodes' identities end in. */
 export const namespace = 'ikemesh';
-const trustDomain = 'e2e.ikemesh.internal';
+export const trustDomain = 'e2e.ikemesh.internal';
 
 /** A cluster with nodes, cert-manager, our image and the chart. */
 export class InstalledCluster {
@@ -26,7 +28,8 @@ export class InstalledCluster {
     const cluster = await startCluster({ nodes, certManager: true, say });
     const installed = new InstalledCluster(cluster, new Helm(await helmProgram(), cluster.controlPlane.kubeconfig));
     try {
-      await installed.#loadImage(say);
+      image ??= makeImage(say);
+      await cluster.loadImage(await image);
       say('helm install');
       await installed.helm.succeed(
         ...['install', 'ikemesh', chart, `--namespace=${namespace}`, '--create-namespace'],
@@ -53,23 +56,48 @@ export class InstalledCluster {
     if (code !== 0) throw new Error(`kubectl apply: ${stderr}`);
   }
 
+  /** Has pods that end streams on every node, an authority and a peering of all nodes; waits until every pair has its SAs. */
+  async encrypt(peering: object = meshManifest): Promise<void> {
+    await this.apply(trafficPods, ...meshAuthority(), peering);
+    await this.kubectl('rollout', 'status', 'daemonset/traffic', '--timeout=180s');
+    await allPairsEncrypt([...this.cluster.nodes.values()]);
+  }
+
+  /** What the one peering says, all of whose tunnels are those that the nodes need, once it is Ready. */
+  async readyTunnels(timeoutMs = 120_000): Promise<object> {
+    await this.kubectl('wait', '--for=condition=Ready', `--timeout=${timeoutMs}ms`, 'ipsecpeering/cluster');
+    return this.read<{ readonly status: { readonly tunnels: object } }>('ipsecpeering', 'cluster').then(
+      ({ status }) => status.tunnels,
+    );
+  }
+
+  /** An object as it is now. */
+  async read<T>(kind: string, name: string, ...where: readonly string[]): Promise<T> {
+    return JSON.parse(await this.kubectl('get', kind, name, ...where, '--output=json')) as T;
+  }
+
+  /** All objects of a kind, or of several, as they are now. */
+  async list<T>(kind: string, ...where: readonly string[]): Promise<readonly T[]> {
+    const list = await this.kubectl('get', kind, ...where, '--output=json');
+    return (JSON.parse(list) as { readonly items: readonly T[] }).items;
+  }
+
   async close(): Promise<void> {
     this.helm.close();
     await this.cluster.close();
   }
+}
 
-  async #loadImage(say: (line: string) => void): Promise<void> {
-    const folder = await mkdtemp(join(tmpdir(), 'ikemesh-e2e-image-'));
-    try {
-      const here = platforms.filter(({ npm }) => npm === process.arch);
-      const reference = `ikemesh.io/ikemesh:${await projectVersion()}`;
-      say(`building ${reference} and bringing it to every node`);
-      // What Debian serves now will do: that the pins are right is the image's own test.
-      const options = { reference, platforms: here, output: folder, say };
-      await buildImage({ ...options, newest: false }).catch(() => buildImage({ ...options, newest: true }));
-      await this.cluster.loadImage(folder);
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
-  }
+/** The image of this source tree for this machine, built once for all files of tests. */
+let image: Promise<string> | undefined;
+
+async function makeImage(say: (line: string) => void): Promise<string> {
+  const folder = join(projectFolder, 'dist/e2e-image');
+  const here = platforms.filter(({ npm }) => npm === process.arch);
+  const reference = `ikemesh.io/ikemesh:${await projectVersion()}`;
+  say(`building ${reference}`);
+  // What Debian serves now will do: that the pins are right is the image's own test.
+  const options = { reference, platforms: here, output: folder, say };
+  await buildImage({ ...options, newest: false }).catch(() => buildImage({ ...options, newest: true }));
+  return folder;
 }

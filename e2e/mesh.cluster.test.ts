@@ -4,18 +4,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ClusterNode } from '../hack/cluster/nodes/cluster-node.ts';
 import { whyNoNodes } from '../hack/cluster/nodes/why-no-nodes.ts';
 import { waitUntil } from '../hack/lab/runner/wait-until.ts';
-import {
-  type CountedStream,
-  type DirectionReport,
-  expectNothingLost,
-  startCountedStream,
-} from '../hack/lab/traffic/counted-stream.ts';
 import { dumpStates } from '../hack/lab/xfrm/xfrm-dump.ts';
-import { expectNoXfrmDrops, readXfrmStat } from '../hack/lab/xfrm/xfrm-stat.ts';
 import { meshManifest } from '../operator/api/testing/manifests.ts';
 import { meshAuthority } from '../operator/testing/cluster-nodes.ts';
 import { PLACES } from '../operator/testing/operator-cluster.ts';
 import { InstalledCluster, namespace } from './installed-cluster.ts';
+import { whileTrafficFlows } from './mesh-traffic.ts';
 import { trafficPods } from './traffic-pods.ts';
 
 const reason = await whyNoNodes();
@@ -24,12 +18,10 @@ if (reason !== undefined) process.stdout.write(`tests with nodes are skipped: ${
 describe.skipIf(reason !== undefined)('a mesh of three nodes, installed by Helm', () => {
   let installed: InstalledCluster;
   let nodes: readonly ClusterNode[] = [];
-  let pairs: readonly (readonly [ClusterNode, ClusterNode])[] = [];
 
   beforeAll(async () => {
     installed = await InstalledCluster.start(['a', 'b', 'c'], say);
     nodes = [...installed.cluster.nodes.values()];
-    pairs = nodes.flatMap((one, index) => nodes.slice(index + 1).map((other) => [one, other] as const));
     await installed.apply(trafficPods);
     await installed.kubectl('rollout', 'status', 'daemonset/traffic', '--timeout=90s');
     await nodes[0]?.ip(...FOREIGN);
@@ -48,7 +40,7 @@ describe.skipIf(reason !== undefined)('a mesh of three nodes, installed by Helm'
       intervalMs: 500,
     });
     say(`every pair has its SAs ${since()} s after kubectl apply`);
-    await whileTrafficFlows(() => delay(1_000));
+    await whileTrafficFlows({ cluster: installed.cluster, nodes }, () => delay(1_000));
     await installed.kubectl('wait', '--for=condition=Ready', '--timeout=120s', 'ipsecpeering/cluster');
     const { status } = await peering();
     expect(status.tunnels).toEqual({ expected: 3, established: 3, encrypting: 3 });
@@ -64,7 +56,7 @@ describe.skipIf(reason !== undefined)('a mesh of three nodes, installed by Helm'
       .split('\n')
       .filter((name) => name.includes('ike-a-'));
     const before = await serialNumber('a');
-    await whileTrafficFlows(async () => {
+    await whileTrafficFlows({ cluster: installed.cluster, nodes }, async () => {
       await renew(certificate);
       await waitUntil('the agent to use the new certificate', async () => (await serialNumber('a')) !== before, {
         timeoutMs: 60_000,
@@ -94,52 +86,8 @@ describe.skipIf(reason !== undefined)('a mesh of three nodes, installed by Helm'
     }
   }, 180_000);
 
-  /** Streams between all pairs by both families while something happens: nothing lost, nothing in plaintext, no drop. */
-  async function whileTrafficFlows(happens: () => Promise<unknown>): Promise<void> {
-    const counters = new Map(await Promise.all(nodes.map(async (node) => [node, await readXfrmStat(node)] as const)));
-    const wire = await installed.cluster.capture();
-    const streams: CountedStream[] = [];
-    let reports: readonly (readonly [DirectionReport, DirectionReport])[] = [];
-    try {
-      for (const [one, other] of pairs) {
-        for (const family of [0, 1] as const)
-          streams.push(await streamBetween(one, other, family, FIRST_PORT + streams.length));
-      }
-      await happens();
-    } finally {
-      reports = await Promise.all(streams.map((stream) => stream.stop(2_000)));
-    }
-    const { packets } = await wire.stop();
-    // First what the kernel counts as drops: it says why a packet was lost.
-    for (const [node, before] of counters) await expectNoXfrmDrops(node, before);
-    for (const report of reports) expectNothingLost(report);
-    const addresses = new Set<string | undefined>(nodes.flatMap((node) => node.addresses));
-    const between = packets.filter(({ source, destination }) => addresses.has(source) && addresses.has(destination));
-    expect(between.filter(({ kind }) => kind === 'esp').length).toBeGreaterThan(streams.length * LOW_RATE);
-    expect(between.filter(({ kind }) => kind === 'plaintext').map(({ summary }) => summary)).toEqual([]);
-  }
-
-  /** One pair is asked at full rate: all of them at once would be more than two processors can carry. */
-  async function streamBetween(one: ClusterNode, other: ClusterNode, family: 0 | 1, port: number) {
-    const [first, second] = [await trafficPodOn(one), await trafficPodOn(other)];
-    return startCountedStream({
-      ends: [
-        { node: installed.cluster.podEnd(first), address: one.addresses[family] },
-        { node: installed.cluster.podEnd(second), address: other.addresses[family] },
-      ],
-      program: ['/traffic', 'stream'],
-      rate: port === FIRST_PORT ? FULL_RATE : LOW_RATE,
-      port,
-    });
-  }
-
   async function ownStates(node: ClusterNode) {
     return (await dumpStates(node)).filter(({ spi }) => spi !== FOREIGN_SPI);
-  }
-
-  async function trafficPodOn(node: ClusterNode): Promise<string> {
-    const where = ['--selector=app=traffic', `--field-selector=spec.nodeName=${node.name}`];
-    return (await installed.kubectl('get', 'pods', ...where, '--output=jsonpath={.items[0].metadata.name}')).trim();
   }
 
   async function peering(): Promise<Peering> {
@@ -173,10 +121,6 @@ function say(line: string): void {
   process.stdout.write(`    ${line}\n`);
 }
 
-/** Datagrams per second, each way. */
-const FULL_RATE = 200;
-const LOW_RATE = 20;
-const FIRST_PORT = 7000;
 /** Of each node: two peers, two families, two directions. */
 const STATES = 8;
 const FOREIGN_SPI = 0x1234;

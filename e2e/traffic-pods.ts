@@ -1,5 +1,8 @@
 import { trafficReference } from '../hack/cluster/nodes/images.ts';
 
+/** Where the programs of streams run. */
+export const trafficContainer = 'traffic';
+
 /** A pod in the network of each node, which counts the datagrams of streams. */
 export const trafficPods: object = {
   apiVersion: 'apps/v1',
@@ -14,7 +17,7 @@ export const trafficPods: object = {
         terminationGracePeriodSeconds: 1,
         containers: [
           {
-            name: 'traffic',
+            name: trafficContainer,
             image: trafficReference,
             imagePullPolicy: 'Never',
             command: ['/traffic', 'serve', '8081'],

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 
 import { type Capture, startCapture } from '../../lab/capture/capture.ts';
-import { recipes } from '../../lab/host/recipe.ts';
+import { type RecipeName, recipes } from '../../lab/host/recipe.ts';
 import { type BuildOptions, labCacheFolder, rootFolder } from '../../lab/host/root-folder.ts';
 import { lastLines } from '../../lab/host/subprocess.ts';
 import { waitUntil } from '../../lab/runner/wait-until.ts';
@@ -20,6 +20,7 @@ import type { ProgramName } from '../programs/program.ts';
 import { type ProgramPaths, programPaths } from '../programs/program-paths.ts';
 import { ClusterNode } from './cluster-node.ts';
 import { imagePrograms, packImage, programImage } from './images.ts';
+import { makeNeighbourFolder, type Neighbour } from './neighbour.ts';
 import { NodeController } from './node-controller.ts';
 import { diskOf, makeNodeFolder, nodePrograms } from './node-folder.ts';
 import { watchNodes } from './node-watch.ts';
@@ -103,6 +104,7 @@ export class Cluster {
   readonly controlPlane: ControlPlane;
   readonly #parts: ClusterParts;
   readonly #nodes = new Map<string, ClusterNode>();
+  readonly #neighbours = new Map<string, ClusterNode>();
   readonly #controller: NodeController;
   readonly #over = new AbortController();
   #watch: Promise<void> = Promise.resolve();
@@ -156,21 +158,15 @@ export class Cluster {
   async addNode(name: string, wait: WaitForNode = {}): Promise<ClusterNode> {
     if (this.#nodes.has(name)) throw new ClusterError(`there is a node ${name} already`);
     const { controlPlane, namespace, root, paths, memoryMib } = this.#parts;
-    const number = ++this.#lastNumber;
-    const addresses = nodeAddresses(number);
-    const folder = join(controlPlane.folder, 'nodes', name);
-    const tap = `node${number}`;
-    const machine = {
-      root,
-      folder,
-      disk: diskOf(folder),
-      memoryMib,
-      tap,
-      mac: nodeMac(number),
-      inside: (command: readonly string[]) => namespace.inside(command),
-    };
+    const { addresses, machine } = this.#newMachine(name, root);
+    const { folder } = machine;
     const booted = (booting: ClusterNode) => this.#controller.booted(booting);
-    const node = new ClusterNode({ name, addresses, machine, booted });
+    const node = new ClusterNode({
+      name,
+      addresses,
+      machine: { ...machine, disk: diskOf(folder), memoryMib },
+      booted,
+    });
     this.#nodes.set(name, node);
     const server = {
       url: `https://${controlPlaneAddresses[0]}:${controlPlane.apiServerPort}`,
@@ -178,12 +174,28 @@ export class Cluster {
     };
     const images = this.#images;
     await makeNodeFolder({ folder, name, addresses, server, authority: controlPlane.authority, root, paths, images });
-    await namespace.ip(
-      `tuntap add dev ${tap} mode tap`,
-      `link set ${tap} txqueuelen ${waitingFrames} master bridge up`,
-    );
+    await plugIn(namespace, machine.tap);
     await this.#bootUntilReady(node, () => node.boot(), wait);
     return node;
+  }
+
+  /**
+   * Adds a machine that is none of the cluster's nodes to their wires, with addresses that no node has had; it boots from
+   * the root folder of a recipe of the lab, which is built if it is not cached.
+   */
+  async addNeighbour(name: string, recipe: RecipeName, signal = new AbortController().signal): Promise<Neighbour> {
+    if (this.#nodes.has(name) || this.#neighbours.has(name)) throw new ClusterError(`there is a ${name} already`);
+    const { namespace, paths, say } = this.#parts;
+    const root = await rootFolder(recipes[recipe], { cacheFolder: labCacheFolder(process.env), say, signal });
+    const { addresses, machine } = this.#newMachine(name, root);
+    const { folder } = machine;
+    await makeNeighbourFolder({ folder, name, addresses, commands: paths['node-commands'] });
+    await plugIn(namespace, machine.tap);
+    const options = { name, addresses, machine: { ...machine, memoryMib: neighbourMib }, booted: () => undefined };
+    const neighbour = new ClusterNode(options);
+    this.#neighbours.set(name, neighbour);
+    await neighbour.boot();
+    return neighbour;
   }
 
   /** Reboots a node, in order or as after a power cut, and waits until it is Ready as what has booted. */
@@ -212,7 +224,8 @@ export class Cluster {
   capture(label = 'capture'): Promise<Capture> {
     const { controlPlane, namespace } = this.#parts;
     const name = `${label}-${++this.#captures}`;
-    const senders = new Map([...this.#nodes.values()].map((node) => [node.mac, node.name]));
+    const machines = [...this.#nodes.values(), ...this.#neighbours.values()];
+    const senders = new Map(machines.map((machine) => [machine.mac, machine.name]));
     const logFile = join(controlPlane.folder, 'logs', `${name}.log`);
     const place = {
       spawn: (program: string, [, ...words]: readonly string[]) => namespace.tcpdump(program, words, logFile),
@@ -236,10 +249,24 @@ export class Cluster {
   /** Ends everything and removes every trace; may be called again. */
   async close(): Promise<void> {
     this.#over.abort();
-    await Promise.all([...this.#nodes.values()].map((node) => node.crash()));
+    await Promise.all([...this.#nodes.values(), ...this.#neighbours.values()].map((machine) => machine.crash()));
     await this.#watch;
     await this.controlPlane.close();
     await this.#parts.namespace.close();
+  }
+
+  /** What distinguishes a machine of this cluster from every other one that it had. */
+  #newMachine(name: string, root: string) {
+    const { controlPlane, namespace } = this.#parts;
+    const number = ++this.#lastNumber;
+    const machine = {
+      root,
+      folder: join(controlPlane.folder, 'nodes', name),
+      tap: `node${number}`,
+      mac: nodeMac(number),
+      inside: (command: readonly string[]) => namespace.inside(command),
+    };
+    return { addresses: nodeAddresses(number), machine };
   }
 
   /** A Node is what it says of itself only once kubelet has reported the machine id and the boot that there is now. */
@@ -274,6 +301,11 @@ async function kubeletEnd(node: ClusterNode): Promise<string> {
   return stdout;
 }
 
+/** Joins the wire of a machine to those of the others. */
+function plugIn(namespace: NetworkNamespace, tap: string): Promise<void> {
+  return namespace.ip(`tuntap add dev ${tap} mode tap`, `link set ${tap} txqueuelen ${waitingFrames} master bridge up`);
+}
+
 /** The wires between the nodes, in a namespace of their own. */
 async function makeBridge(namespace: NetworkNamespace): Promise<void> {
   await namespace.ip(
@@ -304,3 +336,5 @@ const kubeletAccess = {
 const readyWithinMs = 180_000;
 /** For a guest that a busy machine does not run for seconds: the kernel's own 500 are half a second of streams. */
 const waitingFrames = 10_000;
+/** Enough for an IKE daemon. */
+const neighbourMib = 256;

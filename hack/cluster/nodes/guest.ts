@@ -13,8 +13,8 @@ export interface GuestOptions {
   readonly root: string;
   /** The node's own folder, which has boot-uml.sh; the guest sees it as it is. */
   readonly folder: string;
-  /** A file that is its disk. */
-  readonly disk: string;
+  /** A file that is its disk; without, it keeps nothing. */
+  readonly disk?: string;
   readonly memoryMib: number;
   /** The TAP that is its network interface, and the interface's MAC address. */
   readonly tap: string;
@@ -83,7 +83,7 @@ function kernelWords({ root, folder, disk, memoryMib, tap, mac }: GuestOptions):
     'ro',
     'init=/lab-init',
     `LAB_RUN=${folder}`,
-    `ubd0=${disk}`,
+    ...(disk === undefined ? [] : [`ubd0=${disk}`]),
     `vec0:transport=tap,ifname=${tap},mac=${mac},depth=128`,
     'ssl0=fd:3',
     `uml_dir=${folder}/`,

@@ -7,7 +7,8 @@ import { type Completed, complete } from '../topology/completed.ts';
 import type { Daemon } from '../topology/daemon.ts';
 import type { LabNode } from '../topology/lab-node.ts';
 import { type CharonIkeSa, parseListSas } from './list-sas.ts';
-import { mergeSections, type Section, settingsText } from './settings.ts';
+import { type Section, settingsText } from './settings.ts';
+import { charonEnvironment, strongswanConf, swanctlFolders, viciSocket } from './strongswan-conf.ts';
 
 /** What differs from a charon as Debian ships it. */
 export interface CharonOptions {
@@ -94,27 +95,6 @@ export class Charon extends IkeDaemon {
   }
 }
 
-function strongswanConf(folder: string, options: CharonOptions): Section {
-  const base: Section = {
-    load: charonPlugins,
-    install_routes: false,
-    plugins: { vici: { socket: viciSocket(folder) } },
-    filelog: { lab: { path: 'stderr', default: 1, ike_name: true, ...options.logLevels } },
-  };
-  return {
-    charon: mergeSections(base, options.charon ?? {}),
-    swanctl: { load: 'pem pkcs1 pkcs8 pubkey x509 openssl random nonce' },
-  };
-}
-
-function charonEnvironment(folder: string): Record<string, string> {
-  return { STRONGSWAN_CONF: join(folder, 'strongswan.conf'), SWANCTL_DIR: folder };
-}
-
-function viciSocket(folder: string): string {
-  return `unix://${folder}/run/charon.vici`;
-}
-
 function nameWords(name: SaName): readonly string[] {
   return 'ike' in name ? ['--ike', name.ike] : ['--child', name.child];
 }
@@ -122,24 +102,3 @@ function nameWords(name: SaName): readonly string[] {
 function said(done: Completed): string {
   return `${done.stdout}${done.stderr}`.trim();
 }
-
-/** What Debian loads, without the plugins that need hardware, a network service or seconds to start. */
-const charonPlugins =
-  'random nonce drbg aes sha1 sha2 mgf1 hmac kdf gmp curve25519 chapoly gcm ccm ctr cmac xcbc openssl ' +
-  'pem pkcs1 pkcs7 pkcs8 pkcs12 pubkey x509 revocation constraints ' +
-  'kernel-netlink socket-default vici counters updown eap-identity eap-md5 error-notify';
-
-const swanctlFolders = [
-  'x509',
-  'x509ca',
-  'x509ocsp',
-  'x509aa',
-  'x509ac',
-  'x509crl',
-  'pubkey',
-  'private',
-  'rsa',
-  'ecdsa',
-  'pkcs8',
-  'pkcs12',
-] as const;
