@@ -319,7 +319,10 @@ export function ensureCurrent(core: Core, at: Instant, connection: Connection, e
     const lasting = candidates.filter((child) => !isLeaving(connection, child));
     const forgotten = children.filter((child) => isForgotten(connection, child) && mayReceive(connection, child));
     const prefer = (among: readonly ChildSa[]): ChildSa | undefined => preferred(connection, among, ended);
-    const next = prefer(lasting) ?? current ?? prefer(candidates) ?? prefer(forgotten);
+    // Of a peer that has begun anew the kernel has what its earlier run had; what has just been granted it may not have yet.
+    const isSure = current !== undefined || lasting.some((child) => isKnown(child) || succeedsOne(child, ended));
+    const known = isSure ? undefined : lastSuperseded(forgotten.filter(isKnown));
+    const next = known ?? prefer(lasting) ?? current ?? prefer(candidates) ?? prefer(forgotten);
     if (next !== undefined) markCurrent(core, at, connection, next);
   }
 }
@@ -336,16 +339,23 @@ function preferred(
   candidates: readonly ChildSa[],
   ended: readonly ChildSa[],
 ): ChildSa | undefined {
-  const successor = candidates.findLast(({ rekeys }) =>
-    ended.some(({ inboundSpi }) => inboundSpi === rekeys?.inboundSpi),
-  );
+  const successor = candidates.findLast((child) => succeedsOne(child, ended));
   return (
     successor ??
-    lastSuperseded(candidates.filter(({ weInitiated, settledAt }) => weInitiated || settledAt !== undefined)) ??
+    lastSuperseded(candidates.filter(isKnown)) ??
     candidates.findLast(({ usage }) => usage === 'deferred') ??
     lastSuperseded(candidates.filter((child) => child.sentOn && !isOfLost(connection, child))) ??
     candidates.at(-1)
   );
+}
+
+function succeedsOne({ rekeys }: ChildSa, ended: readonly ChildSa[]): boolean {
+  return ended.some(({ inboundSpi }) => inboundSpi === rekeys?.inboundSpi);
+}
+
+/** Whether the peer is known to have a pair. */
+function isKnown({ weInitiated, settledAt }: ChildSa): boolean {
+  return weInitiated || settledAt !== undefined;
 }
 
 function lastSuperseded(candidates: readonly ChildSa[]): ChildSa | undefined {

@@ -425,6 +425,27 @@ describe('a peer that has lost its memory', () => {
     expect(pair.sas(pair.left).some(({ id }) => id.spi === present(before).id.spi)).toBe(!answers);
   });
 
+  it('is sent to on what its kernel has had for long, not on what it has just been granted, where the pair in use ends', () => {
+    const pair = new Pair().configure().settle().advance(60_000);
+    pair.command(pair.left, { kind: 'reauthenticate', name: 'right' });
+    pair.fire();
+    for (let message = 0; message < 4; message += 1) pair.deliver();
+    pair.wire.length = 0;
+    const [inUse] = pair.status(pair.left).ikeSas.at(-1)?.children ?? [];
+    pair.restarted(pair.right, 33);
+    pair.configureRight({ initiation: 'start' });
+    for (let step = 0; established(pair, pair.left).length < 3 && step < 10; step += 1) {
+      pair.fire();
+      for (const datagram of pair.wire.splice(0)) pair.deliverCopy(datagram);
+    }
+    // The grant is lost.
+    pair.wire.length = 0;
+    const id = { destination: pair.right.address, spi: present(inUse).outboundSpi };
+    pair.left.kernel.kernel.deleteSa(id);
+    pair.handle(pair.left, { kind: 'kernel', event: { kind: 'expire', id, reqid: 0x6000_0001, hard: true } });
+    expect(pair.packet(pair.left)).toBe('encrypted');
+  });
+
   it('an INITIAL_CONTACT is said once, not at every new IKE SA', () => {
     const pair = new Pair().configure({ reauthenticationMs: 100_000 }).settle();
     pair.advance(101_000);
