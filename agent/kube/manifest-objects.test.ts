@@ -82,6 +82,19 @@ describe('a folder of manifests', () => {
     await vi.waitFor(() => expect(told[0]?.metadata.name).toBe('ike-a'));
   });
 
+  it('counts as it was read last where a file is broken, and tells nothing then', async () => {
+    manifests.writeSecret();
+    const objects = await opened();
+    const told = followed(objects);
+    await vi.waitFor(() => expect(told).toHaveLength(1));
+    writeFileSync(join(folder, 'secret.yaml'), 'data: [');
+    await objects.reread();
+    expect(log.join('')).toContain('what was read of it before stays');
+    expect(told).toHaveLength(1);
+    const later = followed(objects);
+    await vi.waitFor(() => expect(later[0]?.metadata.name).toBe('ike-a'));
+  });
+
   it('is complained about once for each thing: objects that are there twice, Secrets that everybody may read', async () => {
     manifests.writeSecret();
     manifests.write('again.yaml', { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'ike-a' } });
