@@ -5,7 +5,7 @@ import type { Limits } from '../limits.ts';
 import { configuredTraffic, liesWithin, type Traffic } from '../negotiation/traffic.ts';
 import type { ChildConfig, ConnectionConfig } from '../types.ts';
 import type { ChildSa } from './child-sa.ts';
-import { exemptPlacesOf, isExempt, type Place, placesOf } from './policy-places.ts';
+import { type ExemptPlace, exemptPlacesOf, isExempt, type Place, placesOf } from './policy-places.ts';
 
 /** The policies of one connection as they were last ordered, by their key in the kernel. */
 export type OrderedPolicies = Map<string, PolicySpec>;
@@ -85,22 +85,15 @@ export function policyKeys({ traffic, mode, config }: ChildSa, limits: Limits): 
   return [...exemptPlacesOf(traffic, { ...config, mode }, limits), ...placesOf(traffic, mode)].map(({ key }) => key);
 }
 
-/** What an exemption is in the kernel: how many policies, and their names. */
-export function exemptionKeys(
+/** Where the policies of what is exempt of a Child stand; none before it is known where a peer of any address is. */
+export function exemptPlaces(
   config: ChildConfig,
   local: IpAddress,
   remote: IpAddress | undefined,
   limits: Limits,
-): Map<string, readonly string[]> {
-  const keys = new Map<string, string[]>();
-  if (config.exempt === undefined || (remote === undefined && !namesRemote(config))) return keys;
-  const traffic = configuredTraffic(config, local, remote ?? local, limits);
-  for (const { key, exemption } of exemptPlacesOf(traffic, config, limits)) {
-    const known = keys.get(exemption.name);
-    if (known === undefined) keys.set(exemption.name, [key]);
-    else known.push(key);
-  }
-  return keys;
+): readonly ExemptPlace[] {
+  if (config.exempt === undefined || (remote === undefined && !namesRemote(config))) return [];
+  return exemptPlacesOf(configuredTraffic(config, local, remote ?? local, limits), config, limits);
 }
 
 /** A policy that is needed. */

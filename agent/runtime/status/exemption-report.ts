@@ -1,6 +1,6 @@
 import { policyKeyText } from '../../dataplane/texts.ts';
 import type { KernelSnapshot } from '../../dataplane/types.ts';
-import { exemptionKeys } from '../../ike/child/policies.ts';
+import { exemptPlaces } from '../../ike/child/policies.ts';
 import { isExempt } from '../../ike/child/policy-places.ts';
 import { DEFAULT_LIMITS } from '../../ike/limits.ts';
 import type { ConnectionConfig } from '../../ike/types.ts';
@@ -31,22 +31,17 @@ export class ExemptPolicies {
 
   /** What is exempt of a connection; `remoteAddress` is where the peer is, where that is known. */
   reports(config: ConnectionConfig, remoteAddress: IpAddress | undefined): readonly ExemptionReport[] {
-    const reports = new Map<string, ExemptionReport>();
-    for (const child of config.children) {
-      const keys = exemptionKeys(child, config.localAddress, remoteAddress, DEFAULT_LIMITS);
-      for (const { name, isSent } of child.exempt ?? []) {
-        const own = keys.get(name) ?? [];
-        const before = reports.get(name);
-        if (before !== undefined && !keys.has(name)) continue;
-        keys.delete(name);
-        reports.set(name, {
-          traffic: name,
-          stage: isSent ? 'Send' : 'Accept',
-          policies: (before?.policies ?? 0) + own.length,
-          installed: (before?.installed ?? 0) + own.filter((key) => this.#installed.has(key)).length,
-        });
-      }
-    }
-    return [...reports.values()];
+    const places = config.children.flatMap((child) =>
+      exemptPlaces(child, config.localAddress, remoteAddress, DEFAULT_LIMITS),
+    );
+    return Array.from(
+      Map.groupBy(places, ({ exemption }) => exemption.name),
+      ([traffic, own]) => ({
+        traffic,
+        stage: own.some(({ exemption }) => exemption.isSent) ? 'Send' : 'Accept',
+        policies: own.length,
+        installed: own.filter(({ key }) => this.#installed.has(key)).length,
+      }),
+    );
   }
 }
