@@ -4,6 +4,7 @@ import { orderPolicies } from './child/children.ts';
 import { deletionOf } from './child/ending.ts';
 import { inherit, leftoversOf, removeUnwanted } from './child/kernel-snapshot.ts';
 import { removeOrphans, retiringAnyway, takePinned } from './child/retirement.ts';
+import { deleteUnselected } from './child/unselected.ts';
 import { closeIkeSa } from './closing.ts';
 import { attempt, callOff, isSatisfied, reauthenticate, scheduleAttempt } from './connection/connecting.ts';
 import {
@@ -225,16 +226,16 @@ function rekeyChild(core: Core, at: Instant, connection: Connection, name: strin
 /** A connection that is to be up by itself comes up again. */
 function terminate(core: Core, at: Instant, connection: Connection): void {
   endAll(core, at, connection, 'deletedLocally');
-  leaveOrphans(core, connection, connection.config.children);
+  leaveOrphans(core, at, connection, connection.config.children);
   scheduleAttempt(core, at, connection);
 }
 
 /** What is to end is not sent on in an orphan either, which is received on until a successor is in use. */
-function leaveOrphans(core: Core, connection: Connection, children: readonly ChildConfig[]): void {
+function leaveOrphans(core: Core, at: Instant, connection: Connection, children: readonly ChildConfig[]): void {
   const left = takePinned(connection, new Set(children.map(({ reqid }) => reqid)));
   if (left.length === 0) return;
   orderPolicies(core, connection);
-  for (const { id } of left) core.command({ kind: 'deleteSa', id }, connection, 0, 0);
+  for (const { id } of left) deleteUnselected(core, at, id);
 }
 
 function endAll(core: Core, at: Instant, connection: Connection, reason: CloseReason): void {
@@ -265,7 +266,7 @@ function endChild(core: Core, at: Instant, connection: Connection, name: string)
       enqueue(core, at, sa, deletionOf(child, 'deletedLocally'));
     }
   }
-  leaveOrphans(core, connection, configured);
+  leaveOrphans(core, at, connection, configured);
 }
 
 function withConnection(core: Core, name: string, action: (connection: Connection) => void): void {

@@ -5,6 +5,7 @@ import { PrfId } from '../wire/registry.ts';
 import { uint32At } from '../wire/uint32.ts';
 import type { PolicyIndexes } from './child/policies.ts';
 import type { RefusedCommands } from './child/refused-commands.ts';
+import type { UnselectedSa } from './child/unselected.ts';
 import { type Connection, connectionDeadline } from './connection/connection.ts';
 import { Connections } from './connection/connections.ts';
 import { Pacing } from './connection/pacing.ts';
@@ -58,6 +59,8 @@ export class Core {
     triedAt: Number.NEGATIVE_INFINITY,
     deletions: [],
   };
+  /** In the order of their ends. */
+  readonly unselected: UnselectedSa[] = [];
   #actions: IkeAction[] = [];
   #touched: IkeSa[] = [];
   #lastNumber = 0;

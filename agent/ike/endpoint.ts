@@ -3,6 +3,7 @@ import { decodeHeader, MAJOR_VERSION, ZERO_SPI } from '../wire/header.ts';
 import { decodeMessageBody } from '../wire/message.ts';
 import { ExchangeType } from '../wire/registry.ts';
 import { retryRefused } from './child/refused-commands.ts';
+import { deleteDueUnselected, nextUnselectedAt } from './child/unselected.ts';
 import { closeIkeSa } from './closing.ts';
 import { onCommand } from './commands.ts';
 import { commit } from './commit.ts';
@@ -62,7 +63,8 @@ class IkeEndpoint implements Endpoint {
 
   nextDeadline(): Instant | undefined {
     const { ikeSaTimers, connectionTimers, refused } = this.#core;
-    return earliest(earliest(ikeSaTimers.next(), connectionTimers.next()), refused.retryAt);
+    const atKernel = earliest(refused.retryAt, nextUnselectedAt(this.#core));
+    return earliest(earliest(ikeSaTimers.next(), connectionTimers.next()), atKernel);
   }
 
   status(at: Instant): EndpointStatus {
@@ -74,6 +76,10 @@ class IkeEndpoint implements Endpoint {
 function onDeadline(core: Core, at: Instant): void {
   if (core.refused.retryAt !== undefined && core.refused.retryAt <= at) {
     retryRefused(core, at);
+    return;
+  }
+  if ((nextUnselectedAt(core) ?? Number.POSITIVE_INFINITY) <= at) {
+    deleteDueUnselected(core, at);
     return;
   }
   const sa = core.ikeSaTimers.take(at);

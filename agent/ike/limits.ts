@@ -104,8 +104,10 @@ export interface Limits {
   readonly duplicateGraceMs: number;
   /** How long an inbound SA outlives its replacement, for packets under way. */
   readonly supersededGraceMs: number;
-  /** How long one stays on which a peer goes on sending all the same. */
+  /** How long an inbound one stays on which a peer goes on sending all the same. */
   readonly retiringLongestMs: number;
+  /** How long an outbound SA outlives the policies that selected it, for packets that the kernel has given to it; 0 for not at all. */
+  readonly unselectedGraceMs: number;
   /** Wait, up to twice as long, before the peer is asked again that had no time for a rekey. */
   readonly temporaryFailureMs: number;
   /** After this a rekey that came to nothing is begun again. */
@@ -202,6 +204,8 @@ export const DEFAULT_LIMITS: Limits = {
   duplicateDelayMs: 2_000,
   duplicateGraceMs: 10_000,
   supersededGraceMs: 5_000,
+  // A packet is through in microseconds, but its sender may wait for memory.
+  unselectedGraceMs: 1_000,
   // As long as an agent may be away: what it has left in its kernel sends on.
   retiringLongestMs: 3_600_000,
   // Some seconds (RFC 7296 §2.25): the collision that it waits for is over after a few round trips.

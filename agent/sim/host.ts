@@ -146,7 +146,9 @@ export class Host {
     const endpoint = createEndpoint({
       crypto: toyProvider,
       random: { keys: stream('keys'), nonces: stream('nonces'), spis: stream('spis'), jitter: stream('jitter') },
-      limits: { ...DEFAULT_LIMITS, cookieThreshold },
+      // No packet is between its lookup and its output in a kernel of memory, and to the checks an SA that nothing selects
+      // any more would be one that could be sent on.
+      limits: { ...DEFAULT_LIMITS, unselectedGraceMs: 0, cookieThreshold },
       instance: { bootId: this.#bootId(), instance: drawn(stream('instance'), 8) },
       firstPolicySequence: firstFreeSequence(snapshot),
     });

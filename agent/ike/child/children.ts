@@ -30,6 +30,7 @@ import {
   retireOrphans,
   takePinned,
 } from './retirement.ts';
+import { deleteUnselected } from './unselected.ts';
 
 /*
  * The order of kernel operations, in one place. Unpinned, adding an outbound SA would be the switch, and a packet sent
@@ -215,7 +216,7 @@ export function removeChildren(
     const inbound = { destination: child.localAddress, spi: child.inboundSpi };
     const outbound = { destination: child.remoteAddress, spi: child.outboundSpi };
     const isKept = (id: SaId): boolean => kept.some((orphan) => orphan.id.spi === id.spi);
-    if (!isKept(outbound)) core.command({ kind: 'deleteSa', id: outbound }, connection, sa.number, 0);
+    if (!isKept(outbound)) deleteUnselected(core, at, outbound);
     const lone = loneSa(inbound, child);
     if (!isKept(inbound)) retire(core, at, connection, lone, told ? { ikeSa: sa.number } : { at: believed });
     core.report({
@@ -239,7 +240,7 @@ export function releaseOrphans(core: Core, at: Instant, connection: Connection):
   if (connection.orphans.length === 0) return;
   const pinned = takePinned(connection, new Set(connection.orphans.map(({ reqid }) => reqid)));
   orderPolicies(core, connection);
-  for (const { id } of pinned) core.command({ kind: 'deleteSa', id }, connection, 0, 0);
+  for (const { id } of pinned) deleteUnselected(core, at, id);
   for (const orphan of connection.orphans) retire(core, at, connection, orphan, { at });
   connection.orphans = [];
 }

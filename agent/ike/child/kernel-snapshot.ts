@@ -130,11 +130,12 @@ function bypasses(snapshot: KernelSnapshot): readonly PolicySpec[] {
 }
 
 function knownSas(core: Core): readonly SaId[] {
-  return Array.from(core.connections.values(), (connection) => [
+  const ofConnections = Array.from(core.connections.values(), (connection) => [
     ...childrenOf(connection).flatMap(saIds),
     ...connection.retiring.map(({ id }) => id),
     ...connection.orphans.map(({ id }) => id),
-  ]).flat();
+  ]);
+  return [...ofConnections.flat(), ...core.unselected.map(({ id }) => id)];
 }
 
 function saIds(child: ChildSa): readonly SaId[] {

@@ -6,6 +6,7 @@ import type { IkeSa } from '../state.ts';
 import type { Instant } from '../types.ts';
 import type { ChildSa } from './child-sa.ts';
 import { UNKNOWN_COUNT } from './idle-counter.ts';
+import { deleteUnselected } from './unselected.ts';
 
 /*
  * SAs in the kernel that no IKE SA answers for any more. The peer may send on them until it is known to have stopped. Its
@@ -109,10 +110,8 @@ export function retireOrphans(core: Core, at: Instant, connection: Connection, r
 }
 
 /** A pair of that Child is sent on, as the kernel has confirmed: what was sent on for want of one goes. */
-export function removePinned(core: Core, connection: Connection, reqid: number): void {
-  for (const { id } of takePinned(connection, new Set([reqid]))) {
-    core.command({ kind: 'deleteSa', id }, connection, 0, 0);
-  }
+export function removePinned(core: Core, at: Instant, connection: Connection, reqid: number): void {
+  for (const { id } of takePinned(connection, new Set([reqid]))) deleteUnselected(core, at, id);
 }
 
 /** Takes the orphans that are sent on out of the list; policies must change before they are deleted. */

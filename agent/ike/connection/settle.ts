@@ -83,7 +83,7 @@ export function settleNew(core: Core, at: Instant, connection: Connection, sa: I
 export function followUp(core: Core, at: Instant, connection: Connection, sa: IkeSa, due: FollowUp): void {
   if (sa.state.kind !== 'established') return;
   for (const child of sa.state.children) {
-    if (child.usage === 'current') removePinned(core, connection, child.config.reqid);
+    if (child.usage === 'current') removePinned(core, at, connection, child.config.reqid);
   }
   sa.state = { ...sa.state, followUp: undefined };
   sendQueued(core, at, sa);

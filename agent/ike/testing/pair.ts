@@ -352,7 +352,8 @@ export class Pair {
       spis: seededRandom(seed + 200),
       jitter: seededRandom(seed + 300),
     };
-    const limits = { ...DEFAULT_LIMITS, ...this.#options.limits };
+    // So that what follows an event is seen at once; tests of the grace have the limit of production.
+    const limits = { ...DEFAULT_LIMITS, unselectedGraceMs: 0, ...this.#options.limits };
     const { crypto: leftCrypto = toyProvider, rightCrypto = leftCrypto } = this.#options;
     const { kernelSendsKeepalives = false } = this.#options;
     const crypto = name === 'right' ? rightCrypto : leftCrypto;
