@@ -5,8 +5,8 @@ import type { IpsecNodeConfig } from '../api/ipsec-node-config.ts';
 import { ipsecPeering } from '../api/ipsec-peering.ts';
 import { gatewayManifest, type Manifest, meshManifest } from '../api/testing/manifests.ts';
 import { joinNode, reportAs } from '../testing/cluster-nodes.ts';
+import { installedObjects } from '../testing/installed-objects.ts';
 import { type AnyObject, OperatorCluster, PLACES, PREFIX, until } from '../testing/operator-cluster.ts';
-import { permissions } from '../testing/permissions.ts';
 import { RunningOperator } from '../testing/running-operator.ts';
 
 /** What nodes are told, but for when each peering came to be. */
@@ -83,13 +83,17 @@ describe('an operator that does not see what was there', () => {
 
   it('tears nothing down when it may no longer read', async () => {
     const before = await state();
-    const [role] = permissions(PLACES, PREFIX) as readonly AnyObject[];
-    await cluster.apply({ ...role, rules: [] } as unknown as AnyObject);
+    const installed = await installedObjects(PREFIX, PLACES.ownNamespace);
+    const role = installed.find(
+      ({ kind, metadata }) => kind === 'ClusterRole' && metadata.name === `${PREFIX}-operator`,
+    );
+    if (role === undefined) throw new Error('the chart installs no ClusterRole of the operator');
+    await cluster.apply({ ...role, rules: [] });
     await running.breakConnections();
     await until('it is refused', async () => running.logged.some((line) => line.includes('Nodes may not be read')));
     await later();
     expect(await state()).toEqual(before);
-    await cluster.apply(role as AnyObject);
+    await cluster.apply(role);
     running.logged.length = 0;
     await until('it watches again', async () =>
       running.logged.some((line) => line.includes('"kind":"IPsecPeerings","msg":"watching"')),

@@ -3,7 +3,6 @@ import {
   type ControlPlaneOptions,
   startControlPlane,
 } from '../../hack/cluster/control-plane/control-plane.ts';
-import { customResourceDefinition } from '../api/crd.ts';
 import type { IpsecNodeConfig } from '../api/ipsec-node-config.ts';
 import type { IpsecPeerSlice } from '../api/ipsec-peer-slice.ts';
 import type { IpsecPeering } from '../api/ipsec-peering.ts';
@@ -15,8 +14,7 @@ import { type Connection, connectionFrom } from '../kube/connection.ts';
 import { pathOf, RESOURCE_TYPES, type ResourceType } from '../kube/resource-path.ts';
 import type { ObservedCertificate } from '../nodeconfig/observed.ts';
 import type { Places } from '../reconcile/watched.ts';
-import { agentPolicy } from './agent-policy.ts';
-import { permissions } from './permissions.ts';
+import { installedObjects } from './installed-objects.ts';
 
 export const PREFIX = 'ikemesh';
 export const PLACES: Places = {
@@ -38,7 +36,7 @@ export interface AnyObject {
   readonly [field: string]: unknown;
 }
 
-/** A real control plane with ikemesh's kinds, roles and namespaces, as the chart would install them. */
+/** A real control plane with ikemesh's kinds, roles, policy and namespaces, as the chart installs them. */
 export class OperatorCluster {
   readonly controlPlane: ControlPlane;
   /** May do everything. */
@@ -139,17 +137,8 @@ export class OperatorCluster {
   }
 
   async #install(): Promise<void> {
-    const namespaces = [PLACES.nodesNamespace, PLACES.ownNamespace];
-    await this.apply(
-      ...namespaces.map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })),
-      ...(kinds.map(customResourceDefinition) as unknown as readonly AnyObject[]),
-      ...([...permissions(PLACES, PREFIX), ...agentPolicy(PLACES, PREFIX)] as readonly AnyObject[]),
-      {
-        apiVersion: 'v1',
-        kind: 'ServiceAccount',
-        metadata: { name: PLACES.agentAccount, namespace: PLACES.ownNamespace },
-      },
-    );
+    const own = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: PLACES.ownNamespace } };
+    await this.apply(own, ...(await installedObjects(PREFIX, PLACES.ownNamespace)));
     await until('the kinds are served', async () => {
       const answers = await Promise.all(
         kinds.map(({ kind }) => this.admin.ask({ method: 'GET', path: pathOf(typeFor(kind)) })),
