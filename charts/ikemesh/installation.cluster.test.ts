@@ -110,7 +110,7 @@ describe('an installation of the chart', () => {
 
   it('is upgraded over a minor version and rolled back, and nothing is gone in between', async () => {
     const before = await uids();
-    const next = await nextMinor();
+    const next = await laterChart('0.2.0');
     try {
       const words = ['--namespace=ike', ...valueWords(ALL_SWITCHES)];
       await cluster.helm.succeed('upgrade', 'ikemesh', next, ...words);
@@ -125,6 +125,29 @@ describe('an installation of the chart', () => {
     expect(await shortNames()).toEqual(['ipp']);
     expect(await uids()).toEqual(before);
     expect((await cluster.get('ipsecpeering', 'cluster'))['spec']).toMatchObject({ enforcement: 'Permissive' });
+  });
+
+  it.each([
+    [
+      '0.3.0',
+      /ikemesh 0[.]1[.]0 is installed, and 0[.]3[.]0 leaves out minor versions: .* Upgrade to the newest 0[.]2 first/,
+    ],
+    ['1.1.0', /ikemesh 0[.]1[.]0 is installed, and 1[.]1[.]0 leaves out versions: .* then to 1[.]0/],
+    ['2.0.0', /leaves out versions: .* then to 1[.]0/],
+  ])('is not upgraded to %s, past versions in between, and says to which first', async (version, message) => {
+    const revisions = () => cluster.helm.succeed('history', 'ikemesh', '--namespace=ike');
+    const before = await revisions();
+    const later = await laterChart(version);
+    try {
+      const words = ['--namespace=ike', ...valueWords(ALL_SWITCHES)];
+      const { code, stderr } = await cluster.helm.run('upgrade', 'ikemesh', later, ...words);
+      expect(code).not.toBe(0);
+      expect(stderr).toMatch(message);
+    } finally {
+      await rm(later, { recursive: true });
+    }
+    expect(await revisions()).toBe(before);
+    expect(await imageOfAgents()).toBe('ikemesh.io/ikemesh:0.1.0');
   });
 
   it('leaves peerings and definitions, which another release takes over when it is told to, and not before', async () => {
@@ -162,8 +185,8 @@ describe('an installation of the chart', () => {
   }
 });
 
-/** The chart as its next minor version could be: another image, and a definition that says more. */
-async function nextMinor(): Promise<string> {
+/** The chart as a later version could be: another image, and a definition that says more. */
+async function laterChart(version: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'ikemesh-chart-next-'));
   await cp(chart, folder, { recursive: true });
   const change = async (file: string, from: string, to: string) => {
@@ -171,7 +194,7 @@ async function nextMinor(): Promise<string> {
     if (!text.includes(from)) throw new Error(`${file} does not say ${from}`);
     await writeFile(join(folder, file), text.replaceAll(from, to));
   };
-  await change('Chart.yaml', '0.1.0', '0.2.0');
+  await change('Chart.yaml', '0.1.0', version);
   await change('templates/crds/ipsecpeerings.ikemesh.io.yaml', '- ipp\n', '- ipp\n      - ippeering\n');
   return folder;
 }
