@@ -283,6 +283,24 @@ describe("the chart's templates", () => {
     expect(new Set(hooks.map(({ metadata }) => metadata.namespace ?? 'ike'))).toEqual(new Set(['ike']));
   });
 
+  it('let the operator write Nodes, and run on those with the startup taint, only where it is to take that away', async () => {
+    const taintRights = async (...values: readonly string[]) =>
+      installedRights(await helm.render(values)).filter((right) => right === 'operator cluster nodes: patch');
+    expect(await taintRights()).toEqual([]);
+    expect(await taintRights('startupTaint.enabled=true')).toHaveLength(1);
+    const operator = async (...values: readonly string[]) =>
+      specOf(find(await helm.render(values), 'Deployment', 'ikemesh-operator'));
+    const taint = { key: 'ikemesh.io/agent-not-ready', operator: 'Exists' };
+    expect((await operator()).tolerations ?? []).toEqual([]);
+    const own = { key: 'own', operator: 'Exists' };
+    const { tolerations, containers } = await operator(
+      'startupTaint.enabled=true',
+      `operator.tolerations=${JSON.stringify([own])}`,
+    );
+    expect(tolerations).toEqual([own, taint]);
+    expect(containers[0]?.args).toContain('--startup-taint');
+  });
+
   it('grant just the rights that the README gives a reason for', async () => {
     expect(installedRights(await helm.render(EVERYTHING))).toEqual(documentedRights());
   });
@@ -341,6 +359,7 @@ const RUNS_PODS = new Set(['DaemonSet', 'Deployment', 'Job', 'Pod']);
 /** Every switch on. */
 const EVERYTHING = [
   'networkPolicy.enabled=true',
+  'startupTaint.enabled=true',
   'metrics.serviceMonitor.enabled=true',
   'metrics.podMonitor.enabled=true',
   'agent.criticalPodsQuota.enabled=true',

@@ -4,6 +4,8 @@ import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 /** Labels of objects that the operator writes. */
 export const PEERING_LABEL = 'ikemesh.io/peering';
 export const NODE_UID_LABEL = 'ikemesh.io/node-uid';
+/** Key of the taint that nodes may be registered with; it keeps pods away until the agent is at work. */
+export const STARTUP_TAINT = 'ikemesh.io/agent-not-ready';
 
 /** The first `digits` hexadecimal digits of the SHA-256 of texts that cannot run into one another. */
 export function digest(digits: number, ...texts: readonly string[]): string {

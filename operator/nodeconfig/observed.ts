@@ -18,7 +18,13 @@ export const nodeObject = z.object({
   apiVersion: z.literal('v1'),
   kind: z.literal('Node'),
   metadata,
-  spec: z.object({ podCIDR: z.string().optional(), podCIDRs: z.array(z.string()).optional() }).optional(),
+  spec: z
+    .object({
+      podCIDR: z.string().optional(),
+      podCIDRs: z.array(z.string()).optional(),
+      taints: z.array(z.object({ key: z.string() })).optional(),
+    })
+    .optional(),
   status: z
     .object({
       addresses: z.array(z.object({ type: z.string(), address: z.string() })).optional(),

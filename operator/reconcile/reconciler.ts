@@ -9,12 +9,14 @@ import type { OperatorMetrics } from '../metrics/operator-metrics.ts';
 import { type Change, changesOf } from '../nodeconfig/changes.ts';
 import type { ClusterSettings, Moment, Observed } from '../nodeconfig/observed.ts';
 import { plan } from '../nodeconfig/plan.ts';
+import { settledNodes } from '../nodeconfig/startup-taint.ts';
 import type { Departures } from './departures.ts';
 import { nextSettledAt } from './due.ts';
 import type { EventWriter } from './event-writer.ts';
 import { gather } from './gather.ts';
 import { changeKey, PendingChanges, statusDelayMs } from './pending-changes.ts';
 import { Seldom } from './seldom.ts';
+import type { StartupTaints } from './startup-taints.ts';
 import { transitionsOf } from './transitions.ts';
 import type { WatchedName } from './watched.ts';
 import type { Watches } from './watches.ts';
@@ -27,6 +29,8 @@ export interface ReconcilerParts {
   readonly departures: Departures;
   readonly events: EventWriter;
   readonly settings: ClusterSettings;
+  /** Left out where nodes are not registered with the taint. */
+  readonly startupTaints: StartupTaints | undefined;
   readonly metrics: Pick<OperatorMetrics, 'planned' | 'wrote'>;
   readonly log: Logger;
   /** Milliseconds since 1970. */
@@ -101,6 +105,7 @@ export class Reconciler {
         isPossible(change, observed),
       );
       this.#want(changes, observed);
+      this.#parts.startupTaints?.take(settledNodes(observed, changes));
       this.#planAgainAt(observed, at.milliseconds);
     } catch (error) {
       // A bug. What is in force stays in force, and the next change is tried.

@@ -15,6 +15,7 @@ import { EventWriter } from '../reconcile/event-writer.ts';
 import { LiveEvidence } from '../reconcile/evidence.ts';
 import { Reconciler } from '../reconcile/reconciler.ts';
 import { Seldom } from '../reconcile/seldom.ts';
+import { StartupTaints } from '../reconcile/startup-taints.ts';
 import { type Places, type Watched, type WatchedName, watched } from '../reconcile/watched.ts';
 import { failureText, Watches } from '../reconcile/watches.ts';
 import { VERSION } from '../version.ts';
@@ -30,6 +31,8 @@ export interface OperatorOptions {
   /** Who it is among several, such as the name of its Pod. */
   readonly instance: string;
   readonly log: Logger;
+  /** Whether nodes are registered with the startup taint, which is then taken from them in time. */
+  readonly startupTaint?: boolean;
   /** Milliseconds since 1970; the system's clock unless given. */
   readonly now?: () => number;
 }
@@ -122,12 +125,13 @@ export class Operator {
     const events = new EventWriter(client, instance, (text) => log.warn(text));
     const over = AbortSignal.any([lost, this.#stop.signal]);
     const { metrics } = this;
-    const parts = { client, watches, departures, events, settings, metrics, log, now };
+    const startupTaints = this.#options.startupTaint === true ? new StartupTaints(client, log, over) : undefined;
+    const parts = { client, watches, departures, events, settings, startupTaints, metrics, log, now };
     const reconciler = new Reconciler(parts, lost);
     this.#reconciler = reconciler;
     reconciler.wake();
     await this.#keepGrants(over);
-    await reconciler.stop();
+    await Promise.all([reconciler.stop(), startupTaints?.stop()]);
     this.#reconciler = undefined;
   }
 

@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import { connectionFrom, NoConnectionError, ownNamespace } from '../kube/connection.ts';
 import { serveMetrics } from '../metrics/metrics-server.ts';
 import { trustDomainFault } from '../nodeconfig/identity.ts';
+import { STARTUP_TAINT } from '../nodeconfig/names.ts';
 import { serveHealth } from './health-server.ts';
 import { Operator } from './operator.ts';
 
@@ -14,6 +15,7 @@ interface Flags {
   readonly operatorNamespace?: string;
   readonly name: string;
   readonly issuersRestricted: boolean;
+  readonly startupTaint: boolean;
   readonly kubeconfig?: string;
   readonly logLevel: string;
   readonly healthPort: number;
@@ -32,6 +34,7 @@ export function runCommand(): Command {
     .option('--operator-namespace <name>', "where operator and agents run (POD_NAMESPACE, the pod's own, or ikemesh)")
     .option('--name <name>', "what the names of the installation's objects begin with", 'ikemesh')
     .option('--issuers-restricted', 'policy keeps others from asking a ClusterIssuer for the trust domain', false)
+    .option('--startup-taint', `take the taint ${STARTUP_TAINT} from nodes when their agent is at work`, false)
     .option('--kubeconfig <file>', "of the cluster (KUBECONFIG, the pod's ServiceAccount, or ~/.kube/config)")
     .addOption(new Option('--log-level <level>', 'what is logged').choices(LEVELS).default('info'))
     .option('--health-port <port>', 'where /healthz and /readyz are served; 0: nowhere', portNumber, 8081)
@@ -53,6 +56,7 @@ async function run(flags: Flags): Promise<void> {
       prefix: flags.name,
       instance: process.env['POD_NAME'] ?? hostname(),
       log,
+      startupTaint: flags.startupTaint,
     });
     const { healthPort, metricsPort } = flags;
     const servers = [

@@ -15,7 +15,7 @@ export function installedObjects(release: string, namespace: string): Promise<re
 async function render(release: string, namespace: string): Promise<readonly AnyObject[]> {
   const helm = new Helm(await helmProgram());
   try {
-    const objects = await helm.render([], release, namespace);
+    const objects = await helm.render(SWITCHES, release, namespace);
     return objects
       .filter(({ kind, metadata }) => KINDS.includes(kind) && metadata.annotations?.['helm.sh/hook'] === undefined)
       .sort((left, right) => KINDS.indexOf(left.kind) - KINDS.indexOf(right.kind));
@@ -26,6 +26,8 @@ async function render(release: string, namespace: string): Promise<readonly AnyO
 
 /** A process needs them once. */
 const rendered = new Map<string, Promise<readonly AnyObject[]>>();
+/** What needs rights of its own. */
+const SWITCHES = ['startupTaint.enabled=true'];
 /** In the order in which they are applied. */
 const KINDS = [
   'Namespace',

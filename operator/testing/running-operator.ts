@@ -63,6 +63,7 @@ export class RunningOperator {
       ownNamespace: PLACES.ownNamespace,
       prefix: PREFIX,
       instance: 'operator-0',
+      startupTaint: true,
       log: pino({ level: 'debug', base: null }, { write: (line) => void this.logged.push(line) }),
       now: () => Date.now() + this.#aheadMs,
     });

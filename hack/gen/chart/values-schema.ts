@@ -117,6 +117,7 @@ export const valuesSchema: JsonSchema = {
       serviceMonitor: monitor,
       podMonitor: monitor,
     }),
+    startupTaint: group({ enabled: SWITCH }),
     removal: group({ enabled: SWITCH, waitSeconds: integer(1, 3_600) }),
     networkPolicy: group({
       enabled: SWITCH,
