@@ -154,10 +154,19 @@ describe('what the chart installed', () => {
 
   it('starts agents with arguments that they understand, and asks them whether they are ready', () => {
     const { args = [], readinessProbe } = containerOf('DaemonSet', 'ikemesh-agent');
-    expect(parseCommandLine(args.map((word) => word.replace('$(NODE_NAME)', 'node-1')))).toMatchObject({
-      ok: true,
-      value: { nodeName: 'node-1', namespace: 'ikemesh-nodes', state: '/var/lib/ikemesh', logLevel: 'info' },
-    });
+    const told = (hostIp: string) =>
+      parseCommandLine(args.map((word) => word.replace('$(NODE_NAME)', 'node-1').replace('$(HOST_IP)', hostIp)));
+    for (const address of ['10.0.0.1', 'fd00::1'])
+      expect(told(address)).toMatchObject({
+        ok: true,
+        value: {
+          nodeName: 'node-1',
+          namespace: 'ikemesh-nodes',
+          state: '/var/lib/ikemesh',
+          logLevel: 'info',
+          metrics: { listen: { address, port: 9_917 }, withPeers: true },
+        },
+      });
     const [node, program, ...words] = readinessProbe?.exec?.command ?? [];
     expect([node, program]).toEqual(['/usr/bin/node', '/app/agent.js']);
     expect(parseCommandLine(words)).toMatchObject({ ok: true, value: { kind: 'ready' } });
