@@ -7,7 +7,7 @@ import { trafficReference } from '../hack/cluster/nodes/images.ts';
 import { whyNoNodes } from '../hack/cluster/nodes/why-no-nodes.ts';
 import type { Packet } from '../hack/lab/capture/packet.ts';
 import { waitUntil } from '../hack/lab/runner/wait-until.ts';
-import { type DirectionReport, expectNothingLost, startCountedStream } from '../hack/lab/traffic/counted-stream.ts';
+import { expectNothingLost, startCountedStream } from '../hack/lab/traffic/counted-stream.ts';
 import { expectNoXfrmDrops, readXfrmStat } from '../hack/lab/xfrm/xfrm-stat.ts';
 import { changed, meshManifest } from '../operator/api/testing/manifests.ts';
 import { meshAuthority } from '../operator/testing/cluster-nodes.ts';
@@ -25,7 +25,7 @@ describe.skipIf(reason !== undefined)('pods of two nodes, whose networks are rou
   beforeAll(async () => {
     installed = await InstalledCluster.start(['a', 'b'], say);
     nodes = [...installed.cluster.nodes.values()];
-    const wanted = ['pod-a', 'pod-b'];
+    const wanted = ['pod-a', 'near-a', 'pod-b'];
     await installed.apply(...meshAuthority(), ...wanted.map(pod));
     await installed.kubectl('wait', '--for=condition=Ready', '--timeout=120s', ...wanted.map((name) => `pod/${name}`));
     for (const name of wanted) pods.set(name, await addressesOf(name));
@@ -51,6 +51,13 @@ describe.skipIf(reason !== undefined)('pods of two nodes, whose networks are rou
     );
   }, 300_000);
 
+  it('reach their neighbours and their own node as if nothing were encrypted', async () => {
+    for (const family of [0, 1] as const) {
+      expect(await get('pod-a', at('near-a', family), SECRET_PORT)).toMatch(/^200 near-a/);
+      expect(await get('pod-a', nodes[0]?.addresses[family] ?? '', KUBELET_PORT, 'https')).toMatch(/^40[13] /);
+    }
+  });
+
   it('lose no packet of what is exempt when it ends and when it begins, and none of anything else', async () => {
     const policies = async () => (await Promise.all(nodes.map(exemptPolicies))).map((found) => found.length);
     const ended = await whileTrafficFlows(async () => {
@@ -70,6 +77,21 @@ describe.skipIf(reason !== undefined)('pods of two nodes, whose networks are rou
     });
     expectPlainOnly(begun, isExempt);
     expect(begun.some(({ kind }) => kind === 'plaintext')).toBe(true);
+  }, 300_000);
+
+  it('and their nodes are encrypted with one another, but for the ports that are exempt', async () => {
+    await installed.apply(peering('NodesAndPods', EXEMPT));
+    await ready('NodesAndPods');
+    const [, b] = nodes;
+    const seen = await whileTrafficFlows(async () => {
+      for (const family of [0, 1] as const) {
+        expect(await get('pod-a', b?.addresses[family] ?? '', KUBELET_PORT, 'https')).toMatch(/^40[13] /);
+        expect(await get('pod-a', at('pod-b', family), PLAIN_PORT)).toMatch(/^200 pod-b/);
+        expect(await get('pod-a', at('near-a', family), SECRET_PORT)).toMatch(/^200 near-a/);
+      }
+    });
+    expectPlainOnly(seen, isExempt);
+    expect(seen.some(({ kind }) => kind === 'plaintext')).toBe(true);
   }, 300_000);
 
   it('have nothing of all this in a kernel when the peering is gone', async () => {
@@ -104,12 +126,8 @@ describe.skipIf(reason !== undefined)('pods of two nodes, whose networks are rou
         );
       }
     }
-    let reports: readonly (readonly [DirectionReport, DirectionReport])[] = [];
-    try {
-      await happens();
-    } finally {
-      reports = await Promise.all(streams.map((stream) => stream.stop(2_000)));
-    }
+    await happens();
+    const reports = await Promise.all(streams.map((stream) => stream.stop(2_000)));
     const { packets } = await wire.stop();
     for (const [node, before] of counters) await expectNoXfrmDrops(node, before);
     for (const report of reports) expectNothingLost(report);
@@ -172,9 +190,9 @@ describe.skipIf(reason !== undefined)('pods of two nodes, whose networks are rou
     return text.split('\n').filter((line) => line.startsWith('src ') && line.includes(`port ${PLAIN_PORT}`));
   }
 
-  async function get(pod: string, address: string, port: number): Promise<string> {
+  async function get(pod: string, address: string, port: number, scheme = 'http'): Promise<string> {
     const host = address.includes(':') ? `[${address}]` : address;
-    return installed.kubectl('exec', pod, '--container=plain', '--', '/traffic', 'get', `http://${host}:${port}/`);
+    return installed.kubectl('exec', pod, '--container=plain', '--', '/traffic', 'get', `${scheme}://${host}:${port}/`);
   }
 
   async function addressesOf(pod: string): Promise<readonly string[]> {
@@ -225,6 +243,7 @@ const PLAIN_PORT = 8080;
 const SECRET_PORT = 8090;
 const EXEMPT_STREAM = 7100;
 const SECRET_STREAM = 7000;
+const KUBELET_PORT = 10_250;
 /** TCP and UDP, of the pods of either family. */
 const EXEMPT = networks.pods.flatMap((cidr) => [
   { protocol: 'TCP', ports: [{ from: PLAIN_PORT }], cidr },

@@ -21,8 +21,8 @@ export type PairEnd = 'a' | 'b';
 export interface PairSettings {
   /** Section `defaults` of both configuration files. */
   readonly defaults?: Readonly<Record<string, unknown>>;
-  /** More fields of the peer at both ends. */
-  readonly peer?: Readonly<Record<string, unknown>>;
+  /** More fields of the peer at both ends, or as each end is to have them whenever it reads its configuration. */
+  readonly peer?: Readonly<Record<string, unknown>> | ((end: PairEnd) => Readonly<Record<string, unknown>>);
   /** Another machine on the same wire. */
   readonly third?: boolean;
 }
@@ -124,7 +124,7 @@ export class AgentPair {
           localAddress: pairAddresses[end].ipv4,
           identity: { fqdn: `${other}.lab.test` },
           authentication: { preSharedKey: { file: secretFile } },
-          ...peer,
+          ...(typeof peer === 'function' ? peer(end) : peer),
         },
       ],
     });
