@@ -1,6 +1,6 @@
 import { ownIndex } from '../../dataplane/ownership.ts';
 import type { DataplaneCommand, PolicySpec, PolicyTemplate } from '../../dataplane/types.ts';
-import type { IpAddress } from '../../wire/ip-address.ts';
+import { type IpAddress, ipFamily } from '../../wire/ip-address.ts';
 import type { Limits } from '../limits.ts';
 import { configuredTraffic, liesWithin, type Traffic } from '../negotiation/traffic.ts';
 import type { ChildConfig, ConnectionConfig } from '../types.ts';
@@ -57,7 +57,23 @@ export function policyCommands(
     ordered.delete(key);
     commands.push({ kind: 'deletePolicy', key: { direction, selector }, index });
   }
-  return commands;
+  return [...commands, ...refreshing(ordered, unneeded)];
+}
+
+/**
+ * A socket that has sent in plaintext goes on with the route that it found then, whatever policy is deleted (measured); a
+ * policy that is put has all sockets of its family look again.
+ */
+function refreshing(
+  ordered: OrderedPolicies,
+  removed: readonly (readonly [string, PolicySpec])[],
+): readonly DataplaneCommand[] {
+  const ended = removed.filter(([, policy]) => policy.direction === 'out' && isExempt(policy));
+  const families = new Set(ended.map(([, { selector }]) => ipFamily(selector.source.address)));
+  return [...families].flatMap((family): readonly DataplaneCommand[] => {
+    const policy = [...ordered.values()].find(({ direction, selector }) => direction === 'out' && ipFamily(selector.source.address) === family);
+    return policy === undefined ? [] : [{ kind: 'putPolicy', policy }];
+  });
 }
 
 function exemptLast(one: PolicySpec, two: PolicySpec): number {
