@@ -86,6 +86,18 @@ describe('what is exempt', () => {
     expect(pair.packet(pair.left)).toBe('blocked');
   });
 
+  it('has sockets look for their policy again when it ends: they go on in plaintext until one of their family is put', () => {
+    const pair = pairOf(exempting(BOTH_WAYS), exempting(BOTH_WAYS));
+    const before = pair.left.commands.length;
+    update(pair, pair.left, exempting([]));
+    const orders = pair.left.commands.slice(before).flatMap((command) => {
+      if (command.kind === 'putPolicy') return [`put ${command.policy.direction}`];
+      return command.kind === 'deletePolicy' ? [`delete ${command.key.direction}`] : [];
+    });
+    expect(orders).toContain('delete out');
+    expect(orders.slice(orders.lastIndexOf('delete out'))).toContain('put out');
+  });
+
   it('from one side alone is lost at the other, where encryption is Required', () => {
     const pair = pairOf(exempting(BOTH_WAYS), exempting([]));
     expect(flow(pair)).toEqual(['lost', 'encrypted']);

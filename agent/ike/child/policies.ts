@@ -71,7 +71,9 @@ function refreshing(
   const ended = removed.filter(([, policy]) => policy.direction === 'out' && isExempt(policy));
   const families = new Set(ended.map(([, { selector }]) => ipFamily(selector.source.address)));
   return [...families].flatMap((family): readonly DataplaneCommand[] => {
-    const policy = [...ordered.values()].find(({ direction, selector }) => direction === 'out' && ipFamily(selector.source.address) === family);
+    const policy = [...ordered.values()].find(
+      ({ direction, selector }) => direction === 'out' && ipFamily(selector.source.address) === family,
+    );
     return policy === undefined ? [] : [{ kind: 'putPolicy', policy }];
   });
 }
