@@ -79,21 +79,6 @@ describe.skipIf(reason !== undefined)('pods of two nodes, whose networks are rou
     expect(begun.some(({ kind }) => kind === 'plaintext')).toBe(true);
   }, 300_000);
 
-  it('and their nodes are encrypted with one another, but for the ports that are exempt', async () => {
-    await installed.apply(peering('NodesAndPods', EXEMPT));
-    await ready('NodesAndPods');
-    const [, b] = nodes;
-    const seen = await whileTrafficFlows(async () => {
-      for (const family of [0, 1] as const) {
-        expect(await get('pod-a', b?.addresses[family] ?? '', KUBELET_PORT, 'https')).toMatch(/^403 /);
-        expect(await get('pod-a', at('pod-b', family), PLAIN_PORT)).toMatch(/^200 pod-b/);
-        expect(await get('pod-a', at('near-a', family), SECRET_PORT)).toMatch(/^200 near-a/);
-      }
-    });
-    expectPlainOnly(seen, isExempt);
-    expect(seen.some(({ kind }) => kind === 'plaintext')).toBe(true);
-  }, 300_000);
-
   it('have nothing of all this in a kernel when the peering is gone', async () => {
     await installed.kubectl('delete', 'ipsecpeering', 'cluster');
     for (const node of nodes) {
