@@ -6,7 +6,7 @@ import { whyNoNodes } from '../hack/cluster/nodes/why-no-nodes.ts';
 import { waitUntil } from '../hack/lab/runner/wait-until.ts';
 import { expectPing } from '../hack/lab/traffic/counted-pings.ts';
 import { addForeignObjects, foreignText, type KernelText, kernelText } from '../hack/lab/xfrm/foreign-objects.ts';
-import { changed, meshManifest } from '../operator/api/testing/manifests.ts';
+import { changed, type Manifest, meshManifest } from '../operator/api/testing/manifests.ts';
 import { PLACES } from '../operator/testing/operator-cluster.ts';
 import { agentStatus } from './agent-status.ts';
 import { Certificates } from './certificates.ts';
@@ -19,7 +19,7 @@ import { trafficPods } from './traffic-pods.ts';
 const reason = await whyNoNodes();
 if (reason !== undefined) process.stdout.write(`tests with nodes are skipped: ${reason}\n`);
 
-describe.skipIf(reason !== undefined)('a mesh and two gateways', () => {
+describe.skipIf(reason !== undefined)('a mesh and two gateways, of which everything is changed', () => {
   let installed: InstalledCluster;
   let certificates: Certificates;
   let gateways: OutsideGateways;
@@ -86,8 +86,41 @@ describe.skipIf(reason !== undefined)('a mesh and two gateways', () => {
     }
   }, 200_000);
 
-  it('leave nothing behind when the chart goes, enforced as they are and their namespace gone before', async () => {
+  it('keep their tunnels when a change is for the worse, and say which object it is and what to do', async () => {
     await ready('cluster');
+    const [byKey, byCertificate] = gateways.all.map(({ peering }) => peering) as [Manifest, Manifest];
+    await flowing(async () => {
+      const misspelt = changed(mesh, 'spec.proposals', { ike: ['aes256gcm17-prfsha384-ecp384'] });
+      await expect(installed.apply(misspelt)).rejects.toThrow(/spec.proposals.ike/);
+      const issuer = changed(mesh, 'spec.authentication.certificate.issuerRef', { name: 'nobody' });
+      const bundle = { configMapRef: { name: 'no-trust' } };
+      await installed.apply(issuer, changed(byCertificate, 'spec.authentication.certificate.trust', bundle));
+      await installed.kubectl('delete', 'secret', 'office-psk', IN_NODES);
+      const unusable = /Secret office-psk cannot be used: it must be in the namespace of the nodes, of type ikemesh/;
+      await says('office-key', 'Accepted', unusable);
+      await says(
+        'office-certificate',
+        'Programmed',
+        /the ConfigMap no-trust is not there: make it in the namespace of/,
+      );
+      await says(
+        'cluster',
+        'CertificatesReady',
+        /being issued: a and b.*look at Issuer nobody if that stays so; certificates in use stay/,
+      );
+      await gateways.makeSecret('Opaque');
+      await delay(5_000);
+      await says('office-key', 'Accepted', unusable);
+      await reachable();
+    });
+    await installed.kubectl('delete', 'secret', 'office-psk', IN_NODES);
+    await gateways.makeSecret();
+    await installed.apply(mesh, byKey, byCertificate);
+    await Promise.all(['cluster', ...gateways.all.map(({ name }) => name)].map(ready));
+    await reachable();
+  }, 300_000);
+
+  it('leave nothing behind when the chart goes, enforced as they are and their namespace gone before', async () => {
     const [a, b] = nodes as [ClusterNode, ClusterNode];
     const end = ({ addresses: [ipv4, ipv6] }: ClusterNode) => ({ ipv4, ipv6 });
     for (const [local, remote] of [
@@ -121,6 +154,21 @@ describe.skipIf(reason !== undefined)('a mesh and two gateways', () => {
 
   async function ready(peering: string): Promise<void> {
     await installed.kubectl('wait', '--for=condition=Ready', '--timeout=150s', `ipsecpeering/${peering}`);
+  }
+
+  /** Waits until a condition does not hold and says something. */
+  async function says(peering: string, type: string, what: RegExp): Promise<void> {
+    const path = `{range .status.conditions[?(@.type=="${type}")]}{.status} {.message}{end}`;
+    let last = '';
+    const isSo = async () => {
+      last = await installed.kubectl('get', 'ipsecpeering', peering, `--output=jsonpath=${path}`);
+      return last.startsWith('False') && what.test(last);
+    };
+    await waitUntil(`${peering} to say ${what}`, isSo, { timeoutMs: 60_000, intervalMs: 1_000 }).catch(
+      (error: Error) => {
+        throw new Error(`${error.message}; it says: ${last}`);
+      },
+    );
   }
 
   /** Has the nodes believe in these authorities. */
@@ -181,6 +229,7 @@ const PINGS = 5;
 const ISSUER = 'mesh-ca';
 const NEW_AUTHORITY = 'new-ca';
 const TRUST = 'mesh-trust';
+const IN_NODES = `--namespace=${PLACES.nodesNamespace}`;
 const authentication = { certificate: { issuerRef: { name: ISSUER }, trust: { configMapRef: { name: TRUST } } } };
 const mesh = changed(changed(meshManifest, 'spec.enforcement', 'Required'), 'spec.authentication', authentication);
 const INSTALLED_KINDS =

@@ -22,6 +22,8 @@ export interface OutsideGateway {
 export interface OutsideGateways {
   readonly all: readonly OutsideGateway[];
   readonly strongswan: StrongswanGateway;
+  /** Makes the Secret with the key, of the type for that unless another one is given. */
+  makeSecret(type?: string): Promise<void>;
 }
 
 /** Starts strongSwan beside the cluster, and makes what the peerings with it need: a Secret and an authority of its own. */
@@ -39,18 +41,16 @@ export async function startGateways(
   );
   await certificates.makeAuthority(AUTHORITY);
   const own = await certificates.issue('gateway', AUTHORITY, identityOf(BY_CERTIFICATE));
-  await installed.apply({
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: { name: SECRET, namespace: PLACES.nodesNamespace },
-    type: 'ikemesh.io/pre-shared-key',
-    stringData: { psk: KEY },
-  });
+  const makeSecret = (type = 'ikemesh.io/pre-shared-key') => {
+    const metadata = { name: SECRET, namespace: PLACES.nodesNamespace };
+    return installed.apply({ apiVersion: 'v1', kind: 'Secret', metadata, type, stringData: { psk: KEY } });
+  };
+  await makeSecret();
   const strongswan = await StrongswanGateway.start(machine, {
     swanctl: swanctlConf(all, [...installed.cluster.nodes.keys()]),
     files: { 'x509/own.pem': own.certificate, 'private/own.pem': own.key, 'x509ca/ca.pem': own.authority },
   });
-  return { all, strongswan };
+  return { all, strongswan, makeSecret };
 }
 
 function gatewaysOn({ addresses: [address] }: Neighbour): readonly OutsideGateway[] {

@@ -66,7 +66,7 @@ export class ContainerProgram implements StreamProgram {
 // system and network of its first process a program is where exec puts it.
 const ENTER = `name=$1; shift
 for bundle in /run/containerd/io.containerd.runtime.v2.task/k8s.io/*; do
-  grep -qF ""io.kubernetes.cri.container-name":"$name"" "$bundle/config.json" || continue
+  grep -qF '"io.kubernetes.cri.container-name":"'"$name"'"' "$bundle/config.json" || continue
   exec nsenter --target "$(cat "$bundle/init.pid")" --mount --net -- "$@"
 done
 echo "no container $name runs" >&2
