@@ -33,6 +33,8 @@ describe('absence', () => {
       .flatMap((change) => (change.kind === 'delete' ? [change.object] : []));
     expect(deleted.map(({ kind, metadata }) => `${kind} ${metadata.name}`)).toContain('IPsecNodeConfig node-1');
     expect(deleted.some(({ kind, metadata }) => kind === 'Certificate' && metadata.name.includes('node-1'))).toBe(true);
+    const rights = deleted.filter(({ metadata }) => metadata.name === 'node-node-1').map(({ kind }) => kind);
+    expect(rights.toSorted()).toEqual(['Role', 'RoleBinding', 'ServiceAccount']);
     expect(peersOf(cluster)).toEqual(['node-2', 'node-3']);
   });
 

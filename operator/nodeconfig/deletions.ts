@@ -1,12 +1,13 @@
 import { isLongGone } from './gone.ts';
-import { NODE_UID_LABEL } from './names.ts';
+import { accessName, NODE_UID_LABEL } from './names.ts';
 import type { Entries } from './node-entries.ts';
 import type { Moment, Observed, WrittenObject } from './observed.ts';
 import type { KnownNode } from './roster.ts';
 
 /**
- * What nobody needs any more: the IPsecNodeConfig of a node that is known to be gone (its Certificates, ServiceAccount and
- * Role go with it), certificates that no node is told of or still uses, and Secrets that outlived their certificate.
+ * What nobody needs any more: the IPsecNodeConfig of a node that is known to be gone, its ServiceAccount and what that may
+ * do, certificates that no node is told of or still uses, and Secrets that outlived their certificate. Most of it would go
+ * with the IPsecNodeConfig that owns it; but a garbage collector that lags is minutes late, and these are rights.
  */
 export function deletionsOf(
   observed: Observed,
@@ -35,7 +36,12 @@ export function deletionsOf(
       !wanted.certificates.has(each.metadata.name) &&
       !needed.has(each.metadata.name),
   );
-  return [...configs, ...certificates, ...secrets];
+  const accessNames = new Set(roster.map(({ name }) => accessName(name)));
+  const access = observed.access.filter(({ metadata: { name, labels = {} } }) => {
+    const uid = labels[NODE_UID_LABEL];
+    return uid !== undefined && !accessNames.has(name) && isLongGone(observed.gone, uid, at);
+  });
+  return [...configs, ...certificates, ...secrets, ...access];
 }
 
 /** Secrets that nodes are told of, or whose certificates their agents say they use. */

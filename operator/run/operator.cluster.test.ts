@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { changed, gatewayManifest, type Manifest, meshManifest } from '../api/testing/manifests.ts';
+import { PEERING_LABEL } from '../nodeconfig/names.ts';
 import { countsOf, readAuditLog, writesOf } from '../testing/audit-log.ts';
 import { joinNode, meshAuthority, reportAs } from '../testing/cluster-nodes.ts';
 import { type AnyObject, OperatorCluster, PLACES, until } from '../testing/operator-cluster.ts';
@@ -37,7 +38,11 @@ describe('the operator in a cluster with cert-manager', () => {
     const config = (await cluster.nodeConfigs()).find(({ metadata }) => metadata.name === node);
     return config?.spec.peerings.find(({ name }) => name === peering)?.authentication.certificate?.secretName ?? '';
   };
-  const peersOf = async () => (await cluster.slices()).flatMap(({ peers }) => peers);
+  /** Of the mesh; the slices of a peering that was deleted go when the garbage collector comes to them. */
+  const peersOf = async () => {
+    const ofMesh = (await cluster.slices()).filter(({ metadata }) => metadata.labels?.[PEERING_LABEL] === 'cluster');
+    return ofMesh.flatMap(({ peers }) => peers);
+  };
   const inNodes = (kind: string, name: string) => cluster.find<AnyObject>(kind, name, PLACES.nodesNamespace);
 
   it('brings up a mesh of three nodes: configuration, identity, certificate, slice, and conditions that are true', async () => {
