@@ -235,7 +235,7 @@ function leaveOrphans(core: Core, at: Instant, connection: Connection, children:
   const left = takePinned(connection, new Set(children.map(({ reqid }) => reqid)));
   if (left.length === 0) return;
   orderPolicies(core, connection);
-  for (const { id } of left) deleteUnselected(core, at, id);
+  for (const { id } of left) deleteUnselected(core, at, connection, id);
 }
 
 function endAll(core: Core, at: Instant, connection: Connection, reason: CloseReason): void {

@@ -216,7 +216,7 @@ export function removeChildren(
     const inbound = { destination: child.localAddress, spi: child.inboundSpi };
     const outbound = { destination: child.remoteAddress, spi: child.outboundSpi };
     const isKept = (id: SaId): boolean => kept.some((orphan) => orphan.id.spi === id.spi);
-    if (!isKept(outbound)) deleteUnselected(core, at, outbound);
+    if (!isKept(outbound)) deleteUnselected(core, at, connection, outbound);
     const lone = loneSa(inbound, child);
     if (!isKept(inbound)) retire(core, at, connection, lone, told ? { ikeSa: sa.number } : { at: believed });
     core.report({
@@ -240,7 +240,7 @@ export function releaseOrphans(core: Core, at: Instant, connection: Connection):
   if (connection.orphans.length === 0) return;
   const pinned = takePinned(connection, new Set(connection.orphans.map(({ reqid }) => reqid)));
   orderPolicies(core, connection);
-  for (const { id } of pinned) deleteUnselected(core, at, id);
+  for (const { id } of pinned) deleteUnselected(core, at, connection, id);
   for (const orphan of connection.orphans) retire(core, at, connection, orphan, { at });
   connection.orphans = [];
 }

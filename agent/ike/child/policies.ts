@@ -27,8 +27,8 @@ export interface PolicyOwner {
  * selector, whether there is an SA or not, and for each selector that a current Child SA agreed on, out policies pinned
  * to its SPI. Only between the hosts themselves the peer's address must be known for that. New and changed policies come
  * first, what is exempt before what would block it; then what nobody needs goes, what is exempt last, so that no protected
- * selector is ever without its policy, and no exempt one under that of the others. `pins` are SPIs, by reqid, for Children without a current pair. `ordered` is brought up to date.
- * With `everything`, unchanged policies are ordered again too.
+ * selector is ever without its policy, and no exempt one under that of the others. `pins` are SPIs, by reqid, for Children
+ * without a current pair. `ordered` is brought up to date. With `everything`, unchanged policies are ordered again too.
  */
 export function policyCommands(
   owner: PolicyOwner,

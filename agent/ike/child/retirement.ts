@@ -111,7 +111,7 @@ export function retireOrphans(core: Core, at: Instant, connection: Connection, r
 
 /** A pair of that Child is sent on, as the kernel has confirmed: what was sent on for want of one goes. */
 export function removePinned(core: Core, at: Instant, connection: Connection, reqid: number): void {
-  for (const { id } of takePinned(connection, new Set([reqid]))) deleteUnselected(core, at, id);
+  for (const { id } of takePinned(connection, new Set([reqid]))) deleteUnselected(core, at, connection, id);
 }
 
 /** Takes the orphans that are sent on out of the list; policies must change before they are deleted. */

@@ -37,13 +37,11 @@ describe('an outbound SA that is not sent on any more', () => {
     for (const [index, side] of sides.entries()) expect(has(pair, side, present(old[index]))).toBe(false);
   });
 
-  it('goes also after its connection has been taken out of the configuration', () => {
+  it('goes at once where nothing has taken its place, for what is sent then is to be blocked', () => {
     const pair = new Pair({ limits }).configure().settle().advance(1_000);
     const spi = outbound(pair, pair.left);
-    pair.command(pair.left, { kind: 'removeConnection', name: 'right' });
+    pair.command(pair.left, { kind: 'terminate', name: 'right' });
     pair.settle();
-    expect(has(pair, pair.left, spi)).toBe(true);
-    pair.advance(unselectedGraceMs);
     expect(has(pair, pair.left, spi)).toBe(false);
   });
 

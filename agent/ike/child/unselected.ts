@@ -1,4 +1,5 @@
 import type { SaId } from '../../dataplane/types.ts';
+import type { Connection } from '../connection/connection.ts';
 import type { Core } from '../core.ts';
 import type { Instant } from '../types.ts';
 
@@ -14,10 +15,14 @@ export interface UnselectedSa {
   readonly removeAt: Instant;
 }
 
-/** Lets an outbound SA go once the packets are through that were given to it; policies must have changed before. */
-export function deleteUnselected(core: Core, at: Instant, id: SaId): void {
+/**
+ * Lets an outbound SA of a connection go once the packets are through that were given to it; policies must have changed
+ * before. One that has no successor goes at once: policies are still pinned to it, and are to block.
+ */
+export function deleteUnselected(core: Core, at: Instant, { policies }: Connection, id: SaId): void {
   const { unselectedGraceMs } = core.context.limits;
-  if (unselectedGraceMs > 0) core.unselected.push({ id, removeAt: at + unselectedGraceMs });
+  const isSelected = [...policies.values()].some(({ template }) => template?.spi === id.spi);
+  if (unselectedGraceMs > 0 && !isSelected) core.unselected.push({ id, removeAt: at + unselectedGraceMs });
   else core.command({ kind: 'deleteSa', id }, undefined, 0, 0);
 }
 
