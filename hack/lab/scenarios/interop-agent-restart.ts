@@ -21,16 +21,20 @@ const settings: LinkSettings = {
 };
 
 export default (['stop', 'kill'] as const).flatMap((how) => [
-  ...interopScenarios({
-    name: `agent-restart-${how}`,
-    description: `our agent ends (${how}) and starts again under 200 packets/s: none is lost`,
-    roles: ['initiator'],
-    timeoutMs: 120_000,
-    // For the kernel it is all the same whether an agent was told to end.
-    rare: how === 'kill',
-    settings,
-    run: (link) => restartAndBegin(link, how),
-  }),
+  ...(['strongswan', 'libreswan'] as const).flatMap((peer) =>
+    interopScenarios({
+      name: `agent-restart-${how}`,
+      description: `our agent ends (${how}) and starts again under 200 packets/s: none is lost`,
+      peers: [peer],
+      roles: ['initiator'],
+      timeoutMs: 120_000,
+      // For the kernel it is all the same whether an agent was told to end. Libreswan looks for a dead peer only if its
+      // timer comes while our agent is away, which is up to chance; else it keeps the earlier run's Child until that expires.
+      rare: how === 'kill' || peer === 'libreswan',
+      settings,
+      run: (link) => restartAndBegin(link, how),
+    }),
+  ),
   ...interopScenarios({
     name: `agent-restart-${how}`,
     description: `our agent ends (${how}) and waits again for the peer under 200 packets/s: none is lost`,
