@@ -25,6 +25,7 @@ interface Flags {
   readonly memory: number;
   readonly guests: number;
   readonly recipe: RecipeName;
+  readonly newerKernel?: boolean;
   readonly kernel: 'auto' | 'direct' | 'uml';
 }
 
@@ -43,6 +44,7 @@ const program = new Command('lab')
   .addOption(
     new Option('--recipe <name>', 'root folder of --shell').choices(Object.keys(recipes)).default('strongswan'),
   )
+  .option('--newer-kernel', 'in User Mode Linux: a newer, faster kernel, for all that filters no packets')
   .addOption(new Option('--kernel <kind>', 'whose kernel').choices(['auto', 'direct', 'uml']).default('auto'))
   .action(main);
 
@@ -74,8 +76,8 @@ async function runChosen(chosen: readonly Scenario[], flags: Flags, say: (line: 
   let programs: BundledPrograms | undefined;
   try {
     programs = await bundlePrograms(chosen.some((scenario) => scenario.usesAgent === true));
-    const { guests, kernel, memory: memoryMib, timeout } = flags;
-    const run = { guests, kernel, memoryMib, timeoutMs: timeout * 1000, outputFolder, programs, say };
+    const { guests, kernel, newerKernel = false, memory: memoryMib, timeout } = flags;
+    const run = { guests, kernel, newerKernel, memoryMib, timeoutMs: timeout * 1000, outputFolder, programs, say };
     const ended = await runInGuests(chosen, run);
     code = ended.code;
     const { passed, failed, skipped } = ended.results;

@@ -20,7 +20,7 @@ export interface RunResults {
 }
 
 /** How scenarios are to be run. */
-export interface GuestsOptions extends Pick<LabCommand, 'kernel' | 'memoryMib' | 'timeoutMs'> {
+export interface GuestsOptions extends Pick<LabCommand, 'kernel' | 'newerKernel' | 'memoryMib' | 'timeoutMs'> {
   /** results.json and one folder per scenario go there. */
   readonly outputFolder: string;
   readonly programs: BundledPrograms;
@@ -44,7 +44,7 @@ export async function runInGuests(
   mkdirSync(options.outputFolder, { recursive: true });
   const claimsFolder = mkdtempSync(join(options.outputFolder, 'claims-'));
   try {
-    const code = await boot(guestsFor(scenarios, options.guests), claimsFolder, options);
+    const code = await boot(guestsFor(scenarios, options), claimsFolder, options);
     const results = summary(scenarios.map(({ name }) => resultOf(claimsFolder, name)));
     writeFileSync(join(options.outputFolder, 'results.json'), `${JSON.stringify(results, null, 2)}\n`);
     return { code: code === 0 && results.failed > 0 ? 1 : code, results };
@@ -54,10 +54,13 @@ export async function runInGuests(
 }
 
 /** The guests of all groups; one that would not even have two scenarios to run is not worth its boot. */
-function guestsFor(scenarios: readonly Scenario[], most: number): readonly Guest[] {
+function guestsFor(
+  scenarios: readonly Scenario[],
+  { guests: most, newerKernel: newer }: GuestsOptions,
+): readonly Guest[] {
   const byRecipe = Map.groupBy(scenarios, (scenario) => scenario.recipe ?? 'strongswan');
   return [...byRecipe].flatMap(([recipe, ofRecipe]) => {
-    const byKernel = Map.groupBy(ofRecipe, (scenario) => scenario.filtersPackets !== true);
+    const byKernel = Map.groupBy(ofRecipe, ({ filtersPackets }) => newer === true && filtersPackets !== true);
     return [...byKernel].flatMap(([newerKernel, group]) => {
       const count = Math.max(1, Math.min(most, Math.floor(group.length / 2)));
       return Array.from({ length: count }, () => ({ recipe, newerKernel, names: group.map(({ name }) => name) }));
