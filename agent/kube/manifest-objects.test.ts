@@ -54,6 +54,7 @@ describe('a folder of manifests', () => {
     manifests.writeSecret();
     await vi.waitFor(async () => {
       world.pass(1_000);
+      // Files are read in real time, whatever the clock of the test says.
       await sleep(1);
       expect(told).toHaveLength(2);
     });
