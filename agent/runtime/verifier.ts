@@ -22,6 +22,7 @@ import { TrustStore } from './certificates/trust-store.ts';
  */
 export class CertificateVerifier implements Verifier, RevocationMemory {
   readonly #clock: Pick<Clock, 'wallMs'>;
+  readonly #parse: typeof parseCertificate;
   readonly #stores = new WeakMap<Trust, TrustStore>();
   /** What the peer of each connection was believed for last. */
   readonly #believed = new Map<string, Believed>();
@@ -30,8 +31,10 @@ export class CertificateVerifier implements Verifier, RevocationMemory {
   /** Pairs of certificate and issuer whose signature was found true, the one that was used last at the end. */
   readonly #issued = new Set<string>();
 
-  constructor(clock: Pick<Clock, 'wallMs'>) {
+  /** `parse` reads certificates, in the place of who reads each anew. */
+  constructor(clock: Pick<Clock, 'wallMs'>, parse: typeof parseCertificate = parseCertificate) {
     this.#clock = clock;
+    this.#parse = parse;
   }
 
   verify(job: VerificationJob): Promise<Result<void, VerificationRefusal>> {
@@ -79,7 +82,7 @@ export class CertificateVerifier implements Verifier, RevocationMemory {
   }: VerificationJob): string | undefined {
     const [first, ...others] = certificates;
     if (first === undefined) return 'it sent no certificate';
-    const parsed = parseCertificate(first);
+    const parsed = this.#parse(first);
     if (!parsed.ok) return `its certificate ${parsed.error}`;
     const endEntity = parsed.value;
     const named = matchIdentity(endEntity.certificate, identity);
@@ -141,7 +144,7 @@ export class CertificateVerifier implements Verifier, RevocationMemory {
   #intermediate(der: Uint8Array): ParsedCertificate | undefined {
     const known = this.#intermediates.get(hash('sha256', der));
     if (known !== undefined) return known;
-    const parsed = parseCertificate(der);
+    const parsed = this.#parse(der);
     return parsed.ok ? parsed.value : undefined;
   }
 

@@ -56,8 +56,10 @@ function forgedBytes(random: RandomStream, header: Header, bytes: Uint8Array): U
 /** Whether something is the first message from one node to another. */
 export function isInitRequest({ from, to, cargo }: Shipment, node: number, target: number): boolean {
   if (from !== node || to !== target || cargo.kind !== 'datagram') return false;
+  // There are many: most are seen to be none without being read.
+  if (cargo.bytes[EXCHANGE_OFFSET] !== ExchangeType.IKE_SA_INIT) return false;
   const header = decodeHeader(cargo.bytes);
-  return header.ok && header.value.exchangeType === ExchangeType.IKE_SA_INIT && !header.value.flags.response;
+  return header.ok && !header.value.flags.response;
 }
 
 /** A request of an initiator that does not exist, which nothing tells from one that does: another SPI and port. */
@@ -137,6 +139,8 @@ const CLAIMS: readonly [number, ...number[]] = [
 const SPI_BYTES = 8;
 const NOBODY = '198.51.100.66' as IpAddress;
 const NEXT_PAYLOAD_OFFSET = 16;
+/** RFC 7296 §3.1. */
+const EXCHANGE_OFFSET = 18;
 /** The last byte. */
 const MESSAGE_ID_OFFSET = 23;
 const LENGTH_OFFSET = 24;

@@ -27,7 +27,8 @@ export class Nat {
   readonly #inside: IpAddress;
   readonly #byInside = new Map<string, Mapping>();
   readonly #byOutside = new Map<string, Mapping>();
-  #addresses = 1;
+  /** Every address that the node has or had outside, the newest last. */
+  readonly #addresses: IpAddress[] = [PUBLIC_ADDRESS];
 
   constructor(clock: VirtualClock, random: RandomStream, plan: NatPlan, inside: IpAddress) {
     this.node = plan.node;
@@ -39,12 +40,12 @@ export class Nat {
 
   /** Every address that the node has or had outside. */
   get publicAddresses(): readonly IpAddress[] {
-    return Array.from({ length: this.#addresses }, (_, index) => publicAddress(index + 1));
+    return this.#addresses;
   }
 
   /** Forgets all mappings; the next ones are others, and of another address where `newAddress` says so. */
   remap(newAddress: boolean): void {
-    if (newAddress) this.#addresses += 1;
+    if (newAddress) this.#addresses.push(publicAddress(this.#addresses.length + 1));
     this.#byInside.clear();
     this.#byOutside.clear();
   }
@@ -90,6 +91,11 @@ export class Nat {
     return this.#insidePort(address, port, remoteAddress, remotePort) !== undefined;
   }
 
+  /** The address that it gives the node now. */
+  get #address(): IpAddress {
+    return this.#addresses.at(-1) ?? PUBLIC_ADDRESS;
+  }
+
   #map(insidePort: number, remoteAddress: string, remotePort: number): Mapping {
     const key = `${insidePort} ${remoteAddress} ${remotePort}`;
     const known = this.#byInside.get(key);
@@ -98,7 +104,7 @@ export class Nat {
       known.usedAtMs = usedAtMs;
       return known;
     }
-    const address = publicAddress(this.#addresses);
+    const address = this.#address;
     const mapping: Mapping = {
       address,
       port: this.#freePort(address),
@@ -132,7 +138,7 @@ export class Nat {
   }
 
   readonly #plainOutward = (packet: PlainPacket): PlainPacket => {
-    return packet.source === this.#inside ? { ...packet, source: publicAddress(this.#addresses) } : packet;
+    return packet.source === this.#inside ? { ...packet, source: this.#address } : packet;
   };
 
   readonly #plainInward = (packet: PlainPacket): PlainPacket => {

@@ -39,6 +39,7 @@ export class SimulatedWorld implements World {
   readonly #selections = new Map<Flow, Selection>();
   readonly #flowsFrom: readonly (readonly Flow[])[];
   readonly #flowsTo: readonly (readonly Flow[])[];
+  readonly #flowsOf: readonly (readonly Flow[])[];
   readonly #hostsByAddress = new Map<string, Host>();
   /** By pair and side. */
   readonly #wanted: [boolean, boolean][];
@@ -51,7 +52,8 @@ export class SimulatedWorld implements World {
     this.clock = new VirtualClock(new RandomStream(seed, 'ties'));
     const mappings = new RandomStream(seed, 'mappings');
     this.nat = nat && new Nat(this.clock, mappings, nat, nodeAddress(nat.node, 4));
-    this.flows = pairs.flatMap(flowsOf);
+    this.#flowsOf = pairs.map(flowsOf);
+    this.flows = this.#flowsOf.flat();
     const nodes = Array.from({ length: scenario.nodes }, (_, node) => node);
     this.#flowsFrom = nodes.map((node) => this.flows.filter((flow) => flow.sender === node));
     this.#flowsTo = nodes.map((node) => this.flows.filter((flow) => flow.receiver === node));
@@ -109,6 +111,10 @@ export class SimulatedWorld implements World {
 
   flowsTo(node: number): readonly Flow[] {
     return this.#flowsTo[node] ?? [];
+  }
+
+  flowsOf(pair: number): readonly Flow[] {
+    return this.#flowsOf[pair] ?? [];
   }
 
   selected(flow: Flow): Selection {

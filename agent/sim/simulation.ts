@@ -118,15 +118,14 @@ class Simulation {
   #rotation(): Rotation | undefined {
     const world = this.#world;
     const { scenario, clock } = world;
-    const { certificates: plan, seed, nodes } = scenario;
+    const { certificates: plan, nodes } = scenario;
     return (
       plan &&
       new Rotation({
         plan,
-        seed,
         nodes,
         clock,
-        random: new RandomStream(seed, 'rotation'),
+        random: new RandomStream(scenario.seed, 'rotation'),
         wallMs: (node) => clock.wallMs() + world.hostOf(node).wallOffsetMs,
         changed: (node) => this.#connections.proveAnew(node),
         note: (node, text) => world.note(node, text),

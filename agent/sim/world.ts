@@ -69,6 +69,7 @@ export interface World {
   ownName(id: SaId): SaId;
   flowsFrom(node: number): readonly Flow[];
   flowsTo(node: number): readonly Flow[];
+  flowsOf(pair: number): readonly Flow[];
   /** What the sender's kernel did with packets of a flow after the last change of its SAs and policies. */
   selected(flow: Flow): Selection;
   /** Whether a node's agent has been told to have a connection, and its kernel has not been lost since. */

@@ -2,7 +2,7 @@ import { type IpAddress, ipFamily } from '../../wire/ip-address.ts';
 import { directionNumber } from '../ownership.ts';
 import { policyKeyText } from '../texts.ts';
 import type { PolicyDirection, PolicyKey, PolicySpec, Selector } from '../types.ts';
-import { type CompiledSelector, compileSelector, type Flow, selectorMatches } from './packet.ts';
+import { type CompiledSelector, compileSelector, type Flow, type PlainPacket, selectorMatches } from './packet.ts';
 
 /** A policy in the table. */
 export interface TablePolicy {
@@ -24,6 +24,12 @@ export class PolicyTable {
   readonly #byKey = new Map<string, TablePolicy>();
   readonly #indexes = new Set<number>();
   readonly #chains: Readonly<Record<PolicyDirection, Chains>> = { in: noChains(), out: noChains(), fwd: noChains() };
+  /** What packets have met since the last change of a direction's policies. */
+  readonly #met: Readonly<Record<PolicyDirection, Map<PlainPacket, TablePolicy | undefined>>> = {
+    in: new Map(),
+    out: new Map(),
+    fwd: new Map(),
+  };
   #nextPosition = 0;
   #nextIndex = 8;
 
@@ -60,6 +66,7 @@ export class PolicyTable {
     if (replaced !== undefined && !keepsPlace) chain.splice(chain.indexOf(replaced), 1);
     this.#byKey.set(key, policy);
     this.#indexes.add(policy.index);
+    this.#met[spec.direction].clear();
     return policy;
   }
 
@@ -71,11 +78,22 @@ export class PolicyTable {
     chain.splice(chain.indexOf(policy), 1);
     if (chain.length === 0) forgetChain(this.#chains[key.direction], key.selector);
     this.#indexes.delete(policy.index);
+    this.#met[key.direction].clear();
     return this.#byKey.delete(policyKeyText(key));
   }
 
   /** The policy that decides about a packet in a direction. */
   lookup(direction: PolicyDirection, flow: Flow): TablePolicy | undefined {
+    const met = this.#met[direction];
+    const known = met.get(flow.packet);
+    if (known !== undefined || met.has(flow.packet)) return known;
+    const found = this.#find(direction, flow);
+    if (met.size >= MAX_REMEMBERED) met.clear();
+    met.set(flow.packet, found);
+    return found;
+  }
+
+  #find(direction: PolicyDirection, flow: Flow): TablePolicy | undefined {
     const { hosts, wide } = this.#chains[direction];
     const { source, destination } = flow.packet;
     let best = firstMatch(hosts.get(source)?.get(destination), flow);
@@ -150,3 +168,6 @@ function firstMatch(chain: readonly TablePolicy[] | undefined, flow: Flow): Tabl
   for (const policy of chain) if (matches(policy, flow)) return policy;
   return undefined;
 }
+
+/** Flows of a host in a simulation are fewer; packets that come but once do not stay for ever. */
+const MAX_REMEMBERED = 512;

@@ -59,9 +59,12 @@ export class StateTable {
   readonly #bySpi = new Map<number, readonly TableState[]>();
   /** Newest first, the order in which the kernel looks. */
   readonly #byReqid = new Map<number, readonly TableState[]>();
+  /** All of them; undefined after a change until somebody asks. */
+  #all: readonly TableState[] | undefined;
 
   all(): readonly TableState[] {
-    return [...this.#byReqid.values()].flat();
+    this.#all ??= [...this.#byReqid.values()].flat();
+    return this.#all;
   }
 
   find(id: SaId): TableState | undefined {
@@ -81,12 +84,14 @@ export class StateTable {
     const others = this.#byReqid.get(reqid) ?? [];
     const answered = state.larval ? undefined : others.find((other) => isAnsweredBy(other, state));
     this.#byReqid.set(reqid, [state, ...(answered === undefined ? others : without(others, answered))]);
+    this.#all = undefined;
     return true;
   }
 
   remove(state: TableState): void {
     removeFrom(this.#bySpi, state.id.spi, state);
     removeFrom(this.#byReqid, state.reqid, state);
+    this.#all = undefined;
   }
 
   /**

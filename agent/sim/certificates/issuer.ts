@@ -1,7 +1,7 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 
 import { hexFromBytes } from '../../crypto/bytes.ts';
-import type { Credential, KeyHash, Trust } from '../../pki/credential.ts';
+import type { Credential, KeyHash, SigningKey, Trust } from '../../pki/credential.ts';
 import { keyPem, TestAuthority } from '../../pki/testing/authority.ts';
 import { readPrivateKey } from '../../runtime/certificates/private-key.ts';
 import { RandomStream } from '../random-stream.ts';
@@ -22,34 +22,27 @@ export interface IssuedCertificate extends CertificateRequest {
 }
 
 /**
- * The PKI of a simulation: real certificates with real signatures, whose keys and numbers follow from the seed. Ed25519,
+ * The PKI of a simulation: real certificates with real signatures, whose numbers follow from the seed. Ed25519,
  * because its signatures are the same each time.
  */
 export class Issuer {
-  readonly #seed: number;
   readonly #authorities: TestAuthority[] = [];
   readonly #trusts = new Map<string, Trust>();
   readonly #generations = new Map<Trust, readonly number[]>();
   readonly #issued = new Map<string, IssuedCertificate>();
 
-  constructor(seed: number) {
-    this.#seed = seed;
-  }
-
   issue(request: CertificateRequest): IssuedCertificate {
     const { node, generation, notBeforeMs, notAfterMs } = request;
     const authority = this.#authority(generation);
     const number = this.#issued.size + 1;
-    const key = this.#key(`certificate ${number}`);
+    const { key, signing } = keyPair(`certificate ${number}`);
     const serial = FIRST_SERIAL + BigInt(number);
     const { der } = authority.node(nodeName(node), { key, serial, notBeforeMs, notAfterMs });
-    const read = readPrivateKey(keyPem(key));
-    if (!read.ok) throw new Error(read.error);
     const credential: Credential = {
       fingerprint: sha256(der),
       certificates: [der],
-      authorities: [keyHash(authority.key)],
-      key: read.value.signing,
+      authorities: [this.#hashOf(generation)],
+      key: signing,
       notAfterMs,
     };
     const issued = { ...request, credential };
@@ -70,7 +63,7 @@ export class Issuer {
     const trust: Trust = {
       fingerprint: `bundle of ${generations.join()}`,
       anchors: authorities.map(({ der }) => der),
-      authorities: authorities.map(({ key }) => keyHash(key)),
+      authorities: generations.map((generation) => this.#hashOf(generation)),
       revocationLists: [],
       revocation: 'IfPresent',
       extendedKeyUsages: [],
@@ -89,7 +82,7 @@ export class Issuer {
     const known = this.#authorities[generation];
     if (known !== undefined) return known;
     const authority = TestAuthority.root(`Authority ${generation}`, 'ed25519', {
-      key: this.#key(`authority ${generation}`),
+      key: keyPair(`authority ${generation}`).key,
       serial: BigInt(generation + 1),
       notBeforeMs: AUTHORITY_FROM_MS,
       notAfterMs: AUTHORITY_UNTIL_MS,
@@ -98,23 +91,40 @@ export class Issuer {
     return authority;
   }
 
-  #key(name: string): KeyObject {
-    const secret = new Uint8Array(32);
-    new RandomStream(this.#seed, name).fill(secret);
-    return createPrivateKey({ key: Buffer.from([...PKCS8_ED25519, ...secret]), format: 'der', type: 'pkcs8' });
+  #hashOf(generation: number): KeyHash {
+    return keyPair(`authority ${generation}`).publicKeyHash;
   }
 }
 
-function keyHash(key: KeyObject): KeyHash {
-  return createHash('sha1')
-    .update(createPublicKey(key).export({ type: 'spki', format: 'der' }))
-    .digest('hex');
+/** A key in the forms that are asked for. */
+interface KeyPair {
+  readonly key: KeyObject;
+  readonly signing: SigningKey;
+  readonly publicKeyHash: KeyHash;
+}
+
+/** The key of this name: it is the same in every seed, for making one takes longer than signing by it. */
+function keyPair(name: string): KeyPair {
+  const known = keyPairs.get(name);
+  if (known !== undefined) return known;
+  const secret = new Uint8Array(32);
+  new RandomStream(KEYS_SEED, name).fill(secret);
+  const key = createPrivateKey({ key: Buffer.from([...PKCS8_ED25519, ...secret]), format: 'der', type: 'pkcs8' });
+  const read = readPrivateKey(keyPem(key));
+  if (!read.ok) throw new Error(read.error);
+  const spki = createPublicKey(key).export({ type: 'spki', format: 'der' });
+  const made = { key, signing: read.value.signing, publicKeyHash: createHash('sha1').update(spki).digest('hex') };
+  keyPairs.set(name, made);
+  return made;
 }
 
 function sha256(der: Uint8Array): string {
   return hexFromBytes(createHash('sha256').update(der).digest());
 }
 
+/** As many as the certificates of the longest seed. */
+const keyPairs = new Map<string, KeyPair>();
+const KEYS_SEED = 1;
 /** What stands before the 32 bytes of a private key (RFC 8410 §7). */
 const PKCS8_ED25519 = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
 const FIRST_SERIAL = 0x1000n;

@@ -8,7 +8,6 @@ import { type IssuedCertificate, Issuer } from './issuer.ts';
 /** What a rotation needs of the simulation. */
 export interface RotationParts {
   readonly plan: CertificatesPlan;
-  readonly seed: number;
   readonly nodes: number;
   readonly clock: VirtualClock;
   readonly random: RandomStream;
@@ -33,7 +32,7 @@ export class Rotation {
 
   constructor(parts: RotationParts) {
     this.#parts = parts;
-    this.issuer = new Issuer(parts.seed);
+    this.issuer = new Issuer();
     this.#nodes = Array.from({ length: parts.nodes }, (_, node) => {
       const certificate = this.#issue(node, parts.plan.lifetimeMs - parts.random.below(parts.plan.lifetimeMs / 2));
       return { files: { certificate, bundle: [0] }, inUse: undefined, renewedAtMs: 0, troubled: false };

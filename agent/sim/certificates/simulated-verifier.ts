@@ -4,6 +4,7 @@ import { err, type Result } from '../../result.ts';
 import { CertificateVerifier } from '../../runtime/verifier.ts';
 import type { RandomStream } from '../random-stream.ts';
 import { Later } from './later.ts';
+import { parseOnce } from './parse-once.ts';
 
 /** What is wrong with a node's verifier, if anything is. */
 export type VerifierFault =
@@ -32,7 +33,7 @@ export class SimulatedVerifier implements Verifier {
 
   constructor(parts: SimulatedVerifierParts) {
     this.#parts = parts;
-    this.#verifier = new CertificateVerifier(parts.wallClock);
+    this.#verifier = new CertificateVerifier(parts.wallClock, parseOnce);
   }
 
   verify(job: VerificationJob): PromiseLike<Result<void, VerificationRefusal>> {

@@ -106,8 +106,7 @@ export class ConvergenceCheck implements Check {
   /** A flow of the pair that would not be delivered through an SA. */
   #brokenFlow(pair: number): string | undefined {
     const world = this.#world;
-    for (const flow of world.flows) {
-      if (flow.pair !== pair) continue;
+    for (const flow of world.flowsOf(pair)) {
       const receiver: Host = world.hostOf(flow.receiver);
       const selection = selectionOf(world.hostOf(flow.sender), flow);
       if (selection.kind !== 'sa') return `${flowText(flow)} has no SA (${selection.kind})`;

@@ -21,8 +21,8 @@ export class EnforcementCheck implements Check {
 
   selectionChanged(flow: Flow, _: Selection, after: Selection): void {
     if (after.kind !== 'sa' || !this.#waits(flow, flow.side)) return;
-    for (const other of this.#world.flows) {
-      if (other.pair === flow.pair && other.child === flow.child) this.#learning.add(other);
+    for (const other of this.#world.flowsOf(flow.pair)) {
+      if (other.child === flow.child) this.#learning.add(other);
     }
   }
 

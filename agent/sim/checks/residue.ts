@@ -114,7 +114,7 @@ export class ResidueCheck implements Check {
 
   /** The peer whose Child has this reqid. */
   #peersOf({ node }: Host, reqid: number): readonly string[] {
-    const flow = this.#world.flows.find((each) => each.reqid === reqid && each.sender === node);
+    const flow = this.#world.flowsFrom(node).find((each) => each.reqid === reqid);
     return flow === undefined ? [] : [nodeName(flow.receiver)];
   }
 
