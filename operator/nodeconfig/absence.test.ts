@@ -101,25 +101,29 @@ describe('absence', () => {
 });
 
 describe('a node that is re-created under its name', () => {
-  it('gets another key, and keeps its place with its peers until it can take the new one', () => {
+  it.each([
+    ['another address', { 'status.addresses': [{ type: 'InternalIP', address: '192.168.9.9' }] }],
+    ['its own addresses', {}],
+  ])('with %s gets another key, and keeps its place with its peers until it can take the new one', (_, fields) => {
     const issuer = { works: true };
     const cluster = clusterOf({ peerings: [meshOf('cluster')], nodes: nodesOf(3) }, { issues: () => issuer.works });
     cluster.settle(atSecond(0));
     const secret = () =>
       cluster.observed().nodeConfigs.find(({ metadata }) => metadata.name === 'node-1')?.spec.peerings[0];
-    const before = secret()?.authentication.certificate?.secretName;
+    const [before, places] = [secret()?.authentication.certificate?.secretName, placesOf(cluster)];
     issuer.works = false;
-    const again = nodeOf(1, {
-      'metadata.uid': 'uid-new',
-      'status.addresses': [{ type: 'InternalIP', address: '192.168.9.9' }],
-    });
+    const again = nodeOf(1, { 'metadata.uid': 'uid-new', ...fields });
     cluster.given = { ...cluster.given, nodes: [again, ...cluster.given.nodes.slice(1)] };
     cluster.settle(atSecond(10));
     expect(secret()?.authentication.certificate?.secretName).not.toBe(before);
-    expect(uidsOf(cluster)).toEqual(['uid-1', 'uid-2', 'uid-3']);
+    expect(placesOf(cluster)).toEqual(places);
     issuer.works = true;
     cluster.settle(atSecond(20));
-    expect(uidsOf(cluster).toSorted()).toEqual(['uid-2', 'uid-3', 'uid-new']);
+    expect(
+      placesOf(cluster)
+        .map(({ uid }) => uid)
+        .toSorted(),
+    ).toEqual(['uid-2', 'uid-3', 'uid-new']);
   });
 
   it('whose Certificate is no longer used leaves no key behind', () => {
@@ -147,8 +151,11 @@ function peersOf(cluster: ImaginedCluster): readonly string[] {
   return cluster.observed().slices.flatMap(({ peers }) => peers.map(({ name }) => name));
 }
 
-function uidsOf(cluster: ImaginedCluster): readonly string[] {
-  return cluster.observed().slices.flatMap(({ peers }) => peers.map(({ uid }) => uid));
+/** Who stands in the slices, and by which addresses. */
+function placesOf(
+  cluster: ImaginedCluster,
+): readonly { readonly uid: string; readonly addresses: readonly string[] }[] {
+  return cluster.observed().slices.flatMap(({ peers }) => peers.map(({ uid, addresses }) => ({ uid, addresses })));
 }
 
 function peeringsOf(cluster: ImaginedCluster, node: string): readonly string[] {

@@ -109,13 +109,13 @@ function hasCertificate({ node }: Member, { metadata, spec }: Draft['peering']):
   return issuer !== undefined && said?.certificate?.secretName === certificateName(node, issuer);
 }
 
-/** Whose addresses are whose among the Nodes that are there. */
+/** Whose addresses are whose among the Nodes that are there, by name: one that was made again still has its own. */
 function addressOwners(roster: readonly KnownNode[]): ReadonlyMap<string, string> {
-  return new Map(roster.flatMap(({ uid, addresses }) => addresses.map(({ address }) => [address, uid] as const)));
+  return new Map(roster.flatMap(({ name, addresses }) => addresses.map(({ address }) => [address, name] as const)));
 }
 
 /** A peer of before without the addresses that are another node's by now; none where it has no others. */
 function withoutForeign(peer: SlicePeer, owners: ReadonlyMap<string, string>): readonly SlicePeer[] {
-  const addresses = peer.addresses.filter((address) => (owners.get(address) ?? peer.uid) === peer.uid);
+  const addresses = peer.addresses.filter((address) => (owners.get(address) ?? peer.name) === peer.name);
   return addresses.length === 0 ? [] : [{ ...peer, addresses }];
 }
