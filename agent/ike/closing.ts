@@ -1,4 +1,4 @@
-import { releaseOrphans, removeAllChildren } from './child/children.ts';
+import { releaseOrphans, removeAllChildren } from './child/removal.ts';
 import { hastenRetirement } from './child/retirement.ts';
 import { scheduleAttempt } from './connection/connecting.ts';
 import type { Connection } from './connection/connection.ts';

@@ -1,8 +1,8 @@
 import type { KernelSnapshot } from '../dataplane/types.ts';
 import { assertNever } from '../result.ts';
-import { orderPolicies } from './child/children.ts';
 import { deletionOf } from './child/ending.ts';
 import { inherit, leftoversOf, removeUnwanted } from './child/kernel-snapshot.ts';
+import { orderPolicies } from './child/order-policies.ts';
 import { removeOrphans, retiringAnyway, takePinned } from './child/retirement.ts';
 import { deleteUnselected } from './child/unselected.ts';
 import { closeIkeSa } from './closing.ts';

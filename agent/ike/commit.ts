@@ -1,4 +1,5 @@
-import { installChild, removeChildren } from './child/children.ts';
+import { installChild } from './child/installation.ts';
+import { removeChildren } from './child/removal.ts';
 import { closeIkeSa, noteFailure } from './closing.ts';
 import { backoffMs, missingChildren, reauthenticate, scheduleAttempt } from './connection/connecting.ts';
 import type { Connection } from './connection/connection.ts';

@@ -1,6 +1,6 @@
 import { NotifyType } from '../wire/registry.ts';
-import { askForCounters } from './child/children.ts';
 import { tendRetiring } from './child/idle-counter.ts';
+import { askForCounters } from './child/proof-of-use.ts';
 import { keepUnanswered } from './child/retirement.ts';
 import { closeIkeSa, noteFailure } from './closing.ts';
 import { attempt, reauthenticate } from './connection/connecting.ts';

@@ -10,8 +10,8 @@ import {
 } from '../wire/grammar.ts';
 import type { Payload } from '../wire/payloads/payload.ts';
 import { ExchangeType, NotifyType, Protocol } from '../wire/registry.ts';
-import { settleAnswered, settleGranted } from './child/children.ts';
 import { isAboutToEnd, isDelete } from './child/ending.ts';
+import { settleAnswered, settleGranted } from './child/proof-of-use.ts';
 import { hastenRetirement } from './child/retirement.ts';
 import { commit } from './commit.ts';
 import type { Connection } from './connection/connection.ts';

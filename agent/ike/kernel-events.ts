@@ -1,9 +1,12 @@
 import type { DataplaneError, DataplaneEvent, SaSpec } from '../dataplane/types.ts';
 import type { ChildSa } from './child/child-sa.ts';
-import { ensureCurrent, onCounters, orderPolicies, removeChildren } from './child/children.ts';
 import { deletionOf } from './child/ending.ts';
 import { reconcile } from './child/kernel-snapshot.ts';
+import { orderPolicies } from './child/order-policies.ts';
+import { ensureCurrent } from './child/pair-in-use.ts';
+import { onCounters } from './child/proof-of-use.ts';
 import { rememberRefused } from './child/refused-commands.ts';
+import { removeChildren } from './child/removal.ts';
 import { forgetExpired } from './child/retirement.ts';
 import { noteFailure } from './closing.ts';
 import { attempt, backoffMs, isSatisfied, scheduleAttempt } from './connection/connecting.ts';

@@ -16,9 +16,9 @@ import type { Core } from '../core.ts';
 import { enqueue } from '../message/requests.ts';
 import type { ConnectionConfig, Instant } from '../types.ts';
 import type { ChildSa } from './child-sa.ts';
-import { removeChildren } from './children.ts';
 import { deletionOf } from './ending.ts';
 import { configuredPolicyKeys } from './policies.ts';
+import { removeChildren } from './removal.ts';
 
 /** What an earlier run left in the kernel, by what a connection knows of it. */
 export interface Leftovers {

@@ -2,7 +2,7 @@ import { policyKeyText } from '../../dataplane/texts.ts';
 import type { DataplaneCommand, DataplaneError } from '../../dataplane/types.ts';
 import type { Core } from '../core.ts';
 import type { Instant } from '../types.ts';
-import { orderPolicies } from './children.ts';
+import { orderPolicies } from './order-policies.ts';
 
 /** Orders that the kernel refused and that are given again: until it obeys, something is open or left over. */
 export interface RefusedCommands {

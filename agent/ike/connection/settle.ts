@@ -1,6 +1,7 @@
 import type { ChildSa } from '../child/child-sa.ts';
-import { orderPolicies, sendOn } from '../child/children.ts';
 import { deletionOf } from '../child/ending.ts';
+import { orderPolicies } from '../child/order-policies.ts';
+import { sendOn } from '../child/pair-in-use.ts';
 import { removeOrphans, removePinned } from '../child/retirement.ts';
 import { closeIkeSa } from '../closing.ts';
 import type { Core } from '../core.ts';

@@ -1,6 +1,5 @@
 import { assertNever } from '../../result.ts';
 import { ExchangeType } from '../../wire/registry.ts';
-import { isNeeded, removeAllChildren, removeChildren, sendOnOthers } from '../child/children.ts';
 import {
   type EndingRequest,
   isAboutToEnd,
@@ -9,6 +8,8 @@ import {
   isOfUseUntilSent,
   isToBeDeleted,
 } from '../child/ending.ts';
+import { isNeeded, sendOnOthers } from '../child/pair-in-use.ts';
+import { removeAllChildren, removeChildren } from '../child/removal.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { Core } from '../core.ts';
 import { withdrawOffer } from '../exchange/child-negotiation.ts';

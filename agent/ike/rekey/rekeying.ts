@@ -1,6 +1,6 @@
 import type { ChildSa } from '../child/child-sa.ts';
-import { setChildren } from '../child/children.ts';
 import { deletionOf } from '../child/ending.ts';
+import { setChildren } from '../child/set-children.ts';
 import { reauthenticate } from '../connection/connecting.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { Core } from '../core.ts';
