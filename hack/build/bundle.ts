@@ -1,6 +1,6 @@
 import { chmod } from 'node:fs/promises';
 
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 
 export interface BundleOptions {
   /** What runs the file when it is executed; whichever Node comes first on the PATH unless told. */
@@ -21,6 +21,7 @@ export async function bundle(entry: string, outfile: string, options: BundleOpti
     format: 'esm',
     target: 'node24',
     external: NATIVE_PACKAGES,
+    plugins: [builtinsByRequire],
     // Names stay as they are; what keeps those of functions that had to be renamed costs 3 MB of every agent.
     minifyWhitespace: true,
     minifySyntax: true,
@@ -35,6 +36,23 @@ export async function bundle(entry: string, outfile: string, options: BundleOpti
   await chmod(outfile, 0o755);
   return Object.keys(metafile.inputs);
 }
+
+/**
+ * Node's own modules are asked for by `require`. Importing one reads all of its exports, of which some load what hardly anybody
+ * wants: with `node:http` come all of `fetch`, WebSocket and HTTP/2, 16 MB at the start of every agent.
+ */
+const builtinsByRequire: Plugin = {
+  name: 'builtins-by-require',
+  setup: ({ onResolve, onLoad }) => {
+    const namespace = 'builtin';
+    onResolve({ filter: /^node:/ }, ({ path, kind }) =>
+      kind === 'require-call' ? { path, external: true } : { path, namespace },
+    );
+    onLoad({ filter: /.*/, namespace }, ({ path }) => ({
+      contents: `module.exports = require(${JSON.stringify(path)});`,
+    }));
+  },
+};
 
 const NATIVE_PACKAGES = ['koffi'];
 const REQUIRE =
