@@ -40,6 +40,7 @@ export async function runInLab(manifests: string, { narrate, complain }: DemoOut
     writeFileSync(join(outputFolder, 'handover.json'), JSON.stringify(handover));
     const code = await withEsp({
       command: ['node', guest],
+      recipe: 'demo',
       outputFolder,
       timeoutMs: GUEST_TIMEOUT_MS,
       output: { stdout: narrate, stderr: complain },

@@ -6,8 +6,13 @@ export interface Recipe {
   /** The Debian release that the packages come from. */
   readonly suite: string;
   readonly packages: readonly string[];
-  /** The packages are only unpacked, with what they need: nothing in there runs by itself. Default: a system to boot. */
+  /**
+   * The packages are only unpacked, with what they need, and none of their scripts has run, which are most of what building
+   * takes: for programs that find what they need all the same. Default: a system as Debian installs it.
+   */
   readonly unpackedOnly?: true;
+  /** A release that is not stable yet signs its index for a week at a time; mirrors that stand still have an older one. */
+  readonly unreleased?: true;
 }
 
 /** The guest's kernel, and what scenarios make and watch traffic with. */
@@ -54,6 +59,29 @@ export const recipes = {
     suite: 'trixie',
     packages: [...tools, 'openiked'],
   },
+  /** What the demo shows runs in a minimum, so that whoever sees it for the first time does not wait. */
+  demo: {
+    name: 'demo',
+    suite: 'trixie',
+    packages: [
+      'base-files',
+      'base-passwd',
+      'coreutils',
+      'dash',
+      'hostname',
+      'iproute2',
+      'iputils-ping',
+      'kmod',
+      'libatomic1',
+      'libstdc++6',
+      'mount',
+      'procps',
+      'tcpdump',
+      'user-mode-linux',
+      'util-linux',
+    ],
+    unpackedOnly: true,
+  },
   /** A node of hack/cluster: what kubelet, containerd and kube-proxy call. */
   node: {
     name: 'node',
@@ -73,6 +101,7 @@ export const newerKernel = {
   suite: 'forky',
   packages: ['user-mode-linux'],
   unpackedOnly: true,
+  unreleased: true,
 } as const satisfies Recipe;
 
 /**

@@ -50,7 +50,9 @@ async function build(recipe: Recipe, finished: string, options: BuildOptions): P
     if (name.startsWith(`${basename(finished)}.unfinished-`)) await remove(join(options.cacheFolder, name));
   }
   await installBuilder(options);
-  options.say(`building a folder of Debian ${recipe.suite} with ${recipe.packages.length} packages (20 to 60 s, once)`);
+  options.say(
+    `building a folder of Debian ${recipe.suite} with ${recipe.packages.length} packages (${recipe.unpackedOnly === true ? '10' : '20'} to 60 s, once)`,
+  );
   try {
     const root = join(unfinished, 'root');
     const temporary = join(unfinished, 'tmp');
@@ -67,7 +69,7 @@ async function build(recipe: Recipe, finished: string, options: BuildOptions): P
     if (made.code !== 0) {
       throw new LabError(`mmdebstrap failed; can this machine reach a Debian mirror?\n${lastLines(made.output)}`);
     }
-    if (recipe.unpackedOnly !== true) await makeBootable(root);
+    if (await exists(join(root, 'usr/bin/sh'))) await makeBootable(root);
     await patchKernel(root);
     await rename(root, finished);
   } finally {
@@ -84,8 +86,7 @@ function mmdebstrapCommand(recipe: Recipe, target: string): [string, ...string[]
     '--format=directory',
     '--skip=check/canmount,chroot/mount',
     '--aptopt=APT::Install-Recommends "false"',
-    // A release that is not stable yet signs its index for a week at a time; mirrors that stand still have an older one.
-    ...(recipe.unpackedOnly === true ? ['--aptopt=Acquire::Check-Valid-Until "false"'] : []),
+    ...(recipe.unreleased === true ? ['--aptopt=Acquire::Check-Valid-Until "false"'] : []),
     '--dpkgopt=path-exclude=/usr/share/man/*',
     '--dpkgopt=path-exclude=/usr/share/doc/*',
     '--dpkgopt=path-exclude=/usr/share/locale/*',
@@ -101,6 +102,12 @@ async function makeBootable(root: string): Promise<void> {
   await chmod(join(root, 'lab-init'), 0o755);
   await writeFile(join(root, 'etc/hosts'), '127.0.0.1 localhost lab\n::1 localhost lab\n');
   await writeFile(join(root, 'etc/resolv.conf'), '');
+  // What scripts of base-files and base-passwd do where they have run.
+  await mkdir(join(root, 'mnt'), { recursive: true });
+  for (const name of ['passwd', 'group']) {
+    const [file, master] = [join(root, 'etc', name), join(root, `usr/share/base-passwd/${name}.master`)];
+    if (!(await exists(file))) await copyFile(master, file);
+  }
   await mkdir(join(root, 'usr/lib/modules'), { recursive: true });
   for (const release of await readdir(join(root, modulesFolder)).catch(() => [])) {
     await symlink(`../uml/modules/${release}`, join(root, 'usr/lib/modules', release));
