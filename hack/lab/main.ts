@@ -75,7 +75,7 @@ async function runChosen(chosen: readonly Scenario[], flags: Flags, say: (line: 
   let code: number = labFailureCode;
   let programs: BundledPrograms | undefined;
   try {
-    programs = await bundlePrograms(chosen.some((scenario) => scenario.usesAgent === true));
+    programs = await bundlePrograms({ withAgent: chosen.some((scenario) => scenario.usesAgent === true) });
     const { guests, kernel, newerKernel = false, memory: memoryMib, timeout } = flags;
     const run = { guests, kernel, newerKernel, memoryMib, timeoutMs: timeout * 1000, outputFolder, programs, say };
     const ended = await runInGuests(chosen, run);

@@ -1,11 +1,11 @@
 import { Command } from 'commander';
 
-import { type Counts, runCluster, runIntegration, runLab, runSimulation, runUnit } from './stages.ts';
+import { type Counts, runCluster, runIntegration, runLab, runLifecycle, runSimulation, runUnit } from './stages.ts';
 
 /** All tests, the quickest first, in their long forms where asked; the last line counts them for people and machines. */
 async function main(full: boolean): Promise<void> {
   const total = { passed: 0, failed: 0, skipped: 0 };
-  for (const stage of [runUnit, runSimulation, runIntegration, runCluster, runLab]) {
+  for (const stage of [runUnit, runSimulation, runIntegration, runCluster, runLab, runLifecycle]) {
     const counts: Counts = await stage(full);
     total.passed += counts.passed;
     total.failed += counts.failed;
@@ -18,7 +18,7 @@ async function main(full: boolean): Promise<void> {
 
 const { full } = new Command('npm test --')
   .description('Runs every stage of tests.')
-  .option('--full', 'the long forms of the simulation and of the lab', false)
+  .option('--full', 'the long forms of the simulation, the lab and the lifecycle matrix', false)
   .parse()
   .opts<{ readonly full: boolean }>();
 await main(full);

@@ -46,6 +46,16 @@ export async function runLab(full: boolean): Promise<Counts> {
   });
 }
 
+/** What happens to nodes in the course of their lives, and what becomes of their packets; each row counts as one test. */
+export async function runLifecycle(full: boolean): Promise<Counts> {
+  heading('lifecycle');
+  return withReport(async (report) => {
+    await run('node', ['e2e/main.ts', 'lifecycle', full ? '--full' : '--quick', '--results', report]);
+    const { passed, failed, skipped } = await read(report);
+    return { passed: numberOf(passed), failed: numberOf(failed), skipped: numberOf(skipped) };
+  });
+}
+
 /** Tests against a real API server, whose programs are built first; skipped where there are no Go modules. */
 export async function runCluster(): Promise<Counts> {
   heading('cluster');

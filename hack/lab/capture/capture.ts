@@ -56,7 +56,7 @@ function readCapture(target: CaptureTarget, ports?: IkePorts): CaptureReport {
   const parsed = parsePcap(readFileSync(target.file));
   if (!parsed.ok) throw new Error(`${target.file}: ${parsed.error}`);
   const classify = packetClassifier(parsed.value.linkType, ports);
-  const packets = parsed.value.packets.map((saved) => classify(saved.bytes));
+  const packets = parsed.value.packets.map((saved) => ({ ...classify(saved.bytes), at: saved.at }));
   return captureReport(packets, target.senders);
 }
 

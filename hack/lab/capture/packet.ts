@@ -18,6 +18,8 @@ export type PacketKind =
 /** A frame, understood as far as `kind` needs it. */
 export interface Packet {
   readonly kind: PacketKind;
+  /** Seconds since 1970, where it comes from a file. */
+  readonly at?: number;
   readonly family: 4 | 6 | undefined;
   /** MAC address of the sender; empty where the link type has none. */
   readonly sender: string;

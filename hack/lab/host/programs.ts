@@ -16,8 +16,17 @@ export interface BundledPrograms {
   remove(): void;
 }
 
-/** Bundles the runner with all scenarios, the programs that make traffic and, where wanted, our agent. */
-export async function bundlePrograms(withAgent: boolean): Promise<BundledPrograms> {
+/** What is bundled beside the runner and the programs that make traffic. */
+export interface ProgramsOptions {
+  readonly withAgent: boolean;
+  /** Files that export scenarios. Default those of the lab. */
+  readonly scenarioFiles?: readonly string[];
+  /** Puts the source of an earlier agent into a folder, and tells where its main program is. */
+  readonly earlierAgent?: (folder: string) => Promise<string>;
+}
+
+/** Bundles the runner with its scenarios, the programs that make traffic and, where wanted, our agent. */
+export async function bundlePrograms(options: ProgramsOptions): Promise<BundledPrograms> {
   const dist = join(projectFolder, 'dist');
   mkdirSync(dist, { recursive: true });
   for (const name of readdirSync(dist)) {
@@ -31,14 +40,23 @@ export async function bundlePrograms(withAgent: boolean): Promise<BundledProgram
     const runner = join(folder, 'runner.js');
     const udpPeer = join(folder, 'udp-peer.js');
     const datagrams = join(folder, 'send-datagrams.js');
+    const keptConnection = join(folder, 'kept-connection.js');
     const agent = join(folder, 'agent.js');
+    const earlierAgent = join(folder, 'earlier-agent.js');
     const runnerSource = join(folder, 'runner.ts');
-    writeFileSync(runnerSource, runnerText());
+    writeFileSync(runnerSource, runnerText(options.scenarioFiles));
     await bundle(runnerSource, runner);
     await bundle(join(import.meta.dirname, '../traffic/udp-peer.ts'), udpPeer);
     await bundle(join(import.meta.dirname, '../traffic/send-datagrams.ts'), datagrams);
-    if (withAgent) await bundle(join(projectFolder, 'agent/main.ts'), agent);
-    return { runner, inLab: { udpPeer, datagrams, ...(withAgent ? { agent } : {}) }, remove };
+    await bundle(join(import.meta.dirname, '../traffic/kept-connection.ts'), keptConnection);
+    if (options.withAgent) await bundle(join(projectFolder, 'agent/main.ts'), agent);
+    // Within the project's folder, so that it finds the packages that it imports.
+    if (options.earlierAgent !== undefined) await bundle(await options.earlierAgent(folder), earlierAgent);
+    const agents = {
+      ...(options.withAgent ? { agent } : {}),
+      ...(options.earlierAgent === undefined ? {} : { earlierAgent }),
+    };
+    return { runner, inLab: { udpPeer, datagrams, keptConnection, ...agents }, remove };
   } catch (error) {
     remove();
     throw error;

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 
 import { stringify } from 'yaml';
 
-import type { PeerReport, StatusReport } from '../../../agent/runtime/status/report.ts';
+import type { PeerReport } from '../../../agent/runtime/status/report.ts';
 import type { AgentProcess } from '../agent/agent-process.ts';
+import { isSettled } from '../agent/settled.ts';
 import type { Capture } from '../capture/capture.ts';
 import { type CaptureReport, type EspExpectation, expectOnlyEspAndIke } from '../capture/report.ts';
 import type { Lab } from '../runner/scenario.ts';
@@ -211,19 +212,6 @@ export class AgentPair {
 }
 
 type Ends<T> = Readonly<Record<PairEnd, T>>;
-
-/** One IKE SA, one Child SA on it, and no SA that is nobody's. */
-function isSettled({ peers, earlierSas }: StatusReport): boolean {
-  const [peer] = peers;
-  const [ikeSa, ...otherIkeSas] = peer?.ikeSas ?? [];
-  return (
-    peer?.state === 'encrypting' &&
-    otherIkeSas.length === 0 &&
-    ikeSa?.state === 'established' &&
-    ikeSa.children.length === 1 &&
-    earlierSas.length === 0
-  );
-}
 
 /** The other one. */
 function otherEnd(end: PairEnd): PairEnd {

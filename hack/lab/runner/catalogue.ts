@@ -4,19 +4,18 @@ import { pathToFileURL } from 'node:url';
 
 import type { Scenario } from './scenario.ts';
 
-/** All scenarios, in the order of their files: each file of `scenarios/` that is not a test exports one or several. */
-export async function scenarioCatalogue(): Promise<readonly Scenario[]> {
+/** All scenarios, in the order of their files: by default each file of `scenarios/` that is not a test, which exports one or several. */
+export async function scenarioCatalogue(files = scenarioFiles()): Promise<readonly Scenario[]> {
   const scenarios: Scenario[] = [];
-  for (const file of scenarioFiles()) {
+  for (const file of files) {
     const module = (await import(pathToFileURL(file).href)) as { readonly default: Scenario | readonly Scenario[] };
     scenarios.push(...[module.default].flat());
   }
   return scenarios;
 }
 
-/** Text of a program that runs the scenarios its argument names; it is bundled before it enters the lab. */
-export function runnerText(): string {
-  const files = scenarioFiles();
+/** Text of a program that runs those scenarios of these files that its argument names; it is bundled before it enters the lab. */
+export function runnerText(files = scenarioFiles()): string {
   const imports = files.map((file, index) => `import scenario${index} from ${JSON.stringify(file)};`);
   return [
     ...imports,

@@ -7,7 +7,7 @@ import type { RecipeName } from '../host/recipe.ts';
 import { type LabCommand, withEsp } from '../host/with-esp.ts';
 import type { RunOrder, ScenarioResult } from './run-scenarios.ts';
 import type { Scenario } from './scenario.ts';
-import { inBlocks } from './scenario-blocks.ts';
+import { type BlockWriter, inBlocks } from './scenario-blocks.ts';
 import { isClaimed, resultOf } from './scenario-claims.ts';
 
 /** The content of results.json. */
@@ -27,6 +27,8 @@ export interface GuestsOptions extends Pick<LabCommand, 'kernel' | 'newerKernel'
   /** How many may run at a time. */
   readonly guests: number;
   readonly say: (line: string) => void;
+  /** Takes what one guest says. Default standard output, a scenario at a time. */
+  readonly narrator?: () => BlockWriter;
 }
 
 /** A guest that is to be booted: all that have the same root folder and kernel share what is to be run there. */
@@ -90,7 +92,7 @@ async function runGuest(guest: Guest, claimsFolder: string, alone: boolean, opti
   const { outputFolder, programs, say } = options;
   const order: RunOrder = { names: guest.names, outputFolder, claimsFolder, programs: programs.inLab };
   const narrate = (piece: Uint8Array) => process.stdout.write(piece);
-  const blocks = alone ? { write: narrate, end: () => undefined } : inBlocks(narrate);
+  const blocks = options.narrator?.() ?? (alone ? { write: narrate, end: () => undefined } : inBlocks(narrate));
   try {
     return await withEsp({
       ...options,

@@ -82,7 +82,8 @@ describe('runScenarios', () => {
   });
 
   function order(names: readonly string[]): Parameters<typeof runScenarios>[1] {
-    return { names, outputFolder, claimsFolder, programs: { udpPeer: 'udp-peer.js', datagrams: 'send-datagrams.js' } };
+    const programs = { udpPeer: 'udp-peer.js', datagrams: 'send-datagrams.js', keptConnection: 'kept-connection.js' };
+    return { names, outputFolder, claimsFolder, programs };
   }
 
   function results(names: readonly string[]): unknown {

@@ -7,6 +7,7 @@ import { Iked } from '../openiked/iked.ts';
 import { Charon } from '../strongswan/charon.ts';
 import type { Daemon } from '../topology/daemon.ts';
 import { createTopology } from '../topology/topology.ts';
+import { connectAndKeep } from '../traffic/connection.ts';
 import { startCountedStream } from '../traffic/counted-stream.ts';
 import { sendDatagrams } from '../traffic/datagrams.ts';
 import type { Lab } from './scenario.ts';
@@ -15,7 +16,10 @@ import type { Lab } from './scenario.ts';
 export interface LabPrograms {
   readonly udpPeer: string;
   readonly datagrams: string;
+  readonly keptConnection: string;
   readonly agent?: string;
+  /** An agent built from an earlier commit. */
+  readonly earlierAgent?: string;
 }
 
 /** Thrown by what a scenario skips itself with. */
@@ -57,13 +61,15 @@ export function scenarioLab(folder: string, programs: LabPrograms): ScenarioLab 
     },
     capture: (link, name = link.name) => startCapture(onLink(link, join(folder, `${name}.pcap`))),
     stream: (options) => startCountedStream({ ...options, program: programs.udpPeer }),
+    connection: (client, server, port) => connectAndKeep(programs.keptConnection, { client, server, port }),
     sendDatagrams: (node, to, datagrams, from) => sendDatagrams(programs.datagrams, node, to, datagrams, from),
     charon: (node, options) => Charon.start(node, options),
     pluto: (node, configuration) => Pluto.start(node, configuration),
     iked: (node, configuration) => Iked.start(node, configuration),
     agent: async (node, configuration, options = {}) => {
-      if (programs.agent === undefined) throw new Error('the scenario must say usesAgent');
-      return AgentProcess.start(node, { ...options, program: programs.agent, configuration, folder });
+      const program = options.earlier === true ? programs.earlierAgent : programs.agent;
+      if (program === undefined) throw new Error('the scenario must say usesAgent, or nobody has built an earlier one');
+      return AgentProcess.start(node, { ...options, program, configuration, folder });
     },
   };
   return {

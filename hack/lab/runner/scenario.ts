@@ -10,7 +10,8 @@ import type { TopologyDescription } from '../topology/description.ts';
 import type { LabNode } from '../topology/lab-node.ts';
 import type { Link } from '../topology/link.ts';
 import type { Topology } from '../topology/topology.ts';
-import type { CountedStream, StreamOptions } from '../traffic/counted-stream.ts';
+import type { KeptConnection } from '../traffic/connection.ts';
+import type { CountedStream, StreamEnd, StreamOptions } from '../traffic/counted-stream.ts';
 import type { UdpEndpoint } from '../traffic/datagrams.ts';
 
 /**
@@ -51,6 +52,8 @@ export interface Lab {
   capture(link: Link, name?: string): Promise<Capture>;
   /** Starts numbered datagrams in both directions. */
   stream(options: Omit<StreamOptions, 'program'>): Promise<CountedStream>;
+  /** Opens a TCP connection on which numbered lines are echoed until it is closed. */
+  connection(client: StreamEnd, server: StreamEnd, port: number): Promise<KeptConnection>;
   /** Sends UDP datagrams from a node, from any port of it by default, and gives the answers to them. */
   sendDatagrams(
     node: LabNode,
@@ -77,6 +80,8 @@ export interface AgentOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Path of its status socket. Default one of its own. */
   readonly socket?: string;
+  /** Starts the agent of an earlier commit. */
+  readonly earlier?: boolean;
   /** The beginning of a command that runs the rest of it, such as setpriv(1) with its options. */
   readonly under?: readonly string[];
 }

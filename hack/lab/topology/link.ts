@@ -73,6 +73,22 @@ export class Link {
     }
   }
 
+  /** Makes the wire worse, or perfect again, for the IKE packets to a node only: those to UDP 500 and 4500. */
+  async impairIke(node: string, netem: readonly string[]): Promise<void> {
+    const tc = (...words: readonly string[]) => this.wire.succeed(['tc', ...words]);
+    const device = ['dev', portName(node)];
+    await this.wire.run(['tc', 'qdisc', 'del', ...device, 'root']);
+    if (netem.length === 0) return;
+    // Everything takes the first band, save what a filter sends into the third.
+    const priorities = Array.from({ length: 16 }, () => '0');
+    await tc('qdisc', 'add', ...device, 'root', 'handle', '1:', 'prio', 'bands', '3', 'priomap', ...priorities);
+    await tc('qdisc', 'add', ...device, 'parent', '1:3', 'netem', ...netem);
+    for (const [index, [family, port]] of IKE_FLOWS.entries()) {
+      const filter = ['parent', '1:', 'protocol', family, 'prio', `${index + 1}`, 'flower', 'ip_proto', 'udp'];
+      await tc('filter', 'add', ...device, ...filter, 'dst_port', port, 'classid', '1:3');
+    }
+  }
+
   /** Cuts a node off the wire, or joins it again; the node's own interface stays up. */
   async setConnected(node: string, connected: boolean): Promise<void> {
     await this.wire.ip(`link set ${portName(node)} ${connected ? 'master bridge' : 'nomaster'}`);
@@ -88,3 +104,5 @@ export function addressLine(address: string, device: string): string {
 function portName(node: string): string {
   return `to-${node}`.slice(0, 15);
 }
+
+const IKE_FLOWS = (['ip', 'ipv6'] as const).flatMap((family) => ['500', '4500'].map((port) => [family, port] as const));

@@ -1,3 +1,4 @@
+import { allowLargeReceiveBuffers } from '../traffic/receive-buffers.ts';
 import { succeed } from './completed.ts';
 import type { Daemon } from './daemon.ts';
 import type { LinkDescription, NodeDescription, TopologyDescription } from './description.ts';
@@ -31,6 +32,7 @@ export async function createTopology<Node extends string, Wire extends string>(
     for (const namespace of namespaces.splice(0)) await succeed(['ip', 'netns', 'delete', namespace]);
   };
   surroundings.created?.(remove);
+  await allowLargeReceiveBuffers();
   const addNode = async (name: string, namespace: string, settings: readonly string[]) => {
     await succeed(['ip', 'netns', 'add', namespace]);
     namespaces.push(namespace);

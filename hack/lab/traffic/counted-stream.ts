@@ -38,6 +38,12 @@ export interface DirectionReport extends SequenceCounts {
 
 /** A stream in both directions that runs until it is stopped. */
 export interface CountedStream {
+  /** Datagrams per second in each direction. */
+  readonly rate: number;
+  /** Has one end send nothing for a while; it still receives. */
+  pause(node: string): void;
+  /** Has it go on with the next number. */
+  resume(node: string): void;
   /** Stops sending, gives the last datagrams time to arrive, and tells what became of each. */
   stop(drainMs?: number): Promise<readonly [DirectionReport, DirectionReport]>;
 }
@@ -55,7 +61,11 @@ export async function startCountedStream(options: StreamOptions): Promise<Counte
   const daemons = [start(one, other), start(other, one)] as const;
   await Promise.all(daemons.map((daemon) => daemon.said(/^ready$/m)));
   for (const daemon of daemons) daemon.write('go\n');
+  const order = (node: string, word: string) => daemons[one.node.name === node ? 0 : 1].write(`${word}\n`);
   return {
+    rate,
+    pause: (node) => order(node, 'pause'),
+    resume: (node) => order(node, 'go'),
     stop: async (drainMs = 500) => {
       const sent = await Promise.all(daemons.map((daemon) => answer<Sent>(daemon, 'stop', 'stopped')));
       await drained(drainMs);

@@ -5,7 +5,8 @@ import { parseArgs } from 'node:util';
 import { SequenceCounter } from './sequence-counter.ts';
 
 // One end of a counted stream, run inside a node: sends numbered datagrams to its peer and counts the peer's.
-// Says "ready", starts at the line "go", stops sending at "stop" and says its counts at "report".
+// Says "ready", starts at the line "go", rests at "pause" until another "go", stops sending at "stop" and says its
+// counts at "report".
 
 const { values } = parseArgs({
   options: {
@@ -32,7 +33,7 @@ socket.on('message', (message) => {
 // An ICMP error reported while nothing is sent; the datagram it speaks of is missing at the other end.
 socket.on('error', () => undefined);
 socket.bind(port, values.local, () => {
-  // As much as the kernel gives anybody: what it has no room for looks lost.
+  // Large enough for a pause of the whole machine, as far as the kernel lets us: what it has no room for looks lost.
   socket.setRecvBufferSize(4 * 1024 * 1024);
   // Connected, so that the kernel resolves nothing and answers at once when it refuses a datagram.
   socket.connect(port, values.remote, () => console.log('ready'));
@@ -60,8 +61,12 @@ const maxBurst = 10;
 
 createInterface({ input: process.stdin }).on('line', (line) => {
   if (line === 'go') {
-    startedAt = performance.now();
+    // Behind a pause as if what has been sent had just been sent.
+    startedAt = performance.now() - (attempted / rate) * 1000;
+    clearInterval(timer);
     timer = setInterval(sendDue, 5);
+  } else if (line === 'pause') {
+    clearInterval(timer);
   } else if (line === 'stop') {
     clearInterval(timer);
     // Behind the callbacks of the last datagrams.

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+
+import { waitUntil } from '../../hack/lab/runner/wait-until.ts';
+import { dumpPolicies } from '../../hack/lab/xfrm/xfrm-dump.ts';
+import { childSasRekeyed } from './keys.ts';
+import type { LifecycleMesh } from './mesh.ts';
+
+/** Each node in turn is given other algorithms, which are in use in the end. */
+export async function proposalsChanged(mesh: LifecycleMesh): Promise<void> {
+  const both = { ike: ['aes256gcm16-prfsha384-ecp384', OTHER_IKE], esp: ['aes256gcm16-esn', OTHER_ESP] };
+  const other = { ike: [OTHER_IKE], esp: [OTHER_ESP] };
+  // A node that knows both is understood by one that knows either.
+  for (const proposals of [both, other]) {
+    for (const name of mesh.names) await mesh.change(name, { defaults: { proposals } });
+  }
+  await mesh.settled();
+  for (const name of mesh.names) {
+    for (const { ikeSas } of await mesh.peers(name)) {
+      assert.deepEqual([ikeSas[0]?.suite, ikeSas[0]?.children[0]?.suite], [OTHER_IKE, OTHER_ESP], `suites of ${name}`);
+    }
+  }
+}
+
+/** Lifetimes become short, and SAs end by them. */
+export async function lifetimesChanged(mesh: LifecycleMesh): Promise<void> {
+  for (const name of mesh.names) await mesh.change(name, { defaults: { lifetimes: { child: '10s', ike: '20s' } } });
+  await childSasRekeyed(mesh, 'a', 2);
+  for (const name of mesh.names) await mesh.change(name, { defaults: {} });
+  await mesh.settled();
+}
+
+/** More is encrypted than before at both ends, and then as much as before. */
+export async function scopeChanged(mesh: LifecycleMesh): Promise<void> {
+  for (const networksToo of [true, false]) {
+    mesh.lab.step(networksToo ? 'nodes and networks' : 'as before');
+    for (const name of mesh.names) await mesh.change(name, { networksToo });
+    await mesh.settled(networksToo ? 2 : 1);
+  }
+}
+
+/** Encryption becomes required and is not required any more, at one node after the other. */
+export async function enforcementChanged(mesh: LifecycleMesh): Promise<void> {
+  for (const enforcement of ['Required', 'Permissive']) {
+    mesh.lab.step(enforcement);
+    for (const name of mesh.names) await mesh.change(name, { defaults: { enforcement } });
+    const level = enforcement === 'Required' ? 'required' : 'use';
+    for (const name of mesh.names) await levelReached(mesh, name, level);
+    await mesh.settled();
+  }
+}
+
+/** No node has peers any more, one after the other; and then all have them again. */
+export async function peeringRecreated(mesh: LifecycleMesh): Promise<void> {
+  await mesh.unencrypted(async () => {
+    mesh.lab.step('the peering is deleted');
+    for (const name of mesh.names) await mesh.change(name, { alone: true });
+    for (const name of mesh.names) {
+      await waitUntil(
+        `nothing of the peering to be left on ${name}`,
+        async () => (await ownLevels(mesh, name)).length === 0,
+      );
+    }
+    mesh.lab.step('it is created again');
+    for (const name of mesh.names) await mesh.change(name, { alone: false });
+    await mesh.settled();
+  });
+}
+
+async function levelReached(mesh: LifecycleMesh, name: string, level: string): Promise<void> {
+  await waitUntil(`the policies of ${name} to be of level ${level}`, async () => {
+    const levels = await ownLevels(mesh, name);
+    return levels.length > 0 && levels.every((each) => each === level);
+  });
+}
+
+/** The levels of the templates in the agent's policies. */
+async function ownLevels(mesh: LifecycleMesh, name: string): Promise<readonly string[]> {
+  const own = (await dumpPolicies(mesh.node(name))).filter(({ index }) => index >= 0x60000000);
+  return own.flatMap(({ templates }) => templates.map(({ level }) => level));
+}
+
+const OTHER_IKE = 'aes128gcm16-prfsha256-ecp256';
+const OTHER_ESP = 'aes128gcm16-esn';

@@ -1,0 +1,53 @@
+import { availableParallelism } from 'node:os';
+import { Command } from 'commander';
+
+import { LabError } from '../hack/lab/host/lab-error.ts';
+import { positiveNumber } from '../hack/lab/host/positive-number.ts';
+import { labFailureCode } from '../hack/lab/runner/run-guests.ts';
+import { chooseRows } from './lifecycle/choice.ts';
+import { EARLIER_COMMIT } from './lifecycle/earlier-agent.ts';
+import { events } from './lifecycle/events.ts';
+import { type MatrixOptions, runMatrix } from './lifecycle/run.ts';
+
+interface Flags extends MatrixOptions {
+  readonly list?: boolean;
+  readonly full: boolean;
+  readonly quick: boolean;
+}
+
+const program = new Command('e2e').description('What is promised to users, measured.');
+program
+  .command('lifecycle')
+  .description('what becomes of packets when keys, agents, nodes and configurations change: a row for each case')
+  .argument('[event...]', 'names of events; all of them where none is named')
+  .option('--list', 'name the events')
+  .option('--full', 'those that take minutes, too', false)
+  .option('--quick', 'one row for each of those that npm test has', false)
+  .option('--json', 'an object a line instead of a table', false)
+  .option('--earlier <commit>', 'what agents are upgraded from', EARLIER_COMMIT)
+  .option('--guests <count>', 'how many rows at a time', positiveNumber, Math.min(4, availableParallelism()))
+  .option('--memory <MiB>', 'memory of each guest', positiveNumber, 1024)
+  .option('--output <folder>', 'keep logs and captures there; otherwise only those of broken rows are kept')
+  .option('--results <file>', 'write the counts there, as JSON')
+  .action(lifecycle);
+
+async function lifecycle(names: readonly string[], flags: Flags): Promise<void> {
+  if (flags.list === true) {
+    const width = Math.max(...events.map(({ name }) => name.length));
+    for (const { name, description, worth } of events) {
+      process.stdout.write(`${name.padEnd(width)}  ${description}${worth === 'long' ? ' (with --full)' : ''}\n`);
+    }
+    return;
+  }
+  const rows = chooseRows(events, { names, full: flags.full, quick: flags.quick });
+  if (!rows.ok) throw new LabError(rows.error);
+  process.exitCode = await runMatrix(rows.value, flags);
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof LabError)) throw error;
+  process.stderr.write(`e2e: ${error.message}\n`);
+  process.exitCode = labFailureCode;
+}
