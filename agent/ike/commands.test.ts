@@ -56,7 +56,6 @@ describe('a configuration that changes', () => {
   });
 
   it.each([
-    ['the proposals', { proposals: [proposal('aes256gcm16', 'prfsha384', 'ecp384', 'x25519')] }],
     ['the identity', { remoteIdentity: fqdn('somebody') }],
     ['NAT traversal', { natTraversal: 'Always' }],
   ] as const)('in %s tells the peer, begins anew, and never takes a policy away', (_, changes) => {
@@ -89,6 +88,43 @@ describe('a configuration that changes', () => {
       expect(pair.status(pair.left).ikeSas).toHaveLength(1);
       expect(pair.status(pair.right).ikeSas).toHaveLength(1);
     }
+  });
+
+  it.each([
+    ['IKE', { proposals: [proposal('aes128gcm16', 'prfsha256', 'ecp256')] }],
+    ['ESP', { children: [childConfig({ proposals: [proposal('aes128gcm16', 'esn')] })] }],
+  ] as const)('in the algorithms of %s keeps the SAs in use until both sides have agreed on others', (_, changes) => {
+    for (const first of ['left', 'right'] as const) {
+      const pair = new Pair().configure().settle().advance(10_000);
+      const [before] = pair.status(pair.left).ikeSas;
+      const sides = first === 'left' ? [pair.left, pair.right] : [pair.right, pair.left];
+      for (const side of sides) {
+        update(pair, side, { initiation: side === pair.left ? 'start' : 'respond', ...changes });
+        for (let second = 0; second < 120; second += 1) expect(pair.advance(1_000).encrypts()).toBe(true);
+        const numbers = pair.status(pair.left).ikeSas.map(({ number }) => number);
+        if (side === sides[0]) expect(numbers).toContain(before?.number);
+        else expect(numbers).not.toContain(before?.number);
+      }
+      for (const side of [pair.left, pair.right]) {
+        const { ikeSas } = pair.status(side);
+        expect(ikeSas).toHaveLength(1);
+        const suites = [ikeSas[0]?.suite, ikeSas[0]?.children[0]?.suite];
+        const previous = [before?.suite, before?.children[0]?.suite];
+        expect(suites).not.toEqual(previous);
+      }
+    }
+  });
+
+  it('in the algorithms while an IKE SA is being set up replaces that one as soon as it stands', () => {
+    const both = [proposal('aes256gcm16', 'prfsha384', 'x25519'), proposal('aes128gcm16', 'prfsha256', 'ecp256')];
+    const pair = new Pair();
+    pair.configureRight({ proposals: both });
+    pair.configureLeft({ proposals: both.slice(0, 1) });
+    update(pair, pair.left, { proposals: both.slice(1) });
+    pair.settle().advance(60_000);
+    const { ikeSas } = pair.status(pair.left);
+    expect(ikeSas.map(({ suite }) => suite)).toEqual(['aes128gcm16-prfsha256-ecp256']);
+    expect(pair.encrypts()).toBe(true);
   });
 
   it('in the selectors goes from the old policies to the new ones without a moment without either', () => {

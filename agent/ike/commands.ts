@@ -107,8 +107,9 @@ function begin(core: Core, at: Instant, connection: Connection, count: number): 
 }
 
 /**
- * What a peer would have to negotiate again for is torn down and begun anew; everything else changes under the SAs. New
- * keys and certificates are shown by a new IKE SA, before the old one goes.
+ * Where the peer is another one, or other traffic is to be agreed on, everything is torn down and begun anew; everything else
+ * changes under the SAs. New keys and certificates are shown, and other algorithms agreed on, by a new IKE SA before the old
+ * one goes.
  */
 function update(core: Core, at: Instant, config: ConnectionConfig): void {
   const connection = core.connections.get(config.name);
@@ -121,12 +122,19 @@ function update(core: Core, at: Instant, config: ConnectionConfig): void {
   if (needsRestart(before, config)) restart(core, at, connection, config);
   else {
     adjust(core, at, connection, config);
-    if (needsNewProof(before, config)) {
-      connection.outdated = connection.ikeSas.filter(hasProved).map(({ number }) => number);
+    const isOutdated = outdatedBy(before, config);
+    if (isOutdated !== undefined) {
+      connection.outdated = connection.ikeSas.filter(isOutdated).map(({ number }) => number);
       reauthenticateSoon(core, at, connection);
     }
   }
   wipeSecrets(before, config);
+}
+
+/** Which of the IKE SAs that are being set up will have to be replaced as soon as they stand; undefined where none at all has to. */
+function outdatedBy(before: ConnectionConfig, after: ConnectionConfig): ((sa: IkeSa) => boolean) | undefined {
+  if (hasOtherAlgorithms(before, after)) return (sa) => sa.state.kind === 'initRequested' || hasProved(sa);
+  return needsNewProof(before, after) ? hasProved : undefined;
 }
 
 /** Whether proofs are under way, by which it will be established. */
@@ -281,13 +289,18 @@ function needsRestart(before: ConnectionConfig, after: ConnectionConfig): boolea
     before.natTraversal !== after.natTraversal ||
     !sameIdentity(before.localIdentity, after.localIdentity) ||
     !sameIdentity(before.remoteIdentity, after.remoteIdentity) ||
-    JSON.stringify(before.proposals) !== JSON.stringify(after.proposals) ||
     JSON.stringify(before.children.map(negotiated)) !== JSON.stringify(after.children.map(negotiated))
   );
 }
 
-/** What of a Child's configuration the peer has to agree to. */
+function hasOtherAlgorithms(before: ConnectionConfig, after: ConnectionConfig): boolean {
+  const proposalsOf = ({ proposals, children }: ConnectionConfig) =>
+    JSON.stringify([proposals, ...children.map((child) => child.proposals)]);
+  return proposalsOf(before) !== proposalsOf(after);
+}
+
+/** What traffic of a Child the peer has to agree to. */
 function negotiated(child: ChildConfig): Partial<ChildConfig> {
-  const { name, mode, local, remote, proposals, reqid } = child;
-  return { name, mode, local, remote, proposals, reqid };
+  const { name, mode, local, remote, reqid } = child;
+  return { name, mode, local, remote, reqid };
 }

@@ -116,7 +116,6 @@ export const events: readonly LifecycleEvent[] = [
   {
     name: 'scope-changed',
     description: 'a second Child SA is configured at one node after the other, and taken back',
-    worth: 'quick',
     run: scopeChanged,
   },
   {
@@ -131,7 +130,6 @@ export const events: readonly LifecycleEvent[] = [
     description: 'a Permissive peering is deleted at one node after the other, and created again',
     settings: () => ({ defaults: { enforcement: 'Permissive' } }),
     unencrypted: 'without a peering nobody asks for encryption',
-    worth: 'quick',
     run: peeringRecreated,
   },
   {
