@@ -38,16 +38,22 @@ module.exports = {
       to: { path: '^agent/(ike|dataplane|runtime|sim|mesh|kube)/' },
     },
     {
-      name: 'koffi-in-one-file',
+      name: 'koffi-for-libc-and-libcrypto',
       severity: 'error',
-      from: { pathNot: '^agent/native/libc[.]ts$' },
+      from: { pathNot: '^agent/native/(libc|libcrypto)[.]ts$' },
       to: { path: 'node_modules/koffi/' },
     },
     {
       name: 'native-for-netlink-and-transport',
       severity: 'error',
       from: { path: '^agent/', pathNot: '^agent/native/|^agent/dataplane/(netlink|xfrm|probe)|^agent/runtime/(transport|udp)|' + TESTS },
-      to: { path: '^agent/native/' },
+      to: { path: '^agent/native/', pathNot: '^agent/native/libcrypto[.]ts$' },
+    },
+    {
+      name: 'libcrypto-for-the-openssl-provider',
+      severity: 'error',
+      from: { path: '^agent/', pathNot: '^agent/crypto/openssl/|' + TESTS },
+      to: { path: '^agent/native/libcrypto[.]ts$' },
     },
     {
       name: 'operator-never-imports-agent',
