@@ -127,6 +127,47 @@ describe('a configuration that changes', () => {
     expect(pair.encrypts()).toBe(true);
   });
 
+  it('in one more Child, and one less again, leaves the others alone, whichever side is told first', () => {
+    const pods = (left: string, right: string) => ({
+      children: [
+        childConfig(),
+        childConfig({
+          name: 'pods',
+          reqid: 0x6000_0078,
+          mode: 'tunnel',
+          local: [net(left, 16)],
+          remote: [net(right, 16)],
+        }),
+      ],
+    });
+    for (const first of ['left', 'right'] as const) {
+      const pair = new Pair().configure().settle().advance(10_000);
+      const hosts = () => pair.status(pair.left).ikeSas.map((sa) => [sa.number, sa.children[0]?.inboundSpi]);
+      const before = hosts();
+      const sides = first === 'left' ? [pair.left, pair.right] : [pair.right, pair.left];
+      const wanted = new Map([
+        [pair.left, pods('10.1.0.0', '10.2.0.0')],
+        [pair.right, pods('10.2.0.0', '10.1.0.0')],
+      ]);
+      for (const [step, count] of [
+        [wanted, 2],
+        [undefined, 1],
+      ] as const) {
+        for (const side of sides) {
+          update(pair, side, { initiation: side === pair.left ? 'start' : 'respond', ...step?.get(side) });
+          for (let second = 0; second < 90; second += 1) expect(pair.advance(1_000).encrypts()).toBe(true);
+        }
+        expect(hosts()).toEqual(before);
+        for (const side of sides) {
+          expect(pair.status(side).ikeSas[0]?.children).toHaveLength(count);
+          expect(pair.policies(side)).toHaveLength(count === 2 ? 5 : 2);
+        }
+      }
+      const dumped = pair.left.kernel.dump();
+      expect(dumped.ok && dumped.value.sas).toHaveLength(2);
+    }
+  });
+
   it('in the selectors goes from the old policies to the new ones without a moment without either', () => {
     const tunnel = (left: string, right: string) => ({
       children: [childConfig({ mode: 'tunnel', local: [net(left, 16)], remote: [net(right, 16)] })],

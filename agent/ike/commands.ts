@@ -3,7 +3,7 @@ import { assertNever } from '../result.ts';
 import { deletionOf } from './child/ending.ts';
 import { inherit, leftoversOf, removeUnwanted } from './child/kernel-snapshot.ts';
 import { orderPolicies } from './child/order-policies.ts';
-import { removeOrphans, retiringAnyway, takePinned } from './child/retirement.ts';
+import { removeOrphans, retireOrphans, retiringAnyway, takePinned } from './child/retirement.ts';
 import { deleteUnselected } from './child/unselected.ts';
 import { closeIkeSa } from './closing.ts';
 import { attempt, callOff, isSatisfied, reauthenticate, scheduleAttempt } from './connection/connecting.ts';
@@ -14,12 +14,12 @@ import {
   requireReplayWindows,
   standingIkeSa,
 } from './connection/connection.ts';
+import { goneChildren, needsRestart, outdatedBy } from './connection/reconfiguration.ts';
 import type { Core } from './core.ts';
 import type { CloseReason } from './fact.ts';
 import { enqueue } from './message/requests.ts';
 import { fraction } from './message/window.ts';
-import { needsNewProof, wipeSecrets } from './negotiation/authentication.ts';
-import { sameIdentity } from './negotiation/identity.ts';
+import { wipeSecrets } from './negotiation/authentication.ts';
 import { shortened } from './rekey/rekey-time.ts';
 import { rekeyIkeSa, rekeySoon } from './rekey/rekeying.ts';
 import { deleteRekeyed } from './rekey/succession.ts';
@@ -107,8 +107,8 @@ function begin(core: Core, at: Instant, connection: Connection, count: number): 
 }
 
 /**
- * Where the peer is another one, or other traffic is to be agreed on, everything is torn down and begun anew; everything else
- * changes under the SAs. New keys and certificates are shown, and other algorithms agreed on, by a new IKE SA before the old
+ * Where the peer is another one, or a Child is for other traffic, everything is torn down and begun anew; everything else
+ * changes under the SAs: Children come and go by themselves. New keys and certificates are shown, and other algorithms agreed on, by a new IKE SA before the old
  * one goes.
  */
 function update(core: Core, at: Instant, config: ConnectionConfig): void {
@@ -119,9 +119,11 @@ function update(core: Core, at: Instant, config: ConnectionConfig): void {
   }
   requireReplayWindows(config);
   const before = connection.config;
-  if (needsRestart(before, config)) restart(core, at, connection, config);
+  const gone = goneChildren(before, config);
+  if (needsRestart(connection, config, gone)) restart(core, at, connection, config);
   else {
     adjust(core, at, connection, config);
+    for (const child of gone) forgoChild(core, at, connection, child);
     const isOutdated = outdatedBy(before, config);
     if (isOutdated !== undefined) {
       connection.outdated = connection.ikeSas.filter(isOutdated).map(({ number }) => number);
@@ -129,17 +131,6 @@ function update(core: Core, at: Instant, config: ConnectionConfig): void {
     }
   }
   wipeSecrets(before, config);
-}
-
-/** Which of the IKE SAs that are being set up will have to be replaced as soon as they stand; undefined where none at all has to. */
-function outdatedBy(before: ConnectionConfig, after: ConnectionConfig): ((sa: IkeSa) => boolean) | undefined {
-  if (hasOtherAlgorithms(before, after)) return (sa) => sa.state.kind === 'initRequested' || hasProved(sa);
-  return needsNewProof(before, after) ? hasProved : undefined;
-}
-
-/** Whether proofs are under way, by which it will be established. */
-function hasProved({ state }: IkeSa): boolean {
-  return state.kind === 'authRequested' || state.kind === 'verifying';
 }
 
 /** New SAs, but the kernel's policies change from the old ones to the new without a moment between. */
@@ -176,7 +167,8 @@ function adjust(core: Core, at: Instant, connection: Connection, config: Connect
     sa.state = { ...sa.state, children, rekeyAt, reauthenticateAt };
   }
   orderPolicies(core, connection);
-  if (initiationOf(before) === initiationOf(config)) return;
+  const isNew = config.children.some(({ name }) => !before.children.some((child) => child.name === name));
+  if (initiationOf(before) === initiationOf(config) && !isNew) return;
   if (connection.replacing === 0) callOff(core, connection);
   if (!isSatisfied(connection)) begin(core, at, connection, core.connections.size);
 }
@@ -266,7 +258,23 @@ function isSentOn({ state }: IkeSa): boolean {
 }
 
 function endChild(core: Core, at: Instant, connection: Connection, name: string): void {
-  const configured = connection.config.children.filter((child) => child.name === name);
+  deleteChildSas(core, at, connection, name);
+  leaveOrphans(
+    core,
+    at,
+    connection,
+    connection.config.children.filter((child) => child.name === name),
+  );
+}
+
+/** A Child is configured no more: its SAs go, also those that an earlier run has left. */
+function forgoChild(core: Core, at: Instant, connection: Connection, child: ChildConfig): void {
+  deleteChildSas(core, at, connection, child.name);
+  leaveOrphans(core, at, connection, [child]);
+  retireOrphans(core, at, connection, child.reqid, at);
+}
+
+function deleteChildSas(core: Core, at: Instant, connection: Connection, name: string): void {
   for (const sa of inUseLast(connection)) {
     if (sa.state.kind !== 'established') continue;
     for (const child of sa.state.children) {
@@ -274,33 +282,9 @@ function endChild(core: Core, at: Instant, connection: Connection, name: string)
       enqueue(core, at, sa, deletionOf(child, 'deletedLocally'));
     }
   }
-  leaveOrphans(core, at, connection, configured);
 }
 
 function withConnection(core: Core, name: string, action: (connection: Connection) => void): void {
   const connection = core.connections.get(name);
   if (connection !== undefined) action(connection);
-}
-
-function needsRestart(before: ConnectionConfig, after: ConnectionConfig): boolean {
-  return (
-    before.localAddress !== after.localAddress ||
-    before.remoteAddress !== after.remoteAddress ||
-    before.natTraversal !== after.natTraversal ||
-    !sameIdentity(before.localIdentity, after.localIdentity) ||
-    !sameIdentity(before.remoteIdentity, after.remoteIdentity) ||
-    JSON.stringify(before.children.map(negotiated)) !== JSON.stringify(after.children.map(negotiated))
-  );
-}
-
-function hasOtherAlgorithms(before: ConnectionConfig, after: ConnectionConfig): boolean {
-  const proposalsOf = ({ proposals, children }: ConnectionConfig) =>
-    JSON.stringify([proposals, ...children.map((child) => child.proposals)]);
-  return proposalsOf(before) !== proposalsOf(after);
-}
-
-/** What traffic of a Child the peer has to agree to. */
-function negotiated(child: ChildConfig): Partial<ChildConfig> {
-  const { name, mode, local, remote, reqid } = child;
-  return { name, mode, local, remote, reqid };
 }

@@ -131,7 +131,8 @@ export class LifecycleMesh {
       ...(options.rebooted === true ? { under: this.#anotherBootId() } : {}),
     });
     this.#agents.set(name, agent);
-    await agent.ready();
+    // Three agents that start at once on one busy processor take their time; packets are counted all the while.
+    await agent.ready(60_000);
   }
 
   /** Changes what the configuration of a node has, and has its agent read it. */
