@@ -51,14 +51,24 @@ export class Certificates {
   }
 
   /** Has every certificate of nodes from an issuer renewed, as `cmctl renew` does. */
-  async renewAll(issuer: string): Promise<void> {
+  renewAll(issuer: string): Promise<void> {
+    return this.#renew(({ metadata, spec }) => spec.issuerRef.name === issuer && metadata.name.startsWith('ike-'));
+  }
+
+  /** Has the certificates of one node renewed. */
+  renewOf(node: string): Promise<void> {
+    return this.#renew(({ metadata }) => metadata.name.startsWith(`ike-${node}-`));
+  }
+
+  async #renew(isMeant: (certificate: CertificateObject) => boolean): Promise<void> {
     const list = await this.#installed.kubectl('get', 'certificates', NAMESPACE, '--output=json');
     const { items } = JSON.parse(list) as { readonly items: readonly CertificateObject[] };
     const lastTransitionTime = new Date().toISOString().replace(/[.]\d+/, '');
     const issuing = { type: 'Issuing', status: 'True', reason: 'ManuallyTriggered', message: 'renewed by hand' };
     const patch = JSON.stringify({ status: { conditions: [{ ...issuing, lastTransitionTime }] } });
-    for (const { metadata, spec } of items) {
-      if (spec.issuerRef.name !== issuer || !metadata.name.startsWith('ike-')) continue;
+    const meant = items.filter(isMeant);
+    if (meant.length === 0) throw new Error('there is no such certificate to renew');
+    for (const { metadata } of meant) {
       const words = ['certificate', metadata.name, NAMESPACE, '--subresource=status', '--type=merge'];
       await this.#installed.kubectl('patch', ...words, `--patch=${patch}`);
     }

@@ -23,13 +23,22 @@ export class InstalledCluster {
     this.helm = helm;
   }
 
-  /** Starts the cluster and installs the chart, from the image of this source tree; waits until all pods are ready. */
-  static async start(nodes: readonly string[], say: (line: string) => void): Promise<InstalledCluster> {
-    const cluster = await startCluster({ nodes, certManager: true, say });
-    const installed = new InstalledCluster(cluster, new Helm(await helmProgram(), cluster.controlPlane.kubeconfig));
+  /**
+   * Starts the cluster and installs the chart, from the image of this source tree; waits until all pods are ready. Aborting it
+   * leaves nothing.
+   */
+  static async start(
+    nodes: readonly string[],
+    say: (line: string) => void,
+    signal = new AbortController().signal,
+  ): Promise<InstalledCluster> {
+    const cluster = await startCluster({ nodes, certManager: true, say, signal });
+    const helm = new Helm(await helmProgram(), cluster.controlPlane.kubeconfig, signal);
+    const installed = new InstalledCluster(cluster, helm);
     try {
       image ??= makeImage(say);
       await cluster.loadImage(await image);
+      signal.throwIfAborted();
       say('helm install');
       await installed.helm.succeed(
         ...['install', 'ikemesh', chart, `--namespace=${namespace}`, '--create-namespace'],

@@ -7,7 +7,7 @@ import { waitUntil } from '../hack/lab/runner/wait-until.ts';
 import { dumpStates } from '../hack/lab/xfrm/xfrm-dump.ts';
 import { meshManifest } from '../operator/api/testing/manifests.ts';
 import { meshAuthority } from '../operator/testing/cluster-nodes.ts';
-import { PLACES } from '../operator/testing/operator-cluster.ts';
+import { Certificates } from './certificates.ts';
 import { InstalledCluster, namespace } from './installed-cluster.ts';
 import { whileTrafficFlows } from './mesh-traffic.ts';
 import { trafficPods } from './traffic-pods.ts';
@@ -50,14 +50,9 @@ describe.skipIf(reason !== undefined)('a mesh of three nodes, installed by Helm'
   }, 240_000);
 
   it('loses no packet and shows none when a certificate is renewed', async () => {
-    const [certificate = ''] = (
-      await installed.kubectl('get', 'certificate', `--namespace=${PLACES.nodesNamespace}`, '--output=name')
-    )
-      .split('\n')
-      .filter((name) => name.includes('ike-a-'));
     const before = await serialNumber('a');
     await whileTrafficFlows({ cluster: installed.cluster, nodes }, async () => {
-      await renew(certificate);
+      await new Certificates(installed).renewOf('a');
       await waitUntil('the agent to use the new certificate', async () => (await serialNumber('a')) !== before, {
         timeoutMs: 60_000,
         intervalMs: 500,
@@ -97,16 +92,6 @@ describe.skipIf(reason !== undefined)('a mesh of three nodes, installed by Helm'
   async function serialNumber(node: string): Promise<string> {
     const path = '--output=jsonpath={.status.peerings[0].certificate.serialNumber}';
     return installed.kubectl('get', 'ipsecnodeconfig', node, path);
-  }
-
-  /** As `cmctl renew` does. */
-  async function renew(certificate: string): Promise<void> {
-    const condition = { type: 'Issuing', status: 'True', reason: 'ManuallyTriggered', message: 'renewed by hand' };
-    const status = {
-      conditions: [{ ...condition, lastTransitionTime: new Date().toISOString().replace(/[.]\d+/, '') }],
-    };
-    const patch = ['--subresource=status', '--type=merge', `--patch=${JSON.stringify({ status })}`];
-    await installed.kubectl('patch', certificate, `--namespace=${PLACES.nodesNamespace}`, ...patch);
   }
 });
 

@@ -1,6 +1,7 @@
 import { join, relative } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 
+import { ClusterError } from '../cluster/cluster-error.ts';
 import { LabError } from '../lab/host/lab-error.ts';
 import { runInLab } from './in-lab.ts';
 import { CannotShowError } from './plan-mesh.ts';
@@ -8,25 +9,34 @@ import { CannotShowError } from './plan-mesh.ts';
 interface Flags {
   readonly json?: true;
   readonly manifests: string;
+  readonly cluster?: true;
 }
 
-async function main({ json, manifests }: Flags): Promise<number> {
+async function main({ json, manifests, cluster }: Flags): Promise<number> {
   const narrate = (piece: Uint8Array | string): void => {
     if (json === undefined) process.stdout.write(piece);
   };
   try {
     narrate('ikemesh demo: an agent on each node of a mesh, everything between them encrypted.\n');
-    const { code, result } = await runInLab(manifests, { narrate, complain: (piece) => process.stderr.write(piece) });
+    const output = { narrate, complain: (piece: Uint8Array | string) => process.stderr.write(piece) };
+    // What a cluster takes is not loaded where none is asked for.
+    const { code, result } = await (cluster === true
+      ? import('./on-cluster.ts').then(({ runOnCluster }) => runOnCluster(output))
+      : runInLab(manifests, output));
     if (json !== undefined && result !== undefined) process.stdout.write(`${result}\n`);
-    narrate(
-      code === 0 ? '\nAll as promised: nothing lost, nothing in plaintext.\n' : '\nNot as promised; see above.\n',
-    );
+    narrate(`\n${lastWords(code)}\n`);
     return code;
   } catch (error) {
-    if (!(error instanceof LabError || error instanceof CannotShowError)) throw error;
+    if (!(error instanceof LabError || error instanceof ClusterError || error instanceof CannotShowError)) throw error;
     process.stderr.write(`${error.message}\n`);
     return error instanceof CannotShowError ? 2 : 3;
   }
+}
+
+function lastWords(code: number): string {
+  if (code === 0) return 'All as promised: nothing lost, nothing in plaintext.';
+  // 128 and the number of the signal.
+  return code > 128 ? 'Interrupted; nothing of it is left.' : 'Not as promised; see above.';
 }
 
 /** `npm run demo`: a mesh of three nodes, everything between them encrypted and counted, also while a certificate is renewed. */
@@ -40,6 +50,11 @@ process.exitCode = await main(
       '--manifests <folder>',
       'peering and Nodes, of a mesh of two to six nodes',
       relative(process.cwd(), join(import.meta.dirname, 'manifests')),
+    )
+    .addOption(
+      new Option('--cluster', 'on a real Kubernetes of three nodes, with helm, kubectl and cert-manager').conflicts(
+        'manifests',
+      ),
     )
     .parse()
     .opts<Flags>(),

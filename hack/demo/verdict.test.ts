@@ -31,6 +31,11 @@ describe('the verdict of the demo', () => {
     expect(brokenPromises({ ...good, ...change }, 24).join('\n')).toMatch(text);
   });
 
+  it('asks for one ESP packet each where packets are not answered', () => {
+    expect(brokenPromises({ ...good, espPackets: 240 }, 24, 1)).toEqual([]);
+    expect(brokenPromises({ ...good, espPackets: 239 }, 24, 1)).toHaveLength(1);
+  });
+
   it('is a table in which each promise stands with what was measured', () => {
     const lines = verdictTable({ ...good, lostPackets: 1 }, 24);
     expect(lines.filter((line) => line.endsWith('BROKEN'))).toEqual([expect.stringMatching(/^none is lost +1 lost/)]);

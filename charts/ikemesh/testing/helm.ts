@@ -27,15 +27,19 @@ export class Helm {
   readonly #program: string;
   readonly #home = mkdtempSync(join(tmpdir(), 'ikemesh-chart-test-'));
   readonly #kubeconfig: string | undefined;
+  readonly #signal: AbortSignal | undefined;
 
-  constructor(program: string, kubeconfig?: string) {
+  /** Aborting the signal ends what runs. */
+  constructor(program: string, kubeconfig?: string, signal?: AbortSignal) {
     this.#program = program;
     this.#kubeconfig = kubeconfig;
+    this.#signal = signal;
   }
 
   run(...words: readonly string[]): Promise<Ended> {
     const kubeconfig = this.#kubeconfig === undefined ? {} : { KUBECONFIG: this.#kubeconfig };
-    return runProgram(this.#program, words, { environment: { HOME: this.#home, ...kubeconfig } });
+    const signal = this.#signal === undefined ? {} : { signal: this.#signal };
+    return runProgram(this.#program, words, { environment: { HOME: this.#home, ...kubeconfig }, ...signal });
   }
 
   /** What Helm says; its refusal is an error. */

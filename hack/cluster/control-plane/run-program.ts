@@ -11,12 +11,15 @@ export interface RunOptions {
   /** Its standard input; empty unless given. */
   readonly input?: string;
   readonly environment?: NodeJS.ProcessEnv;
+  /** Aborting it ends the program, which then is an error. */
+  readonly signal?: AbortSignal;
 }
 
 /** Runs a program to its end and collects what it says. */
 export function runProgram(path: string, words: readonly string[], options: RunOptions = {}): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(path, words, { stdio: ['pipe', 'pipe', 'pipe'], env: options.environment ?? process.env });
+    const { environment = process.env, signal } = options;
+    const child = spawn(path, words, { stdio: ['pipe', 'pipe', 'pipe'], env: environment, signal });
     const pieces = { stdout: '', stderr: '' };
     for (const name of ['stdout', 'stderr'] as const) {
       child[name].setEncoding('utf8');

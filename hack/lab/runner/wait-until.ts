@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface WaitOptions {
@@ -5,7 +6,7 @@ export interface WaitOptions {
   readonly timeoutMs?: number;
   /** Default 50 ms: a poll in the guest costs a fork. */
   readonly intervalMs?: number;
-  /** Told what is waited for when that takes longer than a second; standard output unless given. */
+  /** Told what is waited for when that takes longer than a second; unless given, whom `tellingWaits` names. */
   readonly say?: (line: string) => void;
   /** Ends the wait when aborted. */
   readonly signal?: AbortSignal;
@@ -21,7 +22,7 @@ export async function waitUntil<T>(
   options: WaitOptions = {},
 ): Promise<T> {
   const timeoutMs = options.timeoutMs ?? 20_000;
-  const say = options.say ?? ((line: string) => process.stdout.write(`    ${line}\n`));
+  const say = options.say ?? listener.getStore() ?? ((line: string) => process.stdout.write(`    ${line}\n`));
   const started = performance.now();
   let told = false;
   for (;;) {
@@ -36,3 +37,10 @@ export async function waitUntil<T>(
     await delay(options.intervalMs ?? 50, undefined, options.signal === undefined ? {} : { signal: options.signal });
   }
 }
+
+/** Tells `say` of all waits in `work` that name nobody else; without it they are told to standard output. */
+export function tellingWaits<T>(say: (line: string) => void, work: () => Promise<T>): Promise<T> {
+  return listener.run(say, work);
+}
+
+const listener = new AsyncLocalStorage<(line: string) => void>();

@@ -1,0 +1,54 @@
+import type { ClusterNode } from '../hack/cluster/nodes/cluster-node.ts';
+import { type CountedStream, startCountedStream } from '../hack/lab/traffic/counted-stream.ts';
+import { trafficContainer } from './traffic-pods.ts';
+
+/** Which streams flow between nodes. */
+export interface MeshStreams {
+  readonly nodes: readonly ClusterNode[];
+  /**
+   * Datagrams of IPv4 per second, each way, between all pairs. By default one pair has 200 and the others few, as IPv6 always
+   * has: more at a time would be much for two processors that also run what is tested.
+   */
+  readonly rate?: number;
+}
+
+/** Every two of the nodes. */
+function pairsOf(nodes: readonly ClusterNode[]): readonly (readonly [ClusterNode, ClusterNode])[] {
+  return nodes.flatMap((one, index) => nodes.slice(index + 1).map((other) => [one, other] as const));
+}
+
+/**
+ * Starts streams between all pairs of nodes by both families, whose ends run in the traffic pods. All of them send when this is
+ * done; where one cannot, none does.
+ */
+export async function startStreams({ nodes, rate }: MeshStreams): Promise<readonly CountedStream[]> {
+  const starting = pairsOf(nodes).flatMap(([one, other], index) =>
+    ([0, 1] as const).map((family) => {
+      const high = rate ?? (index === 0 ? HIGH_RATE : LOW_RATE);
+      const end = (node: ClusterNode) => ({
+        node: node.containerEnd(trafficContainer),
+        address: node.addresses[family],
+      });
+      // Never again the same: what did not end would be in the way.
+      const port = nextPort++;
+      return startCountedStream({
+        ends: [end(one), end(other)],
+        program: ['/traffic', 'stream'],
+        rate: family === 0 ? high : LOW_RATE,
+        port,
+      });
+    }),
+  );
+  const outcomes = await Promise.allSettled(starting);
+  const started = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed === undefined) return started;
+  await Promise.all(started.map((stream) => stream.stop(0)));
+  throw failed.reason;
+}
+
+/** Time for the last datagrams to arrive, on a busy machine. */
+export const DRAIN_MS = 2_000;
+const HIGH_RATE = 200;
+const LOW_RATE = 20;
+let nextPort = 7000;
