@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 
 import { LabError } from '../hack/lab/host/lab-error.ts';
 import { positiveNumber } from '../hack/lab/host/positive-number.ts';
@@ -7,10 +7,13 @@ import { labFailureCode } from '../hack/lab/runner/run-guests.ts';
 import { chooseRows } from './lifecycle/choice.ts';
 import { EARLIER_COMMIT } from './lifecycle/earlier-agent.ts';
 import { events } from './lifecycle/events.ts';
+import { type Family, families, type Mode, modes } from './lifecycle/row.ts';
 import { type MatrixOptions, runMatrix } from './lifecycle/run.ts';
 
 interface Flags extends MatrixOptions {
   readonly list?: boolean;
+  readonly mode?: Mode;
+  readonly family?: Family;
   readonly full: boolean;
   readonly quick: boolean;
 }
@@ -23,6 +26,8 @@ program
   .option('--list', 'name the events')
   .option('--full', 'those that take minutes, too', false)
   .option('--quick', 'one row for each of those that npm test has', false)
+  .addOption(new Option('--mode <mode>', 'in that mode only').choices(modes))
+  .addOption(new Option('--family <family>', 'by that family only').choices(families))
   .option('--json', 'an object a line instead of a table', false)
   .option('--earlier <commit>', 'what agents are upgraded from', EARLIER_COMMIT)
   .option('--guests <count>', 'how many rows at a time', positiveNumber, Math.min(4, availableParallelism()))
@@ -39,7 +44,8 @@ async function lifecycle(names: readonly string[], flags: Flags): Promise<void> 
     }
     return;
   }
-  const rows = chooseRows(events, { names, full: flags.full, quick: flags.quick });
+  const { full, quick, mode, family } = flags;
+  const rows = chooseRows(events, { names, full, quick, mode, family });
   if (!rows.ok) throw new LabError(rows.error);
   process.exitCode = await runMatrix(rows.value, flags);
 }

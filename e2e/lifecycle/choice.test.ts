@@ -14,6 +14,12 @@ describe('chooseRows', () => {
     expect(new Set(rows.map(rowName)).size).toBe(8);
   });
 
+  it('has one mode or one family where that is wanted', () => {
+    const rows = chosen([event('one')], { mode: 'tunnel', family: 'IPv6' });
+    expect(rows).toEqual([{ event: 'one', mode: 'tunnel', family: 'IPv6' }]);
+    expect(chosen([event('one')], { family: 'IPv4' }).map(({ mode }) => mode)).toEqual(['transport', 'tunnel']);
+  });
+
   it('leaves long events to --full, unless they are named', () => {
     const table = [event('short'), event('long', 'long')];
     expect(names(chosen(table))).toEqual(['short']);

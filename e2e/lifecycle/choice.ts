@@ -1,11 +1,14 @@
 import { err, ok, type Result } from '../../agent/result.ts';
 import type { LifecycleEvent } from './event.ts';
-import { families, modes, type RowPlace } from './row.ts';
+import { type Family, families, type Mode, modes, type RowPlace } from './row.ts';
 
 /** Which rows are wanted. */
 export interface Choice {
   /** Names of events; none for all of them. */
   readonly names: readonly string[];
+  /** Undefined: both. */
+  readonly mode?: Mode | undefined;
+  readonly family?: Family | undefined;
   /** Long events too; those that are named are wanted anyway. */
   readonly full: boolean;
   /** One row for each of the events that are worth it in every test run, modes and families in turn. */
@@ -15,7 +18,7 @@ export interface Choice {
 /** The rows that are wanted, in the order of the table. */
 export function chooseRows(
   events: readonly LifecycleEvent[],
-  { names, full, quick }: Choice,
+  { names, full, quick, mode: onlyMode, family: onlyFamily }: Choice,
 ): Result<readonly RowPlace[], string> {
   const unknown = names.find((name) => !events.some((event) => event.name === name));
   if (unknown !== undefined) return err(`there is no event '${unknown}'; --list names them`);
@@ -25,7 +28,9 @@ export function chooseRows(
   });
   return ok(
     chosen.flatMap(({ name }, index) => {
-      const rows = modes.flatMap((mode) => families.map((family) => ({ event: name, mode, family })));
+      const rows = modes
+        .flatMap((mode) => families.map((family) => ({ event: name, mode, family })))
+        .filter(({ mode, family }) => mode === (onlyMode ?? mode) && family === (onlyFamily ?? family));
       return quick ? rows.slice(index % rows.length, (index % rows.length) + 1) : rows;
     }),
   );

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 
 import { waitUntil } from '../../hack/lab/runner/wait-until.ts';
 import { dumpPolicies } from '../../hack/lab/xfrm/xfrm-dump.ts';
-import { childSasRekeyed } from './keys.ts';
+import { ikeSasReplaced } from './keys.ts';
 import type { LifecycleMesh } from './mesh.ts';
 
 /** Each node in turn is given other algorithms, which are in use in the end. */
@@ -21,10 +21,10 @@ export async function proposalsChanged(mesh: LifecycleMesh): Promise<void> {
   }
 }
 
-/** Lifetimes become short, and SAs end by them. */
+/** Lifetimes become short, and the IKE SAs that are there end by them. */
 export async function lifetimesChanged(mesh: LifecycleMesh): Promise<void> {
   for (const name of mesh.names) await mesh.change(name, { defaults: { lifetimes: { child: '10s', ike: '20s' } } });
-  await childSasRekeyed(mesh, 'a', 2);
+  await ikeSasReplaced(mesh, 2);
   for (const name of mesh.names) await mesh.change(name, { defaults: {} });
   await mesh.settled();
 }

@@ -12,7 +12,7 @@ import {
   certificatesRenewed,
   childSasRekeyed,
   ikeSasRekeyed,
-  reauthenticated,
+  ikeSasReplaced,
   rekeyedOverBadPath,
 } from './keys.ts';
 import type { NodeSettings } from './node-settings.ts';
@@ -43,7 +43,7 @@ export const events: readonly LifecycleEvent[] = [
     name: 'reauthenticated',
     description: 'both sides prove themselves anew three times, each time with a new IKE SA and Child SA',
     settings: lifetimesOf('a', { reauthentication: '10s' }),
-    run: (mesh) => reauthenticated(mesh, 3),
+    run: (mesh) => ikeSasReplaced(mesh, 3),
   },
   {
     name: 'certificates-renewed',
@@ -110,7 +110,7 @@ export const events: readonly LifecycleEvent[] = [
   },
   {
     name: 'lifetimes-changed',
-    description: 'lifetimes become seconds, and hours again',
+    description: 'lifetimes become seconds, which IKE SAs end by, and hours again',
     run: lifetimesChanged,
   },
   {

@@ -13,12 +13,12 @@ export async function ikeSasRekeyed(mesh: LifecycleMesh, name: string, times: nu
   await loggedOften(mesh, name, ['"IKE SA rekeyed"', '"role":"initiator"'], times);
 }
 
-/** Waits until every node has proven itself anew to each other one so often. */
-export async function reauthenticated(mesh: LifecycleMesh, times: number): Promise<void> {
+/** Waits until the IKE SAs of the first node have given way to new ones so often, whoever began them. */
+export async function ikeSasReplaced(mesh: LifecycleMesh, times: number): Promise<void> {
   const [first = ''] = mesh.names;
   const seen = new Set<number>();
   await waitUntil(
-    `${times} new IKE SAs by reauthentication`,
+    `${times} new IKE SAs`,
     async () => {
       for (const { ikeSas } of await mesh.peers(first)) {
         for (const { number, state } of ikeSas) if (state === 'established') seen.add(number);
