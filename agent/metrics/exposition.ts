@@ -9,9 +9,12 @@ export interface Exposition {
   readonly text: string;
 }
 
-/** Writes samples out. prom-client is loaded by the first scrape: an agent that nobody asks does without its memory. */
+/**
+ * Writes samples out. prom-client's registry is loaded by the first scrape, and nothing else of it: an agent that nobody asks does
+ * without its memory.
+ */
 export async function expose(samples: Samples): Promise<Exposition> {
-  const { Registry } = await import('prom-client');
+  const { default: Registry } = await import('prom-client/lib/registry.js');
   const registry = new Registry();
   for (const definition of AGENT_METRICS) {
     const { name, help, type } = definition;
