@@ -1,5 +1,6 @@
 import { assertNever } from '../result.ts';
 import type { Rotation } from './certificates/rotation.ts';
+import type { Reconfiguration } from './connections.ts';
 import { forge, impersonate, isInitRequest, strangersRequest } from './forgery.ts';
 import type { Host } from './host.ts';
 import type { Nat } from './nat.ts';
@@ -27,7 +28,7 @@ export interface Disturbable {
   /** Starts a node's agent, with all connections that it is to have; does nothing where one runs. */
   start(node: number): void;
   /** Puts a connection in, takes it out, or changes its timing, in a node's configuration and its running agent. */
-  configure(pair: number, side: Side, how: 'add' | 'remove' | 'update'): void;
+  configure(pair: number, side: Side, how: Reconfiguration): void;
 }
 
 /** Lets something happen, and what ends it later. */
@@ -67,7 +68,8 @@ export function disturb(world: Disturbable, disturbance: Disturbance): void {
       return;
     case 'remove': {
       const { pair, side, forMs, atMs } = disturbance;
-      world.configure(pair, side, 'remove');
+      world.configure(pair, side, forMs === 'ever' ? 'removeForEver' : 'remove');
+      if (forMs === 'ever') return;
       const backAtMs = Math.min(atMs + forMs, world.calmAtMs);
       world.clock.after(Math.max(0, backAtMs - atMs), () => world.configure(pair, side, 'add'));
       return;

@@ -1,4 +1,5 @@
 import { drawCertificates, drawClocks } from './draw-certificates.ts';
+import { drawDepartures } from './draw-departures.ts';
 import { drawMesh, drawPairs } from './draw-pairs.ts';
 import type { NatPlan } from './nat.ts';
 import { RandomStream } from './random-stream.ts';
@@ -22,7 +23,8 @@ export function drawScenario(seed: number, nodes: number | undefined, faults: Re
   const pairs = drawn.map((pair, index) =>
     certificates === undefined ? { ...pair, identityBytes: identityBytes[index] ?? 0 } : pair,
   );
-  const further = [...(certificates?.disturbances ?? []), ...(clocks?.disturbances ?? [])];
+  const departures = faults.has('departure') ? drawDepartures(seed, nodeCount, pairs, calmAtMs) : [];
+  const further = [...(certificates?.disturbances ?? []), ...(clocks?.disturbances ?? []), ...departures];
   return {
     seed,
     nodes: nodeCount,

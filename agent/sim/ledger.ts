@@ -30,6 +30,7 @@ export class Ledger {
   readonly #refusals = new Map<number, Refusals>();
   readonly #tampered = new Map<string, number>();
   readonly #takenOut = new Map<string, number>();
+  readonly #putIn = new Map<string, number>();
   readonly #distrusted = new Map<string, number>();
   readonly #reboots = new Map<number, number>();
 
@@ -81,6 +82,15 @@ export class Ledger {
   /** When a node's connection with a peer was last taken out of its configuration; undefined if it never was. */
   takenOutAt(node: number, peer: number): number | undefined {
     return this.#takenOut.get(`${node} ${peer}`);
+  }
+
+  notePutIn(node: number, peer: number, atMs: number): void {
+    this.#putIn.set(`${node} ${peer}`, atMs);
+  }
+
+  /** When a node's connection with a peer was last put into its configuration again; undefined if it never was. */
+  putInAt(node: number, peer: number): number | undefined {
+    return this.#putIn.get(`${node} ${peer}`);
   }
 
   noteReboot(node: number, atMs: number): void {

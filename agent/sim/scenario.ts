@@ -18,6 +18,7 @@ export const FAULT_FAMILIES = [
   'reboot',
   'orders',
   'reload',
+  'departure',
   'certificates',
   'skew',
 ] as const;
@@ -149,8 +150,8 @@ export type Disturbance = { readonly atMs: number } & (
       readonly side: 0 | 1;
       readonly order: Order;
     }
-  /** The connection is taken out of one node's configuration and comes back later. */
-  | { readonly kind: 'remove'; readonly pair: number; readonly side: 0 | 1; readonly forMs: number }
+  /** The connection is taken out of one node's configuration and comes back later, or never. */
+  | { readonly kind: 'remove'; readonly pair: number; readonly side: 0 | 1; readonly forMs: number | 'ever' }
   /** The connection's timing changes under its SAs. */
   | { readonly kind: 'update'; readonly pair: number; readonly side: 0 | 1 }
   /** A node's certificate is renewed before its time. */

@@ -43,6 +43,7 @@ export class SimulatedWorld implements World {
   readonly #hostsByAddress = new Map<string, Host>();
   /** By pair and side. */
   readonly #wanted: [boolean, boolean][];
+  readonly #listed: [boolean, boolean][];
 
   /** `print` receives every event as it happens. Hosts are added one by one. */
   constructor(scenario: Scenario, print: ((line: string) => void) | undefined) {
@@ -58,6 +59,7 @@ export class SimulatedWorld implements World {
     this.#flowsFrom = nodes.map((node) => this.flows.filter((flow) => flow.sender === node));
     this.#flowsTo = nodes.map((node) => this.flows.filter((flow) => flow.receiver === node));
     this.#wanted = pairs.map(() => [false, false]);
+    this.#listed = pairs.map(() => [true, true]);
   }
 
   /** Adds the next host, which has these addresses. */
@@ -134,6 +136,20 @@ export class SimulatedWorld implements World {
   setWanted(pair: number, side: Side, wanted: boolean): void {
     const sides = this.#wanted[pair];
     if (sides !== undefined) sides[side] = wanted;
+  }
+
+  isListed(pair: number, side: Side): boolean {
+    return this.#listed[pair]?.[side] ?? false;
+  }
+
+  isListedByBoth(pair: number): boolean {
+    return this.isListed(pair, 0) && this.isListed(pair, 1);
+  }
+
+  /** Notes whether a node is configured for a connection. */
+  setListed(pair: number, side: Side, listed: boolean): void {
+    const sides = this.#listed[pair];
+    if (sides !== undefined) sides[side] = listed;
   }
 
   /** Calls back for each connection that a node may have. */

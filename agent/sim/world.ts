@@ -8,7 +8,7 @@ import type { Host, VerificationOutcome } from './host.ts';
 import type { Ledger } from './ledger.ts';
 import type { Nat } from './nat.ts';
 import type { Arrival } from './network.ts';
-import type { Scenario } from './scenario.ts';
+import type { PairPlan, Scenario } from './scenario.ts';
 import type { Selection } from './selection.ts';
 import type { Flow, Side } from './topology.ts';
 import type { Trace } from './trace.ts';
@@ -30,6 +30,7 @@ export type Invariant =
   | 'amplification'
   | 'convergence'
   | 'residue'
+  | 'departure'
   | 'progress'
   | 'deadlines'
   | 'determinism'
@@ -59,6 +60,7 @@ export interface World {
   readonly trace: Trace;
   readonly phase: Phase;
   hostOf(node: number): Host;
+  pairOf(pair: number): PairPlan;
   /** The host with this address; undefined for addresses of networks. */
   hostAt(address: string): Host | undefined;
   /** The SA at `host` that is the other end of one with this name: a NAT may make the destination another one. */
@@ -74,6 +76,9 @@ export interface World {
   selected(flow: Flow): Selection;
   /** Whether a node's agent has been told to have a connection, and its kernel has not been lost since. */
   isWanted(pair: number, side: Side): boolean;
+  /** Whether a node is configured for a connection, its agent being there or not. */
+  isListed(pair: number, side: Side): boolean;
+  isListedByBoth(pair: number): boolean;
   /** Ends the simulation with a violation. */
   violate(invariant: Invariant, text: string): void;
 }

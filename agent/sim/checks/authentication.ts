@@ -28,13 +28,20 @@ export class AuthenticationCheck implements Check {
     const { ledger, clock } = this.#world;
     const nowMs = clock.monotonicMs();
     const oldestMs = nowMs - HANDSHAKE_MS;
-    const takenOutAtMs = [ledger.takenOutAt(peer, host.node), ledger.takenOutAt(host.node, peer)];
+    // Who has no such peer in its list refuses it, and has refused it until just now.
+    if (!this.#world.isListedByBoth(pair)) return;
+    const changedAtMs = [
+      ledger.takenOutAt(peer, host.node),
+      ledger.takenOutAt(host.node, peer),
+      ledger.putInAt(peer, host.node),
+      ledger.putInAt(host.node, peer),
+    ];
     if ((ledger.tamperedAt(host.node, peer) ?? NEVER) >= oldestMs) {
       ledger.noteCause(pair, 'tampering', nowMs);
       return;
     }
     if ((ledger.distrustedAt(host.name, nodeName(peer)) ?? NEVER) >= oldestMs) return;
-    if (takenOutAtMs.every((atMs) => (atMs ?? NEVER) < oldestMs)) {
+    if (changedAtMs.every((atMs) => (atMs ?? NEVER) < oldestMs)) {
       this.#world.violate('authentication', `${host.name} and ${nodeName(peer)}: ${text}`);
     }
   }

@@ -113,7 +113,8 @@ export class CertificatesCheck implements Check {
     const { nodes } = world.scenario.pairs[pair] ?? { nodes: [0, 0] };
     const host = world.hostOf(nodes[side]);
     const peer = nodes[otherSide(side)];
-    if (!world.isWanted(pair, side) || !host.running || rotation.isTroubled(peer)) return;
+    if (!world.isWanted(pair, side) || !world.isListedByBoth(pair)) return;
+    if (!host.running || rotation.isTroubled(peer)) return;
     const { certificate, sinceMs } = rotation.currentOf(peer);
     const connection = statuses[host.node]?.connections.find(({ name }) => name === nodeName(peer));
     const proofs = this.#proofsOf(host);

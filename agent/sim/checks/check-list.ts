@@ -12,6 +12,7 @@ import { AuthenticationCheck } from './authentication.ts';
 import { CertificatesCheck } from './certificates.ts';
 import { ContinuityCheck } from './continuity.ts';
 import { ConvergenceCheck } from './convergence.ts';
+import { DepartureCheck } from './departure.ts';
 import { EnforcementCheck } from './enforcement.ts';
 import { PathCheck } from './path.ts';
 import { ReceptionCheck } from './reception.ts';
@@ -22,6 +23,7 @@ export class CheckList implements Required<Check> {
   readonly reception: ReceptionCheck;
   readonly convergence: ConvergenceCheck;
   readonly certificates: CertificatesCheck;
+  readonly departures: DepartureCheck;
   readonly #checks: readonly Check[];
   /** Those that are to hear when an event is over: there are many events. */
   readonly #endsOfEvents: readonly Check[];
@@ -30,6 +32,7 @@ export class CheckList implements Required<Check> {
     this.reception = new ReceptionCheck(world);
     this.convergence = new ConvergenceCheck(world);
     this.certificates = new CertificatesCheck(world);
+    this.departures = new DepartureCheck(world);
     this.#checks = [
       new AgreementCheck(world),
       this.certificates,
@@ -40,6 +43,7 @@ export class CheckList implements Required<Check> {
       new PathCheck(world),
       this.convergence,
       new ResidueCheck(world),
+      this.departures,
       new AmplificationCheck(world),
     ];
     this.#endsOfEvents = this.#checks.filter(({ eventEnded }) => eventEnded !== undefined);

@@ -6,7 +6,7 @@ import { nodeName, otherSide } from '../topology.ts';
 import type { Check, World } from '../world.ts';
 
 /**
- * After the calm every configured pair comes to exactly one IKE SA with exactly one Child SA of each kind, over which
+ * After the calm every pair that is in the lists of both comes to exactly one IKE SA with exactly one Child SA of each kind, over which
  * both directions deliver; and it stays so, but for the moments of a replacement, in which both still deliver.
  */
 export class ConvergenceCheck implements Check {
@@ -29,34 +29,36 @@ export class ConvergenceCheck implements Check {
   tick(statuses: readonly (EndpointStatus | undefined)[]): void {
     const world = this.#world;
     if (world.phase === 'disturbed') return;
-    const faults = world.scenario.pairs.map((_, pair) => this.#faultsOf(pair, statuses));
-    if (world.phase === 'settling') this.#settle(faults.map(({ lacks }) => lacks));
-    else this.#watch(faults.flatMap(({ lacks, surplus }) => [...lacks, ...surplus]));
+    const listed = [...world.scenario.pairs.keys()].filter((pair) => world.isListedByBoth(pair));
+    const faults = new Map(listed.map((pair) => [pair, this.#faultsOf(pair, statuses)]));
+    if (world.phase === 'settling') this.#settle(faults);
+    else this.#watch(faults);
   }
 
   /** What is there twice may take the time of a replacement, and is watched later. */
-  #settle(faults: readonly (readonly string[])[]): void {
+  #settle(faults: ReadonlyMap<number, Faults>): void {
     const world = this.#world;
     const calmForMs = world.clock.elapsedMs - world.scenario.calmAtMs;
-    for (const [pair, { liveness }] of world.scenario.pairs.entries()) {
-      const all = [...(faults[pair] ?? []), this.#brokenFlow(pair)].filter((fault) => fault !== undefined);
+    for (const [pair, { lacks }] of faults) {
+      const all = [...lacks, this.#brokenFlow(pair)].filter((fault) => fault !== undefined);
+      const timeoutMs = world.scenario.pairs[pair]?.liveness.timeoutMs ?? 0;
       // A question that was lost before the calm may find the peer dead up to then.
-      if (calmForMs > liveness.timeoutMs && all.length === 0) this.#settled.add(pair);
+      if (calmForMs > timeoutMs && all.length === 0) this.#settled.add(pair);
       else if (!this.#settled.has(pair) && calmForMs > SETTLE_MS) {
         world.violate('convergence', `${SETTLE_MS / 1_000} s after the calm ${all[0]}`);
       }
     }
-    if (this.#settled.size === faults.length) this.#settledInMs = calmForMs;
+    if (this.#settled.size === faults.size) this.#settledInMs = calmForMs;
   }
 
   /** A replacement may take its time; delivery may not pause. */
-  #watch(faults: readonly string[]): void {
+  #watch(faults: ReadonlyMap<number, Faults>): void {
     const world = this.#world;
-    for (const pair of world.scenario.pairs.keys()) {
+    for (const pair of faults.keys()) {
       const failing = this.#brokenFlow(pair);
       if (failing !== undefined) world.violate('convergence', `a settled pair stopped working: ${failing}`);
     }
-    const present = new Set(faults);
+    const present = new Set([...faults.values()].flatMap(({ lacks, surplus }) => [...lacks, ...surplus]));
     for (const known of this.#wrongSinceMs.keys()) if (!present.has(known)) this.#wrongSinceMs.delete(known);
     for (const fault of present) {
       const sinceMs = this.#wrongSinceMs.get(fault) ?? world.clock.elapsedMs;

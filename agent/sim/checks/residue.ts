@@ -5,7 +5,7 @@ import type { EndpointStatus } from '../../ike/types.ts';
 import { ExchangeType } from '../../wire/registry.ts';
 import type { Host } from '../host.ts';
 import { saText } from '../selection.ts';
-import { nodeName } from '../topology.ts';
+import { nodeName, otherSide } from '../topology.ts';
 import type { Check, World } from '../world.ts';
 
 /**
@@ -77,9 +77,11 @@ export class ResidueCheck implements Check {
     };
     const owned = new Set<number>();
     let inbound = 0;
+    const strangers = this.#strangersTo(host);
     for (const { name, ikeSas } of status.connections) {
       for (const ikeSa of ikeSas) {
-        const hopeless = ikeSa.state === 'connecting' && this.#isHopeless(host, name, ikeSa.startedAt);
+        const isVain = strangers.has(name) || this.#isHopeless(host, name, ikeSa.startedAt);
+        const hopeless = ikeSa.state === 'connecting' && isVain;
         if (ikeSa.state !== 'established' && !hopeless) note(`IKE SA ${ikeSa.number}, ${ikeSa.state}`);
         for (const child of ikeSa.children) owned.add(child.inboundSpi).add(child.outboundSpi);
       }
@@ -103,6 +105,16 @@ export class ResidueCheck implements Check {
     if (status.tables.ikeSas > listed + ending) note('IKE SAs of no connection');
     for (const text of this.#unwantedPolicies(host)) note(text);
     this.#judge(host, present);
+  }
+
+  /** The names of those in whose lists a host is not: it calls them in vain. */
+  #strangersTo({ node }: Host): ReadonlySet<string> {
+    const world = this.#world;
+    const peers = world.scenario.pairs.map(({ nodes }, pair) => {
+      const side = nodes[0] === node ? 1 : 0;
+      return nodes.includes(node) && !world.isListed(pair, side) ? [nodeName(nodes[side])] : [];
+    });
+    return new Set(peers.flat());
   }
 
   /** Whether an attempt may go on although nothing can come of it. */
@@ -139,13 +151,16 @@ export class ResidueCheck implements Check {
     }
   }
 
-  /** The policies that packets of some flow meet on a host. */
+  /** The policies that packets of some flow that is wanted meet on a host. */
   #metPolicies(host: Host): ReadonlySet<TablePolicy> {
     const world = this.#world;
     const { policies } = host.kernel.kernel;
     const met = new Set<TablePolicy | undefined>();
-    for (const { compiled } of world.flowsFrom(host.node)) met.add(policies.lookup('out', compiled));
-    for (const { compiledReceived } of world.flowsTo(host.node)) {
+    for (const { compiled, pair, side } of world.flowsFrom(host.node)) {
+      if (world.isListed(pair, side)) met.add(policies.lookup('out', compiled));
+    }
+    for (const { compiledReceived, pair, side } of world.flowsTo(host.node)) {
+      if (!world.isListed(pair, otherSide(side))) continue;
       met.add(policies.lookup('in', compiledReceived)).add(policies.lookup('fwd', compiledReceived));
     }
     met.delete(undefined);

@@ -1,0 +1,98 @@
+import { policyKeyText } from '../../dataplane/texts.ts';
+import { DEFAULT_LIMITS } from '../../ike/limits.ts';
+import type { EndpointStatus } from '../../ike/types.ts';
+import type { Host } from '../host.ts';
+import { saText } from '../selection.ts';
+import { nodeName, otherSide, type Side } from '../topology.ts';
+import type { Check, World } from '../world.ts';
+
+/** What a host has of all peers but one, each in words. */
+type Possessions = ReadonlySet<string>;
+
+/**
+ * Of a peer that has been taken out of a node's list nothing stays: its connection goes at once, its policies too, its SAs
+ * when it has heard of that, or can have believed in them for the last time. What the node has of other peers stays as it is.
+ */
+export class DepartureCheck implements Check {
+  readonly #world: World;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** What a host has of other pairs, just before its list changes about this one. */
+  othersOf(host: Host, pair: number): Possessions {
+    const { policies, states } = host.kernel.kernel;
+    const peer = this.#peerOf(host, pair);
+    const isOther = (reqid: number | undefined): boolean => reqid !== undefined && !this.#hasReqid(pair, reqid);
+    const connections = host.status()?.connections.filter(({ name }) => name !== peer) ?? [];
+    const ikeSas = connections.flatMap(({ name, ikeSas: all }) =>
+      all.map(({ number, state }) => `IKE SA ${number} with ${name}, ${state}`),
+    );
+    const sas = states.all().filter(({ reqid, larval }) => isOther(reqid) && !larval);
+    const others = policies.all().filter(({ spec }) => isOther(spec.template?.reqid));
+    return new Set([
+      ...ikeSas,
+      ...sas.map(({ id }) => `SA ${saText(id)}`),
+      ...others.map(({ spec }) => `policy ${policyKeyText(spec)}, SPI ${spec.template?.spi.toString(16)}`),
+    ]);
+  }
+
+  /** Just after that change: nothing may have come of it for them. */
+  othersStay(host: Host, pair: number, before: Possessions): void {
+    const after = this.othersOf(host, pair);
+    const changed = [...before].find((each) => !after.has(each)) ?? [...after].find((each) => !before.has(each));
+    if (changed === undefined) return;
+    const text = `a change of ${host.name}'s list about ${this.#peerOf(host, pair)} changes ${changed}`;
+    this.#world.violate('departure', text);
+  }
+
+  tick(statuses: readonly (EndpointStatus | undefined)[]): void {
+    const { pairs } = this.#world.scenario;
+    for (const pair of pairs.keys()) {
+      for (const side of [0, 1] as const) {
+        if (!this.#world.isListed(pair, side)) this.#judge(pair, side, statuses);
+      }
+    }
+  }
+
+  #judge(pair: number, side: Side, statuses: readonly (EndpointStatus | undefined)[]): void {
+    const world = this.#world;
+    const { nodes, liveness } = world.pairOf(pair);
+    const host = world.hostOf(nodes[side]);
+    const status = statuses[host.node];
+    // An agent that is not there cannot see to it.
+    if (status === undefined) return;
+    const peer = nodeName(nodes[otherSide(side)]);
+    const goneAtMs = Math.max(world.ledger.takenOutAt(host.node, nodes[otherSide(side)]) ?? 0, host.startedAtMs);
+    const forMs = world.clock.monotonicMs() - goneAtMs;
+    const retryMs = world.scenario.kernelRefusals > 0 ? KERNEL_RETRY_MS : 0;
+    const violate = (what: string): void => {
+      world.violate('departure', `${forMs / 1_000} s after ${host.name}'s list has lost ${peer}, it has ${what}`);
+    };
+    if (status.connections.some(({ name }) => name === peer)) violate('a connection with it');
+    const { policies, states } = host.kernel.kernel;
+    const policy = policies.all().find(({ spec }) => this.#hasReqid(pair, spec.template?.reqid));
+    if (policy !== undefined && forMs > retryMs) violate(`policy ${policyKeyText(policy.spec)}`);
+    if (forMs <= liveness.intervalMs + liveness.timeoutMs + FAREWELL_MS + retryMs) return;
+    const sa = states.all().find(({ reqid, larval }) => !larval && this.#hasReqid(pair, reqid));
+    if (sa !== undefined) violate(`SA ${saText(sa.id)} in the kernel`);
+  }
+
+  #hasReqid(pair: number, reqid: number | undefined): boolean {
+    return this.#world.flowsOf(pair).some((flow) => flow.reqid === reqid);
+  }
+
+  #peerOf({ node }: Host, pair: number): string {
+    const { nodes } = this.#world.pairOf(pair);
+    return nodeName(nodes[0] === node ? nodes[1] : nodes[0]);
+  }
+}
+
+/**
+ * A request that is open when the peer goes is repeated as long as one that asks whether it is alive, and then the Delete;
+ * what the peer has not heard of it may believe in until it has asked in vain itself. Then a grace, and a moment.
+ */
+const FAREWELL_MS = DEFAULT_LIMITS.deleteTimeoutMs + DEFAULT_LIMITS.supersededGraceMs + 2_000;
+/** Longest time until an agent gives an order again that its kernel has refused, and a moment. */
+const KERNEL_RETRY_MS = DEFAULT_LIMITS.kernelRetryCeilingMs + 1_000;
