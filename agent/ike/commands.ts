@@ -189,10 +189,19 @@ function remove(core: Core, at: Instant, connection: Connection): void {
   // Nothing that could need it is left: what is not established has been closed.
   wipeSecrets(connection.config);
   callOff(core, connection);
+  hastenOpen(core, at, connection);
   connection.config = { ...connection.config, children: [] };
   orderPolicies(core, connection);
   removeOrphans(core, connection);
   core.schedule(connection);
+}
+
+/** Nothing that was asked is waited for any longer than a peer that is still there takes to answer. */
+function hastenOpen(core: Core, at: Instant, { ikeSas, config }: Connection): void {
+  for (const sa of ikeSas) {
+    sa.window.hasten(at + config.liveness.timeoutMs);
+    core.touch(sa);
+  }
 }
 
 /** Where there is no IKE SA, whatever is begun brings new proofs, and what has been begun is seen to when it stands. */

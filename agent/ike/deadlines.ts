@@ -175,7 +175,7 @@ function giveUp(core: Core, at: Instant, sa: IkeSa): void {
     return;
   }
   if (state.kind === 'established' || state.kind === 'deleting') {
-    if (isHeard(at, sa, core.context.limits)) return;
+    if (isWaitedFor(core, sa) && isHeard(at, sa, core.context.limits)) return;
     if (state.kind === 'established') closeDead(core, at, sa, state, connection);
     else {
       if (keepsUnanswered(core, state, connection)) {
@@ -269,7 +269,16 @@ function keepsUnanswered(
   { peerIsAgent }: Established | Deleting,
   connection: Connection | undefined,
 ): connection is Connection {
-  return peerIsAgent && connection !== undefined && core.connections.get(connection.config.name) === connection;
+  return peerIsAgent && isConfigured(core, connection);
+}
+
+/** A peer that has been taken out of the configuration is waited for only to tell it so. */
+function isWaitedFor(core: Core, { state, connection }: IkeSa): boolean {
+  return state.kind === 'deleting' || isConfigured(core, connection);
+}
+
+function isConfigured(core: Core, connection: Connection | undefined): connection is Connection {
+  return connection !== undefined && core.connections.get(connection.config.name) === connection;
 }
 
 function timeoutFailure(connection: Connection, sa: IkeSa): NegotiationFailure {

@@ -22,6 +22,7 @@ export function statusOf(core: Core, at: Instant): EndpointStatus {
     connections: Array.from(core.connections.values(), connectionStatus),
     halfOpen: core.halfOpen.size,
     demandsCookies: core.halfOpen.demandsCookiesOfAll(at),
+    unselected: core.unselected.map(({ id }) => id),
     tables: {
       ikeSas: core.ikeSas.size,
       espSpis: core.espSpis.size,

@@ -6,6 +6,7 @@ import type {
   DataplaneEvent,
   IpsecMode,
   KernelSnapshot,
+  SaId,
   SaLifetime,
 } from '../dataplane/types.ts';
 import type { Credential, SignaturePreferences, Trust } from '../pki/credential.ts';
@@ -319,6 +320,8 @@ export interface EndpointStatus {
   readonly halfOpen: number;
   /** Whether strangers have to prove their addresses first (RFC 7296 §2.6). */
   readonly demandsCookies: boolean;
+  /** Outbound SAs that nothing is to be sent on any more, which go in a moment. */
+  readonly unselected: readonly SaId[];
   readonly tables: TableSizes;
 }
 

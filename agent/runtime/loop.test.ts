@@ -28,6 +28,7 @@ const NO_STATUS: EndpointStatus = {
   connections: [],
   halfOpen: 0,
   demandsCookies: false,
+  unselected: [],
   tables: { ikeSas: 0, espSpis: 0, verifications: 0, queuedRequests: 0, incompleteMessages: 0 },
 };
 const JOB = { id: 7, connection: 'node-b' } as VerificationJob;

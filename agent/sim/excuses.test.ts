@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
 
-import type { SaId } from '../dataplane/types.ts';
+import { policyKeyText } from '../dataplane/texts.ts';
+import type { PolicySpec, SaId } from '../dataplane/types.ts';
 import type { Fact } from '../ike/fact.ts';
+import { DEFAULT_LIMITS } from '../ike/limits.ts';
 import { address, present } from '../ike/testing/pair.ts';
 import type { EndpointStatus, IkeAction, IkeEvent, IkeSaStatus } from '../ike/types.ts';
 import type { Sabotage } from './host.ts';
 import type { Scenario } from './scenario.ts';
-import { found, isAddition, owner, scenario, violation } from './testing/planted-bugs.ts';
+import { core, found, isAddition, owner, scenario, violation } from './testing/planted-bugs.ts';
 import { flowsOf } from './topology.ts';
 
 const NOWHERE = address('192.0.2.200');
@@ -121,6 +123,28 @@ function keeping(reqid: number, dead: { readonly atMs: number; readonly peer: st
   };
 }
 
+/** Sends on each pair as soon as it has granted it, before the peer can have it. */
+function hasty(): Sabotage {
+  const policies = new Map<string, PolicySpec>();
+  return core((endpoint, at, event) => {
+    const actions = endpoint.handle(at, event);
+    for (const action of actions) {
+      if (action.kind !== 'dataplane' || action.command.kind !== 'putPolicy') continue;
+      const { policy } = action.command;
+      if (policy.direction === 'out') policies.set(policyKeyText(policy), policy);
+    }
+    const granted = actions.find((action) => isAddition(action, 'out'));
+    if (granted === undefined || !actions.some(({ kind }) => kind === 'transmit')) return actions;
+    const { id, reqid } = granted.command.sa;
+    const moved = [...policies.values()].flatMap(({ template, ...policy }): IkeAction[] => {
+      if (template?.reqid !== reqid || template.spi === 0) return [];
+      const pinned = { ...policy, template: { ...template, spi: id.spi } };
+      return [{ kind: 'dataplane', command: { kind: 'putPolicy', policy: pinned }, owner }];
+    });
+    return [...actions, ...moved];
+  });
+}
+
 function foundDead(peer: string): Fact {
   const path = { localAddress: NOWHERE, localPort: 500, remoteAddress: NOWHERE, remotePort: 500 };
   return { kind: 'ikeSaClosed', connection: peer, ikeSa: 0, path, reason: 'peerDead', established: true };
@@ -135,6 +159,15 @@ describe('an excuse does not hide', () => {
   it('a node that goes on sending on what the other one has taken out and deleted (takenOut)', () => {
     expect(found(stubborn(20_000), withRemoval())).toEqual(violation('convergence', /after the calm node-0 to node-1/));
   });
+
+  it.each([0, DEFAULT_LIMITS.unselectedGraceMs])(
+    'a responder that sends on what it has just granted although it has an older pair (onlyOne), grace %i ms',
+    (unselectedGraceMs) => {
+      expect(found({}, { ...scenario(), unselectedGraceMs })).toBeUndefined();
+      const violated = violation('reception', /selects SA .* the receiver never had it/);
+      expect(found(hasty(), { ...scenario(), unselectedGraceMs })).toEqual(violated);
+    },
+  );
 
   it('an attempt that never ends, where an IKE_SA_INIT was changed on its way (tampering)', () => {
     const played = { ...scenario({ corrupt: 0.5 }), calmAtMs: 120_000 };

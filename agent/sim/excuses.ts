@@ -69,13 +69,14 @@ function isRefused(world: World, { sender, receiver, compiled }: Flow, { id }: T
 
 /**
  * Whether there is no other SA that the sender could send on in the place of this one, and the receiver has. One that the
- * sender has ordered its kernel to delete is none.
+ * sender has ordered its kernel to delete is none, nor one that it has given up and is about to.
  */
 export function isOnlyOne(world: World, flow: Flow, sa: TableState): boolean {
   const [sender, receiver] = [world.hostOf(flow.sender), world.hostOf(flow.receiver)];
   const refusals = world.ledger.refusalsOf(flow.sender);
+  const givenUp = new Set(sender.status()?.unselected.map(({ spi }) => spi));
   return sender.kernel.kernel.states.all().every((other) => {
-    if (other === sa || other.larval || other.direction === 'in') return true;
+    if (other === sa || other.larval || other.direction === 'in' || givenUp.has(other.id.spi)) return true;
     if (refusals.concernsSa('deleteSa', other.id, world.clock.monotonicMs())) return true;
     if (other.id.destination !== sa.id.destination || other.reqid !== sa.reqid || other.mode !== sa.mode) return true;
     return world.stateAt(receiver, other.id) === undefined;

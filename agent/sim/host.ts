@@ -65,6 +65,8 @@ export interface HostParts {
   readonly seed: number;
   /** Half-open IKE SAs from which on cookies are demanded. */
   readonly cookieThreshold: number;
+  /** How long an outbound SA stays that no policy selects any more. */
+  readonly unselectedGraceMs: number;
   /** The longest that a verification takes; undefined where there are no certificates. */
   readonly slowestVerificationMs: number | undefined;
   readonly clock: VirtualClock;
@@ -135,7 +137,7 @@ export class Host {
     this.incarnation += 1;
     this.startedAtMs = this.#parts.clock.monotonicMs();
     this.#jobs.clear();
-    const { clock, seed, cookieThreshold, sabotage, observer } = this.#parts;
+    const { clock, seed, cookieThreshold, unselectedGraceMs, sabotage, observer } = this.#parts;
     const dataplane = sabotage?.dataplane?.(this.#port()) ?? this.#port();
     const snapshot = this.#snapshot();
     this.#obeysAll = true;
@@ -146,9 +148,7 @@ export class Host {
     const endpoint = createEndpoint({
       crypto: toyProvider,
       random: { keys: stream('keys'), nonces: stream('nonces'), spis: stream('spis'), jitter: stream('jitter') },
-      // No packet is between its lookup and its output in a kernel of memory, and to the checks an SA that nothing selects
-      // any more would be one that could be sent on.
-      limits: { ...DEFAULT_LIMITS, unselectedGraceMs: 0, cookieThreshold },
+      limits: { ...DEFAULT_LIMITS, unselectedGraceMs, cookieThreshold },
       instance: { bootId: this.#bootId(), instance: drawn(stream('instance'), 8) },
       firstPolicySequence: firstFreeSequence(snapshot),
     });

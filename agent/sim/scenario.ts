@@ -38,6 +38,8 @@ export interface Scenario {
   readonly wallOffsetsMs?: readonly number[];
   /** Half-open IKE SAs from which on every node demands cookies; production's number where left out. */
   readonly cookieThreshold?: number;
+  /** How long an outbound SA stays that no policy selects any more; as in production where left out. */
+  readonly unselectedGraceMs?: number;
   /** Share of kernel commands that are refused until the calm. */
   readonly kernelRefusals: number;
   /** Milliseconds between two packets of a flow, on average. */

@@ -99,13 +99,14 @@ class Simulation {
 
   #addHost(node: number, observer: HostEvents, refusals: RandomStream, sabotage: Sabotage | undefined): void {
     const world = this.#world;
-    const { seed, certificates, cookieThreshold, kernelRefusals } = world.scenario;
+    const { seed, certificates, cookieThreshold, unselectedGraceMs, kernelRefusals } = world.scenario;
     const addresses = [nodeAddress(node, 4), nodeAddress(node, 6)];
     const host = new Host({
       node,
       seed,
       slowestVerificationMs: certificates?.slowestVerificationMs,
       cookieThreshold: cookieThreshold ?? DEFAULT_LIMITS.cookieThreshold,
+      unselectedGraceMs: unselectedGraceMs ?? DEFAULT_LIMITS.unselectedGraceMs,
       clock: world.clock,
       observer,
       refuses: () => world.phase === 'disturbed' && refusals.chance(kernelRefusals),

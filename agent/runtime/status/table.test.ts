@@ -89,7 +89,7 @@ const outbound = installed('10.78.0.2', 0x00d4e5f6, { packets: 0, bytes: 0, used
 
 function picture(connections: readonly ConnectionStatus[], halfOpen = 0, demandsCookies = false): EndpointStatus {
   const tables = { ikeSas: 1, espSpis: 1, verifications: 0, queuedRequests: 0, incompleteMessages: 0 };
-  return { connections, halfOpen, demandsCookies, tables };
+  return { connections, halfOpen, demandsCookies, unselected: [], tables };
 }
 
 function inputs(more: Partial<ReportInputs> = {}): ReportInputs {

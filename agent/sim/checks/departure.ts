@@ -74,7 +74,7 @@ export class DepartureCheck implements Check {
     const { policies, states } = host.kernel.kernel;
     const policy = policies.all().find(({ spec }) => this.#hasReqid(pair, spec.template?.reqid));
     if (policy !== undefined && forMs > retryMs) violate(`policy ${policyKeyText(policy.spec)}`);
-    if (forMs <= liveness.intervalMs + liveness.timeoutMs + FAREWELL_MS + retryMs) return;
+    if (forMs <= liveness.timeoutMs + FAREWELL_MS + retryMs) return;
     const sa = states.all().find(({ reqid, larval }) => !larval && this.#hasReqid(pair, reqid));
     if (sa !== undefined) violate(`SA ${saText(sa.id)} in the kernel`);
   }
@@ -90,9 +90,11 @@ export class DepartureCheck implements Check {
 }
 
 /**
- * A request that is open when the peer goes is repeated as long as one that asks whether it is alive, and then the Delete;
- * what the peer has not heard of it may believe in until it has asked in vain itself. Then a grace, and a moment.
+ * A request that is open when the peer goes is waited for as long as one that asks whether it is alive, and then the Delete,
+ * four times its own time where the peer goes on talking; what the peer has not heard of it may believe in until it has
+ * asked in vain itself. Then a grace, a moment for packets that the kernel has, and a second of the checks.
  */
-const FAREWELL_MS = DEFAULT_LIMITS.deleteTimeoutMs + DEFAULT_LIMITS.supersededGraceMs + 2_000;
+const FAREWELL_MS =
+  4 * DEFAULT_LIMITS.deleteTimeoutMs + DEFAULT_LIMITS.supersededGraceMs + DEFAULT_LIMITS.unselectedGraceMs + 1_000;
 /** Longest time until an agent gives an order again that its kernel has refused, and a moment. */
 const KERNEL_RETRY_MS = DEFAULT_LIMITS.kernelRetryCeilingMs + 1_000;
