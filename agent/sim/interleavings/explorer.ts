@@ -39,6 +39,8 @@ class Explorer {
   /** Numbers of texts, which are long and many. */
   readonly #ids = new Map<string, number>();
   readonly #facts = { left: new Map<string, SideFacts>(), right: new Map<string, SideFacts>() };
+  /** The endpoints that went last, and how far. */
+  #last: { readonly situation: Situation; readonly path: readonly Step[] } | undefined;
   #ends = 0;
   #violation: Exploration['violation'];
 
@@ -48,7 +50,7 @@ class Explorer {
   }
 
   run(): Exploration {
-    const { at } = this.#replay([]);
+    const { at } = this.#follow([]);
     const given = { left: 0, right: 0 };
     this.#explore({ at, losses: 0, waits: 0, given, histories: { left: '', right: '' }, wire: [], path: [] });
     return { situations: this.#seen.size, ends: this.#ends, violation: this.#violation };
@@ -78,7 +80,9 @@ class Explorer {
 
   #end(here: Joint): void {
     this.#ends += 1;
-    const text = this.#replay(here.path).atRest();
+    const text = this.#follow(here.path).atRest();
+    // They are older than the way is long.
+    this.#last = undefined;
     if (text !== undefined) this.#fail(text, here);
   }
 
@@ -109,7 +113,7 @@ class Explorer {
     if (step.kind === 'lose') return { ...here, losses: losses + 1, wire: rest, path };
     const { side } = step;
     const history = `${histories[side]}${historyText(at, step)}`;
-    if (!this.#facts[side].has(history)) this.#replay(path);
+    if (!this.#facts[side].has(history)) this.#follow(path);
     return {
       at,
       losses,
@@ -154,10 +158,15 @@ class Explorer {
     return facts;
   }
 
-  /** Real endpoints go the way; what they are in on it is noted. */
-  #replay(path: readonly Step[]): Situation {
-    const situation = new Situation(this.#plan, (side, history, facts) => this.#facts[side].set(history, facts));
-    for (const step of path) situation.take(step);
+  /** Real endpoints go the way, those that have come some of it already if there are any; what they are in on it is noted. */
+  #follow(path: readonly Step[]): Situation {
+    const last = this.#last?.path.every((step, index) => step === path[index]) ? this.#last : undefined;
+    const note = (side: SideName, history: string, facts: SideFacts): void => {
+      this.#facts[side].set(history, facts);
+    };
+    const situation = last?.situation ?? new Situation(this.#plan, note);
+    for (const step of path.slice(last?.path.length ?? 0)) situation.take(step);
+    this.#last = { situation, path };
     return situation;
   }
 

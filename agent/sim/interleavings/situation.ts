@@ -16,6 +16,7 @@ export class Situation {
   readonly #histories = { left: '', right: '' };
   readonly #wire: Datagram[] = [];
   readonly #selections: Record<SideName, Selected[]> = { left: [], right: [] };
+  #hasLost = false;
 
   /** `note` is told what a side is in after each thing that it takes in. */
   constructor(plan: Plan, note: (side: SideName, history: string, facts: SideFacts) => void) {
@@ -33,8 +34,10 @@ export class Situation {
   take(step: Step): void {
     const pair = this.#pair;
     if (step.kind === 'wait') pair.at = step.until;
-    else if (step.kind === 'lose') this.#takeOff(step.datagram);
-    else {
+    else if (step.kind === 'lose') {
+      this.#takeOff(step.datagram);
+      this.#hasLost = true;
+    } else {
       this.#histories[step.side] += historyText(pair.at, step);
       this.#happen(step);
       const sent = pair.wire.splice(0);
@@ -46,7 +49,8 @@ export class Situation {
   /** Lets all deadlines pass, and says what is not as it should be then. */
   atRest(): string | undefined {
     const pair = this.#pair;
-    for (let second = 1; second <= REST_S; second += 1) {
+    const restSeconds = (this.#hasLost ? LONGEST_REST_MS : REST_MS) / 1_000;
+    for (let second = 1; second <= restSeconds; second += 1) {
       pair.advance(1_000);
       const lost = lostPacket(pair);
       if (lost !== undefined && second > RECOVERY_S) return `${second} s later ${lost}`;
@@ -193,17 +197,20 @@ const EXCHANGES: Readonly<Record<number, string>> = {
 const HASH_DIGITS = 12;
 const STANDING_MS = 1_000;
 /**
- * As long as anything may stay that is out of use: a peer that never answers a Delete may believe in the IKE SA until it has
- * found it dead; behind that a grace, and one in which the kernel's counter is watched.
+ * As long as anything may stay that is out of use where everything has arrived: a pair that has been replaced is deleted
+ * after a while, an IKE SA that is there twice as well; behind that a grace, and one in which the kernel's counter is watched.
  */
-const REST_S = Math.ceil(
-  (DEFAULT_LIMITS.deleteTimeoutMs +
-    LIVENESS.intervalMs +
-    DEFAULT_LIMITS.retransmitFirstMs +
-    LIVENESS.timeoutMs +
-    2 * DEFAULT_LIMITS.supersededGraceMs) /
-    1_000,
-);
+const REST_MS = DEFAULT_LIMITS.rekeyedGraceMs + DEFAULT_LIMITS.duplicateGraceMs + 2 * DEFAULT_LIMITS.supersededGraceMs;
+/**
+ * Where something was lost: a peer that never answers a Delete may believe in the IKE SA until it has found it dead; behind
+ * that the same.
+ */
+const LONGEST_REST_MS =
+  DEFAULT_LIMITS.deleteTimeoutMs +
+  LIVENESS.intervalMs +
+  DEFAULT_LIMITS.retransmitFirstMs +
+  LIVENESS.timeoutMs +
+  2 * DEFAULT_LIMITS.supersededGraceMs;
 /** What has been ended by order is back by then. */
 const RECOVERY_S = 20;
 const MOST_DEADLINES = 50;
