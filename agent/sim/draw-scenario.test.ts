@@ -11,6 +11,8 @@ describe('a thousand seeds, as they are run by default', () => {
 
   it('have every family of faults', () => {
     expect(readArguments([]).faults).toEqual(new Set(FAULT_FAMILIES));
+    const graces = new Set(scenarios.map(({ unselectedGraceMs }) => unselectedGraceMs));
+    expect(graces).toEqual(new Set([0, undefined]));
     expect(scenarios.some(({ certificates }) => certificates !== undefined)).toBe(true);
     expect(scenarios.some(({ wallOffsetsMs }) => wallOffsetsMs?.some((offset) => offset !== 0))).toBe(true);
   });

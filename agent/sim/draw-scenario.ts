@@ -31,8 +31,7 @@ export function drawScenario(seed: number, nodes: number | undefined, faults: Re
     pairs,
     network: { ...drawNetwork(random, faults), pathMtu: faults.has('network') ? sizes.pick(PATH_MTUS) : ANY_SIZE },
     ...(cookieThreshold === undefined ? {} : { cookieThreshold }),
-    // At once in every other seed, in which more things meet at one instant.
-    ...(new RandomStream(seed, 'unselected').chance(0.5) ? { unselectedGraceMs: 0 } : {}),
+    ...(faults.has('lingering') && !new RandomStream(seed, 'unselected').chance(0.5) ? {} : { unselectedGraceMs: 0 }),
     ...(nat === undefined ? {} : { nat }),
     ...(certificates === undefined ? {} : { certificates: certificates.plan }),
     ...(clocks === undefined ? {} : { wallOffsetsMs: clocks.wallOffsetsMs }),

@@ -21,6 +21,7 @@ export const FAULT_FAMILIES = [
   'departure',
   'certificates',
   'skew',
+  'lingering',
 ] as const;
 export type FaultFamily = (typeof FAULT_FAMILIES)[number];
 
@@ -38,7 +39,7 @@ export interface Scenario {
   readonly wallOffsetsMs?: readonly number[];
   /** Half-open IKE SAs from which on every node demands cookies; production's number where left out. */
   readonly cookieThreshold?: number;
-  /** How long an outbound SA stays that no policy selects any more; as in production where left out. */
+  /** How long an outbound SA stays that no policy selects any more; as in production where left out (`lingering`). */
   readonly unselectedGraceMs?: number;
   /** Share of kernel commands that are refused until the calm. */
   readonly kernelRefusals: number;

@@ -1,4 +1,5 @@
 import { policyKeyText } from '../../dataplane/texts.ts';
+import type { SaId } from '../../dataplane/types.ts';
 import { DEFAULT_LIMITS } from '../../ike/limits.ts';
 import type { EndpointStatus } from '../../ike/types.ts';
 import type { Host } from '../host.ts';
@@ -73,10 +74,30 @@ export class DepartureCheck implements Check {
     if (status.connections.some(({ name }) => name === peer)) violate('a connection with it');
     const { policies, states } = host.kernel.kernel;
     const policy = policies.all().find(({ spec }) => this.#hasReqid(pair, spec.template?.reqid));
-    if (policy !== undefined && forMs > retryMs) violate(`policy ${policyKeyText(policy.spec)}`);
+    const refusedForMs = world.clock.monotonicMs() - this.#refusedAtMs(host, pair);
+    if (policy !== undefined && Math.min(forMs, refusedForMs) > retryMs)
+      violate(`policy ${policyKeyText(policy.spec)}`);
     if (forMs <= liveness.timeoutMs + FAREWELL_MS + retryMs) return;
-    const sa = states.all().find(({ reqid, larval }) => !larval && this.#hasReqid(pair, reqid));
+    // One that the kernel refuses to delete is judged when the faults are over.
+    const refusals = world.ledger.refusalsOf(host.node);
+    const isRefused = (id: SaId): boolean => refusals.concernsSa('deleteSa', id, world.clock.monotonicMs());
+    const left = states.all().filter(({ reqid, larval }) => !larval && this.#hasReqid(pair, reqid));
+    const sa = left.find(({ id }) => !isRefused(id));
     if (sa !== undefined) violate(`SA ${saText(sa.id)} in the kernel`);
+  }
+
+  /** When a host's kernel last refused to change a policy of a pair, and has not been brought to it; else long ago. */
+  #refusedAtMs(host: Host, pair: number): number {
+    const refusals = this.#world.ledger.refusalsOf(host.node);
+    const nowMs = this.#world.clock.monotonicMs();
+    const times = this.#world
+      .flowsOf(pair)
+      .flatMap(({ compiled, compiledReceived }) => [
+        refusals.ofPolicy('out', compiled, nowMs)?.atMs ?? NEVER,
+        refusals.ofPolicy('in', compiledReceived, nowMs)?.atMs ?? NEVER,
+        refusals.ofPolicy('fwd', compiledReceived, nowMs)?.atMs ?? NEVER,
+      ]);
+    return Math.max(...times);
   }
 
   #hasReqid(pair: number, reqid: number | undefined): boolean {
@@ -89,6 +110,7 @@ export class DepartureCheck implements Check {
   }
 }
 
+const NEVER = Number.NEGATIVE_INFINITY;
 /**
  * A request that is open when the peer goes is waited for as long as one that asks whether it is alive, and then the Delete,
  * four times its own time where the peer goes on talking; what the peer has not heard of it may believe in until it has

@@ -89,8 +89,9 @@ export class ResidueCheck implements Check {
     for (const sa of host.kernel.kernel.states.all()) {
       if (sa.direction === 'in') inbound += 1;
       const peers = this.#peersOf(host, sa.reqid);
-      if (!sa.larval && !owned.has(sa.id.spi) && !this.#mayBeUntold(host, peers, nowMs))
-        note(`SA ${saText(sa.id)} in the kernel`);
+      // Nothing takes the place of what a peer had that is not heard of again: its kernel may go on with it.
+      if (sa.larval || owned.has(sa.id.spi) || peers.some((peer) => strangers.has(peer))) continue;
+      if (!this.#mayBeUntold(host, peers, nowMs)) note(`SA ${saText(sa.id)} in the kernel`);
     }
     if (status.halfOpen > lately(this.#begunAtMs, host, nowMs - HALF_OPEN_MS)) note('half-open IKE SAs');
     if (status.tables.verifications > 0) note('verifications');
