@@ -32,21 +32,25 @@ function tunnelsOf(agent: NodeStanding['agent']): TunnelCounts | undefined {
   return agent.kind === 'reporting' || agent.kind === 'failing' ? agent.tunnels : undefined;
 }
 
-/** The tunnels of a peering: what nodes that joined just now have is not expected of them yet. */
+/**
+ * The tunnels of a peering: what nodes that joined just now have is not expected of them yet, and what the others count of
+ * one that is gone, until they count again, is none.
+ */
 export function tunnelTotals(standing: PeeringStanding): TunnelCounts {
   const members = suitable(judged(standing));
   // Both ends of a tunnel of a mesh count it; one that only one end has is none.
   const ends = standing.kind === 'mesh' ? 2 : 1;
+  const pairs = (members.length * (members.length - 1)) / 2;
+  const expected = standing.kind === 'mesh' ? pairs : members.length;
   const total = (of: (tunnels: TunnelCounts) => number): number => {
     const counts = members.map(({ agent }) => {
       const tunnels = tunnelsOf(agent);
       return tunnels === undefined ? 0 : of(tunnels);
     });
-    return Math.floor(counts.reduce((sum, count) => sum + count, 0) / ends);
+    return Math.min(expected, Math.floor(counts.reduce((sum, count) => sum + count, 0) / ends));
   };
-  const pairs = (members.length * (members.length - 1)) / 2;
   return {
-    expected: standing.kind === 'mesh' ? pairs : members.length,
+    expected,
     established: total(({ established }) => established),
     encrypting: total((tunnels) => tunnels.encrypting),
   };

@@ -193,6 +193,9 @@ describe('Encrypting', () => {
   it('counts a tunnel of a mesh once, and not when only one end has it', () => {
     expect(tunnelTotals(standing({}))).toEqual({ expected: 1, established: 1, encrypting: 1 });
     expect(tunnelTotals(standing({ agent: reporting(1, 0) }))).toEqual({ expected: 1, established: 1, encrypting: 0 });
+    // What both counted when there was a third node.
+    const nodes = [node('a', { agent: reporting(2) }), node('b', { agent: reporting(2) })];
+    expect(tunnelTotals(standing({}, { nodes }))).toEqual({ expected: 1, established: 1, encrypting: 1 });
     expect(tunnelTotals(standing({}, { kind: 'gateway' }))).toEqual({ expected: 2, established: 2, encrypting: 2 });
   });
 });
