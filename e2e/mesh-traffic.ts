@@ -2,6 +2,7 @@ import { expect } from 'vitest';
 
 import type { Cluster } from '../hack/cluster/nodes/cluster.ts';
 import { expectNothingLost } from '../hack/lab/traffic/counted-stream.ts';
+import { type KernelDrops, kernelDropsText, readKernelDrops } from '../hack/lab/traffic/kernel-drops.ts';
 import { expectNoXfrmDrops, readXfrmStat } from '../hack/lab/xfrm/xfrm-stat.ts';
 import { DRAIN_MS, type MeshStreams, startStreams } from './mesh-streams.ts';
 
@@ -17,6 +18,7 @@ export interface MeshTraffic extends MeshStreams {
 export async function whileTrafficFlows(traffic: MeshTraffic, happens: () => Promise<unknown>): Promise<void> {
   const { cluster, nodes } = traffic;
   const counters = new Map(await Promise.all(nodes.map(async (node) => [node, await readXfrmStat(node)] as const)));
+  const drops = await readDrops(traffic);
   const wire = await cluster.capture();
   const streams = await startStreams(traffic);
   const failure = await happens().then(
@@ -25,6 +27,7 @@ export async function whileTrafficFlows(traffic: MeshTraffic, happens: () => Pro
   );
   const reports = await Promise.all(streams.map((stream) => stream.stop(DRAIN_MS)));
   const { packets } = await wire.stop();
+  const dropped = await dropsSince(traffic, drops);
   if (failure !== undefined) throw failure.error;
   // First what the kernel counts as drops: it says why a packet was lost.
   for (const [node, before] of counters) await expectNoXfrmDrops(node, before);
@@ -37,7 +40,22 @@ export async function whileTrafficFlows(traffic: MeshTraffic, happens: () => Pro
   process.stdout.write(
     `    ${sent} datagrams in ${2 * streams.length} directions, ${esp} ESP packets, the longest gap ${gap} ms\n`,
   );
+  if (dropped !== '') process.stdout.write(`    dropped by others than IPsec: ${dropped}\n`);
   expectNothingLost(reports.flat());
   expect(esp).toBeGreaterThanOrEqual(sent);
   expect(between.filter(({ kind }) => kind === 'plaintext').map(({ summary }) => summary)).toEqual([]);
+}
+
+/** What the kernels of nodes and wires count as dropped, by whom. */
+async function readDrops({ cluster, nodes }: MeshTraffic): Promise<ReadonlyMap<string, KernelDrops>> {
+  const ofNodes = nodes.map(async (node) => [node.name, await readKernelDrops(node)] as const);
+  return new Map([...(await Promise.all(ofNodes)), ['the wires', await cluster.wireDrops()] as const]);
+}
+
+async function dropsSince(traffic: MeshTraffic, before: ReadonlyMap<string, KernelDrops>): Promise<string> {
+  const texts = [...(await readDrops(traffic))].map(([name, after]) => {
+    const text = kernelDropsText(before.get(name) ?? new Map(), after);
+    return text === '' ? [] : [`${name}: ${text}`];
+  });
+  return texts.flat().join('; ');
 }

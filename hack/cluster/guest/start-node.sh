@@ -24,8 +24,8 @@ modprobe -qa ipv6 af_packet veth bridge br_netfilter esp4 esp6 xfrm_user iptable
 for name in iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore; do
   [ "$(readlink /usr/sbin/$name)" = xtables-legacy-multi ] || ln -sf xtables-legacy-multi /usr/sbin/$name
 done
-# What waits for a program that a busy processor does not run is not lost on the way: streams ask for 4 MiB.
-sysctl -qw net.core.rmem_max=4194304
+# What waits for a program that a busy processor does not run for seconds is not lost on the way: streams ask for 64 MiB.
+sysctl -qw net.core.rmem_max=67108864
 sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.bridge.bridge-nf-call-iptables=1 \
   net.bridge.bridge-nf-call-ip6tables=1 net.ipv6.conf.default.accept_ra=0 net.ipv6.conf.all.accept_ra=0
 ip link set lo up

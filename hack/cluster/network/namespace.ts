@@ -51,11 +51,12 @@ export class NetworkNamespace {
   }
 
   /** Runs `ip` with one command per line, all in one process. */
-  async ip(...lines: readonly string[]): Promise<void> {
-    const [program, ...words] = this.inside(rootProgram(this.#root, 'ip', ['-batch', '-']));
+  async ip(...lines: readonly string[]): Promise<string> {
+    const [program, ...words] = this.inside(rootProgram(this.#root, 'ip', ['-s', '-json', '-batch', '-']));
     const options = { input: `${lines.join('\n')}\n`, environment: rootEnvironment };
-    const { code, stderr } = await runProgram(program, words, options);
+    const { code, stdout, stderr } = await runProgram(program, words, options);
     if (code !== 0) throw new ClusterError(`the network of the nodes cannot be made: ${stderr.trim()}`);
+    return stdout;
   }
 
   /** Starts tcpdump, which ends at the latest with this process. */

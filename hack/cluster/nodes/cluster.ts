@@ -6,6 +6,7 @@ import { type BuildOptions, labCacheFolder, rootFolder } from '../../lab/host/ro
 import { lastLines } from '../../lab/host/subprocess.ts';
 import { waitUntil } from '../../lab/runner/wait-until.ts';
 import { Daemon } from '../../lab/topology/daemon.ts';
+import { type KernelDrops, parseKernelDrops } from '../../lab/traffic/kernel-drops.ts';
 import { ClusterError } from '../cluster-error.ts';
 import {
   type ControlPlane,
@@ -233,6 +234,11 @@ export class Cluster {
     return startCapture({ node: place, interface: 'bridge', senders, file: join(controlPlane.folder, `${name}.pcap`) });
   }
 
+  /** What the wires have dropped so far, for guests that did not take it. */
+  async wireDrops(): Promise<KernelDrops> {
+    return parseKernelDrops(`#link\n${await this.#parts.namespace.ip('link show')}`);
+  }
+
   /** A pod of the default namespace, as an end of a counted stream: what is spawned there runs in its first container. */
   podEnd(pod: string): { readonly name: string; spawn(label: string, command: readonly string[]): Daemon } {
     const { controlPlane } = this.#parts;
@@ -302,8 +308,8 @@ async function kubeletEnd(node: ClusterNode): Promise<string> {
 }
 
 /** Joins the wire of a machine to those of the others. */
-function plugIn(namespace: NetworkNamespace, tap: string): Promise<void> {
-  return namespace.ip(`tuntap add dev ${tap} mode tap`, `link set ${tap} txqueuelen ${waitingFrames} master bridge up`);
+async function plugIn(namespace: NetworkNamespace, tap: string): Promise<void> {
+  await namespace.ip(`tuntap add dev ${tap} mode tap`, `link set ${tap} txqueuelen ${waitingFrames} master bridge up`);
 }
 
 /** The wires between the nodes, in a namespace of their own. */
