@@ -7,11 +7,18 @@ import { trafficReference } from '../hack/cluster/nodes/images.ts';
 import { whyNoNodes } from '../hack/cluster/nodes/why-no-nodes.ts';
 import type { Packet } from '../hack/lab/capture/packet.ts';
 import { waitUntil } from '../hack/lab/runner/wait-until.ts';
-import { type DirectionReport, expectNothingLost, startCountedStream } from '../hack/lab/traffic/counted-stream.ts';
-import { expectNoXfrmDrops, readXfrmStat } from '../hack/lab/xfrm/xfrm-stat.ts';
+import {
+  type DirectionReport,
+  expectNothingLost,
+  type StreamOptions,
+  startCountedStream,
+} from '../hack/lab/traffic/counted-stream.ts';
+import { dumpStates } from '../hack/lab/xfrm/xfrm-dump.ts';
 import { changed, meshManifest } from '../operator/api/testing/manifests.ts';
 import { meshAuthority } from '../operator/testing/cluster-nodes.ts';
 import { InstalledCluster } from './installed-cluster.ts';
+import { countTooLong, expectAnsweredDrops, readAnsweredDrops } from './too-long-packets.ts';
+import { trafficContainer, trafficPods } from './traffic-pods.ts';
 
 const reason = await whyNoNodes();
 if (reason !== undefined) process.stdout.write(`tests with nodes are skipped: ${reason}\n`);
@@ -21,6 +28,8 @@ describe.skipIf(reason !== undefined)('pods of two nodes, whose networks are rou
   let nodes: readonly ClusterNode[] = [];
   /** Addresses of the pods by their names, IPv4 first. */
   const pods = new Map<string, readonly string[]>();
+  /** Packets that their senders were told to be too long. */
+  let tooLong = 0;
 
   beforeAll(async () => {
     installed = await InstalledCluster.start(['a', 'b'], say);
@@ -29,6 +38,7 @@ describe.skipIf(reason !== undefined)('pods of two nodes, whose networks are rou
     await installed.apply(...meshAuthority(), ...wanted.map(pod));
     await installed.kubectl('wait', '--for=condition=Ready', '--timeout=120s', ...wanted.map((name) => `pod/${name}`));
     for (const name of wanted) pods.set(name, await addressesOf(name));
+    for (const node of nodes) await countTooLong(node);
   }, 300_000);
   afterAll(() => installed?.close());
 
@@ -58,6 +68,18 @@ describe.skipIf(reason !== undefined)('pods of two nodes, whose networks are rou
     }
   });
 
+  it('get large answers whole, of packets that had to become shorter for the tunnel', async () => {
+    tooLong = 0;
+    await whileTrafficFlows(async () => {
+      for (const family of [0, 1] as const) {
+        const answer = await get('pod-a', at('pod-b', family), SECRET_PORT, 'http', `bytes/${LARGE}`);
+        expect(answer).toBe(`200 ${'x'.repeat(LARGE)}`);
+      }
+    });
+    say(`${tooLong} packets were too long, and their senders told so`);
+    expect(tooLong).toBeGreaterThan(0);
+  }, 300_000);
+
   it('lose no packet of what is exempt when it ends and when it begins, and none of anything else', async () => {
     const policies = async () => (await Promise.all(nodes.map(exemptPolicies))).map((found) => found.length);
     const ended = await whileTrafficFlows(async () => {
@@ -79,6 +101,33 @@ describe.skipIf(reason !== undefined)('pods of two nodes, whose networks are rou
     expect(begun.some(({ kind }) => kind === 'plaintext')).toBe(true);
   }, 300_000);
 
+  it('and their nodes are encrypted with one another, nodes in transport mode, but for the ports that are exempt', async () => {
+    await installed.apply(trafficPods, peering('NodesAndPods', EXEMPT));
+    await installed.kubectl('rollout', 'status', 'daemonset/traffic', '--timeout=90s');
+    await ready('NodesAndPods');
+    const [a, b] = nodes as [ClusterNode, ClusterNode];
+    const modes = async () => new Set((await dumpStates(a)).map(({ mode }) => mode));
+    expect(await modes()).toEqual(new Set(['transport', 'tunnel']));
+    const ends = ({ addresses }: ClusterNode, family: 0 | 1) => ({ address: addresses[family] });
+    const nodeStreams = ([0, 1] as const).map((family) => ({
+      ends: [
+        { node: a.containerEnd(trafficContainer), ...ends(a, family) },
+        { node: b.containerEnd(trafficContainer), ...ends(b, family) },
+      ] as const,
+      port: NODE_STREAM + family,
+    }));
+    const seen = await whileTrafficFlows(async () => {
+      for (const family of [0, 1] as const) {
+        // A pod with another node, by TLS, whose greeting alone is longer than a tunnel takes at a time.
+        expect(await get('pod-a', b.addresses[family], KUBELET_PORT, 'https')).toMatch(/^403 /);
+        expect(await get('pod-a', at('pod-b', family), PLAIN_PORT)).toMatch(/^200 pod-b/);
+        expect(await get('pod-a', at('near-a', family), SECRET_PORT)).toMatch(/^200 near-a/);
+      }
+    }, nodeStreams);
+    expectPlainOnly(seen, isExempt);
+    expect(seen.some(({ kind }) => kind === 'plaintext')).toBe(true);
+  }, 300_000);
+
   it('have nothing of all this in a kernel when the peering is gone', async () => {
     await installed.kubectl('delete', 'ipsecpeering', 'cluster');
     for (const node of nodes) {
@@ -89,27 +138,17 @@ describe.skipIf(reason !== undefined)('pods of two nodes, whose networks are rou
 
   /**
    * Streams of both kinds between the pods by both families while something happens: nothing lost and nothing dropped.
-   * What was seen between pods, and between pods and nodes.
+   * What was seen between pods, between pods and nodes and, where nodes have streams of their own, between these.
    */
-  async function whileTrafficFlows(happens: () => Promise<unknown>): Promise<readonly Packet[]> {
-    const counters = new Map(await Promise.all(nodes.map(async (node) => [node, await readXfrmStat(node)] as const)));
+  async function whileTrafficFlows(
+    happens: () => Promise<unknown>,
+    more: readonly Pick<StreamOptions, 'ends' | 'port'>[] = [],
+  ): Promise<readonly Packet[]> {
+    const before = await Promise.all(nodes.map(async (node) => [node, await readAnsweredDrops(node)] as const));
     const wire = await installed.cluster.capture();
     const streams = [];
-    for (const family of [0, 1] as const) {
-      for (const port of [EXEMPT_STREAM, SECRET_STREAM]) {
-        streams.push(
-          await startCountedStream({
-            ends: [
-              { node: installed.cluster.podEnd('pod-a'), address: at('pod-a', family) },
-              { node: installed.cluster.podEnd('pod-b'), address: at('pod-b', family) },
-            ],
-            program: ['/traffic', 'stream'],
-            rate: 20,
-            // Those of the second family in the same containers need ports of their own.
-            port: port + family,
-          }),
-        );
-      }
+    for (const stream of [...podStreams(), ...more]) {
+      streams.push(await startCountedStream({ ...stream, program: ['/traffic', 'stream'], rate: 20 }));
     }
     let reports: readonly (readonly [DirectionReport, DirectionReport])[] = [];
     try {
@@ -118,18 +157,29 @@ describe.skipIf(reason !== undefined)('pods of two nodes, whose networks are rou
       reports = await Promise.all(streams.map((stream) => stream.stop(2_000)));
     }
     const { packets } = await wire.stop();
-    for (const [node, before] of counters) await expectNoXfrmDrops(node, before);
+    for (const [node, counts] of before) tooLong += await expectAnsweredDrops(node, counts);
     for (const report of reports) expectNothingLost(report);
     const hosts = new Set(nodes.flatMap(({ addresses }) => [...addresses]));
     const inside = new Set([...pods.values()].flat());
     const isOurs = ({ source, destination, kind }: Packet) =>
       kind === 'esp'
         ? hosts.has(source) && hosts.has(destination)
-        : (inside.has(source) || inside.has(destination)) &&
-          [source, destination].every((each) => inside.has(each) || hosts.has(each));
+        : [source, destination].every((each) => inside.has(each) || hosts.has(each)) &&
+          (more.length > 0 || inside.has(source) || inside.has(destination));
     const seen = packets.filter(isOurs);
     expect(seen.filter(({ kind }) => kind === 'esp').length).toBeGreaterThan(40);
     return seen;
+  }
+
+  /** Of both kinds, by both families; those of one container have ports of their own. */
+  function podStreams(): readonly Pick<StreamOptions, 'ends' | 'port'>[] {
+    const end = (name: string, family: 0 | 1) => ({ node: installed.cluster.podEnd(name), address: at(name, family) });
+    return ([0, 1] as const).flatMap((family) =>
+      [EXEMPT_STREAM, SECRET_STREAM].map((port) => ({
+        ends: [end('pod-a', family), end('pod-b', family)] as const,
+        port: port + family,
+      })),
+    );
   }
 
   function expectPlainOnly(packets: readonly Packet[], allowed: (packet: Packet) => boolean): void {
@@ -179,7 +229,7 @@ describe.skipIf(reason !== undefined)('pods of two nodes, whose networks are rou
     return text.split('\n').filter((line) => line.startsWith('src ') && line.includes(`port ${PLAIN_PORT}`));
   }
 
-  async function get(pod: string, address: string, port: number, scheme = 'http'): Promise<string> {
+  async function get(pod: string, address: string, port: number, scheme = 'http', path = 'pods'): Promise<string> {
     const host = address.includes(':') ? `[${address}]` : address;
     return installed.kubectl(
       'exec',
@@ -188,7 +238,7 @@ describe.skipIf(reason !== undefined)('pods of two nodes, whose networks are rou
       '--',
       '/traffic',
       'get',
-      `${scheme}://${host}:${port}/pods`,
+      `${scheme}://${host}:${port}/${path}`,
     );
   }
 
@@ -240,6 +290,9 @@ const PLAIN_PORT = 8080;
 const SECRET_PORT = 8090;
 const EXEMPT_STREAM = 7100;
 const SECRET_STREAM = 7000;
+const NODE_STREAM = 7200;
+/** Bytes of an answer: of many packets. */
+const LARGE = 100_000;
 const KUBELET_PORT = 10_250;
 /** TCP and UDP, of the pods of either family. */
 const EXEMPT = networks.pods.flatMap((cidr) => [

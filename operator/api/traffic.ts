@@ -126,7 +126,11 @@ function trafficWith<E extends z.ZodType>(exempt: E) {
       mode: z
         .enum(['Auto', 'Transport', 'Tunnel'])
         .default('Auto')
-        .describe('ESP mode. `Auto`: transport between node addresses, tunnel for everything else.'),
+        .describe(
+          'ESP mode. `Auto`: transport between node addresses, tunnel for everything else. In a tunnel packets have some 80 ' +
+            'bytes less room: the node tells pods that send longer ones by ICMP ("fragmentation needed", "packet too big"), ' +
+            "which nothing may filter between a pod and its node, unless the MTU of the pods' network is as much lower.",
+        ),
       exempt: exempt.optional(),
     }),
     {

@@ -3,17 +3,22 @@
 package main
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"strconv"
 	"time"
 )
 
 // Where Kubernetes puts the identity of a pod's ServiceAccount.
 const account = "/var/run/secrets/kubernetes.io/serviceaccount/"
+
+// What get takes in, and serve gives.
+const mostBytes = 1 << 20
 
 func main() {
 	if len(os.Args) < 2 {
@@ -34,7 +39,7 @@ func main() {
 	}
 }
 
-// serve answers everybody with its own name and the address that the request came from.
+// serve answers everybody with its own name and the address that the request came from, and /bytes/COUNT with as many.
 func serve(words []string) {
 	port := "8080"
 	if len(words) > 0 {
@@ -43,6 +48,14 @@ func serve(words []string) {
 	name, _ := os.Hostname()
 	http.HandleFunc("/", func(answer http.ResponseWriter, request *http.Request) {
 		fmt.Fprintf(answer, "%s asked from %s\n", name, request.RemoteAddr)
+	})
+	http.HandleFunc("/bytes/{count}", func(answer http.ResponseWriter, request *http.Request) {
+		count, err := strconv.Atoi(request.PathValue("count"))
+		if err != nil || count < 0 || count > mostBytes {
+			http.Error(answer, "how many?", http.StatusBadRequest)
+			return
+		}
+		_, _ = answer.Write(bytes.Repeat([]byte("x"), count))
 	})
 	fmt.Println("serving")
 	fail("%v", http.ListenAndServe(":"+port, nil))
@@ -74,7 +87,7 @@ func get(url string) {
 	if err != nil {
 		fail("%v", err)
 	}
-	body, _ := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
+	body, _ := io.ReadAll(io.LimitReader(answer.Body, mostBytes))
 	fmt.Printf("%d %s", answer.StatusCode, body)
 }
 
