@@ -13,7 +13,7 @@ export interface MeshStreams {
 }
 
 /** Every two of the nodes. */
-function pairsOf(nodes: readonly ClusterNode[]): readonly (readonly [ClusterNode, ClusterNode])[] {
+export function pairsOf(nodes: readonly ClusterNode[]): readonly (readonly [ClusterNode, ClusterNode])[] {
   return nodes.flatMap((one, index) => nodes.slice(index + 1).map((other) => [one, other] as const));
 }
 

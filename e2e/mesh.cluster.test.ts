@@ -5,11 +5,12 @@ import type { ClusterNode } from '../hack/cluster/nodes/cluster-node.ts';
 import { whyNoNodes } from '../hack/cluster/nodes/why-no-nodes.ts';
 import { waitUntil } from '../hack/lab/runner/wait-until.ts';
 import { dumpStates } from '../hack/lab/xfrm/xfrm-dump.ts';
-import { meshManifest } from '../operator/api/testing/manifests.ts';
 import { meshAuthority } from '../operator/testing/cluster-nodes.ts';
 import { Certificates } from './certificates.ts';
 import { InstalledCluster, namespace } from './installed-cluster.ts';
+import { meshPeering } from './mesh-peering.ts';
 import { whileTrafficFlows } from './mesh-traffic.ts';
+import { outages } from './outages.ts';
 import { trafficPods } from './traffic-pods.ts';
 
 const reason = await whyNoNodes();
@@ -31,7 +32,7 @@ describe.skipIf(reason !== undefined)('a mesh of three nodes, installed by Helm'
   it('encrypts between every two of them once a peering is applied, and says so', async () => {
     const applied = performance.now();
     const since = () => ((performance.now() - applied) / 1000).toFixed(1);
-    await installed.apply(...meshAuthority(), meshManifest);
+    await installed.apply(...meshAuthority(), meshPeering('60s'));
     const usable = async () => (await Promise.all(nodes.map(ownStates))).map((states) => states.length);
     await waitUntil('the first SA', async () => (await usable()).some((count) => count > 0), { intervalMs: 500 });
     say(`the first SA is there ${since()} s after kubectl apply`);
@@ -62,12 +63,14 @@ describe.skipIf(reason !== undefined)('a mesh of three nodes, installed by Helm'
     });
   }, 180_000);
 
+  outages(() => installed);
+
   it('ends, and begins again, with its peering', async () => {
     await installed.kubectl('delete', 'ipsecpeering', 'cluster');
     const counts = async () => (await Promise.all(nodes.map(ownStates))).map(({ length }) => length);
     const wait = { timeoutMs: 90_000, intervalMs: 1_000 };
     await waitUntil('all SAs to be gone', async () => (await counts()).every((count) => count === 0), wait);
-    await installed.apply(meshManifest);
+    await installed.apply(meshPeering('60s'));
     await waitUntil('SAs of every pair', async () => (await counts()).every((count) => count >= STATES), wait);
   }, 240_000);
 

@@ -19,3 +19,13 @@ export async function allPairsEncrypt(nodes: readonly ClusterNode[], timeoutMs =
   const names = nodes.map(({ name }) => name).join(', ');
   await waitUntil(`SAs between all of ${names}`, isDone, { timeoutMs, intervalMs: 500 });
 }
+
+/** The SPIs of all SAs that a node has with a peer, in order. */
+export async function spisWith(node: ClusterNode, peer: ClusterNode): Promise<readonly number[]> {
+  const addresses = new Set<string>(peer.addresses);
+  const states = await dumpStates(node);
+  return states
+    .filter(({ source, destination }) => addresses.has(source) || addresses.has(destination))
+    .map(({ spi }) => spi)
+    .sort();
+}
