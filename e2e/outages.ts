@@ -1,6 +1,9 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 
+import { chart } from '../charts/ikemesh/testing/helm.ts';
 import type { ClusterNode } from '../hack/cluster/nodes/cluster-node.ts';
+import { projectVersion } from '../hack/image/build-image.ts';
 import { waitUntil } from '../hack/lab/runner/wait-until.ts';
 import type { IpsecNodeConfig } from '../operator/api/ipsec-node-config.ts';
 import { type InstalledCluster, namespace } from './installed-cluster.ts';
@@ -58,6 +61,25 @@ export function outages(mesh: () => InstalledCluster): void {
     });
   }, 600_000);
 
+  it('loses nothing while Helm upgrades it to another image, one agent after the other, and back', async () => {
+    await whileTrafficFlows({ cluster: mesh().cluster, nodes: nodes() }, async () => {
+      const image = `${repository}:${await projectVersion()}`;
+      const tag = ['ctr', '--namespace=k8s.io', 'images', 'tag', image, `${repository}:next`];
+      await Promise.all(nodes().map((node) => node.succeed(tag)));
+      const upgrade = ['upgrade', 'ikemesh', chart, '--reuse-values', '--set=image.tag=next'];
+      for (const words of [upgrade, ['rollback', 'ikemesh']]) {
+        const [started, before] = [performance.now(), await agentPods()];
+        await mesh().helm.succeed(...words, `--namespace=${namespace}`, '--wait', '--timeout=6m');
+        const areGone = async () => !(await agentPods()).some((pod) => before.includes(pod));
+        await waitUntil('the agents of before to be gone', areGone, { timeoutMs: 60_000, intervalMs: 500 });
+        say(`helm ${words[0]}: the agents of three nodes and the operators are replaced after ${seconds(started)} s`);
+      }
+      // Until what was replaced has gone.
+      await delay(8_000);
+    });
+    expect(await mesh().readyTunnels()).toEqual({ expected: 3, established: 3, encrypting: 3 });
+  }, 600_000);
+
   const allSpis = () => Promise.all(pairsOf(nodes()).map(([one, other]) => spisWith(one, other)));
 
   const nodeConfigs = () => mesh().list<IpsecNodeConfig>('ipsecnodeconfigs');
@@ -94,6 +116,11 @@ export function outages(mesh: () => InstalledCluster): void {
     return mesh().kubectl('get', 'pod', pod, `--namespace=${namespace}`, '--output=jsonpath={.spec.nodeName}');
   }
 
+  async function agentPods(): Promise<readonly string[]> {
+    const where = [`--namespace=${namespace}`, '--selector=app.kubernetes.io/component=agent'];
+    return (await mesh().kubectl('get', 'pods', ...where, '--output=name')).trim().split('\n');
+  }
+
   /** The one process on a node whose words match. */
   async function pidOf(node: ClusterNode, words: string): Promise<string> {
     return (await node.succeed(['pgrep', '-o', '-f', words])).trim();
@@ -108,5 +135,6 @@ function seconds(since: number): string {
   return ((performance.now() - since) / 1_000).toFixed(1);
 }
 
+const repository = 'ikemesh.io/ikemesh';
 const AGENT = '^/usr/bin/node /app/agent.js --kubernetes';
 const OPERATOR = '^/usr/bin/node /app/operator.js run';
