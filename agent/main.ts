@@ -3,12 +3,14 @@ import { selfTest } from './crypto/self-test.ts';
 import type { ProductionProvider } from './crypto/suites.ts';
 import type { CryptoProvider } from './crypto/types.ts';
 import { openXfrmDataplane } from './dataplane/xfrm/driver.ts';
+import { HolderClient } from './holder/holder-client.ts';
 import { podAccess } from './kube/cluster-access.ts';
 import type { Readiness } from './kube/readiness.ts';
 import { runFromManifests } from './kube/run-from-manifests.ts';
 import { runInCluster } from './kube/run-in-cluster.ts';
 import { err, ok, type Result } from './result.ts';
 import { checkConfig } from './runtime/check.ts';
+import { systemClock, systemTimers } from './runtime/clock-system.ts';
 import {
   type ClusterInvocation,
   type Invocation,
@@ -16,13 +18,14 @@ import {
   parseCommandLine,
   type RunInvocation,
 } from './runtime/command-line.ts';
-import { createLog } from './runtime/log/logger.ts';
+import { createLog, type Log } from './runtime/log/logger.ts';
 import { run } from './runtime/run.ts';
 import type { StartParts } from './runtime/start-agent.ts';
 import { environmentFailure, type StartFailure } from './runtime/start-failure.ts';
 import { fetchStatus } from './runtime/status/status-client.ts';
 import { statusText } from './runtime/status/table.ts';
 import { IKE_PORTS, UdpTransport } from './runtime/transport-udp.ts';
+import type { HolderState } from './runtime/udp-ike-socket.ts';
 import { VERSION } from './runtime/version.ts';
 
 const parsed = parseCommandLine(process.argv.slice(2));
@@ -109,19 +112,35 @@ async function showReadiness(socket: string): Promise<number> {
 
 /** The log, the kernel and the sockets of this process. */
 function surroundings(
-  { logFormat, logLevel }: RunInvocation | ClusterInvocation | ManifestInvocation,
+  { logFormat, logLevel, holder: path }: RunInvocation | ClusterInvocation | ManifestInvocation,
   provider: CryptoProvider,
 ): StartParts {
   const format = logFormat ?? (process.stderr.isTTY ? 'human' : 'json');
+  const log = createLog(format, logLevel, process.stderr, process.stderr.isTTY);
+  const holder = new HolderClient({
+    path,
+    timers: systemTimers,
+    monotonicMs: systemClock.monotonicMs,
+    onChange: (state) => logHolder(log, state),
+  });
   return {
     provider,
-    log: createLog(format, logLevel, process.stderr, process.stderr.isTTY),
-    createTransport: (observer) => new UdpTransport(IKE_PORTS, observer),
+    log,
+    createTransport: (observer) => new UdpTransport(IKE_PORTS, observer, holder),
     openDataplane: () => {
       const opened = openXfrmDataplane();
       return opened.ok ? opened : err(opened.error.message);
     },
   };
+}
+
+function logHolder(log: Log, state: HolderState): void {
+  if (state.kind === 'holding') log.info({ holder: state.path }, 'the sockets of ESP in UDP outlive this agent');
+  else
+    log.warn(
+      { holder: state.path, text: state.reason },
+      'no holder: what comes as ESP in UDP is lost while no agent runs',
+    );
 }
 
 async function check(file: string): Promise<number> {

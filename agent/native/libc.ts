@@ -41,6 +41,21 @@ export function bindSocket(fd: FileDescriptor, address: Uint8Array): Result<void
   return done(checked('bind', calls.bind(fd, address, address.length)));
 }
 
+/** Connects a socket to an address, a struct sockaddr. */
+export function connectSocket(fd: FileDescriptor, address: Uint8Array): Result<void, SystemError> {
+  return done(checked('connect', calls.connect(fd, address, address.length)));
+}
+
+/** Has a bound socket take connections, so many of which may wait. */
+export function listenSocket(fd: FileDescriptor, backlog: number): Result<void, SystemError> {
+  return done(checked('listen', calls.listen(fd, backlog)));
+}
+
+/** Takes a connection, non-blocking and with close-on-exec set. */
+export function acceptSocket(fd: FileDescriptor): Result<FileDescriptor, SystemError> {
+  return checked('accept4', calls.accept4(fd, null, null, SOCK_CLOEXEC | SOCK_NONBLOCK));
+}
+
 /** The address of a socket as a struct sockaddr. */
 export function socketName(fd: FileDescriptor): Result<Uint8Array, SystemError> {
   const address = new Uint8Array(SOCKADDR_BYTES);
@@ -58,6 +73,18 @@ export function setSocketOption(
 ): Result<void, SystemError> {
   const bytes = typeof value === 'number' ? new Uint8Array(Int32Array.of(value).buffer) : value;
   return done(checked('setsockopt', calls.setsockopt(fd, level, option, bytes, bytes.length)));
+}
+
+/** Reads a socket option of so many bytes. */
+export function socketOption(
+  fd: FileDescriptor,
+  level: number,
+  option: number,
+  bytes: number,
+): Result<Uint8Array, SystemError> {
+  const value = new Uint8Array(bytes);
+  const outcome = checked('getsockopt', calls.getsockopt(fd, level, option, value, [bytes]));
+  return outcome.ok ? ok(value) : outcome;
 }
 
 /** Has a socket take only what a classic BPF program lets through: `instructions` are struct sock_filter, 8 bytes each. */
@@ -80,6 +107,40 @@ export function receiveFrom(fd: FileDescriptor, buffer: Uint8Array): Result<Rece
     return number === constants.errno.EAGAIN ? ok(undefined) : err(systemError('recvfrom', number));
   }
   return ok({ length, sender: senderScratch.slice(0, senderLength[0]) });
+}
+
+/** Sends one message with ancillary data, whole struct cmsghdr, on a connected socket, without a signal if nobody reads. */
+export function sendMessage(fd: FileDescriptor, bytes: Uint8Array, control?: Uint8Array): Result<void, SystemError> {
+  return done(checked('sendmsg', calls.sendmsg(fd, messageHeader(bytes, control), MSG_NOSIGNAL)));
+}
+
+/**
+ * Receives one message, its ancillary data into `control`, and says what MSG_ flags it has; undefined when there is
+ * none. Descriptors among the ancillary data have close-on-exec set and are the caller's.
+ */
+export function receiveMessage(
+  fd: FileDescriptor,
+  buffer: Uint8Array,
+  control: Uint8Array,
+): Result<{ readonly length: number; readonly flags: number } | undefined, SystemError> {
+  const header = messageHeader(buffer, control);
+  const length = calls.recvmsg(fd, header, MSG_CMSG_CLOEXEC);
+  if (length >= 0) return ok({ length, flags: header.flags });
+  const number = koffi.errno();
+  return number === constants.errno.EAGAIN ? ok(undefined) : err(systemError('recvmsg', number));
+}
+
+/**
+ * Has this thread wait until a descriptor can be read, has ended or failed; false when it has not for so long, or a signal
+ * came. Non-blocking sockets that are watched can be waited for in no other way.
+ */
+export function waitReadable(fd: FileDescriptor, mostMs: number): boolean {
+  // struct pollfd: fd, events, revents.
+  const awaited = new Uint8Array(8);
+  const view = new DataView(awaited.buffer);
+  view.setInt32(0, fd, true);
+  view.setInt16(4, POLLIN, true);
+  return calls.poll(awaited, 1, mostMs) > 0;
 }
 
 /** Closes a descriptor. */
@@ -179,6 +240,9 @@ function systemError(call: string, number: number): SystemError {
 const SOCK_CLOEXEC = 0o2000000;
 const SOCK_NONBLOCK = 0o4000;
 const MSG_TRUNC = 0x20;
+const MSG_NOSIGNAL = 0x4000;
+const MSG_CMSG_CLOEXEC = 0x40000000;
+const POLLIN = 1;
 const O_RDONLY = 0;
 const O_CLOEXEC = 0o2000000;
 const CLONE_NEWNET = 0x40000000;
@@ -202,8 +266,15 @@ interface Calls {
   getsockname(fd: number, address: Uint8Array, length: number[]): number;
   setsockopt(fd: number, level: number, option: number, value: Uint8Array, length: number): number;
   attachFilter(fd: number, level: number, option: number, program: SocketFilter, length: number): number;
+  connect(fd: number, address: Uint8Array, length: number): number;
+  listen(fd: number, backlog: number): number;
+  accept4(fd: number, address: null, length: null, flags: number): number;
+  getsockopt(fd: number, level: number, option: number, value: Uint8Array, length: number[]): number;
+  sendmsg(fd: number, message: MessageHeader, flags: number): number;
+  recvmsg(fd: number, message: MessageHeader, flags: number): number;
   sendto(fd: number, bytes: Uint8Array, n: number, flags: number, address: Uint8Array | null, length: number): number;
   recvfrom(fd: number, bytes: Uint8Array, n: number, flags: number, address: Uint8Array, length: number[]): number;
+  poll(descriptors: Uint8Array, count: number, timeoutMs: number): number;
   close(fd: number): number;
   open(path: string, flags: number): number;
   setns(fd: number, type: number): number;
@@ -218,6 +289,29 @@ interface SocketFilter {
   readonly instructions: Uint8Array;
 }
 
+/** struct msghdr, of a connected socket and one buffer. */
+interface MessageHeader {
+  readonly name: null;
+  readonly nameLength: 0;
+  readonly vectors: readonly [{ readonly base: Uint8Array; readonly length: number }];
+  readonly vectorCount: 1;
+  readonly control: Uint8Array | null;
+  readonly controlLength: number;
+  readonly flags: number;
+}
+
+function messageHeader(base: Uint8Array, control?: Uint8Array): MessageHeader {
+  return {
+    name: null,
+    nameLength: 0,
+    vectors: [{ base, length: base.length }],
+    vectorCount: 1,
+    control: control ?? null,
+    controlLength: control?.length ?? 0,
+    flags: 0,
+  };
+}
+
 const calls = loadCalls();
 const names: ReadonlyMap<number, string> = new Map(
   Object.entries(constants.errno).map(([name, number]) => [number as number, name]),
@@ -228,13 +322,31 @@ function loadCalls(): Calls {
   const library = koffi.load(null);
   const program = koffi.struct({ length: 'uint16_t', instructions: 'const void *' });
   const attachFilter = library.func('setsockopt', 'int', ['int', 'int', 'int', koffi.pointer(program), 'uint32_t']);
-  const prototypes: { readonly [K in Exclude<keyof Calls, 'attachFilter'>]: string } = {
+  const vector = koffi.struct({ base: 'void *', length: 'size_t' });
+  // As glibc has it; where musl has 32 bits and padding, the padding is 0 in both.
+  const message = koffi.struct({
+    name: 'void *',
+    nameLength: 'uint32_t',
+    vectors: koffi.pointer(vector),
+    vectorCount: 'size_t',
+    control: 'void *',
+    controlLength: 'size_t',
+    flags: 'int',
+  });
+  const sendmsg = library.func('sendmsg', 'intptr_t', ['int', koffi.pointer(message), 'int']);
+  const recvmsg = library.func('recvmsg', 'intptr_t', ['int', koffi.inout(koffi.pointer(message)), 'int']);
+  const prototypes: { readonly [K in Exclude<keyof Calls, 'attachFilter' | 'sendmsg' | 'recvmsg'>]: string } = {
     socket: 'int socket(int domain, int type, int protocol)',
     bind: 'int bind(int fd, const void *address, uint32_t length)',
     getsockname: 'int getsockname(int fd, void *address, _Inout_ uint32_t *length)',
     setsockopt: 'int setsockopt(int fd, int level, int option, const void *value, uint32_t length)',
+    connect: 'int connect(int fd, const void *address, uint32_t length)',
+    listen: 'int listen(int fd, int backlog)',
+    accept4: 'int accept4(int fd, void *address, void *length, int flags)',
+    getsockopt: 'int getsockopt(int fd, int level, int option, void *value, _Inout_ uint32_t *length)',
     sendto: 'intptr_t sendto(int fd, const void *bytes, size_t n, int flags, const void *address, uint32_t length)',
     recvfrom: 'intptr_t recvfrom(int fd, void *bytes, size_t n, int flags, void *address, _Inout_ uint32_t *length)',
+    poll: 'int poll(void *fds, unsigned long count, int timeout)',
     close: 'int close(int fd)',
     open: 'int open(const char *path, int flags, ...)',
     setns: 'int setns(int fd, int type)',
@@ -243,5 +355,5 @@ function loadCalls(): Calls {
     if_indextoname: 'void *if_indextoname(uint32_t index, void *name)',
   };
   const entries = Object.entries(prototypes).map(([name, prototype]) => [name, library.func(prototype)] as const);
-  return { ...Object.fromEntries(entries), attachFilter } as unknown as Calls;
+  return { ...Object.fromEntries(entries), attachFilter, sendmsg, recvmsg } as unknown as Calls;
 }

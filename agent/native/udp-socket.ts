@@ -6,6 +6,8 @@ import {
   openSocket,
   type SystemError,
   setSocketOption,
+  socketName,
+  socketOption,
 } from './libc.ts';
 import { addressFamilies, encodeSocketAddress, type SocketAddress } from './socket-address.ts';
 
@@ -15,8 +17,6 @@ export interface UdpSocketOptions {
   readonly local: SocketAddress;
   /** The kernel takes ESP out of UDP on this socket (RFC 3948); what has the non-ESP marker is still received. */
   readonly espInUdp: boolean;
-  /** Lets a second socket with this option bind the same address and port, as while an agent replaces another. */
-  readonly reusePort?: boolean;
 }
 
 /**
@@ -29,18 +29,45 @@ export function openUdpSocket(options: UdpSocketOptions): Result<FileDescriptor,
   const opened = openSocket(inet6 ? addressFamilies.inet6 : addressFamilies.inet, SOCK_DGRAM, 0);
   if (!opened.ok) return opened;
   const fd = opened.value;
-  const settings: readonly (readonly [level: number, option: number, value: number])[] = [
-    ...(inet6 ? [[IPPROTO_IPV6, IPV6_V6ONLY, 1] as const] : []),
-    inet6 ? [IPPROTO_IPV6, IPV6_MTU_DISCOVER, PMTUDISC_DONT] : [IPPROTO_IP, IP_MTU_DISCOVER, PMTUDISC_DONT],
-    ...(options.reusePort === true ? [[SOL_SOCKET, SO_REUSEPORT, 1] as const] : []),
-    ...(options.espInUdp ? [[SOL_UDP, UDP_ENCAP, UDP_ENCAP_ESPINUDP] as const] : []),
-  ];
-  for (const [level, option, value] of settings) {
-    const set = setSocketOption(fd, level, option, value);
-    if (!set.ok) return closed(fd, set.error);
-  }
-  const bound = bindSocket(fd, encodeSocketAddress(options.local));
+  const alone = inet6 ? setSocketOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) : ok(undefined);
+  const set = alone.ok ? configure(fd, options) : alone;
+  const bound = set.ok ? bindSocket(fd, encodeSocketAddress(options.local)) : set;
   return bound.ok ? ok(fd) : closed(fd, bound.error);
+}
+
+/**
+ * Makes a socket that another process has opened what a new one would be; one that is not bound as it is to be, or not
+ * in the network namespace of this process, is refused and closed.
+ */
+export function adoptUdpSocket(fd: FileDescriptor, options: UdpSocketOptions): Result<FileDescriptor, SystemError> {
+  const protocol = socketOption(fd, SOL_SOCKET, SO_PROTOCOL, 4);
+  const name = socketName(fd);
+  const wanted = encodeSocketAddress(options.local);
+  const isRight =
+    protocol.ok && name.ok && protocol.value[0] === IPPROTO_UDP && areEqual(name.value, wanted) && isAtHome(fd);
+  if (!isRight)
+    return closed(fd, { kind: 'systemError', call: 'getsockname', errno: 'EBADFD', message: 'another socket' });
+  const set = configure(fd, options);
+  return set.ok ? ok(fd) : closed(fd, set.error);
+}
+
+function configure(fd: FileDescriptor, { local, espInUdp }: UdpSocketOptions): Result<void, SystemError> {
+  const inet6 = local.address.length === 16;
+  const [level, option] = inet6 ? [IPPROTO_IPV6, IPV6_MTU_DISCOVER] : [IPPROTO_IP, IP_MTU_DISCOVER];
+  const set = setSocketOption(fd, level, option, PMTUDISC_DONT);
+  return set.ok && espInUdp ? setSocketOption(fd, SOL_UDP, UDP_ENCAP, UDP_ENCAP_ESPINUDP) : set;
+}
+
+function isAtHome(fd: FileDescriptor): boolean {
+  const own = openSocket(addressFamilies.inet, SOCK_DGRAM, 0);
+  if (!own.ok) return false;
+  const [here, there] = [own.value, fd].map((each) => socketOption(each, SOL_SOCKET, SO_NETNS_COOKIE, 8));
+  closeDescriptor(own.value);
+  return here?.ok === true && there?.ok === true && areEqual(here.value, there.value);
+}
+
+function areEqual(left: Uint8Array, right: Uint8Array): boolean {
+  return left.length === right.length && left.every((byte, index) => byte === right[index]);
 }
 
 function closed(fd: FileDescriptor, error: SystemError): Result<never, SystemError> {
@@ -51,7 +78,10 @@ function closed(fd: FileDescriptor, error: SystemError): Result<never, SystemErr
 // linux/in.h, linux/in6.h, linux/udp.h, asm-generic/socket.h
 const SOCK_DGRAM = 2;
 const SOL_SOCKET = 1;
-const SO_REUSEPORT = 15;
+const SO_PROTOCOL = 38;
+/** Since Linux 5.14. */
+const SO_NETNS_COOKIE = 71;
+const IPPROTO_UDP = 17;
 const IPPROTO_IP = 0;
 const IP_MTU_DISCOVER = 10;
 const IPPROTO_IPV6 = 41;

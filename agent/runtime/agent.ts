@@ -18,6 +18,7 @@ import { Loop } from './loop.ts';
 import { environmentFailure, type StartFailure } from './start-failure.ts';
 import { type StatusReport, statusReport } from './status/report.ts';
 import type { IkePorts, SocketFailure } from './transport-udp.ts';
+import type { HolderState } from './udp-ike-socket.ts';
 
 /** A transport whose addresses change with the configuration. */
 export interface IkeTransport extends Transport {
@@ -27,6 +28,8 @@ export interface IkeTransport extends Transport {
   retain(addresses: readonly IpAddress[]): void;
   /** Where it listens in vain, because an interface was removed or made anew. */
   readonly stale: readonly IpAddress[];
+  /** Who keeps its sockets of ESP in UDP when it closes them; undefined where nobody was asked. */
+  readonly holder?: HolderState | undefined;
 }
 
 /** What an agent is put together from. */
@@ -144,6 +147,7 @@ export class Agent {
       kernelFailure: dumped.ok ? undefined : dumped.error.message,
       dropped: drops.droppedCounts,
       unsent: drops.unsentCounts,
+      holder: this.#parts.transport.holder,
     });
   }
 
@@ -164,6 +168,8 @@ export class Agent {
     const dumped = this.#parts.dataplane.dump();
     if (dumped.ok) this.#remove(dumped.value);
     else this.#parts.log.warn({ text: dumped.error.message }, 'SAs and policies were left in the kernel');
+    // Nothing is left that a holder could be of use for.
+    this.#parts.transport.retain([]);
     this.stop();
   }
 

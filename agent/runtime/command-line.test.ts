@@ -51,6 +51,12 @@ describe('the command line', () => {
     expect(parse('-c', 'f')).toMatchObject({ value: { metrics: undefined } });
   });
 
+  it('asks a holder for sockets, at a path of its own or another', () => {
+    expect(parse('-c', 'f')).toMatchObject({ value: { holder: '/run/ikemesh/holder.sock' } });
+    expect(parse('--kubernetes', '--holder', '/h')).toMatchObject({ value: { kind: 'cluster', holder: '/h' } });
+    expect(parse('--manifests', 'd', '--holder', '/h')).toMatchObject({ value: { kind: 'manifests', holder: '/h' } });
+  });
+
   it('checks a file', () => {
     expect(parse('--config', 'node.yaml', '--check')).toEqual({
       ok: true,

@@ -21,6 +21,8 @@ export interface RunInvocation {
   readonly kind: 'run';
   readonly config: string;
   readonly socket: string;
+  /** Where the holder of the sockets of ESP in UDP is asked. */
+  readonly holder: string;
   readonly flushOnExit: boolean;
   /** Undefined: as the file says. */
   readonly metrics: MetricsSettings | undefined;
@@ -37,6 +39,7 @@ export interface ClusterInvocation {
   readonly namespace: string;
   readonly state: string;
   readonly socket: string;
+  readonly holder: string;
   /** Undefined: no metrics are served. */
   readonly metrics: MetricsSettings | undefined;
   readonly logFormat: LogFormat | undefined;
@@ -51,6 +54,7 @@ export interface ManifestInvocation {
   readonly nodeName: string | undefined;
   readonly namespace: string;
   readonly socket: string;
+  readonly holder: string;
   readonly flushOnExit: boolean;
   /** Undefined: no metrics are served. */
   readonly metrics: MetricsSettings | undefined;
@@ -101,6 +105,7 @@ function programOf(choose: (invocation: Invocation) => void): Command {
       false,
     )
     .addOption(socketOption())
+    .option('--holder <path>', 'Unix socket of the holder, which keeps port 4500 open without an agent', DEFAULT_HOLDER)
     .option('--metrics-listen <address:port>', 'serve metrics for Prometheus at this address', listenAddress)
     .option('--metrics-without-peers', 'no series of single peers among them: for meshes of many nodes', false)
     .addOption(
@@ -161,6 +166,7 @@ interface RunOptions {
   readonly state: string;
   readonly flushOnExit: boolean;
   readonly socket: string;
+  readonly holder: string;
   readonly metricsListen?: ListenAddress;
   readonly metricsWithoutPeers: boolean;
   readonly logFormat?: LogFormat;
@@ -177,6 +183,7 @@ function socketOption(): Option {
   return new Option('--socket <path>', 'Unix socket of the status').default(DEFAULT_SOCKET);
 }
 
+const DEFAULT_HOLDER = '/run/ikemesh/holder.sock';
 const DEFAULT_SOCKET = '/run/ikemesh/agent.sock';
 const DEFAULT_NAMESPACE = 'ikemesh-nodes';
 const DEFAULT_STATE = '/var/lib/ikemesh';

@@ -7,7 +7,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 
 import type { Path } from '../ike/types.ts';
 import type { IpAddress } from '../wire/ip-address.ts';
-import { type BoundSocket, type SendFailure, type TransportDrop, UdpTransport } from './transport-udp.ts';
+import { type SendFailure, type TransportDrop, UdpTransport } from './transport-udp.ts';
+import type { BoundSocket } from './udp-ike-socket.ts';
 
 const V4 = '127.0.0.1' as IpAddress;
 const V6 = '::1' as IpAddress;

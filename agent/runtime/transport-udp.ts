@@ -1,21 +1,10 @@
 import type { Path } from '../ike/types.ts';
-import {
-  closeDescriptor,
-  type FileDescriptor,
-  interfaceIndex,
-  type ReadWatch,
-  receiveFrom,
-  type SystemError,
-  sendTo,
-  setSocketOption,
-  socketName,
-  watchReadable,
-} from '../native/libc.ts';
-import { decodeSocketAddress, encodeSocketAddress, type SocketAddress } from '../native/socket-address.ts';
-import { openUdpSocket } from '../native/udp-socket.ts';
+import { closeDescriptor, interfaceIndex, type ReadWatch, receiveFrom, sendTo, watchReadable } from '../native/libc.ts';
+import { decodeSocketAddress, encodeSocketAddress } from '../native/socket-address.ts';
 import type { Transport } from '../ports.ts';
 import { err, ok, type Result } from '../result.ts';
 import { type IpAddress, inZone, ipAddressBytes, ipAddressFromBytes, zoneOf } from '../wire/ip-address.ts';
+import { type BoundSocket, type HolderState, heldName, openIkeSocket, type SocketHolder } from './udp-ike-socket.ts';
 
 /** Why a datagram went no further than the socket. */
 export type TransportDrop =
@@ -61,29 +50,26 @@ export interface SocketFailure {
   readonly message: string;
 }
 
-/** An open socket and what is received on it. */
-export interface BoundSocket {
-  readonly fd: FileDescriptor;
-  readonly address: IpAddress;
-  readonly port: number;
-  /** Index of the interface that the address names, 0 where it names none. */
-  readonly scopeId: number;
-  /** Datagrams of IKE begin with the non-ESP marker here (RFC 7296 §2.23, RFC 3948 §2.2); all else is ESP. */
-  readonly encapsulated: boolean;
-}
-
 /**
  * IKE over UDP: one socket for each local address and port, so that an answer leaves from where the question came to.
  */
 export class UdpTransport implements Transport {
-  readonly #sockets = new Map<string, { readonly socket: BoundSocket; readonly watch: ReadWatch }>();
+  readonly #sockets = new Map<string, WatchedSocket>();
   readonly #ports: IkePorts;
   readonly #observer: TransportObserver;
+  readonly #holder: SocketHolder | undefined;
   #receiver: (path: Path, bytes: Uint8Array) => void = () => {};
 
-  constructor(ports: IkePorts, observer: TransportObserver) {
+  /** With a holder, the sockets of ESP in UDP are those that it has, and are left to it at the end. */
+  constructor(ports: IkePorts, observer: TransportObserver, holder?: SocketHolder) {
     this.#ports = ports;
     this.#observer = observer;
+    this.#holder = holder;
+  }
+
+  /** Who keeps the sockets of ESP in UDP beside this process; undefined where nobody was asked. */
+  get holder(): HolderState | undefined {
+    return this.#holder?.state;
   }
 
   /** What it listens on. */
@@ -107,12 +93,13 @@ export class UdpTransport implements Transport {
 
   /** Opens two sockets for each address that has none; on failure none of them stays open. */
   listen(addresses: readonly IpAddress[]): Result<void, SocketFailure> {
+    this.#holder?.start();
     const sockets: BoundSocket[] = [];
     const listening = new Set(this.addresses);
     for (const address of addresses.filter((one) => !listening.has(one))) {
       for (const encapsulated of [false, true]) {
         const port = encapsulated ? this.#ports.natTraversal : this.#ports.ike;
-        const opened = openSocket(address, port, encapsulated);
+        const opened = openIkeSocket(address, port, encapsulated, this.#holder);
         if (!opened.ok) {
           for (const { fd } of sockets) closeDescriptor(fd);
           const { errno, message } = opened.error;
@@ -121,26 +108,20 @@ export class UdpTransport implements Transport {
         sockets.push(opened.value);
       }
     }
-    this.add(sockets);
-    return ok(undefined);
-  }
-
-  /** Takes over sockets that somebody else has opened; they are closed with the others. */
-  add(sockets: readonly BoundSocket[]): void {
     for (const socket of sockets) {
       const watch = watchReadable(socket.fd, () => this.#receive(socket));
       this.#sockets.set(socketKey(socket.address, socket.port), { socket, watch });
     }
+    if (sockets.length > 0) this.#tellHolder();
+    return ok(undefined);
   }
 
-  /** Closes the sockets of all other addresses. */
+  /** Closes the sockets of all other addresses, wherever they are held. */
   retain(addresses: readonly IpAddress[]): void {
-    for (const [key, { socket, watch }] of this.#sockets) {
-      if (addresses.includes(socket.address)) continue;
-      this.#sockets.delete(key);
-      watch.close();
-      closeDescriptor(socket.fd);
-    }
+    const others = [...this.#sockets].filter(([, { socket }]) => !addresses.includes(socket.address));
+    for (const [key] of others) this.#sockets.delete(key);
+    if (others.length > 0) this.#tellHolder();
+    for (const [, each] of others) closeSocket(each);
   }
 
   send(path: Path, bytes: Uint8Array): void {
@@ -148,22 +129,33 @@ export class UdpTransport implements Transport {
   }
 
   sendKeepalive(path: Path): void {
-    this.#send(path, () => KEEPALIVE_DATAGRAM);
+    const socket = this.#send(path, () => KEEPALIVE_DATAGRAM);
+    if (socket?.encapsulated === true) this.#holder?.keepalive(heldName(socket), remoteSocketAddress(socket, path));
   }
 
   onDatagram(receiver: (path: Path, bytes: Uint8Array) => void): void {
     this.#receiver = receiver;
   }
 
+  /** Lets go of the sockets; a holder keeps those of ESP in UDP. */
   close(): void {
-    this.retain([]);
+    this.#holder?.close();
+    for (const each of this.#sockets.values()) closeSocket(each);
+    this.#sockets.clear();
   }
 
-  #send(path: Path, datagram: (socket: BoundSocket) => Uint8Array): void {
+  #tellHolder(): void {
+    const encapsulated = this.sockets.filter((socket) => socket.encapsulated);
+    this.#holder?.hold(new Map(encapsulated.map((socket) => [heldName(socket), socket.fd])));
+  }
+
+  /** The socket that it was sent from. */
+  #send(path: Path, datagram: (socket: BoundSocket) => Uint8Array): BoundSocket | undefined {
     const socket = this.#sockets.get(socketKey(path.localAddress, path.localPort))?.socket;
     const outcome = socket === undefined ? err(noSocket(path)) : sendFrom(socket, path, datagram(socket));
     // A lost datagram is nothing new to IKE: it repeats its requests.
     if (!outcome.ok) this.#observer.sendFailed(path, outcome.error);
+    return socket;
   }
 
   /** Takes in a bounded number of datagrams; the socket stays readable, so that the rest comes in the next turn. */
@@ -199,31 +191,24 @@ export class UdpTransport implements Transport {
   }
 }
 
-function openSocket(address: IpAddress, port: number, encapsulated: boolean): Result<BoundSocket, SystemError> {
-  const local = socketAddress(address, port);
-  if (local === undefined) return err(noInterface(address));
-  const opened = openUdpSocket({ local, espInUdp: encapsulated });
-  if (!opened.ok) return opened;
-  const fd = opened.value;
-  // Less than asked for is what the host allows, and enough but for a storm.
-  setSocketOption(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER_BYTES);
-  const name = socketName(fd);
-  const bound = name.ok ? decodeSocketAddress(name.value)?.port : undefined;
-  return ok({ fd, address, port: bound ?? port, scopeId: local.scopeId ?? 0, encapsulated });
+interface WatchedSocket {
+  readonly socket: BoundSocket;
+  readonly watch: ReadWatch;
 }
 
-/** Undefined where there is no interface of the name that the address has behind it. */
-function socketAddress(address: IpAddress, port: number): SocketAddress | undefined {
-  const zone = zoneOf(address);
-  const scopeId = zone === undefined ? 0 : interfaceIndex(zone);
-  return scopeId === undefined ? undefined : { address: ipAddressBytes(address), port, scopeId };
+function closeSocket({ socket, watch }: WatchedSocket): void {
+  watch.close();
+  closeDescriptor(socket.fd);
+}
+
+function sendFrom(socket: BoundSocket, path: Path, bytes: Uint8Array) {
+  return sendTo(socket.fd, bytes, remoteSocketAddress(socket, path));
 }
 
 /** A link-local peer is on the link of the address that it is sent to from: nothing is looked up for each datagram. */
-function sendFrom(socket: BoundSocket, { remoteAddress, remotePort }: Path, bytes: Uint8Array) {
-  const scopeId = zoneOf(remoteAddress) === undefined ? 0 : socket.scopeId;
-  const address = encodeSocketAddress({ address: ipAddressBytes(remoteAddress), port: remotePort, scopeId });
-  return sendTo(socket.fd, bytes, address);
+function remoteSocketAddress({ scopeId }: BoundSocket, { remoteAddress, remotePort }: Path): Uint8Array {
+  const address = ipAddressBytes(remoteAddress);
+  return encodeSocketAddress({ address, port: remotePort, scopeId: zoneOf(remoteAddress) === undefined ? 0 : scopeId });
 }
 
 /** Judges the datagram that is in the receive buffer. */
@@ -246,10 +231,6 @@ function socketKey(address: IpAddress, port: number): string {
   return `${address} ${port}`;
 }
 
-function noInterface(address: IpAddress): SystemError {
-  return { kind: 'systemError', call: 'if_nametoindex', errno: 'ENODEV', message: `no interface ${zoneOf(address)}` };
-}
-
 function noSocket(path: Path): SendFailure {
   const message = `no socket at ${path.localAddress} port ${path.localPort}`;
   return { errno: 'EADDRNOTAVAIL', message };
@@ -263,10 +244,5 @@ const KEEPALIVE_DATAGRAM = Uint8Array.of(KEEPALIVE);
 const MAX_DATAGRAMS_PER_TURN = 32;
 /** Twice the longest chain of RSA certificates in one unfragmented IKE_AUTH. */
 const MAX_DATAGRAM_BYTES = 32_768;
-/** A thousand peers that begin at once, some 500 bytes each, while one turn of the loop is busy. */
-const RECEIVE_BUFFER_BYTES = 1_048_576;
 /** One for all sockets: it is read only until the next datagram is received. */
 const receiveBuffer = new Uint8Array(MAX_DATAGRAM_BYTES);
-// asm-generic/socket.h
-const SOL_SOCKET = 1;
-const SO_RCVBUF = 8;

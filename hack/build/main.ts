@@ -5,4 +5,5 @@ import { bundle } from './bundle.ts';
 /** `npm run build`: what package.json's `bin` points to. */
 const root = fileURLToPath(new URL('../..', import.meta.url));
 await bundle(`${root}agent/main.ts`, `${root}dist/agent.js`);
+await bundle(`${root}agent/holder.ts`, `${root}dist/holder.js`);
 await bundle(`${root}operator/main.ts`, `${root}dist/operator.js`);

@@ -46,7 +46,7 @@ module.exports = {
     {
       name: 'native-for-netlink-and-transport',
       severity: 'error',
-      from: { path: '^agent/', pathNot: '^agent/native/|^agent/dataplane/(netlink|xfrm|probe)|^agent/runtime/(transport|udp)|' + TESTS },
+      from: { path: '^agent/', pathNot: '^agent/(native|holder)/|^agent/dataplane/(netlink|xfrm|probe)|^agent/runtime/(transport|udp)|' + TESTS },
       to: { path: '^agent/native/', pathNot: '^agent/native/libcrypto[.]ts$' },
     },
     {
@@ -54,6 +54,17 @@ module.exports = {
       severity: 'error',
       from: { path: '^agent/', pathNot: '^agent/crypto/openssl/|' + TESTS },
       to: { path: '^agent/native/libcrypto[.]ts$' },
+    },
+    {
+      name: 'the-holder-is-tiny',
+      comment: 'It runs beside every agent and is hardly ever changed: no package but koffi, and nothing of the agent.',
+      severity: 'error',
+      from: { path: '^agent/holder[.]ts$' },
+      to: {
+        path: '^agent/|node_modules/',
+        pathNot: '^agent/(holder[.]ts|holder/|native/|result[.]ts)|node_modules/koffi/',
+        reachable: true,
+      },
     },
     {
       name: 'operator-never-imports-agent',

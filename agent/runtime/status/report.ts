@@ -14,6 +14,7 @@ import type { ShownCertificate } from '../../ports.ts';
 import { type IpAddress, parseZonedAddress, withoutZone } from '../../wire/ip-address.ts';
 import type { WatchedCertificate } from '../config/watched-certificate.ts';
 import type { Counts } from '../counters.ts';
+import type { HolderState } from '../udp-ike-socket.ts';
 import { type ExemptionReport, ExemptPolicies } from './exemption-report.ts';
 
 /** What `agent status --json` prints. Durations are seconds; SPIs are hexadecimal. */
@@ -39,8 +40,22 @@ export interface StatusReport {
   readonly dropped: Counts;
   /** Datagrams that could not be sent since the start, by error. */
   readonly unsent: Counts;
+  /** Who else has the sockets of ESP in UDP, so that it goes on without this agent; absent where nobody was asked. */
+  readonly holder?: HolderReport;
   /** Why the kernel's counters are missing; absent where they are there. */
   readonly kernelFailure?: string;
+}
+
+/** The holder of the sockets of ESP in UDP. */
+export interface HolderReport {
+  /** The path at which it is asked. */
+  readonly socket: string;
+  /** `absent`: this agent alone has them, and what comes in UDP is lost while it is not there. */
+  readonly state: 'holding' | 'absent';
+  /** Since when this agent has them held. */
+  readonly seconds?: number;
+  /** Why it is absent. */
+  readonly reason?: string;
 }
 
 /** Our own certificate, that of an authority we trust, or a revocation list. */
@@ -157,6 +172,7 @@ export interface ReportInputs {
   readonly kernelFailure: string | undefined;
   readonly dropped: Counts;
   readonly unsent: Counts;
+  readonly holder?: HolderState | undefined;
 }
 
 /** A picture of the running agent in which the counters are the kernel's. */
@@ -181,8 +197,15 @@ export function statusReport(inputs: ReportInputs): StatusReport {
     remembered: inputs.endpoint.tables,
     dropped: inputs.dropped,
     unsent: inputs.unsent,
+    ...(inputs.holder === undefined ? {} : { holder: holderReport(inputs.holder, inputs.now) }),
     ...(inputs.kernelFailure === undefined ? {} : { kernelFailure: inputs.kernelFailure }),
   };
+}
+
+function holderReport(holder: HolderState, now: Instant): HolderReport {
+  const { kind: state, path: socket } = holder;
+  if (holder.kind === 'absent') return { socket, state, reason: holder.reason };
+  return { socket, state, seconds: seconds(now - holder.sinceMs) };
 }
 
 function certificateReports(watched: readonly WatchedCertificate[], wallMs: number): readonly CertificateReport[] {

@@ -176,6 +176,21 @@ node-b: ENCRYPTING
 `);
   });
 
+  it('tells who holds the sockets of ESP in UDP, and what it costs where nobody else does', () => {
+    const path = '/run/ikemesh/holder.sock';
+    const held = statusReport(inputs({ holder: { kind: 'holding', path, sinceMs: NOW - 65_000 } }));
+    expect(held.holder).toEqual({ socket: path, state: 'holding', seconds: 65 });
+    expect(statusText(held).split('\n')).toContain(
+      'sockets of port 4500: held by /run/ikemesh/holder.sock since 1m5s: they outlive this agent',
+    );
+    const alone = statusReport(inputs({ holder: { kind: 'absent', path, reason: 'nobody is there' } }));
+    expect(alone.holder).toEqual({ socket: path, state: 'absent', reason: 'nobody is there' });
+    expect(statusText(alone).split('\n')).toContain(
+      "sockets of port 4500: this agent's alone, without a holder at /run/ikemesh/holder.sock (nobody is there): " +
+        'ESP in UDP is lost while no agent runs',
+    );
+  });
+
   it('shows why a peer is down and when it is tried again', () => {
     const text = 'node-b (10.78.0.2) does not answer IKE_SA_INIT: is it running?';
     const down = { ...connection, ikeSas: [], lastFailure: { at: NOW - 12_000, text }, nextAttemptAt: NOW + 3_400 };

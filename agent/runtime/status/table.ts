@@ -3,6 +3,7 @@ import type { ExemptionReport } from './exemption-report.ts';
 import type {
   ChildSaReport,
   Endpoint,
+  HolderReport,
   IkeSaReport,
   PeerCertificateReport,
   PeerReport,
@@ -17,6 +18,7 @@ export function statusText(report: StatusReport): string {
     ...report.peers.flatMap((peer) => ['', ...peerLines(peer)]),
     ...earlierLines(report.earlierSas),
     ...certificateLines(report),
+    ...holderLines(report.holder),
     ...countLines('dropped since start', report.dropped),
     ...countLines('not sent since start', report.unsent),
   ];
@@ -34,6 +36,16 @@ function summaryLine(report: StatusReport): string {
     `${report.node}: ${counted(peers.length, 'peer')}, ${encrypting} encrypting, ${counted(childSas, 'Child SA')}, ` +
     `up ${duration(report.uptimeSeconds)} (ikemesh ${report.version}, ${report.cryptoProvider})`
   );
+}
+
+function holderLines(holder: HolderReport | undefined): readonly string[] {
+  if (holder === undefined) return [];
+  const { socket, seconds = 0, reason = '' } = holder;
+  const text =
+    holder.state === 'holding'
+      ? `held by ${socket} since ${duration(seconds)}: they outlive this agent`
+      : `this agent's alone, without a holder at ${socket} (${reason}): ESP in UDP is lost while no agent runs`;
+  return ['', `sockets of port 4500: ${text}`];
 }
 
 function peerLines(peer: PeerReport): readonly string[] {

@@ -13,6 +13,8 @@ import { LoggedDaemon } from '../topology/logged-daemon.ts';
 export interface AgentStart extends AgentOptions {
   /** The bundled agent. */
   readonly program: string;
+  /** The bundled holder. */
+  readonly holderProgram: string | undefined;
   /** Text of its configuration file. */
   readonly configuration: string;
   /** Folder for the configuration file and what stands beside it. */
@@ -28,8 +30,11 @@ export class AgentProcess extends LoggedDaemon {
   private constructor(node: LabNode, start: AgentStart, configurationFile: string) {
     // Nodes share a file system, and the place of their agents' sockets by default.
     const socket = start.socket ?? join(mkdtempSync(join(tmpdir(), `agent-${node.name}-`)), 'status.sock');
-    const words = ['--config', configurationFile, '--socket', socket, ...(start.arguments ?? [])];
-    const command = [...(start.under ?? []), 'node', start.program, ...words];
+    const holder = start.holder === undefined ? [] : ['--holder', start.holder];
+    const words = ['--config', configurationFile, '--socket', socket, ...holder, ...(start.arguments ?? [])];
+    const parentWords = ['node', start.holderProgram ?? '', '--socket', start.holder ?? '', '--'];
+    const parent = start.isChildOfHolder === true ? parentWords : [];
+    const command = [...(start.under ?? []), ...parent, 'node', start.program, ...words];
     super(node, node.spawn('agent', command, { ...start.environment }));
     this.#start = start;
     this.#socket = socket;

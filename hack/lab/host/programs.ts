@@ -49,11 +49,13 @@ export async function bundlePrograms(options: ProgramsOptions): Promise<BundledP
     await bundle(join(import.meta.dirname, '../traffic/udp-peer.ts'), udpPeer);
     await bundle(join(import.meta.dirname, '../traffic/send-datagrams.ts'), datagrams);
     await bundle(join(import.meta.dirname, '../traffic/kept-connection.ts'), keptConnection);
+    const holder = join(folder, 'holder.js');
     if (options.withAgent) await bundle(join(projectFolder, 'agent/main.ts'), agent);
+    if (options.withAgent) await bundle(join(projectFolder, 'agent/holder.ts'), holder);
     // Within the project's folder, so that it finds the packages that it imports.
     if (options.earlierAgent !== undefined) await bundle(await options.earlierAgent(folder), earlierAgent);
     const agents = {
-      ...(options.withAgent ? { agent } : {}),
+      ...(options.withAgent ? { agent, holder } : {}),
       ...(options.earlierAgent === undefined ? {} : { earlierAgent }),
     };
     return { runner, inLab: { udpPeer, datagrams, keptConnection, ...agents }, remove };

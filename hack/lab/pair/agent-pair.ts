@@ -33,6 +33,10 @@ export interface PairStart {
   /** Leaves nothing in the kernel when it ends. Default that it leaves everything there, as an agent by default does. */
   readonly flushOnExit?: boolean;
   readonly logLevel?: 'debug' | 'info';
+  /** Path at which its holder answers. */
+  readonly holder?: string;
+  /** It is started as a child of that holder. */
+  readonly isChildOfHolder?: boolean;
 }
 
 /** The addresses of the ends, and of the third machine. */
@@ -139,6 +143,8 @@ export class AgentPair {
         ...['--log-level', options.logLevel ?? 'debug'],
         ...(options.flushOnExit === true ? ['--flush-on-exit'] : []),
       ],
+      ...(options.holder === undefined ? {} : { holder: options.holder }),
+      isChildOfHolder: options.isChildOfHolder === true,
     });
     this.#agents.set(end, agent);
     await agent.ready();

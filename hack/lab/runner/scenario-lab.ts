@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 
 import { AgentProcess } from '../agent/agent-process.ts';
+import { HolderProcess } from '../agent/holder-process.ts';
 import { onLink, startCapture } from '../capture/capture.ts';
 import { Pluto } from '../libreswan/pluto.ts';
 import { Iked } from '../openiked/iked.ts';
@@ -20,6 +21,7 @@ export interface LabPrograms {
   readonly agent?: string;
   /** An agent built from an earlier commit. */
   readonly earlierAgent?: string;
+  readonly holder?: string;
 }
 
 /** Thrown by what a scenario skips itself with. */
@@ -69,7 +71,11 @@ export function scenarioLab(folder: string, programs: LabPrograms): ScenarioLab 
     agent: async (node, configuration, options = {}) => {
       const program = options.earlier === true ? programs.earlierAgent : programs.agent;
       if (program === undefined) throw new Error('the scenario must say usesAgent, or nobody has built an earlier one');
-      return AgentProcess.start(node, { ...options, program, configuration, folder });
+      return AgentProcess.start(node, { ...options, program, holderProgram: programs.holder, configuration, folder });
+    },
+    holder: async (node, socket) => {
+      if (programs.holder === undefined) throw new Error('the scenario must say usesAgent');
+      return HolderProcess.start(node, programs.holder, socket);
     },
   };
   return {

@@ -1,4 +1,5 @@
 import type { AgentProcess } from '../agent/agent-process.ts';
+import type { HolderProcess } from '../agent/holder-process.ts';
 import type { Capture } from '../capture/capture.ts';
 import type { RecipeName } from '../host/recipe.ts';
 import type { IpsecConfiguration } from '../libreswan/ipsec-conf.ts';
@@ -69,6 +70,8 @@ export interface Lab {
   iked(node: LabNode, configuration: IkedConfiguration): Promise<Iked>;
   /** Starts our agent in a node with the text of its configuration file; `ready()` of the process waits for it. */
   agent(node: LabNode, configuration: string, options?: AgentOptions): Promise<AgentProcess>;
+  /** Starts a holder of sockets in a node, which answers at this path. */
+  holder(node: LabNode, socket: string): Promise<HolderProcess>;
 }
 
 /** How our agent is started. */
@@ -78,6 +81,10 @@ export interface AgentOptions {
   /** Files beside the configuration, such as pre-shared keys, by name; readable by root only. */
   readonly files?: Readonly<Record<string, string>>;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Path at which its holder answers. Default that of every agent, where nobody does. */
+  readonly holder?: string;
+  /** It is a child of that holder, which is started with it; the process that is started is the holder then. */
+  readonly isChildOfHolder?: boolean;
   /** Path of its status socket. Default one of its own. */
   readonly socket?: string;
   /** Starts the agent of an earlier commit. */
