@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -54,6 +54,84 @@ async function replaced(lab: Lab): Promise<void> {
   await pair.close({ atLeastFrom: { a: 400, b: 400 } });
 }
 
+/** A holder is killed under its agent: nothing is lost, and the next holder has the sockets. */
+async function holderDies(lab: Lab): Promise<void> {
+  const pair = await AgentPair.create(lab, settings);
+  const { paths, holders } = await holdersOf(pair);
+  await start(pair, paths, 'b');
+  const stream = await pair.stream();
+  lab.step('the holder of a is killed; its agent notices');
+  await holders.a.kill();
+  await waitUntil('the agent to say so', async () => (await pair.agent('a').status()).holder?.state === 'absent');
+  lab.step('another holder comes; it is given the sockets, and the agent is killed');
+  const next = await lab.holder(pair.node('a'), paths.a);
+  await next.logged('an agent has its sockets held: 192.0.2.1 port 4500');
+  await pair.agent('a').kill();
+  await delay(absenceMs);
+  await pair.start('a', { flushOnExit: true, holder: paths.a });
+  await pair.settled();
+  await pair.expectNothingLost(stream);
+  lab.step('the next holder of a is killed, and then its agent: what comes meanwhile is lost');
+  const unheld = await pair.stream(200, 7001);
+  await next.kill();
+  await waitUntil('the agent to say so', async () => (await pair.agent('a').status()).holder?.state === 'absent');
+  await pair.agent('a').kill();
+  await delay(absenceMs);
+  await pair.start('a', { flushOnExit: true, holder: paths.a });
+  await pair.settled();
+  const [toB, toA] = await unheld.stop();
+  lab.step(`without a holder ${toA.lost} of ${toA.sent} to a were lost, and ${toB.lost} of ${toB.sent} to b`);
+  assert.ok(toA.lost >= 200, `only ${toA.lost} were lost: so the holder is not what kept the others`);
+  assert.equal(toB.lost, 0, 'what was sent meanwhile');
+  const told = pair.agent('a').log().split('no holder').length - 1;
+  assert.equal(told, 1, `that there is no holder was told ${told} times`);
+  const text = (await pair.agent('a').command('status')).stdout;
+  assert.match(text, /sockets of port 4500: this agent's alone, without a holder at .* \(nobody is there\)/);
+  await pair.close({ atLeastFrom: { a: 1000, b: 1000 } }, ['XfrmInNoStates']);
+}
+
+/** The agent as a child of its holder, which starts it again. */
+async function parent(lab: Lab): Promise<void> {
+  const pair = await AgentPair.create(lab, settings);
+  const { paths } = await holdersOf(pair, ['b']);
+  await pair.start('a', { holder: paths.a, isChildOfHolder: true });
+  await pair.start('b', { flushOnExit: true, holder: paths.b });
+  await pair.settled();
+  const holder = pair.agent('a');
+  const stream = await pair.stream();
+  lab.step('the agent below the holder of a is killed, and started again by it');
+  const first = childOf(holder.pid);
+  process.kill(first, 'SIGKILL');
+  await startedAgain(pair, first);
+  lab.step('the holder is told to start it anew');
+  const second = childOf(holder.pid);
+  process.kill(holder.pid, 'SIGUSR2');
+  await startedAgain(pair, second);
+  await pair.expectNothingLost(stream);
+  await expectHeld(pair);
+  lab.step('the holder ends, and the agent before it; others take over what is in the kernel');
+  const last = childOf(holder.pid);
+  assert.equal((await holder.stop()).code, 0, holder.log());
+  assert.throws(() => process.kill(last, 0), 'the agent has ended with its holder');
+  await pair.start('a', { flushOnExit: true });
+  await pair.settled();
+  await pair.close({ atLeastFrom: { a: 400, b: 400 } });
+}
+
+async function startedAgain(pair: AgentPair, before: number): Promise<void> {
+  await waitUntil('another agent', async () => {
+    const child = childOf(pair.agent('a').pid);
+    return child !== 0 && child !== before && (await pair.agent('a').command('status')).code === 0;
+  });
+  await pair.settled();
+}
+
+/** The one child of a process, 0 where it has none. */
+function childOf(pid: number): number {
+  const [child] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim().split(' ');
+  return Number(child);
+}
+
 async function holdersOf(pair: AgentPair, of: readonly PairEnd[] = ends) {
   const folder = mkdtempSync(join(tmpdir(), 'holders-'));
   const paths = { a: join(folder, 'a.sock'), b: join(folder, 'b.sock') };
@@ -62,9 +140,9 @@ async function holdersOf(pair: AgentPair, of: readonly PairEnd[] = ends) {
   return { paths, holders: holders as Readonly<Record<PairEnd, HolderProcess>> };
 }
 
-async function start(pair: AgentPair, paths: Readonly<Record<PairEnd, string>>): Promise<void> {
+async function start(pair: AgentPair, paths: Readonly<Record<PairEnd, string>>, staying?: PairEnd): Promise<void> {
   pair.lab.step('both agents start beside their holders');
-  await Promise.all(ends.map((end) => pair.start(end, { holder: paths[end] })));
+  await Promise.all(ends.map((end) => pair.start(end, { holder: paths[end], flushOnExit: end === staying })));
   await pair.settled();
   for (const end of ends) {
     const { ikeSas } = await pair.peer(end);
@@ -92,4 +170,10 @@ export default [
     restarted(lab, 'stop'),
   ),
   scenario('replaced', 'ESP in UDP: agent and holder are replaced, the new holder first; none is lost', replaced),
+  scenario(
+    'dies',
+    'ESP in UDP: a holder dies, another one is given the sockets; without any, the loss is counted',
+    holderDies,
+  ),
+  scenario('parent', 'ESP in UDP: an agent that its holder starts is killed, and started anew; none is lost', parent),
 ];
