@@ -78,7 +78,7 @@ describe("the chart's templates", () => {
     });
 
     it('modules are loaded by a container that has ended when the agent starts, and only where that is wanted', async () => {
-      expect((await agentPod()).initContainers).toBeUndefined();
+      expect(JSON.stringify(await agentPod())).not.toContain('modprobe');
       const { initContainers, containers } = await agentPod(
         'agent.kernelModules.load=true',
         'agent.kernelModules.image=registry.test/kmod:1',
@@ -95,6 +95,34 @@ describe("the chart's templates", () => {
       expect(await refusal('agent.kernelModules.load=true')).toMatch(
         /kernelModules.image must be set to an image that/,
       );
+    });
+
+    it('the holder is there before the agent and outlives it, with no capability, no volume of keys, where the agent asks', async () => {
+      const { initContainers = [], containers } = await agentPod(
+        'agent.holder.enabled=true',
+        'agent.stateFolder=/srv/ikemesh',
+      );
+      expect(initContainers).toMatchObject([
+        {
+          name: 'holder',
+          image: containers[0]?.image,
+          restartPolicy: 'Always',
+          command: ['/usr/bin/node', '/app/holder.js'],
+          args: ['--socket=/srv/ikemesh/holder.sock'],
+          securityContext: { capabilities: { drop: ['ALL'] } },
+          resources: { requests: { memory: '24Mi' } },
+          volumeMounts: [{ name: 'state', mountPath: '/srv/ikemesh' }],
+        },
+      ]);
+      expect(initContainers[0]?.securityContext?.capabilities?.add).toBeUndefined();
+      expect(containers[0]?.args).toContain('--holder=/srv/ikemesh/holder.sock');
+    });
+
+    it('an agent is without a holder unless one is wanted, and asks none then', async () => {
+      const { initContainers, containers } = await agentPod();
+      expect(initContainers).toBeUndefined();
+      expect(containers[0]?.args?.join(' ')).not.toContain('--holder');
+      expect(await refusal('agent.holder.enable=false')).toMatch(/enable/);
     });
 
     it('the agent sees one folder of the node, its own', async () => {

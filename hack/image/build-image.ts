@@ -15,6 +15,7 @@ import { billOfMaterials } from './sbom.ts';
 /** Which programs `/app` holds. */
 const PROGRAMS: readonly Program[] = [
   { name: 'agent', entry: 'agent/main.ts' },
+  { name: 'holder', entry: 'agent/holder.ts' },
   { name: 'operator', entry: 'operator/main.ts' },
 ];
 

@@ -6,6 +6,8 @@ export interface Container {
   readonly image: string;
   readonly command?: readonly string[];
   readonly args?: readonly string[];
+  /** `Always` of one that runs first: a sidecar. */
+  readonly restartPolicy?: string;
   readonly ports?: readonly { readonly name?: string; readonly containerPort: number; readonly hostPort?: number }[];
   readonly readinessProbe?: { readonly exec?: { readonly command: readonly string[] } };
   readonly env?: readonly { readonly name: string; readonly value?: string }[];

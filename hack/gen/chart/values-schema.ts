@@ -105,6 +105,7 @@ export const valuesSchema: JsonSchema = {
       criticalPodsQuota: group({ enabled: SWITCH, pods: integer(1) }),
       maxSurge: AMOUNT,
       stateFolder: text({ pattern: '^(/[A-Za-z0-9._-]+)+$' }),
+      holder: group({ enabled: SWITCH, resources: RESOURCES }),
       keepEarlyPackets: SWITCH,
       kernelModules: group({ load: SWITCH, image: text(), names: list(text({ pattern: '^[A-Za-z0-9_-]+$' })) }),
       seLinuxOptions: TEXTS,
