@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import type { Packet } from '../../hack/lab/capture/packet.ts';
 import type { Lab } from '../../hack/lab/runner/scenario.ts';
-import { fullBuffers } from '../../hack/lab/traffic/receive-buffers.ts';
+import { fullBuffers, readKernelDrops } from '../../hack/lab/traffic/kernel-drops.ts';
 import { readXfrmStat, type XfrmStat, xfrmStatChange } from '../../hack/lab/xfrm/xfrm-stat.ts';
 import type { LifecycleEvent } from './event.ts';
 import { judge, type Measured } from './judge.ts';
@@ -61,8 +61,8 @@ async function failureOf(run: () => Promise<void>): Promise<string | undefined> 
 
 /** What arrived and was not read, which is no fault of IPsec: the machine has too much to do for this rate. */
 async function notReadInTime(mesh: LifecycleMesh): Promise<readonly string[]> {
-  const counts = await Promise.all(mesh.names.map(async (name) => [name, await fullBuffers(mesh.node(name))] as const));
-  return counts.flatMap(([name, count]) =>
+  const counts = mesh.names.map(async (name) => [name, fullBuffers(await readKernelDrops(mesh.node(name)))] as const);
+  return (await Promise.all(counts)).flatMap(([name, count]) =>
     count === 0 ? [] : [`${count} arrived on ${name} and were not read in time: this machine is too busy to tell`],
   );
 }

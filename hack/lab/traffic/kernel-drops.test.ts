@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { kernelDropsText, parseKernelDrops } from './kernel-drops.ts';
+import { fullBuffers, kernelDropsText, parseKernelDrops } from './kernel-drops.ts';
 
 describe('what a kernel has dropped', () => {
   it('is told by its place, whoever counts it, and nothing else is', () => {
@@ -14,6 +14,14 @@ describe('what a kernel has dropped', () => {
 
   it('is told of interfaces alone, where nothing else is shown', () => {
     expect(Object.fromEntries(parseKernelDrops(`#link\n${link(0, 12)}`))).toMatchObject({ 'eth0 tx dropped': 12 });
+  });
+
+  it('has the datagrams of both families that found a full buffer', () => {
+    expect(fullBuffers(parseKernelDrops(shown([7, 1, 2, 3, 4, 5, 6, 8, 9])))).toBe(3);
+  });
+
+  it('is not taken for nothing where a kernel does not show it', () => {
+    expect(() => fullBuffers(parseKernelDrops(`#link\n${link(0, 12)}`))).toThrow(/shows no UdpRcvbufErrors/);
   });
 });
 

@@ -14,6 +14,15 @@ export function kernelDropsText(before: KernelDrops, after: KernelDrops): string
   return changes.flatMap(([name, change]) => (change === 0 ? [] : [`${name} ${change}`])).join(', ');
 }
 
+/** How many datagrams had arrived and found the buffer of their receiver full, by either family. */
+export function fullBuffers(drops: KernelDrops): number {
+  return ['UdpRcvbufErrors', 'Udp6RcvbufErrors'].reduce((sum, name) => {
+    const count = drops.get(name);
+    if (count === undefined) throw new Error(`this kernel shows no ${name}`);
+    return sum + count;
+  }, 0);
+}
+
 /** Parses what the counters' files and `ip` and `tc` show, one after the other. */
 export function parseKernelDrops(text: string): KernelDrops {
   const sections = new Map(
