@@ -1,4 +1,4 @@
-import { type CipherGCMTypes, createCipheriv, randomBytes } from 'node:crypto';
+import { type CipherGCMTypes, createCipheriv, createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 
 import { type LibcryptoAead, libcryptoAead, longest, MEMORY_BYTES } from './libcrypto.ts';
@@ -85,6 +85,16 @@ describe.each(ciphers)('%s of libcrypto', (name, keyBytes) => {
 describe('libcrypto', () => {
   it('has no cipher of a name that OpenSSL does not know', () => {
     expect(libcryptoAead('aes-256-nothing', { key: 32, icv: 16 })).toBeUndefined();
+  });
+
+  it('leaves no error behind that node:crypto would take for one of its own', () => {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const pem = privateKey.export({ type: 'pkcs8', format: 'pem' });
+    libcryptoAead('aes-256-nothing', { key: 32, icv: 16 });
+    expect(() => createPrivateKey(pem)).not.toThrow();
+    const aead = present(libcryptoAead('aes-256-gcm', { key: 32, icv: 16 }));
+    expect(aead.open(plainRandom(32), plainRandom(12), ONE, plainRandom(40))).toBeUndefined();
+    expect(() => createPrivateKey(pem)).not.toThrow();
   });
 });
 

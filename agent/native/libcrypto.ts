@@ -30,9 +30,13 @@ export function libcryptoAead(
   lengths: AeadLengths,
   memory: ArrayBuffer = ownMemory,
 ): LibcryptoAead | undefined {
-  const cipher = calls?.EVP_CIPHER_fetch(null, cipherName, null) ?? undefined;
-  const context = calls?.EVP_CIPHER_CTX_new() ?? undefined;
-  if (calls === undefined || cipher === undefined || context === undefined) return undefined;
+  if (calls === undefined) return undefined;
+  const cipher = calls.EVP_CIPHER_fetch(null, cipherName, null);
+  const context = cipher === null ? null : calls.EVP_CIPHER_CTX_new();
+  if (cipher === null || context === null) {
+    calls.ERR_clear_error();
+    return undefined;
+  }
   return new AeadContext(calls, cipher, context, lengths, new Arguments(memory));
 }
 
@@ -75,7 +79,7 @@ class AeadContext implements LibcryptoAead {
       this.#control(EVP_CTRL_AEAD_SET_TAG);
       this.#transform(body, textBytes);
       if (this.#finish()) return text.slice(0, textBytes);
-      // What OpenSSL has noted of it would be taken for the next call's by whoever asks.
+      // What OpenSSL has noted of it would be taken for the next call's by whoever asks, as node:crypto does for keys.
       this.#calls.ERR_clear_error();
       return undefined;
     } finally {
