@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 
 import { chart } from '../charts/ikemesh/testing/helm.ts';
+import type { Component } from '../hack/cluster/control-plane/component.ts';
 import type { ClusterNode } from '../hack/cluster/nodes/cluster-node.ts';
 import { projectVersion } from '../hack/image/build-image.ts';
 import { waitUntil } from '../hack/lab/runner/wait-until.ts';
@@ -20,18 +21,18 @@ export function outages(mesh: () => InstalledCluster): void {
     const server = mesh().cluster.controlPlane.component('kube-apiserver');
     const before = await allSpis();
     await whileTrafficFlows({ cluster: mesh().cluster, nodes: nodes() }, async () => {
-      await server.kill();
-      const agent = await pidOf(mesh().cluster.node('b'), AGENT);
-      await mesh().cluster.node('b').succeed(['kill', '-9', agent]);
-      const isAnother = async () =>
-        ![undefined, agent].includes(await pidOf(mesh().cluster.node('b'), AGENT).catch(() => undefined));
-      await waitUntil('kubelet to start the agent again', isAnother, { timeoutMs: 60_000, intervalMs: 500 });
-      const isRekeyed = async () => {
-        const now = await allSpis();
-        return now.every((spis, index) => !spis.some((spi) => before[index]?.includes(spi)));
-      };
-      await waitUntil('every SA to be replaced', isRekeyed, { timeoutMs: 150_000, intervalMs: 1_000 });
-      await server.start(AbortSignal.timeout(90_000));
+      await whileAway(server, async () => {
+        const agent = await pidOf(mesh().cluster.node('b'), AGENT);
+        await mesh().cluster.node('b').succeed(['kill', '-9', agent]);
+        const isAnother = async () =>
+          ![undefined, agent].includes(await pidOf(mesh().cluster.node('b'), AGENT).catch(() => undefined));
+        await waitUntil('kubelet to start the agent again', isAnother, { timeoutMs: 60_000, intervalMs: 500 });
+        const isRekeyed = async () => {
+          const now = await allSpis();
+          return now.every((spis, index) => !spis.some((spi) => before[index]?.includes(spi)));
+        };
+        await waitUntil('every SA to be replaced', isRekeyed, { timeoutMs: 150_000, intervalMs: 1_000 });
+      });
       const returned = performance.now();
       await mesh().apply(meshPeering('90s'));
       await waitUntil('all agents to have heard', () => isCarriedOut('90s'), { timeoutMs: 120_000, intervalMs: 500 });
@@ -127,6 +128,16 @@ export function outages(mesh: () => InstalledCluster): void {
   }
 }
 
+/** Whatever happens meanwhile, the others find the program as it was. */
+async function whileAway(program: Component, happens: () => Promise<void>): Promise<void> {
+  await program.kill();
+  try {
+    await happens();
+  } finally {
+    await program.start(AbortSignal.timeout(90_000));
+  }
+}
+
 function say(line: string): void {
   process.stdout.write(`    ${line}\n`);
 }
@@ -136,5 +147,5 @@ function seconds(since: number): string {
 }
 
 const repository = 'ikemesh.io/ikemesh';
-const AGENT = '^/usr/bin/node /app/agent.js --kubernetes';
-const OPERATOR = '^/usr/bin/node /app/operator.js run';
+const AGENT = '^/usr/bin/node .*/app/agent[.]js --kubernetes';
+const OPERATOR = '^/usr/bin/node .*/app/operator[.]js run';
