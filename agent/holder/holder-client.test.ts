@@ -121,6 +121,18 @@ describe('an agent with a holder', () => {
     expect(await isFree(ports.natTraversal)).toBe(true);
   });
 
+  it('says nothing of holders where it cannot start, but what keeps it from that', async () => {
+    const ports = await freePorts();
+    const taken = openUdpSocket({ local: { address: ipAddressBytes(V4), port: ports.ike }, espInUdp: false });
+    const one = agent(ports);
+    expect(one.transport.listen([V4]).ok).toBe(false);
+    expect(one.kinds()).toEqual([]);
+    if (taken.ok) closeDescriptor(taken.value);
+    expect(one.transport.listen([V4]).ok).toBe(true);
+    expect(one.kinds()).toEqual(['absent']);
+    one.transport.close();
+  });
+
   it('gives its sockets to the next one when it has died, and tells each once', async () => {
     const ports = await freePorts();
     const holder = await holderAt();

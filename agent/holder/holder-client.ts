@@ -9,7 +9,7 @@ export interface HolderClientParts {
   readonly path: string;
   readonly timers: Timers;
   readonly monotonicMs: () => number;
-  /** Told once whenever it changes. */
+  /** Told once whenever it changes, from when there are sockets to be held: before, an agent may be refused its start. */
   readonly onChange: (state: HolderState) => void;
 }
 
@@ -23,6 +23,8 @@ export class HolderClient implements SocketHolder {
   #connection: HolderConnection | undefined;
   #state: HolderState | undefined;
   #started = false;
+  #holds = false;
+  #told: HolderState['kind'] | undefined;
   #callOff: () => void = () => {};
 
   constructor(parts: HolderClientParts) {
@@ -51,6 +53,8 @@ export class HolderClient implements SocketHolder {
       if (before.get(name) !== socket) this.#request({ request: 'hold', name }, socket);
     }
     this.#request({ request: 'retain', names: [...sockets.keys()] });
+    this.#holds = true;
+    this.#tell();
   }
 
   keepalive(name: string, to: Uint8Array): void {
@@ -104,9 +108,15 @@ export class HolderClient implements SocketHolder {
   }
 
   #change(state: HolderState): void {
-    const before = this.#state;
     this.#state = state;
-    if (before?.kind !== state.kind) this.#parts.onChange(state);
+    this.#tell();
+  }
+
+  #tell(): void {
+    const state = this.#state;
+    if (!this.#holds || state === undefined || state.kind === this.#told) return;
+    this.#told = state.kind;
+    this.#parts.onChange(state);
   }
 }
 
