@@ -24,6 +24,7 @@ export function outages(mesh: () => InstalledCluster): void {
       await whileAway(server, async () => {
         const agent = await pidOf(mesh().cluster.node('b'), AGENT);
         await mesh().cluster.node('b').succeed(['kill', '-9', agent]);
+        // For a moment there is none.
         const isAnother = async () =>
           ![undefined, agent].includes(await pidOf(mesh().cluster.node('b'), AGENT).catch(() => undefined));
         await waitUntil('kubelet to start the agent again', isAnother, { timeoutMs: 60_000, intervalMs: 500 });

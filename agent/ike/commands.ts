@@ -108,8 +108,8 @@ function begin(core: Core, at: Instant, connection: Connection, count: number): 
 
 /**
  * Where the peer is another one, or a Child is for other traffic, everything is torn down and begun anew; everything else
- * changes under the SAs: Children come and go by themselves. New keys and certificates are shown, and other algorithms agreed on, by a new IKE SA before the old
- * one goes.
+ * changes under the SAs: Children come and go by themselves. New keys and certificates are shown, and other algorithms
+ * agreed on, by a new IKE SA before the old one goes.
  */
 function update(core: Core, at: Instant, config: ConnectionConfig): void {
   const connection = core.connections.get(config.name);
