@@ -1,9 +1,8 @@
-import { spawnSync } from 'node:child_process';
-
 import type { Bench, BenchResult, Extent } from './bench.ts';
 import { IKE_PROPOSAL } from './connections.ts';
 import { median } from './measure.ts';
 import type { MemoryReading } from './memory-reading.ts';
+import { readInOwnProcess } from './own-process.ts';
 
 /** What a flood of IKE_SA_INIT costs an endpoint whose IKE SAs go on meanwhile. */
 export const cookieBench: Bench = {
@@ -12,7 +11,14 @@ export const cookieBench: Bench = {
   run: (extent, progress) => {
     const packets = PACKETS[extent];
     progress(`offering ${packets} spoofed requests in a process of its own`);
-    return [cookieResult(packets, readInOwnProcess(packets))];
+    const readings = readInOwnProcess<FloodReadings>({
+      program: 'cookie-process.ts',
+      words: [String(packets)],
+      nodeFlags: ['--expose-gc'],
+      onOneProcessor: true,
+      timeoutMs: TIMEOUT_MS,
+    });
+    return [cookieResult(packets, readings)];
   },
 };
 
@@ -83,18 +89,6 @@ export function cookieResult(packets: number, readings: FloodReadings): BenchRes
 
 function bytesOf({ heapBytes, externalBytes }: MemoryReading): number {
   return heapBytes + externalBytes;
-}
-
-/** Nothing else may have run in the process whose memory is read. */
-function readInOwnProcess(packets: number): FloodReadings {
-  const program = new URL('./cookie-process.ts', import.meta.url).pathname;
-  const { status, stdout, error } = spawnSync(process.execPath, ['--expose-gc', program, String(packets)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    encoding: 'utf8',
-    timeout: TIMEOUT_MS,
-  });
-  if (status !== 0) throw error ?? new Error(`${program} ended with status ${status}`);
-  return JSON.parse(stdout) as FloodReadings;
 }
 
 const PACKETS: Readonly<Record<Extent, number>> = { quick: 20_000, full: 100_000 };

@@ -3,9 +3,10 @@ import { opensslProvider } from '../../agent/crypto/openssl/openssl-provider.ts'
 import type { CryptoProvider } from '../../agent/crypto/types.ts';
 import { MemoryDataplane } from '../../agent/dataplane/memory.ts';
 import type { Clock } from '../../agent/ports.ts';
-import type { Bench, BenchResult, Extent, Target } from './bench.ts';
+import type { Bench, BenchResult, Extent, Progress, Target } from './bench.ts';
 import { ESP_PROPOSAL, IKE_PROPOSAL } from './connections.ts';
 import { age, cpuSeconds, median } from './measure.ts';
+import { readInOwnProcess } from './own-process.ts';
 import { primitiveCosts, sharesOfPrimitives, timePrimitives, timePrimitivesInLoops } from './primitive-sum.ts';
 import { certificateProof, type Proof, preSharedKeyProof } from './proof.ts';
 import { type Primitive, recordingProvider } from './record-primitives.ts';
@@ -15,20 +16,33 @@ import { type Execute, TwoEnds } from './two-ends.ts';
 export const handshakeBench: Bench = {
   name: 'handshake',
   summary: 'complete handshakes, both ends, per CPU-second, and their ratio to the crypto primitives in them',
-  run: (extent, progress) =>
-    RUNS.map(({ provider, proof, extents, targets }) => {
-      const { warmUpRounds, rounds, handshakes } = extents[extent];
-      const run = new HandshakeRun(provider, proof, handshakes, targets);
-      const what = `${provider.name}, ${proof().name}`;
-      progress(`${what}: warming up`);
-      for (let round = 0; round < warmUpRounds; round += 1) run.warmUp();
-      for (let round = 1; round <= rounds; round += 1) {
-        progress(`${what}: round ${round} of ${rounds}`);
-        run.measureRound();
-      }
-      return run.result();
-    }),
+  run: (extent) =>
+    RUNS.map((_, index) =>
+      readInOwnProcess<BenchResult>({
+        program: 'handshake-process.ts',
+        words: [extent, String(index)],
+        onOneProcessor: true,
+        timeoutMs: TIMEOUT_MS,
+      }),
+    ),
 };
+
+/** One of the bench's measurements, in this process. */
+export function measureHandshakes(extent: Extent, index: number, progress: Progress): BenchResult {
+  const measured = RUNS[index];
+  if (measured === undefined) throw new Error(`there is no measurement ${index} of handshakes`);
+  const { provider, proof, extents, targets } = measured;
+  const { warmUpRounds, rounds, handshakes } = extents[extent];
+  const run = new HandshakeRun(provider, proof, handshakes, targets);
+  const what = `${provider.name}, ${proof().name}`;
+  progress(`${what}: warming up`);
+  for (let round = 0; round < warmUpRounds; round += 1) run.warmUp();
+  for (let round = 1; round <= rounds; round += 1) {
+    progress(`${what}: round ${round} of ${rounds}`);
+    run.measureRound();
+  }
+  return run.result();
+}
 
 /** Makes a proof; the function given hears of the primitives in it. */
 type MakeProof = (note?: (primitive: Primitive) => void) => Proof;
@@ -210,3 +224,4 @@ const RUNS: readonly {
     targets: [],
   },
 ];
+const TIMEOUT_MS = 600_000;

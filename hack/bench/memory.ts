@@ -1,8 +1,7 @@
-import { spawnSync } from 'node:child_process';
-
 import type { Bench, BenchResult } from './bench.ts';
 import { ESP_PROPOSAL, IKE_PROPOSAL } from './connections.ts';
 import type { MemoryReading } from './memory-reading.ts';
+import { readInOwnProcess } from './own-process.ts';
 
 /** What an established IKE SA with its Child SA and its connection keeps in memory, for each of its two ends. */
 export const memoryBench: Bench = {
@@ -10,7 +9,13 @@ export const memoryBench: Bench = {
   summary: 'heap and resident memory per established IKE SA with a Child SA, per end',
   run: (_extent, progress) => {
     progress(`establishing ${IKE_SAS} IKE SAs in a process of its own`);
-    return [memoryResult(IKE_SAS, readInOwnProcess(IKE_SAS))];
+    const readings = readInOwnProcess<MemoryReadings>({
+      program: 'memory-process.ts',
+      words: [String(IKE_SAS)],
+      nodeFlags: ['--expose-gc'],
+      timeoutMs: TIMEOUT_MS,
+    });
+    return [memoryResult(IKE_SAS, readings)];
   },
 };
 
@@ -42,18 +47,6 @@ export function memoryResult(ikeSas: number, readings: MemoryReadings): BenchRes
       { figure: 'rssBytesPerIkeSa', bound: 'atMost', limit: 12_000 },
     ],
   };
-}
-
-/** Resident memory is that of a whole process, so nothing else may have run in it. */
-function readInOwnProcess(ikeSas: number): MemoryReadings {
-  const program = new URL('./memory-process.ts', import.meta.url).pathname;
-  const { status, stdout, error } = spawnSync(process.execPath, ['--expose-gc', program, String(ikeSas)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    encoding: 'utf8',
-    timeout: TIMEOUT_MS,
-  });
-  if (status !== 0) throw error ?? new Error(`${program} ended with status ${status}`);
-  return JSON.parse(stdout) as MemoryReadings;
 }
 
 /** With fewer, the pages that allocators keep in reserve would count for more than what is in use. */

@@ -1,9 +1,8 @@
-import { spawnSync } from 'node:child_process';
-
 import type { Bench, BenchResult, Extent } from './bench.ts';
 import { IKE_PROPOSAL } from './connections.ts';
 import type { MemoryReading } from './memory-reading.ts';
 import { MESH_ESP_PROPOSAL } from './mesh-certificates.ts';
+import { readInOwnProcess } from './own-process.ts';
 
 /** What one node of a mesh costs. */
 export const meshBench: Bench = {
@@ -12,7 +11,14 @@ export const meshBench: Bench = {
   run: (extent, progress, { nodes }) =>
     (nodes ?? NODES[extent]).map((count) => {
       progress(`${count} nodes in a process of its own`);
-      return meshResult(count, readInOwnProcess(count));
+      const readings = readInOwnProcess<MeshReadings>({
+        program: 'mesh-process.ts',
+        words: [String(count)],
+        nodeFlags: ['--expose-gc'],
+        onOneProcessor: true,
+        timeoutMs: TIMEOUT_MS,
+      });
+      return meshResult(count, readings);
     }),
 };
 
@@ -56,17 +62,6 @@ export function meshResult(nodes: number, readings: MeshReadings): BenchResult {
     },
     targets: nodes === 1_000 ? TARGETS : [],
   };
-}
-
-function readInOwnProcess(nodes: number): MeshReadings {
-  const program = new URL('./mesh-process.ts', import.meta.url).pathname;
-  const { status, stdout, error } = spawnSync(process.execPath, ['--expose-gc', program, String(nodes)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    encoding: 'utf8',
-    timeout: TIMEOUT_MS,
-  });
-  if (status !== 0) throw error ?? new Error(`${program} ended with status ${status}`);
-  return JSON.parse(stdout) as MeshReadings;
 }
 
 const TARGETS: BenchResult['targets'] = [

@@ -1,25 +1,36 @@
-import type { Bench, BenchResult, Extent } from './bench.ts';
+import type { Bench, BenchResult, Extent, Progress } from './bench.ts';
 import { IKE_PROPOSAL } from './connections.ts';
 import { age, cpuSeconds, median } from './measure.ts';
 import { MESH_ESP_PROPOSAL } from './mesh-certificates.ts';
 import { MeshNode } from './mesh-node.ts';
+import { readInOwnProcess } from './own-process.ts';
 
 /** Rekeys of SAs that stand, from the kernel's warning to the end of what was replaced. */
 export const rekeyBench: Bench = {
   name: 'rekey',
   summary: 'rekeys of Child SAs, with a key exchange, and of IKE SAs, both ends, per CPU-second',
-  run: (extent, progress) => {
-    const { warmUpRounds, rounds, pairs } = EXTENTS[extent];
-    const run = new RekeyRun(pairs);
-    progress('warming up');
-    for (let round = 0; round < warmUpRounds; round += 1) run.warmUp();
-    for (let round = 1; round <= rounds; round += 1) {
-      progress(`round ${round} of ${rounds}`);
-      run.measureRound();
-    }
-    return [run.result()];
-  },
+  run: (extent) => [
+    readInOwnProcess<BenchResult>({
+      program: 'rekey-process.ts',
+      words: [extent],
+      onOneProcessor: true,
+      timeoutMs: TIMEOUT_MS,
+    }),
+  ],
 };
+
+/** The bench's measurement, in this process. */
+export function measureRekeys(extent: Extent, progress: Progress): BenchResult {
+  const { warmUpRounds, rounds, pairs } = EXTENTS[extent];
+  const run = new RekeyRun(pairs);
+  progress('warming up');
+  for (let round = 0; round < warmUpRounds; round += 1) run.warmUp();
+  for (let round = 1; round <= rounds; round += 1) {
+    progress(`round ${round} of ${rounds}`);
+    run.measureRound();
+  }
+  return run.result();
+}
 
 /** Measurement in rounds, in each of which every SA of a node with many peers is rekeyed. */
 export class RekeyRun {
@@ -92,3 +103,4 @@ const ESTABLISHING_MS = 30_000;
 const SPREAD_MS = 1_000;
 /** Until what was replaced is gone at both ends. */
 const GRACE_MS = 12_000;
+const TIMEOUT_MS = 600_000;

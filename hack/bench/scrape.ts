@@ -1,6 +1,5 @@
-import { spawnSync } from 'node:child_process';
-
 import type { Bench, BenchResult } from './bench.ts';
+import { readInOwnProcess } from './own-process.ts';
 
 /** What it costs an agent to be asked for its metrics. */
 export const scrapeBench: Bench = {
@@ -9,7 +8,13 @@ export const scrapeBench: Bench = {
   run: (_extent, progress, { nodes }) =>
     (nodes?.map((count) => count - 1) ?? PEERS).map((peers) => {
       progress(`${peers} peers in a process of its own`);
-      return resultOf(peers, readInOwnProcess(peers));
+      const readings = readInOwnProcess<ScrapeReadings>({
+        program: 'scrape-process.ts',
+        words: [String(peers)],
+        onOneProcessor: true,
+        timeoutMs: TIMEOUT_MS,
+      });
+      return resultOf(peers, readings);
     }),
 };
 
@@ -38,17 +43,6 @@ function resultOf(peers: number, readings: ScrapeReadings): BenchResult {
     },
     targets: peers === 1_000 ? [{ figure: 'cpuMilliseconds', bound: 'atMost', limit: 200 }] : [],
   };
-}
-
-function readInOwnProcess(peers: number): ScrapeReadings {
-  const program = new URL('./scrape-process.ts', import.meta.url).pathname;
-  const { status, stdout, error } = spawnSync(process.execPath, [program, String(peers)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    encoding: 'utf8',
-    timeout: TIMEOUT_MS,
-  });
-  if (status !== 0) throw error ?? new Error(`${program} ended with status ${status}`);
-  return JSON.parse(stdout) as ScrapeReadings;
 }
 
 const PEERS = [10, 1_000];
