@@ -12,7 +12,7 @@ export const cookieBench: Bench = {
     const packets = PACKETS[extent];
     progress(`offering ${packets} spoofed requests in a process of its own`);
     const readings = readInOwnProcess<FloodReadings>({
-      program: 'cookie-process.ts',
+      program: new URL('./cookie-process.ts', import.meta.url),
       words: [String(packets)],
       nodeFlags: ['--expose-gc'],
       onOneProcessor: true,

@@ -19,7 +19,7 @@ export const handshakeBench: Bench = {
   run: (extent) =>
     RUNS.map((_, index) =>
       readInOwnProcess<BenchResult>({
-        program: 'handshake-process.ts',
+        program: new URL('./handshake-process.ts', import.meta.url),
         words: [extent, String(index)],
         onOneProcessor: true,
         timeoutMs: TIMEOUT_MS,

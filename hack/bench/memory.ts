@@ -10,7 +10,7 @@ export const memoryBench: Bench = {
   run: (_extent, progress) => {
     progress(`establishing ${IKE_SAS} IKE SAs in a process of its own`);
     const readings = readInOwnProcess<MemoryReadings>({
-      program: 'memory-process.ts',
+      program: new URL('./memory-process.ts', import.meta.url),
       words: [String(IKE_SAS)],
       nodeFlags: ['--expose-gc'],
       timeoutMs: TIMEOUT_MS,

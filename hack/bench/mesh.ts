@@ -12,7 +12,7 @@ export const meshBench: Bench = {
     (nodes ?? NODES[extent]).map((count) => {
       progress(`${count} nodes in a process of its own`);
       const readings = readInOwnProcess<MeshReadings>({
-        program: 'mesh-process.ts',
+        program: new URL('./mesh-process.ts', import.meta.url),
         words: [String(count)],
         nodeFlags: ['--expose-gc'],
         onOneProcessor: true,

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 
 /** How a program of this folder is run. */
 export interface OwnProcess {
-  /** File name in this folder; it writes what it has read as JSON to standard output. */
-  readonly program: string;
+  /** Writes what it has read as JSON to standard output. */
+  readonly program: URL;
   readonly words: readonly string[];
   readonly nodeFlags?: readonly string[];
   /**
@@ -25,12 +25,12 @@ export function readInOwnProcess<Readings>(process: OwnProcess): Readings {
     encoding: 'utf8',
     timeout: timeoutMs,
   });
-  if (status !== 0) throw error ?? new Error(`${program} ended with status ${status}`);
+  if (status !== 0) throw error ?? new Error(`${program.pathname} ended with status ${status}`);
   return JSON.parse(stdout) as Readings;
 }
 
 function commandLine({ program, words, nodeFlags = [], onOneProcessor }: OwnProcess): readonly string[] {
-  const node = [process.execPath, ...nodeFlags, new URL(program, import.meta.url).pathname, ...words];
+  const node = [process.execPath, ...nodeFlags, program.pathname, ...words];
   return onOneProcessor ? ['taskset', '--cpu-list', String(lastProcessor()), ...node] : node;
 }
 

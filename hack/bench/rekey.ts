@@ -11,7 +11,7 @@ export const rekeyBench: Bench = {
   summary: 'rekeys of Child SAs, with a key exchange, and of IKE SAs, both ends, per CPU-second',
   run: (extent) => [
     readInOwnProcess<BenchResult>({
-      program: 'rekey-process.ts',
+      program: new URL('./rekey-process.ts', import.meta.url),
       words: [extent],
       onOneProcessor: true,
       timeoutMs: TIMEOUT_MS,

@@ -9,7 +9,7 @@ export const scrapeBench: Bench = {
     (nodes?.map((count) => count - 1) ?? PEERS).map((peers) => {
       progress(`${peers} peers in a process of its own`);
       const readings = readInOwnProcess<ScrapeReadings>({
-        program: 'scrape-process.ts',
+        program: new URL('./scrape-process.ts', import.meta.url),
         words: [String(peers)],
         onOneProcessor: true,
         timeoutMs: TIMEOUT_MS,
