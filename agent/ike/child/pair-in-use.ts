@@ -1,6 +1,7 @@
 import { type Connection, childrenOf, isForgone, mayReceive } from '../connection/connection.ts';
 import { isLost, losesTo } from '../connection/rivalry.ts';
 import type { Core } from '../core.ts';
+import { isRedundant } from '../rekey/under-way.ts';
 import type { IkeSa, QueuedRequest } from '../state.ts';
 import type { Instant } from '../types.ts';
 import type { ChildSa } from './child-sa.ts';
@@ -70,18 +71,21 @@ export function ensureCurrent(core: Core, at: Instant, connection: Connection, e
 }
 
 /**
- * Whoever ends a pair has the one that was to take its place. Of others that were granted since nobody knows yet whether
- * the answer has come, or is believed: what the peer is known to have comes first, of that what was sent on last. It may be
- * about to end as well; then the peer says so, and receives on it until it is heard. Of pairs that a newer one had
- * superseded together, before either was known to have arrived, the one that was sent on comes before the one that never was,
- * unless the peer must have lost its IKE SA.
+ * Whoever ends a pair has the one that was to take its place; where two rekeys of it have crossed that is the one that stays,
+ * although the other one may be newer here. Of others that were granted since nobody knows yet whether the answer has come, or
+ * is believed: what the peer is known to have comes first, of that what was sent on last. It may be about to end as well;
+ * then the peer says so, and receives on it until it is heard. Of pairs that a newer one had superseded together, before
+ * either was known to have arrived, the one that was sent on comes before the one that never was, unless the peer must have
+ * lost its IKE SA.
  */
 function preferred(
   connection: Connection,
   candidates: readonly ChildSa[],
   ended: readonly ChildSa[],
 ): ChildSa | undefined {
-  const successor = candidates.findLast((child) => succeedsOne(child, ended));
+  const successor = candidates.findLast((child) => {
+    return succeedsOne(child, ended) && !isRedundant(candidates, child.rekeys);
+  });
   return (
     successor ??
     lastSuperseded(candidates.filter(isKnown)) ??

@@ -9,12 +9,12 @@ import type { Connection } from '../connection/connection.ts';
 import type { Core } from '../core.ts';
 import type { Fact } from '../fact.ts';
 import { notify } from '../message/notify.ts';
-import { compareBytes, lowerOf } from '../negotiation/byte-order.ts';
+import { lowerOf } from '../negotiation/byte-order.ts';
 import type { NegotiationFailure, Outcome, Refusal } from '../outcome.ts';
 import type { NattedPath } from '../path/natd.ts';
 import { react } from '../rekey/collision.ts';
 import { timeToRetry } from '../rekey/rekey-time.ts';
-import { isReplaced } from '../rekey/under-way.ts';
+import { isRedundant, isReplaced } from '../rekey/under-way.ts';
 import type { AskedChild, Established } from '../state.ts';
 import type { ChildConfig, Instant } from '../types.ts';
 import { acceptChild, createdChildKeys, offerChild, spiToBytes, withdrawOffer } from './child-negotiation.ts';
@@ -187,17 +187,8 @@ function onAccepted(
   const keys = createdChildKeys(next.keys, accepted.value, asked.nonce, response.nonce.data, secret);
   secret?.wipe();
   const rekeys = old && { inboundSpi: old.inboundSpi, lowestNonce: lowerOf(asked.nonce, response.nonce.data) };
-  const redundant = rekeys !== undefined && isRedundant(next, rekeys);
+  const redundant = isRedundant(next.children, rekeys);
   return ok({ next, install: { agreement: accepted.value, keys, rekeys, redundant } });
-}
-
-/** Whether the peer has rekeyed the same pair, and the lowest of all four nonces stands in our exchange (RFC 7296 §2.8.1). */
-function isRedundant({ children }: Established, rekeys: NonNullable<ChildSa['rekeys']>): boolean {
-  return children.some((rival) => {
-    return (
-      rival.rekeys?.inboundSpi === rekeys.inboundSpi && compareBytes(rekeys.lowestNonce, rival.rekeys.lowestNonce) < 0
-    );
-  });
 }
 
 function release(core: Core, { offer, key }: AskedChild): void {

@@ -191,6 +191,25 @@ describe('the rekey of a Child SA', () => {
     for (const side of [pair.left, pair.right]) expect(side.facts).toContainEqual(expect.objectContaining(collision));
   });
 
+  // By the first seed the lowest nonce stands in the left side's exchange, by the other one in the right side's.
+  it.each([1, 11])(
+    'by both ends at once has both send on the same one before either has deleted the other (nonces of seed %i)',
+    (seed) => {
+      const pair = new Pair({ seeds: [seed, 9] }).configure().settle().advance(60_000);
+      // The responder of a new IKE SA waits for the initiator to end the old one, and looks only then at what else is to go.
+      pair.command(pair.left, { kind: 'reauthenticate', name: 'right' });
+      pair.settle().advance(3_000);
+      for (const side of [pair.left, pair.right]) expire(pair, side);
+      pair.fire();
+      losesNothing(pair, 2, () => false);
+      const { children } = present(pair.status(pair.left).ikeSas[0]);
+      const sentOn = children.find(({ outboundSpi }) => outboundSpi === pin(pair, pair.left));
+      expect(pin(pair, pair.right)).toBe(present(sentOn).inboundSpi);
+      losesNothing(pair, 60, () => false);
+      expectOneChild(pair);
+    },
+  );
+
   it('is put off while a new IKE SA is on its way, and is not forgotten where that comes to nothing', () => {
     const pair = standing();
     pair.command(pair.left, { kind: 'reauthenticate', name: 'right' });

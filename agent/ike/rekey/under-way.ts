@@ -1,5 +1,6 @@
 import type { ChildSa } from '../child/child-sa.ts';
 import { isAboutToEnd, isToBeDeleted } from '../child/ending.ts';
+import { compareBytes } from '../negotiation/byte-order.ts';
 import type { Deleting, Established, IkeSa, QueuedRequest, Rekeyed } from '../state.ts';
 import type { OwnOperation, Target } from './collision.ts';
 
@@ -35,5 +36,16 @@ export function rivalOf(children: readonly ChildSa[], child: ChildSa): ChildSa |
   const { rekeys } = child;
   return children.find((other) => {
     return other !== child && rekeys !== undefined && other.rekeys?.inboundSpi === rekeys.inboundSpi;
+  });
+}
+
+/**
+ * Whether one of these pairs has come of a rekey of the same pair that crossed, and the lowest of all four nonces stands in
+ * this exchange: both ends let go of what it has made (RFC 7296 §2.8.1).
+ */
+export function isRedundant(children: readonly ChildSa[], rekeys: ChildSa['rekeys']): boolean {
+  if (rekeys === undefined) return false;
+  return children.some(({ rekeys: other }) => {
+    return other?.inboundSpi === rekeys.inboundSpi && compareBytes(rekeys.lowestNonce, other.lowestNonce) < 0;
   });
 }
