@@ -77,13 +77,16 @@ export function removeAllChildren(
   removeChildren(core, at, sa, connection, spis, reason);
 }
 
-/** The peer has ended everything on purpose: what an earlier run left is received on no longer than it takes to arrive. */
+/**
+ * The peer has ended everything on purpose that we know of: what an earlier run left is received on no longer than it takes to
+ * arrive, but pairs of an IKE SA that we alone have given up for as long as the peer may believe in that one.
+ */
 export function releaseOrphans(core: Core, at: Instant, connection: Connection): void {
   if (connection.orphans.length === 0) return;
   const pinned = takePinned(connection, new Set(connection.orphans.map(({ reqid }) => reqid)));
   orderPolicies(core, connection);
   for (const { id } of pinned) deleteUnselected(core, at, connection, id);
-  for (const orphan of connection.orphans) retire(core, at, connection, orphan, { at });
+  for (const orphan of connection.orphans) retire(core, at, connection, orphan, { at: orphan.believedUntil });
   connection.orphans = [];
 }
 

@@ -44,3 +44,29 @@ describe('a pair whose IKE SA is found dead', () => {
     expect(hasSettled(between(staying), { ...OLD, settledAt: 15 }, dead)).toBe(true);
   });
 });
+
+describe('what is received on', () => {
+  it('of an IKE SA that we found dead stays when the peer, which still believes in it, deletes the one that it replaced', () => {
+    const liveness = { intervalMs: 15_000, timeoutMs: 8_000 };
+    const pair = new Pair().configure({ liveness }, { liveness }).settle();
+    pair.advance(1_000);
+    pair.command(pair.right, { kind: 'reauthenticate', name: 'left' });
+    // IKE_SA_INIT and IKE_AUTH; for a while nothing else of the left side arrives.
+    pair.fire();
+    for (let message = 0; message < 4; message += 1) pair.deliver();
+    const deafUntil = pair.at + 10_000;
+    const closed = (): readonly string[] =>
+      pair.right.facts.flatMap((fact) => (fact.kind === 'ikeSaClosed' ? [fact.reason] : []));
+    for (let step = 0; step < 300 && closed().length < 2; step += 1) {
+      pair.at += 100;
+      pair.fire();
+      for (const datagram of pair.wire.splice(0)) {
+        if (datagram.from === pair.right || pair.at > deafUntil) pair.deliverCopy(datagram);
+      }
+    }
+    expect(closed()).toEqual(['peerDead', 'deletedByPeer']);
+    // Nobody sends for longer than an SA that is out of use stays, and nothing else comes through.
+    pair.advanceLosing(12_000);
+    expect(pair.packet(pair.left)).toBe('encrypted');
+  });
+});
