@@ -96,6 +96,8 @@ export class Rotation {
       this.#generation = next;
     });
     this.#everybody(phaseMs, phaseMs, (node) => {
+      // Whoever is renewed in that very millisecond may have its turn first.
+      this.#generation = next;
       if (this.isTroubled(node)) this.recover(node);
       else this.renew(node);
     });
