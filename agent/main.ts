@@ -5,7 +5,6 @@ import type { CryptoProvider } from './crypto/types.ts';
 import { openXfrmDataplane } from './dataplane/xfrm/driver.ts';
 import { HolderClient } from './holder/holder-client.ts';
 import { podAccess } from './kube/cluster-access.ts';
-import type { Readiness } from './kube/readiness.ts';
 import { runFromManifests } from './kube/run-from-manifests.ts';
 import { runInCluster } from './kube/run-in-cluster.ts';
 import { err, ok, type Result } from './result.ts';
@@ -22,6 +21,7 @@ import { createLog, type Log } from './runtime/log/logger.ts';
 import { run } from './runtime/run.ts';
 import type { StartParts } from './runtime/start-agent.ts';
 import { environmentFailure, type StartFailure } from './runtime/start-failure.ts';
+import { fetchReadiness } from './runtime/status/readiness-client.ts';
 import { fetchStatus } from './runtime/status/status-client.ts';
 import { statusText } from './runtime/status/table.ts';
 import { IKE_PORTS, UdpTransport } from './runtime/transport-udp.ts';
@@ -103,11 +103,10 @@ async function runFolder(invocation: ManifestInvocation): Promise<number> {
 }
 
 async function showReadiness(socket: string): Promise<number> {
-  const report = await fetchStatus(socket);
+  const report = await fetchReadiness(socket);
   if (!report.ok) return fail(environmentFailure(report.error));
-  const { kubernetes } = report.value as { readonly kubernetes?: Readiness };
-  process.stdout.write(`${kubernetes?.text ?? 'this agent runs neither with --kubernetes nor with --manifests'}\n`);
-  return kubernetes?.ready === true ? 0 : 1;
+  process.stdout.write(`${report.value.text}\n`);
+  return report.value.ready ? 0 : 1;
 }
 
 /** The log, the kernel and the sockets of this process. */

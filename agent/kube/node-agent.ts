@@ -94,7 +94,7 @@ export class NodeAgent {
 
   /** What the status socket answers. */
   report(): object {
-    const readiness = this.#readiness();
+    const readiness = this.readiness();
     const report = this.status();
     const kubernetes = { ...readiness, status: this.#latest };
     return report === undefined ? { error: readiness.text, kubernetes } : { ...report, kubernetes };
@@ -133,7 +133,8 @@ export class NodeAgent {
     return this.#state.header !== undefined;
   }
 
-  #readiness(): Readiness {
+  /** Whether the pod is ready, as its probe asks. */
+  readiness(): Readiness {
     const { source, isStandingBy } = this.#parts;
     const { header, unreadable, isAnswered, isComplete } = this.#state;
     return readinessOf({

@@ -54,7 +54,11 @@ export async function runFromManifests(options: ManifestOptions): Promise<Result
     publish: async () => undefined,
   });
   // Before anything is touched: two agents in one place would undo each other's work.
-  const server = await StatusServer.listen(socket, () => agent.report());
+  const server = await StatusServer.listen(
+    socket,
+    () => agent.report(),
+    () => agent.readiness(),
+  );
   if (!server.ok) {
     metrics.close();
     source.close();

@@ -60,7 +60,11 @@ export async function runInCluster(options: ClusterOptions): Promise<Result<void
     isStandingBy: () => lock.isStandingBy,
     publish: (status, uid) => writer.offer(status, uid),
   });
-  const server = await StatusServer.listen(socket, () => agent.report());
+  const server = await StatusServer.listen(
+    socket,
+    () => agent.report(),
+    () => agent.readiness(),
+  );
   if (!server.ok) {
     metrics.close();
     return err(environmentFailure(server.error));

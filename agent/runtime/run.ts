@@ -42,7 +42,11 @@ export async function run(options: RunOptions): Promise<Result<void, StartFailur
   warn(log, file, loaded.value.warnings);
   let agent: Agent | undefined;
   // Before anything is touched: two agents in one place would undo each other's work.
-  const server = await StatusServer.listen(options.socket, () => agent?.status() ?? { error: 'not started yet' });
+  const server = await StatusServer.listen(
+    options.socket,
+    () => agent?.status() ?? { error: 'not started yet' },
+    () => ({ ready: false, text: 'this agent runs neither with --kubernetes nor with --manifests' }),
+  );
   if (!server.ok) return err(environmentFailure(server.error));
   const metrics = openMetrics(options.metrics ?? loaded.value.metrics, {
     log,

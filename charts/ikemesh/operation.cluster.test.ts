@@ -167,9 +167,7 @@ describe('what the chart installed', () => {
           metrics: { listen: { address, port: 9_917 }, withPeers: true },
         },
       });
-    const [node, program, ...words] = readinessProbe?.exec?.command ?? [];
-    expect([node, program]).toEqual(['/usr/bin/node', '/app/agent.js']);
-    expect(parseCommandLine(words)).toMatchObject({ ok: true, value: { kind: 'ready' } });
+    expect(readinessProbe?.exec?.command).toEqual(['/usr/bin/node', '/app/ready.js']);
   });
 
   it('is found in order by helm test when it is, and what is wrong is said when it is not', async () => {

@@ -67,6 +67,17 @@ module.exports = {
       },
     },
     {
+      name: 'the-probe-is-tiny',
+      comment: 'It runs on every node, every ten seconds.',
+      severity: 'error',
+      from: { path: '^agent/ready[.]ts$' },
+      to: {
+        path: '^agent/|node_modules/',
+        pathNot: '^agent/(result|runtime/status/(readiness-client|status-socket))[.]ts',
+        reachable: true,
+      },
+    },
+    {
       name: 'operator-never-imports-agent',
       severity: 'error',
       from: { path: '^operator/' },
@@ -103,7 +114,7 @@ module.exports = {
       name: 'no-test-material-in-production',
       comment: 'Simulation, the toy provider and tests are unreachable from a main.',
       severity: 'error',
-      from: { path: '^(agent|operator)/(main|holder)[.]ts$' },
+      from: { path: '^(agent|operator)/(main|holder|ready)[.]ts$' },
       to: { path: '^agent/sim/|^agent/crypto/toy/|/testing/|' + TESTS, reachable: true },
     },
     {

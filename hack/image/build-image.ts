@@ -16,6 +16,7 @@ import { billOfMaterials } from './sbom.ts';
 const PROGRAMS: readonly Program[] = [
   { name: 'agent', entry: 'agent/main.ts' },
   { name: 'holder', entry: 'agent/holder.ts' },
+  { name: 'ready', entry: 'agent/ready.ts' },
   { name: 'operator', entry: 'operator/main.ts' },
 ];
 
@@ -55,6 +56,8 @@ export interface ImageOptions {
   /** Take Debian's libraries as they are served now, whatever is pinned. */
   readonly newest: boolean;
   readonly say: (line: string) => void;
+  /** Ends the build between two of its steps when aborted. */
+  readonly signal?: AbortSignal;
 }
 
 /** What was built for one processor. */
@@ -73,7 +76,7 @@ export interface BuiltImage {
 }
 
 /** Builds the image from pinned parts, without a registry or a container runtime. */
-export async function buildImage({ reference, platforms, output, newest, say }: ImageOptions): Promise<BuiltImage> {
+export async function buildImage({ reference, platforms, output, newest, ...run }: ImageOptions): Promise<BuiltImage> {
   const version = await projectVersion();
   const workFolder = await mkdtemp(join(tmpdir(), 'ikemesh-image-'));
   try {
@@ -81,7 +84,7 @@ export async function buildImage({ reference, platforms, output, newest, say }: 
     const built: BuiltPlatform[] = [];
     for (const platform of platforms) {
       const folder = join(workFolder, platform.architecture);
-      const { image, components } = await buildPlatform(platform, version, folder, newest, say);
+      const { image, components } = await buildPlatform(platform, version, folder, newest, run);
       images.push(image);
       built.push({
         platform,
@@ -110,7 +113,7 @@ async function buildPlatform(
   version: string,
   folder: string,
   newest: boolean,
-  say: (line: string) => void,
+  { say, signal }: Pick<ImageOptions, 'say' | 'signal'>,
 ): Promise<{ readonly image: PlatformImage; readonly components: readonly Component[] }> {
   const { architecture } = platform;
   const npmFolder = join(cacheFolder(), 'npm');
@@ -119,6 +122,7 @@ async function buildPlatform(
   const koffi = await npmPackage('koffi', lockFile, npmFolder);
   const koffiNative = await npmPackage(`@koromix/koffi-linux-${platform.npm}`, lockFile, npmFolder);
   const libraries = await librariesOf(platform, newest, say);
+  signal?.throwIfAborted();
   const runtimeRoot = join(folder, 'runtime');
   const applicationRoot = join(folder, 'application');
   const sources = { projectFolder, version, programs: PROGRAMS, koffi, koffiNative };
@@ -129,11 +133,11 @@ async function buildPlatform(
   const sbom = join(applicationRoot, 'usr/share/doc/ikemesh/sbom.cdx.json');
   await mkdir(join(sbom, '..'), { recursive: true });
   await writeFile(sbom, billOfMaterials(version, components));
+  signal?.throwIfAborted();
   say(`${architecture}: packing`);
-  const layers = [
-    await packLayer(runtimeRoot, join(folder, 'runtime.tar')),
-    await packLayer(applicationRoot, join(folder, 'application.tar')),
-  ];
+  const runtime = await packLayer(runtimeRoot, join(folder, 'runtime.tar'));
+  signal?.throwIfAborted();
+  const layers = [runtime, await packLayer(applicationRoot, join(folder, 'application.tar'))];
   return { image: { platform, layers }, components };
 }
 

@@ -92,12 +92,14 @@ describe('the container image', () => {
     for (const name of ['zod', '@kubernetes/client-node']) expect(ofOperator).toContain(`${name}\n\n`);
   });
 
-  it('runs the agent and its holder with nothing of the host but its kernel', async ({ skip }) => {
+  it('runs the agent, its holder and its probe with nothing of the host but its kernel', async ({ skip }) => {
     const here = platforms.find(({ npm }) => npm === process.arch);
     if (here === undefined) skip(`there is no image for ${process.arch}`);
     const root = await unpack(here?.architecture ?? '');
     const holder = await run('chroot', [root, '/usr/bin/node', '/app/holder.js', '--help']);
     expect(holder.stdout).toMatch(/^Usage: holder/);
+    const probe = run('chroot', [root, '/usr/bin/node', '/app/ready.js']);
+    await expect(probe).rejects.toThrow(/no agent is running here/);
     const { stdout } = await run('chroot', [root, '/usr/bin/node', '/app/agent.js', '--version']);
     expect(stdout).toContain(await projectVersion());
     const script =

@@ -7,6 +7,7 @@ import { basename, join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { fetchReadiness } from './readiness-client.ts';
 import { fetchStatus } from './status-client.ts';
 import { StatusServer } from './status-server.ts';
 
@@ -103,6 +104,15 @@ describe('the status socket', () => {
     expect(statSync(path, { throwIfNoEntry: false })).toBeUndefined();
   });
 
+  it('says whether the pod is ready without the report, which would dump the kernel every ten seconds', async () => {
+    const report = () => {
+      throw new Error('must not be asked');
+    };
+    const listening = await StatusServer.listen(path, report, () => ({ ready: true, text: 'at work' }));
+    if (listening.ok) servers.push(listening.value);
+    expect(await fetchReadiness(path)).toEqual({ ok: true, value: { ready: true, text: 'at work' } });
+  });
+
   it('answers nothing but a request for the status', async () => {
     await listen(() => {
       throw new Error('must not be asked');
@@ -110,6 +120,8 @@ describe('the status socket', () => {
     for (const [method, url] of [
       ['GET', '/'],
       ['POST', '/status'],
+      ['GET', '/ready'],
+      ['GET', '/toString'],
       ['GET', '/status/../../etc/passwd'],
     ]) {
       const call = request({ socketPath: path, path: url, method });

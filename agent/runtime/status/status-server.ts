@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 
 import { err, ok, type Result } from '../../result.ts';
 
-/** Answers `GET /status` on a Unix socket that only its owner may open. */
+/** Answers `GET /status`, and `GET /ready` where there is somebody to ask, on a Unix socket that only its owner may open. */
 export class StatusServer {
   readonly #server: Server;
   readonly #path: string;
@@ -17,7 +17,11 @@ export class StatusServer {
   }
 
   /** Listens at `path`, in place of a socket that nobody answers at. The error is a sentence. */
-  static async listen(path: string, report: () => unknown): Promise<Result<StatusServer, string>> {
+  static async listen(
+    path: string,
+    report: () => unknown,
+    readiness?: () => unknown,
+  ): Promise<Result<StatusServer, string>> {
     if (Buffer.byteLength(path) > MAX_PATH_BYTES) {
       return err(`the status socket ${path} has a path of more than ${MAX_PATH_BYTES} bytes: choose a shorter one`);
     }
@@ -26,7 +30,7 @@ export class StatusServer {
       if (await isAnswered(path)) return err(`another agent answers at ${path}: stop it, or choose another --socket`);
       unlinkStale(path);
       const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: REQUEST_TIMEOUT_MS }, (req, res) =>
-        answer(req, res, report),
+        answer(req, res, readiness === undefined ? { '/status': report } : { '/status': report, '/ready': readiness }),
       );
       server.maxConnections = MAX_CONNECTIONS;
       await listenPrivately(server, path);
@@ -45,10 +49,18 @@ export class StatusServer {
   }
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, report: () => unknown): void {
-  const status = request.method === 'GET' && request.url === '/status';
-  const body = status ? report() : { error: 'there is GET /status' };
-  response.writeHead(status ? 200 : 404, { 'content-type': 'application/json', connection: 'close' });
+function answer(
+  { method, url = '' }: IncomingMessage,
+  response: ServerResponse,
+  reports: Readonly<Record<string, () => unknown>>,
+): void {
+  const report = method === 'GET' && Object.hasOwn(reports, url) ? reports[url] : undefined;
+  const body = report?.() ?? {
+    error: `there is ${Object.keys(reports)
+      .map((path) => `GET ${path}`)
+      .join(' and ')}`,
+  };
+  response.writeHead(report === undefined ? 404 : 200, { 'content-type': 'application/json', connection: 'close' });
   response.end(`${JSON.stringify(body)}\n`);
 }
 
