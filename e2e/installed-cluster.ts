@@ -1,9 +1,11 @@
-import { join } from 'node:path';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 
 import { chart, Helm, helmProgram } from '../charts/ikemesh/testing/helm.ts';
 import { type Cluster, startCluster } from '../hack/cluster/nodes/cluster.ts';
 import { buildImage, projectFolder, projectVersion } from '../hack/image/build-image.ts';
 import { platforms } from '../hack/image/platform.ts';
+import { takeLock } from '../hack/lab/host/folder-lock.ts';
 import { meshManifest } from '../operator/api/testing/manifests.ts';
 import { meshAuthority } from '../operator/testing/cluster-nodes.ts';
 import { allPairsEncrypt } from './sas.ts';
@@ -17,15 +19,18 @@ export const trustDomain = 'e2e.ikemesh.internal';
 export class InstalledCluster {
   readonly cluster: Cluster;
   readonly helm: Helm;
+  readonly #signal: AbortSignal;
 
-  private constructor(cluster: Cluster, helm: Helm) {
+  private constructor(cluster: Cluster, helm: Helm, signal: AbortSignal) {
     this.cluster = cluster;
     this.helm = helm;
+    this.#signal = signal;
+    signal.addEventListener('abort', this.#takeDown, { once: true });
   }
 
   /**
-   * Starts the cluster and installs the chart, from the image of this source tree; waits until all pods are ready. Aborting it
-   * leaves nothing.
+   * Starts the cluster and installs the chart, from the image of this source tree; waits until all pods are ready. Aborting it,
+   * then or later, takes everything down, and whatever is under way fails.
    */
   static async start(
     nodes: readonly string[],
@@ -34,9 +39,9 @@ export class InstalledCluster {
   ): Promise<InstalledCluster> {
     const cluster = await startCluster({ nodes, certManager: true, say, signal });
     const helm = new Helm(await helmProgram(), cluster.controlPlane.kubeconfig, signal);
-    const installed = new InstalledCluster(cluster, helm);
+    const installed = new InstalledCluster(cluster, helm, signal);
     try {
-      image ??= makeImage(say);
+      image ??= makeImage(say, signal);
       await cluster.loadImage(await image);
       signal.throwIfAborted();
       say('helm install');
@@ -92,21 +97,43 @@ export class InstalledCluster {
   }
 
   async close(): Promise<void> {
+    this.#signal.removeEventListener('abort', this.#takeDown);
     this.helm.close();
     await this.cluster.close();
   }
+
+  readonly #takeDown = (): void => {
+    // Whoever started it closes it, too, and is told then what is wrong with that.
+    this.close().catch(() => undefined);
+  };
 }
 
 /** The image of this source tree for this machine, built once for all files of tests. */
 let image: Promise<string> | undefined;
 
-async function makeImage(say: (line: string) => void): Promise<string> {
+/** Builds it, unless another worker of the same run of tests has done so meanwhile. */
+async function makeImage(say: (line: string) => void, signal: AbortSignal): Promise<string> {
   const folder = join(projectFolder, 'dist/e2e-image');
-  const here = platforms.filter(({ npm }) => npm === process.arch);
-  const reference = `ikemesh.io/ikemesh:${await projectVersion()}`;
-  say(`building ${reference}`);
-  // What Debian serves now will do: that the pins are right is the image's own test.
-  const options = { reference, platforms: here, output: folder, say };
-  await buildImage({ ...options, newest: false }).catch(() => buildImage({ ...options, newest: true }));
-  return folder;
+  const ofRun = `${folder}.run`;
+  const run = process.env['IKEMESH_TEST_RUN'];
+  await mkdir(dirname(folder), { recursive: true });
+  const lock = await takeLock(`${folder}.lock`, signal);
+  try {
+    const builtBy = await readFile(ofRun, 'utf8').catch(() => undefined);
+    if (run !== undefined && builtBy === run) return folder;
+    await rm(ofRun, { force: true });
+    const here = platforms.filter(({ npm }) => npm === process.arch);
+    const reference = `ikemesh.io/ikemesh:${await projectVersion()}`;
+    say(`building ${reference}`);
+    // What Debian serves now will do: that the pins are right is the image's own test.
+    const options = { reference, platforms: here, output: folder, say, signal };
+    await buildImage({ ...options, newest: false }).catch((error: unknown) => {
+      if (signal.aborted) throw error;
+      return buildImage({ ...options, newest: true });
+    });
+    if (run !== undefined) await writeFile(ofRun, run);
+    return folder;
+  } finally {
+    lock.release();
+  }
 }

@@ -34,6 +34,7 @@ export async function runOnCluster({ narrate, complain }: DemoOutput): Promise<D
   }
   const story = new Story(narrate);
   const interruption = new Interruption();
+  interruption.aborted.addEventListener('abort', () => story.tell('interrupted: everything is taken down'));
   try {
     return await tellingWaits(
       (line) => story.tell(line),
@@ -54,9 +55,6 @@ async function tellAll(story: Story, signal: AbortSignal): Promise<DemoEnd> {
   const startedMs = Date.now();
   story.step('A Kubernetes of three nodes, each with a kernel of its own, with cert-manager; then `helm install`');
   const installed = await InstalledCluster.start(NODES, (line) => story.tell(line), signal);
-  // What is under way cannot go on without a cluster.
-  const takeDown = () => void installed.close();
-  signal.addEventListener('abort', takeDown, { once: true });
   try {
     story.tell(`installed after ${secondsSince(startedMs)} s`);
     const result = await demo(installed, story, startedMs);
@@ -67,7 +65,6 @@ async function tellAll(story: Story, signal: AbortSignal): Promise<DemoEnd> {
     if (!signal.aborted) story.tell('', ...(await podsAsTheyAre(installed)));
     throw error;
   } finally {
-    signal.removeEventListener('abort', takeDown);
     await installed.close();
   }
 }
