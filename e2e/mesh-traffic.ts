@@ -4,6 +4,7 @@ import type { Cluster } from '../hack/cluster/nodes/cluster.ts';
 import { expectNothingLost } from '../hack/lab/traffic/counted-stream.ts';
 import { type KernelDrops, kernelDropsText, readKernelDrops } from '../hack/lab/traffic/kernel-drops.ts';
 import { expectNoXfrmDrops, readXfrmStat } from '../hack/lab/xfrm/xfrm-stat.ts';
+import { keepEvidence } from './evidence.ts';
 import { DRAIN_MS, type MeshStreams, startStreams } from './mesh-streams.ts';
 
 /** What flows between nodes. */
@@ -20,30 +21,35 @@ export async function whileTrafficFlows(traffic: MeshTraffic, happens: () => Pro
   const counters = new Map(await Promise.all(nodes.map(async (node) => [node, await readXfrmStat(node)] as const)));
   const drops = await readDrops(traffic);
   const wire = await cluster.capture();
-  const streams = await startStreams(traffic);
-  const failure = await happens().then(
-    () => undefined,
-    (error: unknown) => ({ error }),
-  );
-  const reports = await Promise.all(streams.map((stream) => stream.stop(DRAIN_MS)));
-  const { packets } = await wire.stop();
-  const dropped = await dropsSince(traffic, drops);
-  if (failure !== undefined) throw failure.error;
-  // First what the kernel counts as drops: it says why a packet was lost.
-  for (const [node, before] of counters) await expectNoXfrmDrops(node, before);
-  const sent = reports.flat().reduce((sum, report) => sum + report.sent, 0);
-  const gap = Math.max(...reports.flat().map(({ longestGapMs }) => longestGapMs));
-  const addresses = new Set<string>(nodes.flatMap((node) => node.addresses));
-  const between = packets.filter(({ source, destination }) => addresses.has(source) && addresses.has(destination));
-  const esp = between.filter(({ kind }) => kind === 'esp').length;
-  // Where datagrams are lost, this tells whether before the wire or behind it.
-  process.stdout.write(
-    `    ${sent} datagrams in ${2 * streams.length} directions, ${esp} ESP packets, the longest gap ${gap} ms\n`,
-  );
-  if (dropped !== '') process.stdout.write(`    dropped by others than IPsec: ${dropped}\n`);
-  expect(between.filter(({ kind }) => kind === 'plaintext').map(({ summary }) => summary)).toEqual([]);
-  expectNothingLost(reports.flat());
-  expect(esp).toBeGreaterThanOrEqual(sent);
+  try {
+    const streams = await startStreams(traffic);
+    const failure = await happens().then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    );
+    const reports = await Promise.all(streams.map((stream) => stream.stop(DRAIN_MS)));
+    const { packets } = await wire.stop();
+    const dropped = await dropsSince(traffic, drops);
+    if (failure !== undefined) throw failure.error;
+    // First what the kernel counts as drops: it says why a packet was lost.
+    for (const [node, before] of counters) await expectNoXfrmDrops(node, before);
+    const sent = reports.flat().reduce((sum, report) => sum + report.sent, 0);
+    const gap = Math.max(...reports.flat().map(({ longestGapMs }) => longestGapMs));
+    const addresses = new Set<string>(nodes.flatMap((node) => node.addresses));
+    const between = packets.filter(({ source, destination }) => addresses.has(source) && addresses.has(destination));
+    const esp = between.filter(({ kind }) => kind === 'esp' || kind === 'espInUdp').length;
+    // Where datagrams are lost, this tells whether before the wire or behind it.
+    process.stdout.write(
+      `    ${sent} datagrams in ${2 * streams.length} directions, ${esp} ESP packets, the longest gap ${gap} ms\n`,
+    );
+    if (dropped !== '') process.stdout.write(`    dropped by others than IPsec: ${dropped}\n`);
+    expect(between.filter(({ kind }) => kind === 'plaintext').map(({ summary }) => summary)).toEqual([]);
+    expectNothingLost(reports.flat());
+    expect(esp).toBeGreaterThanOrEqual(sent);
+  } catch (error) {
+    await keepEvidence(cluster, wire.file);
+    throw error;
+  }
 }
 
 /** What the kernels of nodes and wires count as dropped, by whom. */

@@ -1,9 +1,9 @@
 import type { ClusterNode } from '../hack/cluster/nodes/cluster-node.ts';
 import { waitUntil } from '../hack/lab/runner/wait-until.ts';
-import { dumpStates, type StateDump } from '../hack/lab/xfrm/xfrm-dump.ts';
+import { dumpPolicies, dumpStates, type StateDump } from '../hack/lab/xfrm/xfrm-dump.ts';
 
 /** Whether the kernel of a node has SAs in both directions with every address of a peer. */
-function hasSasWith(states: readonly StateDump[], peer: ClusterNode): boolean {
+export function hasSasWith(states: readonly StateDump[], peer: ClusterNode): boolean {
   return peer.addresses.every(
     (address) =>
       states.some(({ source }) => source === address) && states.some(({ destination }) => destination === address),
@@ -28,4 +28,11 @@ export async function spisWith(node: ClusterNode, peer: ClusterNode): Promise<re
     .filter(({ source, destination }) => addresses.has(source) || addresses.has(destination))
     .map(({ spi }) => spi)
     .sort();
+}
+
+/** Whether any SA or policy of a node is about one of the addresses. */
+export async function knows(node: ClusterNode, addresses: readonly string[]): Promise<boolean> {
+  const [states, policies] = [await dumpStates(node), await dumpPolicies(node)];
+  const ends = [...states, ...policies].flatMap(({ source, destination }) => [source, destination]);
+  return ends.some((end) => addresses.includes(end.replace(/[/]\d+$/, '')));
 }

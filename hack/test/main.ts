@@ -18,7 +18,7 @@ async function main(full: boolean): Promise<void> {
 
 const { full } = new Command('npm test --')
   .description('Runs every stage of tests.')
-  .option('--full', 'the long forms of the simulation, the lab and the lifecycle matrix', false)
+  .option('--full', 'the long forms of the simulation, the cluster, the lab and the lifecycle matrix', false)
   .parse()
   .opts<{ readonly full: boolean }>();
 await main(full);

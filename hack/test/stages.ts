@@ -4,6 +4,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { longFormVariable } from './long-form.ts';
+
 /** What a stage found. */
 export interface Counts {
   readonly passed: number;
@@ -56,8 +58,11 @@ export async function runLifecycle(full: boolean): Promise<Counts> {
   });
 }
 
-/** Tests against a real API server, whose programs are built first; skipped where there are no Go modules. */
-export async function runCluster(): Promise<Counts> {
+/**
+ * Tests against a real API server, whose programs are built first; skipped where there are no Go modules. In their long
+ * form with what waits for minutes.
+ */
+export async function runCluster(full: boolean): Promise<Counts> {
   heading('cluster');
   const built = await run('node', ['hack/cluster/main.ts', 'build']);
   if (built === CANNOT_BUILD) {
@@ -65,13 +70,14 @@ export async function runCluster(): Promise<Counts> {
     console.log(`skipped, each file counted as one test: ${files.join(' ')}`);
     return { passed: 0, failed: 0, skipped: files.length };
   }
-  return built === 0 ? runVitest('hack/config/vitest.cluster.config.ts') : FAILED;
+  if (built !== 0) return FAILED;
+  return runVitest('hack/config/vitest.cluster.config.ts', full ? { [longFormVariable]: 'yes' } : {});
 }
 
-function runVitest(config: string): Promise<Counts> {
+function runVitest(config: string, environment: Readonly<Record<string, string>> = {}): Promise<Counts> {
   return withReport(async (report) => {
     const words = ['run', '--config', config, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-    await run('vitest', words);
+    await run('vitest', words, environment);
     const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, numFailedTestSuites } = await read(report);
     const passed = numberOf(numPassedTests);
     // A file that does not load has no test that could fail.
@@ -92,9 +98,13 @@ async function withReport(stage: (report: string) => Promise<Counts>): Promise<C
   }
 }
 
-function run(command: string, words: readonly string[]): Promise<number> {
+function run(
+  command: string,
+  words: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<number> {
   return new Promise((resolve) => {
-    const child = spawn(command, words, { stdio: 'inherit' });
+    const child = spawn(command, words, { stdio: 'inherit', env: { ...process.env, ...environment } });
     child.on('error', () => resolve(1));
     child.on('close', (code) => resolve(code ?? 1));
   });
