@@ -5,17 +5,22 @@ import type { CryptoProvider } from './crypto/types.ts';
 import { openXfrmDataplane } from './dataplane/xfrm/driver.ts';
 import { HolderClient } from './holder/holder-client.ts';
 import { podAccess } from './kube/cluster-access.ts';
+import { runBlock, runLeakWatch, runUnblock } from './kube/policy-commands.ts';
 import { runFromManifests } from './kube/run-from-manifests.ts';
 import { runInCluster } from './kube/run-in-cluster.ts';
+import type { Dataplane } from './ports.ts';
 import { err, ok, type Result } from './result.ts';
 import { checkConfig } from './runtime/check.ts';
 import { systemClock, systemTimers } from './runtime/clock-system.ts';
 import {
+  type BlockInvocation,
   type ClusterInvocation,
   type Invocation,
+  type LeaksInvocation,
   type ManifestInvocation,
   parseCommandLine,
   type RunInvocation,
+  type UnblockInvocation,
 } from './runtime/command-line.ts';
 import { createLog, type Log } from './runtime/log/logger.ts';
 import { run } from './runtime/run.ts';
@@ -48,6 +53,12 @@ async function carryOut(invocation: Invocation): Promise<number> {
       return runFolder(invocation);
     case 'ready':
       return showReadiness(invocation.socket);
+    case 'unblock':
+      return unblockPeering(invocation);
+    case 'block':
+      return blockUntilStarted(invocation);
+    case 'leaks':
+      return showLeaks(invocation);
   }
 }
 
@@ -109,9 +120,42 @@ async function showReadiness(socket: string): Promise<number> {
   return report.value.ready ? 0 : 1;
 }
 
+async function unblockPeering({ peering, undo, ...source }: UnblockInvocation): Promise<number> {
+  const provider = chosenProvider();
+  if (!provider.ok) return fail(provider.error);
+  return ended(await runUnblock({ ...source, peering, undo, provider: provider.value, openDataplane: openPlainly }));
+}
+
+async function blockUntilStarted(source: BlockInvocation): Promise<number> {
+  const provider = chosenProvider();
+  if (!provider.ok) return fail(provider.error);
+  return ended(await runBlock({ ...source, provider: provider.value, openDataplane: openPlainly }));
+}
+
+async function showLeaks(source: LeaksInvocation): Promise<number> {
+  const provider = chosenProvider();
+  if (!provider.ok) return fail(provider.error);
+  const watched = await runLeakWatch({ ...source, provider: provider.value });
+  if (!watched.ok) return fail(watched.error);
+  process.stdout.write(watched.value.text);
+  return watched.value.isTight ? 0 : 1;
+}
+
+function ended(result: Result<string, StartFailure>): number {
+  if (!result.ok) return fail(result.error);
+  process.stdout.write(result.value);
+  return 0;
+}
+
+/** With features given, the kernel is not tried out. */
+function openPlainly(): Result<Dataplane, string> {
+  const opened = openXfrmDataplane({ direction: false, natKeepalive: false, ipv6: true });
+  return opened.ok ? opened : err(opened.error.message);
+}
+
 /** The log, the kernel and the sockets of this process. */
 function surroundings(
-  { logFormat, logLevel, holder: path }: RunInvocation | ClusterInvocation | ManifestInvocation,
+  { logFormat, logLevel, holder: path, refusePlainPathMtu }: RunInvocation | ClusterInvocation | ManifestInvocation,
   provider: CryptoProvider,
 ): StartParts {
   const format = logFormat ?? (process.stderr.isTTY ? 'human' : 'json');
@@ -125,6 +169,7 @@ function surroundings(
   return {
     provider,
     log,
+    refusesPlainPathMtu: refusePlainPathMtu,
     createTransport: (observer) => new UdpTransport(IKE_PORTS, observer, holder),
     openDataplane: () => {
       const opened = openXfrmDataplane();
@@ -146,9 +191,8 @@ async function check(file: string): Promise<number> {
   const provider = chosenProvider();
   if (!provider.ok) return fail(provider.error);
   const checked = await checkConfig(file, provider.value, () => {
-    // With features given, the kernel is not tried out, only read.
-    const opened = openXfrmDataplane({ direction: false, natKeepalive: false, ipv6: true });
-    if (!opened.ok) return err(opened.error.message);
+    const opened = openPlainly();
+    if (!opened.ok) return opened;
     const dumped = opened.value.dump();
     opened.value.close();
     return dumped.ok ? dumped : err(dumped.error.message);

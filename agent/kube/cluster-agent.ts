@@ -19,6 +19,8 @@ export interface ClusterAgentParts {
   readonly state: ClusterState;
   /** Left out where what is told does not have to be kept. */
   readonly kept: ConfigurationFile | undefined;
+  /** Peerings that somebody on the node has unblocked. */
+  readonly unblocked: () => ReadonlySet<string>;
   readonly services: DesiredServices;
   readonly startAgent: (config: AgentConfig) => Promise<Result<Agent, StartFailure>>;
   readonly openDataplane: () => Result<Dataplane, string>;
@@ -59,11 +61,11 @@ export class ClusterAgent {
     return this.#generation;
   }
 
-  /** Brings the kernel and the agent to what is known; false where that is not possible as it is. */
-  async reconcile(): Promise<boolean> {
+  /** Brings the kernel and the agent to what is known. */
+  async reconcile(): Promise<void> {
     const { state, kept, log, services } = this.#parts;
     const { header } = state;
-    if (header === undefined) return true;
+    if (header === undefined) return;
     const { generation } = header;
     const keeping = state.kept();
     const written = keeping === undefined ? undefined : await kept?.write(keeping);
@@ -71,11 +73,10 @@ export class ClusterAgent {
     const desired = await this.#compose(header.spec);
     const done = header.listed.size === 0 ? await this.#clear() : await this.#carryOut(desired);
     this.#desired = desired;
-    if (!done) return false;
+    if (!done) return;
     this.#generation = generation;
     // Keys that no peering has any more are not to lie there.
     await services.files.retain(new Set(credentialObjects(state.peerings).map(fileName)));
-    return true;
   }
 
   /** Ends; what is in the kernel stays there. */
@@ -103,7 +104,7 @@ export class ClusterAgent {
         nodeUid: spec.nodeUID,
         fqdn: spec.identity.fqdn,
         podCidrs: spec.podCIDRs ?? [],
-        peerings: state.peerings,
+        peerings: state.peerings.filter(({ name }) => !this.#parts.unblocked().has(name)),
         peers: state.peers(),
         standIns: this.#agent === undefined && this.#kernelHasOurs(),
       },

@@ -18,10 +18,11 @@ export interface KeptConfiguration {
 /** Keeps the last good configuration on the node, for a start without the API server. */
 export class ConfigurationFile {
   readonly path: string;
-  readonly #nodeName: string;
+  readonly #nodeName: string | undefined;
   #written: string | undefined;
 
-  constructor(folder: string, nodeName: string) {
+  /** Without a name it is that of whichever node this is. */
+  constructor(folder: string, nodeName: string | undefined) {
     this.path = join(folder, FILE_NAME);
     this.#nodeName = nodeName;
   }
@@ -64,7 +65,7 @@ export class ConfigurationFile {
     if (header['sha256'] !== hash('sha256', content)) return err(`${this.path} is cut short or was changed`);
     const kept = parsed(content);
     if (kept === undefined || !isKept(kept)) return err(`${this.path} is not a kept configuration`);
-    if (kept.nodeName !== this.#nodeName)
+    if (this.#nodeName !== undefined && kept.nodeName !== this.#nodeName)
       return err(`${this.path} is that of node ${kept.nodeName.slice(0, 253)}, not of ${this.#nodeName}`);
     this.#written = content;
     return ok(kept);

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { ReconcileObserver } from '../metrics/reconciliations.ts';
 import { systemClock, systemTimers } from '../runtime/clock-system.ts';
 import { resolveHost } from '../runtime/config/resolve-host.ts';
 import { type StartParts, startAgent } from '../runtime/start-agent.ts';
@@ -13,6 +12,7 @@ import type { ConfigurationFile } from './kept-configuration.ts';
 import { type NodeStatus, nodeStatus } from './node-status.ts';
 import type { ObjectSource } from './object-source.ts';
 import { type Readiness, readinessOf } from './readiness.ts';
+import type { UnblockedPeerings } from './unblocked-peerings.ts';
 
 /** What the agent of a node is put together from, wherever its IPsecNodeConfig comes from. */
 export interface NodeAgentParts extends StartParts {
@@ -22,6 +22,8 @@ export interface NodeAgentParts extends StartParts {
   readonly credentialFolder: string;
   /** What to begin with while the source says nothing. */
   readonly kept?: ConfigurationFile;
+  /** What somebody on the node has unblocked; left out: nothing. */
+  readonly unblocked?: UnblockedPeerings;
   /** Who writes the status; left out where nobody does. */
   readonly agent?: NonNullable<NodeStatus['agent']>;
   /** Not before this; asked again and again. */
@@ -30,8 +32,6 @@ export interface NodeAgentParts extends StartParts {
   readonly isStandingBy: () => boolean;
   /** Told the status; answers after how many milliseconds it is to be told again. */
   readonly publish: (status: NodeStatus, uid: string | undefined) => Promise<number | undefined>;
-  /** Told how the agent was brought to what it is to do. */
-  readonly reconciliations?: ReconcileObserver | undefined;
 }
 
 /** The agent of one node: does what the IPsecNodeConfig says, whenever that or a key changes, and knows what came of it. */
@@ -44,6 +44,7 @@ export class NodeAgent {
   #isDue = true;
   #wake: () => void = () => {};
   #latest: NodeStatus | undefined;
+  #unblocked: ReadonlySet<string> = new Set();
 
   constructor(parts: NodeAgentParts) {
     const { log, nodeName, provider, source } = parts;
@@ -55,6 +56,7 @@ export class NodeAgent {
       nodeName,
       state: this.#state,
       kept: parts.kept,
+      unblocked: () => this.#unblocked,
       services: { provider, resolveHost: remembering(resolveHost), clock: systemClock, files },
       startAgent: (config) => startAgent(parts, config),
       openDataplane: parts.openDataplane,
@@ -73,6 +75,7 @@ export class NodeAgent {
   async run(isTold: () => boolean, flushOnExit = false): Promise<void> {
     this.#state.start();
     while (!isTold()) {
+      this.#lookForUnblocked();
       if (this.#isDue || this.#isTimeForPeers()) {
         // What comes at the same time is done at the same time.
         await sleep(SETTLE_MS);
@@ -100,20 +103,25 @@ export class NodeAgent {
     return report === undefined ? { error: readiness.text, kubernetes } : { ...report, kubernetes };
   }
 
+  #lookForUnblocked(): void {
+    const names = this.#parts.unblocked?.names() ?? new Set<string>();
+    if ([...names].join() === [...this.#unblocked].join()) return;
+    this.#parts.log.warn({ peerings: [...names] }, 'peerings that are unblocked on this node are not carried out');
+    this.#unblocked = names;
+    this.#isDue = true;
+  }
+
   async #step(): Promise<void> {
     const { log } = this.#parts;
     if (!(await this.#mayBegin())) return;
-    const started = systemClock.monotonicMs();
-    let outcome: 'done' | 'failed' = 'failed';
     try {
-      outcome = (await this.#agent.reconcile()) ? 'done' : 'failed';
+      await this.#agent.reconcile();
     } catch (error) {
       log.error(
         { error: error instanceof Error ? (error.stack ?? error.message) : String(error) },
         'defect: the configuration was not applied',
       );
     }
-    this.#parts.reconciliations?.reconciled((systemClock.monotonicMs() - started) / 1_000, outcome);
     this.#validity.await(this.#agent.desired?.config.credentials.validFromMs);
   }
 
@@ -161,6 +169,7 @@ export class NodeAgent {
       missing: this.#state.missing(),
       report: agent?.status(),
       startFailure,
+      unblocked: this.#unblocked,
       agent: this.#parts.agent,
       wallMs: systemClock.wallMs(),
       before: this.#latest ?? this.#state.firstStatus,

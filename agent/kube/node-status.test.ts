@@ -164,6 +164,24 @@ describe('the status of a node', () => {
     expect(conditions(status).slice(0, 2)).toEqual(['Ready False NotStarted', 'Programmed False NotStarted']);
   });
 
+  it('says of a peering that somebody has unblocked on the node that nothing of it is encrypted, and how to end that', () => {
+    const status = nodeStatus(inputs({ b: ['encrypting', MINUTE] }, { unblocked: new Set(['cluster']) }));
+    const message = expect.stringMatching(/nothing is encrypted.*agent unblock --peering cluster --undo/);
+    expect(status.peerings).toEqual([{ name: 'cluster', fault: { reason: 'Unblocked', message } }]);
+    expect(conditions(status).slice(0, 2)).toEqual(['Ready False Unblocked', 'Programmed False Unblocked']);
+    expect(ipsecNodeConfig.schema.safeParse({ ...spec, status }).error).toBeUndefined();
+  });
+
+  it('lists what is never encrypted, as far as the kernel has it', () => {
+    const given = inputs({ b: ['encrypting', MINUTE] });
+    const bypasses = [
+      { traffic: 'IKE', policies: 8, installed: 8 },
+      { traffic: 'neighbour discovery', policies: 10, installed: 9 },
+    ];
+    const status = nodeStatus({ ...given, report: { ...given.report, bypasses } as StatusReport });
+    expect(status.neverEncrypted).toEqual(['IKE']);
+  });
+
   it('says which peering cannot be read', () => {
     const status = nodeStatus(inputs({}, { unreadable: new Map([['new', 'remote: is missing']]) }));
     expect(status.conditions?.[1]).toMatchObject({

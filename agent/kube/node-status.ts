@@ -31,6 +31,8 @@ export interface StatusInputs {
   /** Undefined: no agent runs, because there is nothing to do or for the reason in `startFailure`. */
   readonly report: StatusReport | undefined;
   readonly startFailure: string | undefined;
+  /** Peerings that somebody on the node has unblocked. */
+  readonly unblocked?: ReadonlySet<string>;
   /** Undefined where nobody asks which pod it was. */
   readonly agent: NodeStatus['agent'];
   readonly wallMs: number;
@@ -42,11 +44,15 @@ export interface StatusInputs {
 export function nodeStatus(inputs: StatusInputs): NodeStatus {
   const counted = countPeers(inputs);
   const conditions = conditionsOf(inputs, counted);
+  const neverEncrypted = (inputs.report?.bypasses ?? [])
+    .filter(({ policies, installed }) => policies === installed)
+    .map(({ traffic }) => traffic);
   return {
     ...(inputs.generation === undefined ? {} : { observedGeneration: inputs.generation }),
     conditions,
     ...(inputs.agent === undefined ? {} : { agent: inputs.agent }),
     peerings: inputs.peerings.map((peering) => peeringStatus(peering, inputs, counted)),
+    ...(neverEncrypted.length === 0 ? {} : { neverEncrypted }),
     troubledPeers: [...counted.troubled],
   };
 }
@@ -134,6 +140,8 @@ function trouble(
 
 function peeringStatus(peering: NodePeering, inputs: StatusInputs, { tunnels }: Counted): NodePeeringStatus {
   const { name, enforcement } = peering;
+  if (inputs.unblocked?.has(name) === true)
+    return { name, fault: { reason: 'Unblocked', message: unblockedText(name) } };
   const certificate = certificateOf(peering, inputs.desired);
   const fault = faultOf(peering, inputs);
   const inForce = inputs.report !== undefined && !inputs.desired.faults.has(name);
@@ -149,6 +157,10 @@ function peeringStatus(peering: NodePeering, inputs: StatusInputs, { tunnels }: 
     ...(counted === undefined ? {} : { tunnels: counted }),
     ...(fault === undefined ? {} : { fault: { ...fault, message: fault.message.slice(0, MAX_TROUBLE_MESSAGE) } }),
   };
+}
+
+function unblockedText(peering: string): string {
+  return `nothing is encrypted, somebody has unblocked it on the node: \`agent unblock --peering ${peering} --undo\` there ends that`;
 }
 
 /** What of a peering is in plaintext, by the kernel's policies for all of its peers. */
@@ -249,6 +261,9 @@ function programmedVerdict(inputs: StatusInputs): Verdict {
       message: `peering ${name}: ${text}; what was there of it before stays`,
     };
   }
+  const [lifted] = peerings.filter(({ name }) => inputs.unblocked?.has(name) === true);
+  if (lifted !== undefined)
+    return { status: 'False', reason: 'Unblocked', message: `peering ${lifted.name}: ${unblockedText(lifted.name)}` };
   for (const [name, text] of desired.faults) {
     if (desired.withoutCredentials.has(name)) continue;
     return { status: 'False', reason: 'PeeringFaulty', message: `peering ${name}: ${text}` };

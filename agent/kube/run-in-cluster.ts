@@ -18,6 +18,7 @@ import { NodeAgent } from './node-agent.ts';
 import { NodeLock } from './node-lock.ts';
 import { NodeToken } from './node-token.ts';
 import { StatusWriter } from './status-writer.ts';
+import { UnblockedPeerings } from './unblocked-peerings.ts';
 
 /** What an agent in a cluster depends on. */
 export interface ClusterOptions extends StartParts {
@@ -51,10 +52,10 @@ export async function runInCluster(options: ClusterOptions): Promise<Result<void
   const agent: NodeAgent = new NodeAgent({
     ...options,
     observers: metrics.observers,
-    reconciliations: metrics.reconciliations,
     source: new ApiObjects({ namespace, client, nodeClient, onRefused, random: Math.random }),
     credentialFolder: join(socket, '..', 'credentials'),
     kept: new ConfigurationFile(stateFolder, nodeName),
+    unblocked: new UnblockedPeerings(stateFolder),
     agent: { podUID: options.podUid, bootID: bootId(), version: VERSION },
     mayBegin: () => lock.take(),
     isStandingBy: () => lock.isStandingBy,

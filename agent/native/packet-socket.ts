@@ -9,6 +9,7 @@ import {
   type SystemError,
   sendTo,
   setSocketOption,
+  socketOption,
 } from './libc.ts';
 import { addressFamilies, encodeSocketAddress } from './socket-address.ts';
 
@@ -27,6 +28,13 @@ export interface CaptureOptions {
  * becomes of them there. Needs CAP_NET_RAW. Whoever takes the descriptor closes it.
  */
 export function openCapture(options: CaptureOptions): Result<FileDescriptor, SystemError> {
+  return openPacketSocket(options, options.ipVersion === 4 ? ETH_P_IP : ETH_P_IPV6);
+}
+
+function openPacketSocket(
+  options: Pick<CaptureOptions, 'filter' | 'bufferBytes'>,
+  protocol: number,
+): Result<FileDescriptor, SystemError> {
   // Protocol 0 takes nothing until the filter is in place.
   const opened = openSocket(AF_PACKET, SOCK_DGRAM, 0);
   if (!opened.ok) return opened;
@@ -35,8 +43,24 @@ export function openCapture(options: CaptureOptions): Result<FileDescriptor, Sys
   if (!attached.ok) return closed(fd, attached.error);
   const forced = setSocketOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, options.bufferBytes);
   if (!forced.ok) setSocketOption(fd, SOL_SOCKET, SO_RCVBUF, options.bufferBytes);
-  const bound = bindSocket(fd, linkAddress(options.ipVersion === 4 ? ETH_P_IP : ETH_P_IPV6));
+  const bound = bindSocket(fd, linkAddress(protocol));
   return bound.ok ? ok(fd) : closed(fd, bound.error);
+}
+
+/**
+ * Opens a socket that gets copies of packets of whatever protocol as they are handed to interfaces, for as far as its filter
+ * says. Needs CAP_NET_RAW. Whoever takes the descriptor closes it.
+ */
+export function openEveryPacketCapture(
+  options: Pick<CaptureOptions, 'filter' | 'bufferBytes'>,
+): Result<FileDescriptor, SystemError> {
+  return openPacketSocket(options, ETH_P_ALL);
+}
+
+/** How many packets a capture had no room for since this was asked last; undefined where the kernel does not say. */
+export function missedByCapture(fd: FileDescriptor): number | undefined {
+  const statistics = socketOption(fd, SOL_PACKET, PACKET_STATISTICS, TPACKET_STATS_BYTES);
+  return statistics.ok ? new DataView(statistics.value.buffer).getUint32(4, true) : undefined;
 }
 
 /** The packets that wait in a capture, each from its IP header on. */
@@ -83,6 +107,11 @@ const AF_PACKET = 17;
 const SOCKADDR_LL_BYTES = 20;
 const SOCK_DGRAM = 2;
 const SOCK_RAW = 3;
+const ETH_P_ALL = 0x0003;
+const SOL_PACKET = 263;
+const PACKET_STATISTICS = 6;
+/** struct tpacket_stats: packets, drops. */
+const TPACKET_STATS_BYTES = 8;
 const ETH_P_IP = 0x0800;
 const ETH_P_IPV6 = 0x86dd;
 const SOL_SOCKET = 1;

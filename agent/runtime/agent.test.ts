@@ -4,7 +4,7 @@ import { ip, policy, selector } from '../dataplane/testing/builders.ts';
 import type { KernelSnapshot } from '../dataplane/types.ts';
 import { secretsOf } from '../ike/negotiation/authentication.ts';
 import type { Agent } from './agent.ts';
-import { bypassPolicies } from './bypass.ts';
+import { bypassPolicies, isBypass, isPathMtuBypass } from './bypass.ts';
 import { TEST_SECRET, TestHost, TestWorld, testConfig } from './testing/agents.ts';
 
 const A = '10.78.0.1';
@@ -15,8 +15,12 @@ const configA = (peers: Readonly<Record<string, string>> = { 'node-b': B }) =>
   testConfig(opensslProvider, 'node-a', A, peers);
 const configB = () => testConfig(opensslProvider, 'node-b', B, { 'node-a': A });
 
-function started(host: TestHost, config: Parameters<TestHost['start']>[0]): Agent {
-  const agent = host.start(config);
+function started(
+  host: TestHost,
+  config: Parameters<TestHost['start']>[0],
+  more: Parameters<TestHost['start']>[2] = {},
+): Agent {
+  const agent = host.start(config, [], more);
   if (!agent.ok) throw new Error(agent.error.text);
   return agent.value;
 }
@@ -40,13 +44,55 @@ describe('an agent', () => {
     const host = new TestHost(new TestWorld(), opensslProvider);
     started(host, configA());
     const { policies } = installed(host);
-    const bypasses = policies.filter((one) => one.template === undefined);
+    const bypasses = policies.filter(isBypass);
     expect(bypasses).toHaveLength(BYPASSES);
-    const others = policies.filter((one) => one.template !== undefined);
+    const others = policies.filter((one) => !isBypass(one));
     expect(Math.max(...bypasses.map((one) => one.priority))).toBeLessThan(
       Math.min(...others.map((one) => one.priority)),
     );
     expect(host.commands.slice(0, BYPASSES)).toEqual(Array(BYPASSES).fill('putPolicy'));
+  });
+
+  it('receives what routers say of the path MTU in plaintext, unless told otherwise, and never sends it so', () => {
+    const host = new TestHost(new TestWorld(), opensslProvider);
+    const pathMtu = () => installed(host).policies.filter((one) => isBypass(one) && isPathMtuBypass(one));
+    const first = started(host, configA());
+    expect(pathMtu().map(({ direction, template }) => [direction, template?.level])).toEqual([
+      ['in', 'optional'],
+      ['in', 'optional'],
+    ]);
+    expect(
+      first.status().bypasses.map(({ traffic, policies, installed: there }) => [traffic, policies, there]),
+    ).toEqual([
+      ['IKE and ESP in UDP (UDP 500 and 4500)', 8, 8],
+      ['neighbour discovery (ICMPv6 133 to 137)', 10, 10],
+      ['path MTU, received only (ICMP 3/4, ICMPv6 2)', 2, 2],
+    ]);
+    first.stop();
+    const second = started(host, configA(), { refusesPlainPathMtu: true });
+    expect(pathMtu()).toEqual([]);
+    expect(second.status().bypasses).toHaveLength(2);
+  });
+
+  it.each([
+    ['forward', 86_400_000],
+    ['back', -86_400_000],
+  ])('goes on with the SAs that it has when the clock on the wall jumps a day %s', (_, ms) => {
+    const { world, hosts, agents } = pair();
+    const spis = () =>
+      agents.map((agent) =>
+        agent.status().peers[0]?.ikeSas.map(({ children }) => children.map((each) => each.inbound.spi)),
+      );
+    const before = spis();
+    world.clock.jump(ms);
+    world.pass(60_000);
+    expect(spis()).toEqual(before);
+    for (const agent of agents) {
+      const { peers, uptimeSeconds } = agent.status();
+      expect(peers).toMatchObject([{ state: 'encrypting', ikeSas: [{ state: 'established' }] }]);
+      expect(uptimeSeconds).toBe(61);
+    }
+    expect(hosts.map((host) => installed(host).sas.length)).toEqual([2, 2]);
   });
 
   it('encrypts with its peer and says so from the kernel’s counters', () => {
@@ -162,7 +208,8 @@ describe('a reload', () => {
     const reqid = agents[0].status().peers[0]?.ikeSas[0]?.children[0]?.reqid;
     agents[0].reload(configA({ 'node-c': C, 'node-b': B }));
     expect(agents[0].status().peers.find((peer) => peer.name === 'node-b')?.ikeSas[0]?.children[0]?.reqid).toBe(reqid);
-    expect(new Set(installed(hosts[0]).policies.map((one) => one.template?.reqid)).size).toBe(3);
+    const ofPeers = installed(hosts[0]).policies.filter((one) => !isBypass(one));
+    expect(new Set(ofPeers.map((one) => one.template?.reqid)).size).toBe(2);
   });
 });
 

@@ -5,7 +5,7 @@ import type { ConnectionConfig, Endpoint } from '../ike/types.ts';
 import type { Clock, Dataplane, Observer, RevocationMemory, Timers, Transport, Verifier } from '../ports.ts';
 import { err, ok, type Result } from '../result.ts';
 import { type IpAddress, ipFamily, zoneOf } from '../wire/ip-address.ts';
-import { bypassPolicies, isBypass } from './bypass.ts';
+import { type Bypass, bypasses, bypassPolicies, isBypass, isPathMtuBypass } from './bypass.ts';
 import type { AgentConfig } from './config/agent-config.ts';
 import { assignReqids } from './config/assign-reqids.ts';
 import { configDifference } from './config/difference.ts';
@@ -48,6 +48,8 @@ export interface AgentParts {
   readonly drops: DropCounters;
   readonly log: Log;
   readonly ports: IkePorts;
+  /** Also ICMP about the path MTU is received only encrypted, where it is from within what is encrypted. */
+  readonly refusesPlainPathMtu?: boolean | undefined;
   readonly version: string;
   readonly cryptoProvider: string;
 }
@@ -148,6 +150,7 @@ export class Agent {
       dropped: drops.droppedCounts,
       unsent: drops.unsentCounts,
       holder: this.#parts.transport.holder,
+      bypasses: wantedBypasses(this.#parts),
     });
   }
 
@@ -215,9 +218,17 @@ export class Agent {
     for (const observer of this.#parts.observers) observer.note(fact);
   }
 
-  static #putBypasses({ dataplane, config, ports, log }: AgentParts): Result<void, StartFailure> {
+  static #putBypasses(parts: AgentParts): Result<void, StartFailure> {
+    const { dataplane, config, ports, log } = parts;
     const families = new Set(config.addresses.map(ipFamily));
+    const wanted = new Set(wantedBypasses(parts).flatMap(({ policies }) => policies.map(({ index }) => index)));
     for (const policy of bypassPolicies(ports)) {
+      if (!wanted.has(policy.index)) {
+        // An earlier run may have been told otherwise.
+        const { direction, selector, index } = policy;
+        dataplane.execute({ kind: 'deletePolicy', key: { direction, selector }, index });
+        continue;
+      }
       const put = dataplane.execute({ kind: 'putPolicy', policy });
       if (put.ok) continue;
       const { errno, object, message } = put.error;
@@ -263,12 +274,16 @@ export class Agent {
   }
 }
 
+function wantedBypasses({ ports, refusesPlainPathMtu }: AgentParts): readonly Bypass[] {
+  return bypasses(ports).filter(({ policies }) => refusesPlainPathMtu !== true || !policies.every(isPathMtuBypass));
+}
+
 function hasLinkLocal(addresses: readonly IpAddress[]): boolean {
   return addresses.some((address) => zoneOf(address) !== undefined);
 }
 
 /** Above what an earlier run has left: the kernel keeps the indexes of policies that are replaced. */
-function nextPolicySequence(snapshot: KernelSnapshot): number {
+export function nextPolicySequence(snapshot: KernelSnapshot): number {
   const used = snapshot.policies
     .filter((policy) => policy.ours && !isBypass(policy))
     .map((policy) => ownIndexSequence(policy.index) ?? 0);

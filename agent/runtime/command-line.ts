@@ -14,7 +14,29 @@ export type Invocation =
   | { readonly kind: 'ready'; readonly socket: string }
   | { readonly kind: 'check'; readonly config: string }
   | { readonly kind: 'status'; readonly socket: string; readonly json: boolean }
+  | UnblockInvocation
+  | BlockInvocation
+  | LeaksInvocation
   | { readonly kind: 'version' };
+
+/** Where it is written which packets a peering is about: a configuration file, or what an agent in a cluster has kept. */
+export interface PolicySource {
+  readonly config: string | undefined;
+  readonly state: string;
+}
+
+/** Let pass what policies block. */
+export interface UnblockInvocation extends PolicySource {
+  readonly kind: 'unblock';
+  /** Name of a peering, or of a peer of the file; undefined: everything of ours. */
+  readonly peering: string | undefined;
+  readonly undo: boolean;
+}
+
+/** Block what is Required until an agent has started. */
+export interface BlockInvocation extends PolicySource {
+  readonly kind: 'block';
+}
 
 /** Run the agent until a signal ends it. */
 export interface RunInvocation {
@@ -23,6 +45,7 @@ export interface RunInvocation {
   readonly socket: string;
   /** Where the holder of the sockets of ESP in UDP is asked. */
   readonly holder: string;
+  readonly refusePlainPathMtu: boolean;
   readonly flushOnExit: boolean;
   /** Undefined: as the file says. */
   readonly metrics: MetricsSettings | undefined;
@@ -40,6 +63,7 @@ export interface ClusterInvocation {
   readonly state: string;
   readonly socket: string;
   readonly holder: string;
+  readonly refusePlainPathMtu: boolean;
   /** Undefined: no metrics are served. */
   readonly metrics: MetricsSettings | undefined;
   readonly logFormat: LogFormat | undefined;
@@ -55,11 +79,18 @@ export interface ManifestInvocation {
   readonly namespace: string;
   readonly socket: string;
   readonly holder: string;
+  readonly refusePlainPathMtu: boolean;
   readonly flushOnExit: boolean;
   /** Undefined: no metrics are served. */
   readonly metrics: MetricsSettings | undefined;
   readonly logFormat: LogFormat | undefined;
   readonly logLevel: LogLevel;
+}
+
+/** Watch what leaves the node. */
+export interface LeaksInvocation extends PolicySource {
+  readonly kind: 'leaks';
+  readonly seconds: number;
 }
 
 /** Output that takes the place of doing anything: help, or what is wrong with the arguments. */
@@ -106,6 +137,11 @@ function programOf(choose: (invocation: Invocation) => void): Command {
     )
     .addOption(socketOption())
     .option('--holder <path>', 'Unix socket of the holder, which keeps port 4500 open without an agent', DEFAULT_HOLDER)
+    .option(
+      '--refuse-plain-path-mtu',
+      'drop ICMP "fragmentation needed" and "packet too big" of routers whose addresses are within what is encrypted',
+      false,
+    )
     .option('--metrics-listen <address:port>', 'serve metrics for Prometheus at this address', listenAddress)
     .option('--metrics-without-peers', 'no series of single peers among them: for meshes of many nodes', false)
     .addOption(
@@ -150,10 +186,55 @@ function programOf(choose: (invocation: Invocation) => void): Command {
     .addOption(socketOption())
     .action((options: { readonly socket: string }) => choose({ kind: 'ready', ...options }));
   program
+    .command('unblock')
+    .description(
+      'the way out: have the kernel let pass in plaintext what a peering blocks, whether an agent runs or not; see the README',
+    )
+    .option('--peering <name>', 'name of the IPsecPeering, or with --config of the peer')
+    .option('--all', 'everything that any agent of ours blocks, without a configuration', false)
+    .option('--undo', 'carry the peering out again', false)
+    .option('--config <file>', 'the configuration file of an agent without a cluster')
+    .option('--state <folder>', 'folder in which an agent in a cluster keeps its configuration', DEFAULT_STATE)
+    .action((options: UnblockOptions) => {
+      const { peering, all, undo, config, state } = options;
+      if ((peering === undefined) !== all) program.error('error: either --peering NAME or --all');
+      else if (undo && (all || config !== undefined))
+        program.error('error: --undo is for a peering of a cluster: otherwise start the agent again');
+      else choose({ kind: 'unblock', peering, undo, config, state });
+    });
+  program
+    .command('block')
+    .description('install the policies that the agent begins with and end: for the time between boot and its start')
+    .option('--config <file>', 'the configuration file of an agent without a cluster')
+    .option('--state <folder>', 'folder in which an agent in a cluster keeps its configuration', DEFAULT_STATE)
+    .action(({ config, state }: { readonly config?: string; readonly state: string }) =>
+      choose({ kind: 'block', config, state }),
+    );
+  program
+    .command('leaks')
+    .description(
+      'watch whether anything that is to be encrypted leaves this node in plaintext; needs CAP_NET_RAW. Ends with 1 where it does',
+    )
+    .option('--seconds <number>', 'how long', watchSeconds, 30)
+    .option('--config <file>', 'the configuration file of an agent without a cluster')
+    .option('--state <folder>', 'folder in which an agent in a cluster keeps its configuration', DEFAULT_STATE)
+    .action(
+      ({ seconds, config, state }: { readonly seconds: number; readonly config?: string; readonly state: string }) =>
+        choose({ kind: 'leaks', seconds, config, state }),
+    );
+  program
     .command('version')
     .description('print the version')
     .action(() => choose({ kind: 'version' }));
   return program;
+}
+
+interface UnblockOptions {
+  readonly peering?: string;
+  readonly all: boolean;
+  readonly undo: boolean;
+  readonly config?: string;
+  readonly state: string;
 }
 
 interface RunOptions {
@@ -167,6 +248,7 @@ interface RunOptions {
   readonly flushOnExit: boolean;
   readonly socket: string;
   readonly holder: string;
+  readonly refusePlainPathMtu: boolean;
   readonly metricsListen?: ListenAddress;
   readonly metricsWithoutPeers: boolean;
   readonly logFormat?: LogFormat;
@@ -179,10 +261,18 @@ function listenAddress(text: string): ListenAddress {
   throw new InvalidArgumentError(parsed.error);
 }
 
+function watchSeconds(text: string): number {
+  const seconds = Number(text);
+  if (Number.isInteger(seconds) && seconds >= 1 && seconds <= MAX_WATCH_SECONDS) return seconds;
+  throw new InvalidArgumentError(`write a whole number from 1 to ${MAX_WATCH_SECONDS}`);
+}
+
 function socketOption(): Option {
   return new Option('--socket <path>', 'Unix socket of the status').default(DEFAULT_SOCKET);
 }
 
+/** A day. */
+const MAX_WATCH_SECONDS = 86_400;
 const DEFAULT_HOLDER = '/run/ikemesh/holder.sock';
 const DEFAULT_SOCKET = '/run/ikemesh/agent.sock';
 const DEFAULT_NAMESPACE = 'ikemesh-nodes';

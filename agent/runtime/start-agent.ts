@@ -26,6 +26,7 @@ export interface StartParts {
   readonly openDataplane: () => Result<Dataplane, string>;
   /** Makes the transport, without sockets yet. */
   readonly createTransport: (observer: TransportObserver) => IkeTransport;
+  readonly refusesPlainPathMtu?: boolean | undefined;
   /** Hear of all facts, beside the log. */
   readonly observers?: readonly Observer[];
 }
@@ -61,6 +62,7 @@ export async function startAgent(options: StartParts, config: AgentConfig): Prom
     drops,
     log,
     ports: IKE_PORTS,
+    refusesPlainPathMtu: options.refusesPlainPathMtu,
     version: VERSION,
     cryptoProvider: provider.name,
   });

@@ -5,6 +5,7 @@ import { ikeSettings } from './ike-settings.ts';
 import { nodeAddresses, nodeIdentity, podCidrs } from './ipsec-peer-slice.ts';
 import { priority, remote } from './ipsec-peering.ts';
 import {
+  MAX_BYPASSES,
   MAX_PEERING_NAME,
   MAX_PEERINGS,
   MAX_REASON,
@@ -12,6 +13,7 @@ import {
   MAX_TROUBLE_MESSAGE,
   MAX_TROUBLED_PEERS,
   MAX_VERSION,
+  MAX_WORDS,
 } from './limits.ts';
 import { oneOf } from './one-of.ts';
 import { defineResource } from './resource.ts';
@@ -111,6 +113,11 @@ const status = z.object({
     .optional()
     .describe('Who wrote this.'),
   peerings: keyedList(peeringStatus, ['name'], MAX_PEERINGS).optional().describe('What came of each peering.'),
+  neverEncrypted: atomicList(z.string().max(MAX_WORDS), MAX_BYPASSES)
+    .optional()
+    .describe(
+      'What the kernel lets pass as it is whatever peerings say, because nothing could be encrypted without it.',
+    ),
   troubledPeers: atomicList(troubledPeer, MAX_TROUBLED_PEERS)
     .optional()
     .describe('The first fifty peers that should encrypt and do not.'),

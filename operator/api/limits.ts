@@ -42,8 +42,14 @@ export const MAX_PORT_RANGES = 16;
 /** Exemptions are policies of their own on every node, in both directions. */
 export const MAX_EXEMPTIONS = 32;
 
+/** Servers that a cluster cannot be without: seven control-plane nodes of two families, and room. */
+export const MAX_ESSENTIAL_SERVERS = 16;
+
+/** The API server, kubelets, DNS by UDP and by TCP, NTP. */
+export const ESSENTIALS_PER_SERVER = 5;
+
 /** While exemptions give way to others a node has both. */
-export const MAX_STAGED_EXEMPTIONS = 2 * MAX_EXEMPTIONS;
+export const MAX_STAGED_EXEMPTIONS = 2 * (MAX_EXEMPTIONS + ESSENTIALS_PER_SERVER * MAX_ESSENTIAL_SERVERS);
 
 /** Half of what an agent considers of a peer's offer. */
 export const MAX_PROPOSALS = 8;
@@ -68,6 +74,10 @@ export const MAX_MESSAGE = 32_768;
 
 /** Key usages that cert-manager knows and that make sense for IPsec. */
 export const MAX_USAGES = 16;
+
+/** Kinds of packets that no peering encrypts, and what they are called. */
+export const MAX_BYPASSES = 16;
+export const MAX_WORDS = 128;
 
 /** Peers in trouble that a node names; a node that reaches nobody says so by its counts. */
 export const MAX_TROUBLED_PEERS = 50;

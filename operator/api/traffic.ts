@@ -1,7 +1,7 @@
 import * as z from 'zod';
 
 import { familyOf, networkOf } from './ip-text.ts';
-import { MAX_EXEMPTIONS, MAX_PORT_RANGES, MAX_STAGED_EXEMPTIONS } from './limits.ts';
+import { MAX_ESSENTIAL_SERVERS, MAX_EXEMPTIONS, MAX_PORT_RANGES, MAX_STAGED_EXEMPTIONS } from './limits.ts';
 import { type Rule, ruled } from './rule.ts';
 import { atomicList, network } from './scalars.ts';
 
@@ -97,49 +97,93 @@ const stagedExemption = ruled(
 /** What nodes exempt, and how far they have come. */
 export const stagedExemptions = atomicList(stagedExemption, MAX_STAGED_EXEMPTIONS);
 
-/** Which packets a peering is about. */
-export const traffic = trafficWith(
-  atomicList(exemption, MAX_EXEMPTIONS).describe(
-    'What stays in plaintext, at both ends; each takes kernel policies for every peer. It begins and ends step by step ' +
-      'on all nodes, so that no packet of it is lost. The ports of IKE and neighbour discovery always stay in plaintext. ' +
-      'On overlay networks only the outer packets can be exempt.',
+/**
+ * What a cluster cannot be repaired without. A switch for each, because each is a decision: names and times are not for
+ * everybody, and the API server and kubelets encrypt by themselves.
+ */
+const essential = z.object({
+  apiServer: essentialSwitch(
+    'TCP 6443 of the servers. It is TLS; without it a node whose certificate has ended could never get another one.',
   ),
+  kubelet: essentialSwitch(
+    'TCP 10250 of every node, from the servers: logs, `kubectl exec`, metrics. It is TLS; without it nobody could look ' +
+      'at a node that cannot encrypt. Probes of pods need nothing: a kubelet asks those of its own node.',
+  ),
+  dns: essentialSwitch(
+    'Port 53 (UDP and TCP) of the servers: the names that are asked for can be read on the way. Without it a node that ' +
+      'cannot encrypt finds neither API server nor gateways by name.',
+  ),
+  ntp: essentialSwitch(
+    'UDP 123 of the servers: the time can be read on the way. Without it a node whose clock is wrong finds every ' +
+      'certificate invalid, and never gets the right time.',
+  ),
+  servers: atomicList(network(), MAX_ESSENTIAL_SERVERS)
+    .optional()
+    .describe(
+      'Where these are; left out: the selected nodes that have the label `node-role.kubernetes.io/control-plane`. What is ' +
+        'outside of the traffic of the peering is in plaintext anyway.',
+    ),
+});
+
+const trafficFields = {
+  scope: z
+    .enum(['Nodes', 'Pods', 'NodesAndPods'])
+    .default('Nodes')
+    .describe(
+      'What a mesh encrypts: packets between node addresses, between pod CIDRs, or all of them. On overlay networks ' +
+        '(VXLAN, Geneve) `Nodes` covers what pods send; networks that route pod addresses need `Pods` or `NodesAndPods`.',
+    ),
+  mode: z
+    .enum(['Auto', 'Transport', 'Tunnel'])
+    .default('Auto')
+    .describe(
+      'ESP mode. `Auto`: transport between node addresses, tunnel for everything else. In a tunnel packets have some 80 ' +
+        'bytes less room: the node tells pods that send longer ones by ICMP ("fragmentation needed", "packet too big"), ' +
+        "which nothing may filter between a pod and its node, unless the MTU of the pods' network is as much lower.",
+    ),
+};
+
+const transportNeedsNodes: Rule<{ readonly mode: string; readonly scope: string }> = {
+  cel: "self.mode != 'Transport' || self.scope == 'Nodes'",
+  holds: ({ mode, scope }) => mode !== 'Transport' || scope === 'Nodes',
+  message: "pods' packets need tunnel mode: write Auto or Tunnel",
+  path: ['mode'],
+};
+
+/** Which packets a peering is about. */
+export const traffic = ruled(
+  z.object({
+    ...trafficFields,
+    exempt: atomicList(exemption, MAX_EXEMPTIONS)
+      .optional()
+      .describe(
+        'What stays in plaintext, at both ends; each takes kernel policies for every peer. It begins and ends step by step ' +
+          'on all nodes, so that no packet of it is lost. The ports of IKE and neighbour discovery always stay in ' +
+          'plaintext. On overlay networks only the outer packets can be exempt.',
+      ),
+    essential: essential
+      .prefault({})
+      .describe(
+        'What a mesh leaves in plaintext besides, so that a cluster whose tunnels are down can be repaired. The status of ' +
+          'each IPsecNodeConfig lists what is in force. With a gateway nothing is: its end is not ours.',
+      ),
+  }),
+  transportNeedsNodes,
 );
 
 /** The same for one node. */
-export const nodeTraffic = trafficWith(
-  stagedExemptions.describe(
-    'What stays in plaintext at this step: what is new is accepted everywhere before it is sent.',
-  ),
+export const nodeTraffic = ruled(
+  z.object({
+    ...trafficFields,
+    exempt: stagedExemptions
+      .optional()
+      .describe('What stays in plaintext at this step: what is new is accepted everywhere before it is sent.'),
+  }),
+  transportNeedsNodes,
 );
 
-function trafficWith<E extends z.ZodType>(exempt: E) {
-  return ruled(
-    z.object({
-      scope: z
-        .enum(['Nodes', 'Pods', 'NodesAndPods'])
-        .default('Nodes')
-        .describe(
-          'What a mesh encrypts: packets between node addresses, between pod CIDRs, or all of them. On overlay networks ' +
-            '(VXLAN, Geneve) `Nodes` covers what pods send; networks that route pod addresses need `Pods` or `NodesAndPods`.',
-        ),
-      mode: z
-        .enum(['Auto', 'Transport', 'Tunnel'])
-        .default('Auto')
-        .describe(
-          'ESP mode. `Auto`: transport between node addresses, tunnel for everything else. In a tunnel packets have some 80 ' +
-            'bytes less room: the node tells pods that send longer ones by ICMP ("fragmentation needed", "packet too big"), ' +
-            "which nothing may filter between a pod and its node, unless the MTU of the pods' network is as much lower.",
-        ),
-      exempt: exempt.optional(),
-    }),
-    {
-      cel: "self.mode != 'Transport' || self.scope == 'Nodes'",
-      holds: ({ mode, scope }) => mode !== 'Transport' || scope === 'Nodes',
-      message: "pods' packets need tunnel mode: write Auto or Tunnel",
-      path: ['mode'],
-    },
-  );
+function essentialSwitch(description: string) {
+  return z.enum(['Exempt', 'Encrypt']).default('Exempt').describe(description);
 }
 
 function port() {

@@ -3,7 +3,7 @@ import type { IpsecPeering } from '../api/ipsec-peering.ts';
 import { MAX_STAGED_EXEMPTIONS } from '../api/limits.ts';
 import { acceptsPlaintext, isCurrent, type Told } from './enforcement.ts';
 
-type Exemption = NonNullable<IpsecPeering['spec']['traffic']['exempt']>[number];
+export type Exemption = NonNullable<IpsecPeering['spec']['traffic']['exempt']>[number];
 
 /** How far an exemption has come: not at all, accepted, or sent as well. */
 const STAGES = [undefined, 'Accept', 'Send'] as const;
@@ -76,6 +76,6 @@ function atStage(exemption: Exemption, stage: number): readonly StagedExemption[
 }
 
 /** The same text for the same packets, whatever stage they have. */
-function textOf({ protocol, ports, cidr, direction }: Exemption): string {
+export function textOf({ protocol, ports, cidr, direction }: Exemption): string {
   return JSON.stringify([protocol, ports?.map(({ from, to }) => [from, to ?? from]), cidr, direction]);
 }

@@ -37,14 +37,14 @@ export function nodePeeringOf(
 ): NodePeering {
   const { spec, metadata } = peering;
   const { creationTimestamp } = metadata;
-  const { exempt: _, ...traffic } = spec.traffic;
+  const { scope, mode } = spec.traffic;
   return {
     name: metadata.name,
     ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
     priority: spec.priority,
     addresses: [...member.addresses],
     remote: spec.remote,
-    traffic: { ...traffic, ...(exempt.length === 0 ? {} : { exempt: [...exempt] }) },
+    traffic: { scope, mode, ...(exempt.length === 0 ? {} : { exempt: [...exempt] }) },
     enforcement,
     authentication: authenticationOf(peering, member),
     ...(spec.proposals === undefined ? {} : { proposals: spec.proposals }),

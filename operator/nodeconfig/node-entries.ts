@@ -2,6 +2,7 @@ import type { NodePeering } from '../api/ipsec-node-config.ts';
 import { MAX_PEERINGS } from '../api/limits.ts';
 import type { Draft } from './draft.ts';
 import { nextEnforcement, type Told } from './enforcement.ts';
+import { wantedExemptions } from './essential-exemptions.ts';
 import { areSettled, nextExemptions } from './exemptions.ts';
 import { nodePeeringOf } from './node-configs.ts';
 import type { Gone, Moment, Observed } from './observed.ts';
@@ -22,9 +23,9 @@ export function entriesOf(
   const fresh = new Map<string, Map<string, NodePeering>>(roster.map(({ name }) => [name, new Map()]));
   for (const draft of drafts) {
     if (draft.acceptance.status !== 'True') continue;
-    const { enforcement: wanted, traffic } = draft.peering.spec;
+    const { enforcement: wanted } = draft.peering.spec;
     const told = toldOf(draft, observed, at);
-    const exempt = traffic.exempt ?? [];
+    const exempt = wantedExemptions(draft, observed);
     const enforcement = nextEnforcement(wanted, told, areSettled(exempt, told));
     const exemptions = nextExemptions(exempt, told, enforcement);
     for (const member of draft.members.filter(({ obstacle }) => obstacle === undefined)) {

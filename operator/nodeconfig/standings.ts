@@ -3,7 +3,8 @@ import type { AgentStanding, CertificateStanding, NodeStanding, PeeringStanding 
 import { certificateStanding } from './certificates.ts';
 import type { Draft } from './draft.ts';
 import { isCurrent, isFinal } from './enforcement.ts';
-import { isInForce } from './exemptions.ts';
+import { wantedExemptions } from './essential-exemptions.ts';
+import { type Exemption, isInForce } from './exemptions.ts';
 import { certificateName } from './names.ts';
 import type { Entries } from './node-entries.ts';
 import { writtenEntry } from './node-entries.ts';
@@ -21,6 +22,7 @@ export function standingOf(
   at: Moment,
 ): PeeringStanding {
   const { peering, members, credentials } = draft;
+  const exemptions = wantedExemptions(draft, observed);
   return {
     kind: peering.spec.remote.mesh === undefined ? 'gateway' : 'mesh',
     credentials,
@@ -31,7 +33,7 @@ export function standingOf(
         pending: isPending(observed.since, [member.node.uid, uidOf(peering)], at),
         obstacle: member.obstacle ?? (draft.acceptance.status === 'True' && entry === undefined ? TOO_MANY : undefined),
         certificate: certificateOf(draft, member, observed, certificates, at),
-        agent: agentOf(draft, member, entry, observed),
+        agent: agentOf(draft, member, entry, exemptions, observed),
       };
     }),
   };
@@ -55,11 +57,13 @@ function certificateOf(
 }
 
 function agentOf(
-  { peering }: Draft,
+  draft: Draft,
   member: Member,
   entry: NodePeering | undefined,
+  exemptions: readonly Exemption[],
   { agentPods }: Observed,
 ): AgentStanding {
+  const { peering } = draft;
   const { node } = member;
   if (!agentPods.has(node.name)) return { kind: 'missing' };
   const written = writtenEntry(member, peering.metadata.name);
@@ -71,11 +75,9 @@ function agentOf(
   if (condition?.status === 'False' && said?.tunnels === undefined) {
     return { kind: 'failing', text: condition.message, tunnels: undefined };
   }
-  const { enforcement, traffic } = peering.spec;
+  const { enforcement } = peering.spec;
   const enforced =
-    said?.enforcement !== undefined &&
-    isFinal(enforcement, said.enforcement) &&
-    isInForce(traffic.exempt ?? [], said.exempt);
+    said?.enforcement !== undefined && isFinal(enforcement, said.enforcement) && isInForce(exemptions, said.exempt);
   return { kind: 'reporting', enforced, tunnels: said?.tunnels };
 }
 

@@ -99,6 +99,7 @@ export function udpPacket(source: string, destination: string, more: Partial<Pla
 /** A clock that stands still until it is moved. */
 export class ManualClock implements Clock {
   #ms = 0;
+  #jumpedMs = 0;
 
   /** Milliseconds since the epoch when the clock was made. */
   static readonly START_MS = 1_800_000_000_000;
@@ -107,11 +108,16 @@ export class ManualClock implements Clock {
     this.#ms += ms;
   }
 
+  /** Somebody sets the clock on the wall. */
+  jump(ms: number): void {
+    this.#jumpedMs += ms;
+  }
+
   monotonicMs(): number {
     return this.#ms;
   }
 
   wallMs(): number {
-    return ManualClock.START_MS + this.#ms;
+    return ManualClock.START_MS + this.#ms + this.#jumpedMs;
   }
 }

@@ -5,7 +5,7 @@ import { hostView } from '../netlink/host-order.ts';
  * others. Offset 0 is the IP header. Of a packet in fragments the first one has the SPI and would be of no use alone.
  */
 export function espFilter(spi: number): Uint8Array {
-  const program: readonly (readonly [code: number, yes: number, no: number, operand: number])[] = [
+  const program: readonly Instruction[] = [
     /*  0 */ [LOAD_BYTE, 0, 0, PACKET_TYPE],
     /*  1 */ [IF_EQUAL, 0, 22, PACKET_HOST],
     /*  2 */ [LOAD_BYTE, 0, 0, 0],
@@ -32,6 +32,22 @@ export function espFilter(spi: number): Uint8Array {
     /* 23 */ [RETURN, 0, 0, WHOLE_PACKET],
     /* 24 */ [RETURN, 0, 0, 0],
   ];
+  return encoded(program);
+}
+
+/** The program that lets through the first bytes of packets that leave this host, and of no others. */
+export function outgoingFilter(headerBytes: number): Uint8Array {
+  return encoded([
+    [LOAD_BYTE, 0, 0, PACKET_TYPE],
+    [IF_EQUAL, 0, 1, PACKET_OUTGOING],
+    [RETURN, 0, 0, headerBytes],
+    [RETURN, 0, 0, 0],
+  ]);
+}
+
+type Instruction = readonly [code: number, yes: number, no: number, operand: number];
+
+function encoded(program: readonly Instruction[]): Uint8Array {
   const bytes = new Uint8Array(program.length * INSTRUCTION_BYTES);
   const view = hostView(bytes);
   for (const [index, [code, yes, no, operand]] of program.entries()) {
@@ -59,6 +75,7 @@ const RETURN = 0x06;
 /** SKF_AD_OFF + SKF_AD_PKTTYPE, and what it is of packets for this host. */
 const PACKET_TYPE = 0xfffff004;
 const PACKET_HOST = 0;
+const PACKET_OUTGOING = 4;
 const WHOLE_PACKET = 0x40000;
 
 const IPV4_FRAGMENT = 6;

@@ -2,7 +2,7 @@ import type { Connection } from '../connection/connection.ts';
 import type { Core } from '../core.ts';
 import type { NewPair } from '../outcome.ts';
 import { kernelKeepalive } from '../path/keepalive.ts';
-import { shortenedLimits } from '../rekey/rekey-time.ts';
+import { shortenedLimits, withinSequenceNumbers } from '../rekey/rekey-time.ts';
 import type { IkeSa } from '../state.ts';
 import type { Instant, Path } from '../types.ts';
 import { type ChildSa, childSa, saSpecs } from './child-sa.ts';
@@ -42,7 +42,8 @@ export function installChild(
   const usage = redundant ? 'superseded' : reply !== undefined && older ? 'deferred' : 'current';
   // An answer shows that the peer has our last response only where it could not answer before it had it.
   const settledBy = agreement.weInitiated || first ? sa.window.nextRequestId : undefined;
-  const lifetime = shortenedLimits(agreement.config.lifetime, core.context.random.jitter);
+  const limits = withinSequenceNumbers(agreement.config.lifetime, agreement.suite.esn);
+  const lifetime = shortenedLimits(limits, core.context.random.jitter);
   const udpEncapsulation = sa.nat.local || sa.nat.remote;
   const child = childSa(at, agreement, path, { udpEncapsulation, lifetime, usage, settledBy, rekeys });
   const { inbound, outbound } = saSpecs(child, keys, path);

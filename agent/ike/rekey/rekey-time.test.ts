@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../testing/pair.ts';
-import { shortenedLimits } from './rekey-time.ts';
+import { shortenedLimits, withinSequenceNumbers } from './rekey-time.ts';
 
 const CONFIGURED = {
   softSeconds: 3_600,
@@ -31,5 +31,14 @@ describe('soft limits', () => {
       expect([5, 6, 7]).toContain(softSeconds);
       expect(hardSeconds).toBe(60);
     }
+  });
+});
+
+describe('an SA whose sequence numbers have 32 bits', () => {
+  it('is replaced before they end, however many bytes it may carry', () => {
+    const { softPackets = 0 } = withinSequenceNumbers({ softBytes: 2 ** 60 }, false);
+    expect(softPackets).toBe(2 ** 31);
+    expect(withinSequenceNumbers({ softPackets: 10 }, false)).toEqual({ softPackets: 10 });
+    expect(withinSequenceNumbers({ softBytes: 2 ** 60 }, true)).toEqual({ softBytes: 2 ** 60 });
   });
 });

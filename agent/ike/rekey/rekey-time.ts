@@ -25,6 +25,14 @@ export function shortenedLimits(lifetime: SaLifetime, jitter: Random): SaLifetim
 }
 
 /**
+ * Limits of an SA that keep it within its sequence numbers: those of 32 bits end after 4,294,967,295 packets, and the kernel
+ * then sends nothing any more, without a word (RFC 4303 §3.3.3). Half of them are left for the successor to come in time.
+ */
+export function withinSequenceNumbers(lifetime: SaLifetime, esn: boolean): SaLifetime {
+  return esn ? lifetime : { ...lifetime, softPackets: Math.min(lifetime.softPackets ?? Infinity, HALF_OF_32_BITS) };
+}
+
+/**
  * When to ask again after the peer had no time: not at once, and the two ends of a collision not in step
  * (RFC 7296 §2.25).
  */
@@ -34,3 +42,4 @@ export function timeToRetry(core: Core, at: Instant): Instant {
 }
 
 const SPREAD = 0.2;
+const HALF_OF_32_BITS = 2 ** 31;

@@ -25,8 +25,8 @@ export const MAX_FRAGMENT_BYTES = 65_535;
 /** Port ranges of one selector; each is a traffic selector of its own. */
 export const MAX_PORT_RANGES = 16;
 
-/** What is exempt from encryption: each takes kernel policies for every peer. Twice as many as a peering may name, since those that end overlap with those that begin. */
-export const MAX_EXEMPTIONS = 64;
+/** What is exempt from encryption: each takes kernel policies for every peer. As many as an IPsecNodeConfig may have of a peering, since those that end overlap with those that begin. */
+export const MAX_EXEMPTIONS = 224;
 
 /** A pre-shared key of more bytes than this is some other file. */
 export const MAX_SECRET_BYTES = 4_096;

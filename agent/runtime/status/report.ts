@@ -12,9 +12,11 @@ import type {
 import { timeText } from '../../pki/utc-time.ts';
 import type { ShownCertificate } from '../../ports.ts';
 import { type IpAddress, parseZonedAddress, withoutZone } from '../../wire/ip-address.ts';
+import type { Bypass } from '../bypass.ts';
 import type { WatchedCertificate } from '../config/watched-certificate.ts';
 import type { Counts } from '../counters.ts';
 import type { HolderState } from '../udp-ike-socket.ts';
+import { type BypassReport, bypassReports } from './bypass-report.ts';
 import { type ExemptionReport, ExemptPolicies } from './exemption-report.ts';
 
 /** What `agent status --json` prints. Durations are seconds; SPIs are hexadecimal. */
@@ -42,6 +44,8 @@ export interface StatusReport {
   readonly unsent: Counts;
   /** Who else has the sockets of ESP in UDP, so that it goes on without this agent; absent where nobody was asked. */
   readonly holder?: HolderReport;
+  /** What stays in plaintext of all peers. */
+  readonly bypasses: readonly BypassReport[];
   /** Why the kernel's counters are missing; absent where they are there. */
   readonly kernelFailure?: string;
 }
@@ -173,6 +177,7 @@ export interface ReportInputs {
   readonly dropped: Counts;
   readonly unsent: Counts;
   readonly holder?: HolderState | undefined;
+  readonly bypasses?: readonly Bypass[];
 }
 
 /** A picture of the running agent in which the counters are the kernel's. */
@@ -197,6 +202,7 @@ export function statusReport(inputs: ReportInputs): StatusReport {
     remembered: inputs.endpoint.tables,
     dropped: inputs.dropped,
     unsent: inputs.unsent,
+    bypasses: bypassReports(inputs.bypasses ?? [], inputs.snapshot),
     ...(inputs.holder === undefined ? {} : { holder: holderReport(inputs.holder, inputs.now) }),
     ...(inputs.kernelFailure === undefined ? {} : { kernelFailure: inputs.kernelFailure }),
   };

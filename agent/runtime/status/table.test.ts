@@ -12,6 +12,7 @@ import type {
   EndpointStatus,
   IkeSaStatus,
 } from '../../ike/types.ts';
+import { bypasses } from '../bypass.ts';
 import { type ReportInputs, statusReport } from './report.ts';
 import { statusText } from './table.ts';
 
@@ -153,6 +154,19 @@ certificates:
   NOT IN USE: peers[0].authentication.certificate.keyFile: /certs/tls.key is not the key of the certificate
 `,
     );
+  });
+
+  it('shows what is never encrypted, with what the kernel lacks of it', () => {
+    const report = statusReport(
+      inputs({
+        bypasses: bypasses({ ike: 500, natTraversal: 4500 }),
+      }),
+    );
+    const text = statusText(report);
+    expect(text).toContain(`
+never encrypted:
+  IKE and ESP in UDP (UDP 500 and 4500); 8 of 8 policies NOT IN THE KERNEL
+`);
   });
 
   it('shows each peer with its SAs, their ages and the kernel’s counters', () => {

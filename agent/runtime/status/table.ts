@@ -1,4 +1,5 @@
 import type { Counts } from '../counters.ts';
+import type { BypassReport } from './bypass-report.ts';
 import type { ExemptionReport } from './exemption-report.ts';
 import type {
   ChildSaReport,
@@ -19,6 +20,7 @@ export function statusText(report: StatusReport): string {
     ...earlierLines(report.earlierSas),
     ...certificateLines(report),
     ...holderLines(report.holder),
+    ...bypassLines(report.bypasses),
     ...countLines('dropped since start', report.dropped),
     ...countLines('not sent since start', report.unsent),
   ];
@@ -46,6 +48,15 @@ function holderLines(holder: HolderReport | undefined): readonly string[] {
       ? `held by ${socket} since ${duration(seconds)}: they outlive this agent`
       : `this agent's alone, without a holder at ${socket} (${reason}): ESP in UDP is lost while no agent runs`;
   return ['', `sockets of port 4500: ${text}`];
+}
+
+function bypassLines(bypasses: readonly BypassReport[]): readonly string[] {
+  if (bypasses.length === 0) return [];
+  const lines = bypasses.map(({ traffic, policies, installed }) => {
+    const missing = policies - installed;
+    return `  ${traffic}${missing === 0 ? '' : `; ${missing} of ${policies} policies NOT IN THE KERNEL`}`;
+  });
+  return ['', 'never encrypted:', ...lines];
 }
 
 function peerLines(peer: PeerReport): readonly string[] {

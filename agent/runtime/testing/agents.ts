@@ -11,7 +11,7 @@ import type { Path } from '../../ike/types.ts';
 import type { Observer, Timers } from '../../ports.ts';
 import { err, ok, type Result } from '../../result.ts';
 import type { IpAddress } from '../../wire/ip-address.ts';
-import { Agent, type IkeTransport } from '../agent.ts';
+import { Agent, type AgentParts, type IkeTransport } from '../agent.ts';
 import type { AgentConfig, PlannedConnection } from '../config/agent-config.ts';
 import { NO_SOURCES } from '../config/credential-sources.ts';
 import { defaultProposals } from '../config/proposals.ts';
@@ -148,7 +148,11 @@ export class TestHost {
   }
 
   /** Starts an agent in this host's kernel. */
-  start(config: AgentConfig, taken: readonly string[] = []): Result<Agent, StartFailure> {
+  start(
+    config: AgentConfig,
+    taken: readonly string[] = [],
+    more: Partial<AgentParts> = {},
+  ): Result<Agent, StartFailure> {
     const { clock, timers } = this.#world;
     const log = createLog('json', 'debug', { write: (line) => void this.logLines.push(JSON.parse(line)) }, false);
     const drops = new DropCounters(log, timers);
@@ -178,6 +182,7 @@ export class TestHost {
       ports: { ike: 500, natTraversal: 4500 },
       version: '1.2.3',
       cryptoProvider: this.#provider.name,
+      ...more,
     });
   }
 }

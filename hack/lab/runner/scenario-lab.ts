@@ -68,6 +68,10 @@ export function scenarioLab(folder: string, programs: LabPrograms): ScenarioLab 
     charon: (node, options) => Charon.start(node, options),
     pluto: (node, configuration) => Pluto.start(node, configuration),
     iked: (node, configuration) => Iked.start(node, configuration),
+    agentCommand: (node, words) => {
+      if (programs.agent === undefined) throw new Error('the scenario must say usesAgent');
+      return node.run(['node', programs.agent, ...words], { timeoutMs: 60_000 });
+    },
     agent: async (node, configuration, options = {}) => {
       const program = options.earlier === true ? programs.earlierAgent : programs.agent;
       if (program === undefined) throw new Error('the scenario must say usesAgent, or nobody has built an earlier one');

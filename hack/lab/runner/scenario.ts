@@ -7,6 +7,7 @@ import type { Pluto } from '../libreswan/pluto.ts';
 import type { Iked } from '../openiked/iked.ts';
 import type { IkedConfiguration } from '../openiked/iked-conf.ts';
 import type { Charon, CharonOptions } from '../strongswan/charon.ts';
+import type { Completed } from '../topology/completed.ts';
 import type { TopologyDescription } from '../topology/description.ts';
 import type { LabNode } from '../topology/lab-node.ts';
 import type { Link } from '../topology/link.ts';
@@ -68,6 +69,8 @@ export interface Lab {
   pluto(node: LabNode, configuration: IpsecConfiguration): Promise<Pluto>;
   /** Starts an OpenIKED daemon in a node; the scenario's recipe must be openiked. */
   iked(node: LabNode, configuration: IkedConfiguration): Promise<Iked>;
+  /** Runs our agent's program in a node with other words than those that start it, such as `unblock`. */
+  agentCommand(node: LabNode, words: readonly string[]): Promise<Completed>;
   /** Starts our agent in a node with the text of its configuration file; `ready()` of the process waits for it. */
   agent(node: LabNode, configuration: string, options?: AgentOptions): Promise<AgentProcess>;
   /** Starts a holder of sockets in a node, which answers at this path. */

@@ -75,7 +75,7 @@ function text(states: readonly StateDump[], policies: readonly PolicyDump[]): Ke
 }
 
 /** The range of reqids and policy indexes that our agent keeps to, as its users are told. */
-function isAgents(number: number): boolean {
+export function isAgents(number: number): boolean {
   return number >= 0x60000000 && number <= 0x7fffffff;
 }
 

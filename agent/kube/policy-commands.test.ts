@@ -1,0 +1,159 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { opensslProvider } from '../crypto/openssl/openssl-provider.ts';
+import { MemoryDataplane } from '../dataplane/memory.ts';
+import type { InstalledPolicy } from '../dataplane/types.ts';
+import { ok } from '../result.ts';
+import { isBypass } from '../runtime/bypass.ts';
+import { ConfigurationFile } from './kept-configuration.ts';
+import { runBlock, runUnblock } from './policy-commands.ts';
+import { UnblockedPeerings } from './unblocked-peerings.ts';
+
+let folder = '';
+let kernel: MemoryDataplane;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'ikemesh-policies-'));
+  kernel = new MemoryDataplane({ wallMs: () => 0, keepsEarlyPackets: false } as never);
+});
+
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const parts = () => ({
+  config: undefined,
+  state: folder,
+  provider: opensslProvider,
+  openDataplane: () => ok(kernel),
+});
+
+describe('without an agent, what a node has kept of its last configuration', () => {
+  it('blocks what is Required, and nothing else, from the boot on', async () => {
+    await keep(['cluster', 'Required'], ['open', 'Optional']);
+    const done = await runBlock(parts());
+    expect(done.ok ? done.value : done.error.text).toMatch(/^24 policies installed, 0 were there/);
+    expect(levels('10.0.0.2')).toEqual(['in required', 'out required']);
+    expect(levels('10.0.1.2')).toEqual(['in optional', 'out optional']);
+    const again = await runBlock(parts());
+    expect(again.ok ? again.value : again.error.text).toMatch(/^0 policies installed, 24 were there/);
+  });
+
+  it('lets pass what one peering blocks, and leaves the others and what is not ours', async () => {
+    await keep(['cluster', 'Required'], ['other', 'Required']);
+    await runBlock(parts());
+    const before = policies().filter(({ selector }) => !isAbout(selector, '10.0.0.2'));
+    const done = await runUnblock({ ...parts(), peering: 'cluster', undo: false });
+    expect(done.ok ? done.value : done.error.text).toMatch(/^2 policies let pass now/m);
+    expect(levels('10.0.0.2')).toEqual(['in optional', 'out -']);
+    expect(policies().filter(({ selector }) => !isAbout(selector, '10.0.0.2'))).toEqual(before);
+  });
+
+  it('lets pass what is blocked for as long as nobody undoes it, also after a boot', async () => {
+    await keep(['cluster', 'Required'], ['other', 'Required']);
+    await runUnblock({ ...parts(), peering: 'cluster', undo: false });
+    expect([...new UnblockedPeerings(folder).names()]).toEqual(['cluster']);
+    await runBlock(parts());
+    expect([levels('10.0.0.2'), levels('10.0.1.2')]).toEqual([[], ['in required', 'out required']]);
+    const undone = await runUnblock({ ...parts(), peering: 'cluster', undo: true });
+    expect(undone.ok ? undone.value : undone.error.text).toMatch(/carries out peering cluster again/);
+    await runBlock(parts());
+    expect(levels('10.0.0.2')).toEqual(['in required', 'out required']);
+    expect(await runUnblock({ ...parts(), peering: 'cluster', undo: true })).toMatchObject({
+      ok: false,
+      error: { text: expect.stringMatching(/is not unblocked/) },
+    });
+  });
+
+  it('is not needed for letting pass everything, whatever has become of it', async () => {
+    await keep(['cluster', 'Required'], ['other', 'Required']);
+    await runBlock(parts());
+    writeFileSync(new ConfigurationFile(folder, 'node-a').path, '{');
+    const named = await runUnblock({ ...parts(), peering: 'cluster', undo: false });
+    expect(named.ok ? named.value : named.error.text).toMatch(/is not a configuration kept by this program/);
+    const done = await runUnblock({ ...parts(), peering: undefined, undo: false });
+    expect(done.ok ? done.value : done.error.text).toMatch(/^4 policies let pass now/m);
+  });
+
+  it('opens the kernel although the disk takes in nothing, and says how long that lasts', async () => {
+    await keep(['cluster', 'Required']);
+    await runBlock(parts());
+    const path = new UnblockedPeerings(folder).path;
+    rmSync(path, { force: true });
+    // A folder in its place refuses the file, to root as well.
+    const { mkdirSync } = await import('node:fs');
+    mkdirSync(path);
+    const done = await runUnblock({ ...parts(), peering: 'cluster', undo: false });
+    expect(done.ok ? done.value : done.error.text).toMatch(
+      /cannot be written: .*\nso this lasts only until the agent is started/,
+    );
+    expect(levels('10.0.0.2')).toEqual(['in optional', 'out -']);
+  });
+
+  it('names the peerings that there are to whoever names another one', async () => {
+    await keep(['cluster', 'Required']);
+    const done = await runUnblock({ ...parts(), peering: 'clutser', undo: false });
+    expect(done).toMatchObject({
+      ok: false,
+      error: { exitCode: 3, text: expect.stringMatching(/but cluster; --all/) },
+    });
+  });
+});
+
+/** Each peering is with one peer of its own: 10.0.0.2, 10.0.1.2 and so on. */
+async function keep(...peerings: readonly (readonly [string, 'Required' | 'Optional'])[]): Promise<void> {
+  const entries = peerings.map(([name, level], index) => ({
+    name,
+    priority: 0,
+    addresses: [`10.0.${index}.1`],
+    remote: { mesh: {} },
+    traffic: { scope: 'Nodes', mode: 'Auto' },
+    enforcement: { outbound: level, inbound: level },
+    authentication: { certificate: { secretName: `cert-${name}` } },
+    lifetimes: {},
+    liveness: {},
+    natTraversal: 'Auto',
+    initiation: 'Always',
+  }));
+  const peers = Object.fromEntries(
+    peerings.map(([name], index) => [
+      name,
+      [
+        {
+          uid: `u-${index}`,
+          name: `peer-${index}`,
+          addresses: [`10.0.${index}.2`],
+          identity: { fqdn: `peer-${index}.mesh.test` },
+        },
+      ],
+    ]),
+  );
+  const nodeConfig = {
+    apiVersion: 'ikemesh.io/v1alpha1',
+    kind: 'IPsecNodeConfig',
+    metadata: { name: 'node-a', uid: 'uid-a', generation: 1 },
+    spec: { nodeUID: 'uid-a', identity: { fqdn: 'node-a.mesh.test' }, peerings: entries },
+  };
+  expect(await new ConfigurationFile(folder, 'node-a').write({ nodeName: 'node-a', nodeConfig, peers })).toMatchObject({
+    ok: true,
+  });
+}
+
+function policies(): readonly InstalledPolicy[] {
+  const dumped = kernel.dump();
+  if (!dumped.ok) throw new Error(dumped.error.message);
+  return dumped.value.policies.filter((policy) => !isBypass(policy));
+}
+
+function isAbout({ source, destination }: InstalledPolicy['selector'], address: string): boolean {
+  return [source, destination].some((prefix) => prefix.address === address);
+}
+
+function levels(address: string): readonly string[] {
+  return policies()
+    .filter(({ selector }) => isAbout(selector, address))
+    .map(({ direction, template }) => `${direction} ${template?.level ?? '-'}`)
+    .sort();
+}

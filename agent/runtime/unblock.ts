@@ -1,0 +1,96 @@
+import { liesWithin } from '../dataplane/selector-match.ts';
+import { policyKeyText } from '../dataplane/texts.ts';
+import type { InstalledPolicy, KernelSnapshot, PolicySpec, Selector } from '../dataplane/types.ts';
+import { DEFAULT_LIMITS } from '../ike/limits.ts';
+import { reversed } from '../ike/negotiation/selector.ts';
+import { configuredTraffic } from '../ike/negotiation/traffic.ts';
+import type { Dataplane } from '../ports.ts';
+import { err, ok, type Result } from '../result.ts';
+import { isBypass } from './bypass.ts';
+import type { PlannedConnection } from './config/agent-config.ts';
+
+/** What was done to the kernel's policies, a line each. */
+export interface Unblocked {
+  readonly changed: readonly string[];
+  /** What the kernel refused. */
+  readonly failed: readonly string[];
+  /** Policies of the selection that block nothing. */
+  readonly open: number;
+}
+
+/**
+ * Has the kernel let pass what policies of ours block: what leaves goes in plaintext, whatever SAs there are, and what
+ * arrives may be in plaintext as well. Of some connections, or all that is ours. It asks no agent and no peer, since it is
+ * for when these do not answer. Policies keep their names and indexes, so that an agent takes them back as they were;
+ * nothing that is not ours is touched.
+ */
+export function unblock(
+  dataplane: Dataplane,
+  selection: readonly PlannedConnection[] | 'all',
+): Result<Unblocked, string> {
+  const dumped = dataplane.dump();
+  if (!dumped.ok) return err(`the kernel's policies cannot be read: ${dumped.error.message}`);
+  const chosen = chosenPolicies(dumped.value, selection);
+  const changed: string[] = [];
+  const failed: string[] = [];
+  for (const policy of chosen) {
+    const after = opened(policy);
+    if (after === undefined) continue;
+    const done = dataplane.execute({ kind: 'putPolicy', policy: after });
+    if (done.ok) changed.push(`${policyKeyText(policy)}: ${levelText(policy)}, now ${levelText(after)}`);
+    else failed.push(`${policyKeyText(policy)}: ${done.error.message}`);
+  }
+  return ok({ changed, failed, open: chosen.length - changed.length - failed.length });
+}
+
+function chosenPolicies(
+  { policies }: KernelSnapshot,
+  selection: readonly PlannedConnection[] | 'all',
+): readonly InstalledPolicy[] {
+  const ours = policies.filter((policy) => policy.ours && !isBypass(policy));
+  if (selection === 'all') return ours;
+  const traffic = selection.flatMap(outboundOf);
+  // A peer may have granted less than was asked for.
+  return ours.filter((policy) => traffic.some((wide) => liesWithin(outboundSelector(policy), wide)));
+}
+
+/** The packets that leave which a connection is about. */
+export function outboundOf({ children, localAddress, remoteAddress }: PlannedConnection): readonly Selector[] {
+  return children.flatMap((child) => {
+    const isNamed = child.remote.every(({ prefix }) => prefix !== undefined);
+    if (remoteAddress === 'any' && !isNamed) return [];
+    const remote = remoteAddress === 'any' ? localAddress : remoteAddress;
+    return configuredTraffic(child, localAddress, remote, DEFAULT_LIMITS).outbound;
+  });
+}
+
+function outboundSelector({ direction, selector }: InstalledPolicy): Selector {
+  return direction === 'out' ? selector : reversed(selector);
+}
+
+/** The policy that lets everything pass; undefined where this one does. */
+function opened({
+  direction,
+  selector,
+  mark,
+  ifId,
+  priority,
+  index,
+  action,
+  template,
+}: InstalledPolicy): PolicySpec | undefined {
+  const key = { direction, selector, ...(mark && { mark }), ...(ifId === undefined ? {} : { ifId }) };
+  const isOpen =
+    action === 'allow' && (template === undefined || (direction !== 'out' && template.level === 'optional'));
+  if (isOpen) return undefined;
+  // What comes out of a tunnel must still find its template.
+  const kept =
+    direction === 'out' || template === undefined ? {} : { template: { ...template, level: 'optional' } as const };
+  return { ...key, priority, index, action: 'allow', ...kept };
+}
+
+function levelText({ action, template }: Pick<PolicySpec, 'action' | 'template'>): string {
+  if (action === 'block') return 'blocked';
+  if (template === undefined) return 'in plaintext';
+  return template.level === 'required' ? 'encrypted or dropped' : 'encrypted or in plaintext';
+}
