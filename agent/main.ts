@@ -2,6 +2,7 @@ import { chooseProvider, productionProviders } from './crypto/provider.ts';
 import { selfTest } from './crypto/self-test.ts';
 import type { ProductionProvider } from './crypto/suites.ts';
 import type { CryptoProvider } from './crypto/types.ts';
+import { PathMtus } from './dataplane/route/path-mtus.ts';
 import { openXfrmDataplane } from './dataplane/xfrm/driver.ts';
 import { HolderClient } from './holder/holder-client.ts';
 import { podAccess } from './kube/cluster-access.ts';
@@ -166,9 +167,12 @@ function surroundings(
     monotonicMs: systemClock.monotonicMs,
     onChange: (state) => logHolder(log, state),
   });
+  // Without, the status says nothing of it.
+  const pathMtus = PathMtus.open();
   return {
     provider,
     log,
+    pathMtus: pathMtus.ok ? pathMtus.value : undefined,
     refusesPlainPathMtu: refusePlainPathMtu,
     createTransport: (observer) => new UdpTransport(IKE_PORTS, observer, holder),
     openDataplane: () => {

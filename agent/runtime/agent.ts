@@ -16,6 +16,7 @@ import { LinkWatch } from './link-watch.ts';
 import type { Log } from './log/logger.ts';
 import { Loop } from './loop.ts';
 import { environmentFailure, type StartFailure } from './start-failure.ts';
+import type { PathMtuSource } from './status/path-mtu-report.ts';
 import { type StatusReport, statusReport } from './status/report.ts';
 import type { IkePorts, SocketFailure } from './transport-udp.ts';
 import type { HolderState } from './udp-ike-socket.ts';
@@ -48,6 +49,8 @@ export interface AgentParts {
   readonly drops: DropCounters;
   readonly log: Log;
   readonly ports: IkePorts;
+  /** Where the status asks how long packets may be. */
+  readonly pathMtus?: PathMtuSource | undefined;
   /** Also ICMP about the path MTU is received only encrypted, where it is from within what is encrypted. */
   readonly refusesPlainPathMtu?: boolean | undefined;
   readonly version: string;
@@ -151,6 +154,7 @@ export class Agent {
       unsent: drops.unsentCounts,
       holder: this.#parts.transport.holder,
       bypasses: wantedBypasses(this.#parts),
+      pathMtus: this.#parts.pathMtus,
     });
   }
 

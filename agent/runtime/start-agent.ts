@@ -14,6 +14,7 @@ import { LogObserver } from './log/log-observer.ts';
 import type { Log } from './log/logger.ts';
 import { systemRandom } from './random-system.ts';
 import { environmentFailure, type StartFailure } from './start-failure.ts';
+import type { PathMtuSource } from './status/path-mtu-report.ts';
 import { IKE_PORTS, type TransportObserver } from './transport-udp.ts';
 import { CertificateVerifier } from './verifier.ts';
 import { VERSION } from './version.ts';
@@ -26,6 +27,7 @@ export interface StartParts {
   readonly openDataplane: () => Result<Dataplane, string>;
   /** Makes the transport, without sockets yet. */
   readonly createTransport: (observer: TransportObserver) => IkeTransport;
+  readonly pathMtus?: PathMtuSource | undefined;
   readonly refusesPlainPathMtu?: boolean | undefined;
   /** Hear of all facts, beside the log. */
   readonly observers?: readonly Observer[];
@@ -62,6 +64,7 @@ export async function startAgent(options: StartParts, config: AgentConfig): Prom
     drops,
     log,
     ports: IKE_PORTS,
+    pathMtus: options.pathMtus,
     refusesPlainPathMtu: options.refusesPlainPathMtu,
     version: VERSION,
     cryptoProvider: provider.name,

@@ -18,6 +18,7 @@ import type { Counts } from '../counters.ts';
 import type { HolderState } from '../udp-ike-socket.ts';
 import { type BypassReport, bypassReports } from './bypass-report.ts';
 import { type ExemptionReport, ExemptPolicies } from './exemption-report.ts';
+import { type PathMtuReport, type PathMtuSource, pathMtuReport } from './path-mtu-report.ts';
 
 /** What `agent status --json` prints. Durations are seconds; SPIs are hexadecimal. */
 export interface StatusReport {
@@ -85,6 +86,8 @@ export interface PeerReport {
   /** What it has proven its identity by; absent for a pre-shared key, and while there is no IKE SA. */
   readonly certificate?: PeerCertificateReport;
   readonly ikeSas: readonly IkeSaReport[];
+  /** How long packets may be; absent where the kernel has no route. */
+  readonly mtu?: PathMtuReport;
   /** What of its traffic stays in plaintext; absent where nothing does. */
   readonly exempt?: readonly ExemptionReport[];
   readonly lastFailure?: { readonly secondsAgo: number; readonly text: string };
@@ -178,6 +181,7 @@ export interface ReportInputs {
   readonly unsent: Counts;
   readonly holder?: HolderState | undefined;
   readonly bypasses?: readonly Bypass[];
+  readonly pathMtus?: PathMtuSource | undefined;
 }
 
 /** A picture of the running agent in which the counters are the kernel's. */
@@ -265,6 +269,7 @@ function peerReport(
   const ikeSas = connection.ikeSas.map((sa) => ikeSaReport(sa, now, sas));
   const certificate = provenBy(config, ikeSas, inputs);
   const exemptions = config === undefined ? [] : exempt.reports(config, parseZonedAddress(remoteAddress));
+  const mtu = pathMtuReport(inputs.pathMtus, localAddress, remoteAddress, ikeSas);
   return {
     name,
     state: peerState(ikeSas, config),
@@ -274,6 +279,7 @@ function peerReport(
     remoteIdentity,
     ...(certificate && { certificate }),
     ikeSas,
+    ...(mtu && { mtu }),
     ...(exemptions.length === 0 ? {} : { exempt: exemptions }),
     ...(lastFailure === undefined
       ? {}

@@ -156,13 +156,16 @@ certificates:
     );
   });
 
-  it('shows what is never encrypted, with what the kernel lacks of it', () => {
+  it('shows how long packets may be, and what is never encrypted, with what the kernel lacks of it', () => {
     const report = statusReport(
       inputs({
+        pathMtus: { between: () => ({ link: 1_500, path: 1_400 }) },
         bypasses: bypasses({ ike: 500, natTraversal: 4500 }),
       }),
     );
+    expect(report.peers[0]?.mtu).toMatchObject({ link: 1_500, path: 1_400 });
     const text = statusText(report);
+    expect(text).toMatch(/^ {2}MTU of the link 1500, of the way 1400; \S+ takes 13\d\d \(\d+ for ESP\)$/m);
     expect(text).toContain(`
 never encrypted:
   IKE and ESP in UDP (UDP 500 and 4500); 8 of 8 policies NOT IN THE KERNEL

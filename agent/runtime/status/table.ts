@@ -1,6 +1,7 @@
 import type { Counts } from '../counters.ts';
 import type { BypassReport } from './bypass-report.ts';
 import type { ExemptionReport } from './exemption-report.ts';
+import type { PathMtuReport } from './path-mtu-report.ts';
 import type {
   ChildSaReport,
   Endpoint,
@@ -65,6 +66,7 @@ function peerLines(peer: PeerReport): readonly string[] {
     `  local  ${peer.localIdentity} @ ${peer.localAddress}`,
     `  remote ${peer.remoteIdentity} @ ${peer.remoteAddress}`,
     ...(peer.certificate === undefined ? [] : [peerCertificateLine(peer.certificate)]),
+    ...(peer.mtu === undefined ? [] : [pathMtuLine(peer.mtu)]),
     ...peer.ikeSas.flatMap(ikeSaLines),
     ...(peer.exempt ?? []).map(exemptionLine),
   ];
@@ -78,6 +80,12 @@ function peerLines(peer: PeerReport): readonly string[] {
 function peerCertificateLine({ subject, issuer, serial, notAfter, secondsLeft }: PeerCertificateReport): string {
   const named = subject === '' ? 'certificate' : `certificate ${subject}`;
   return `    by ${named} of ${issuer}, serial ${serial}, until ${notAfter}, ${leftText(secondsLeft)}`;
+}
+
+function pathMtuLine({ link, path, children }: PathMtuReport): string {
+  const way = path < link ? `, of the way ${path}` : '';
+  const through = children.map(({ name, payload, overhead }) => `${name} takes ${payload} (${overhead} for ESP)`);
+  return `  MTU of the link ${link}${way}${through.length === 0 ? '' : `; ${through.join(', ')}`}`;
 }
 
 function exemptionLine({ traffic, stage, policies, installed }: ExemptionReport): string {

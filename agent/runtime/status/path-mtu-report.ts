@@ -1,0 +1,52 @@
+import { algorithmByKeyword, transformTypes } from '../../crypto/suites.ts';
+import { type EspShape, payloadMtu } from '../../dataplane/esp-overhead.ts';
+import { type IpAddress, ipFamily, parseZonedAddress, zoneOf } from '../../wire/ip-address.ts';
+import type { ChildSaReport, IkeSaReport } from './report.ts';
+
+/** Where the length of packets to an address is asked for. */
+export interface PathMtuSource {
+  between(local: IpAddress, remote: IpAddress): { readonly link: number; readonly path: number } | undefined;
+}
+
+/** How long packets to a peer may be. */
+export interface PathMtuReport {
+  /** MTU of the interface by which they leave. */
+  readonly link: number;
+  /** What the kernel knows of the way: routes and routers may say less than the interface. */
+  readonly path: number;
+  /** Of each Child SA what fits through it, as a whole IP packet before it is encrypted. */
+  readonly children: readonly { readonly name: string; readonly payload: number; readonly overhead: number }[];
+}
+
+/** What the kernel says of the way to a peer, and what its Child SAs make of it; undefined where it says nothing. */
+export function pathMtuReport(
+  source: PathMtuSource | undefined,
+  localAddress: string,
+  remoteAddress: string,
+  ikeSas: readonly IkeSaReport[],
+): PathMtuReport | undefined {
+  const [local, remote] = [parseZonedAddress(localAddress), parseZonedAddress(remoteAddress)];
+  // The way to a link-local address is another one on each link.
+  if (source === undefined || local === undefined || remote === undefined || zoneOf(local) !== undefined)
+    return undefined;
+  const mtu = source.between(local, remote);
+  if (mtu === undefined) return undefined;
+  const children = ikeSas.flatMap((sa) => sa.children).filter(({ state }) => state === 'installed');
+  return {
+    ...mtu,
+    children: children.flatMap((child) => {
+      const shape = shapeOf(child, ipFamily(remote));
+      const payload = shape === undefined ? undefined : payloadMtu(mtu.path, shape);
+      return payload === undefined ? [] : [{ name: child.name, payload, overhead: mtu.path - payload }];
+    }),
+  };
+}
+
+function shapeOf({ suite, mode, udpEncapsulation }: ChildSaReport, family: 4 | 6): EspShape | undefined {
+  const chosen = suite.split('-').map(algorithmByKeyword);
+  const encryption = chosen.find((each) => each?.transformType === transformTypes.encryption);
+  const integrity = chosen.find((each) => each?.transformType === transformTypes.integrity);
+  if (encryption === undefined) return undefined;
+  const { transformId, keyBits } = encryption;
+  return { mode, family, udpEncapsulation, encryption: transformId, keyBits, integrity: integrity?.transformId ?? 0 };
+}

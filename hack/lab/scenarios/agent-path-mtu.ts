@@ -1,0 +1,232 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { stringify } from 'yaml';
+
+import type { AgentProcess } from '../agent/agent-process.ts';
+import { isSettled } from '../agent/settled.ts';
+import { expectOnlyEspAndIke } from '../capture/report.ts';
+import type { Lab, Scenario } from '../runner/scenario.ts';
+import { waitUntil } from '../runner/wait-until.ts';
+import type { LabNode } from '../topology/lab-node.ts';
+import { ping } from '../traffic/counted-pings.ts';
+
+/** How two agents encrypt over a link of a certain MTU. */
+interface Case {
+  readonly mtu: number;
+  readonly mode: 'Transport' | 'Tunnel';
+  readonly esp: string;
+  readonly natTraversal?: 'Always';
+}
+
+/** Both modes, each kind of algorithm, UDP, and the links that there are; the names say which. */
+const cases: readonly Case[] = [
+  { mtu: 1_500, mode: 'Transport', esp: 'aes256gcm16-esn' },
+  { mtu: 1_500, mode: 'Tunnel', esp: 'aes256-sha256-esn' },
+  { mtu: 1_280, mode: 'Tunnel', esp: 'aes256gcm16-esn', natTraversal: 'Always' },
+  { mtu: 9_000, mode: 'Tunnel', esp: 'chacha20poly1305-esn' },
+];
+
+const overLinks = cases.map((each): Scenario => {
+  const { mtu, mode, esp, natTraversal } = each;
+  const how = `${mode.toLowerCase()}${natTraversal === undefined ? '' : '-udp'}`;
+  return {
+    name: `agent-path-mtu-${mtu}-${how}`,
+    description: `a link of ${mtu}, ${how} mode, ${esp}: the status says to the byte what fits; longer packets with DF are told, large TCP transfers arrive whole`,
+    usesAgent: true,
+    timeoutMs: 120_000,
+    run: (lab) => runOverLink(lab, each),
+  };
+});
+
+const behindRouter: Scenario = {
+  name: 'agent-path-mtu-router',
+  description:
+    'Required, tunnel mode for everything: a router whose address is within what is encrypted says in plaintext that packets are too long; it is heard, is in the status, and large TCP transfers arrive whole',
+  usesAgent: true,
+  timeoutMs: 120_000,
+  run: runBehindRouter,
+};
+
+export default [...overLinks, behindRouter];
+
+async function runOverLink(lab: Lab, { mtu, mode, esp, natTraversal }: Case): Promise<void> {
+  const { nodes, links } = await lab.topology({
+    nodes: { a: {}, b: {} },
+    links: {
+      wire: {
+        ends: [
+          { node: 'a', interface: 'eth0', addresses: [`${A}/24`] },
+          { node: 'b', interface: 'eth0', addresses: [`${B}/24`] },
+        ],
+        mtu,
+      },
+    },
+  });
+  const capture = await lab.capture(links.wire);
+  const peer = (local: string, remote: string) => ({
+    proposals: { esp: [esp] },
+    ...(natTraversal === undefined ? {} : { natTraversal }),
+    children: [{ name: 'default', mode, ...(mode === 'Tunnel' ? { selectors: [{ local, remote }] } : {}) }],
+  });
+  const agents = [
+    await start(lab, nodes.a, { name: 'a', address: A }, { name: 'b', address: B }, peer(A, B)),
+    await start(lab, nodes.b, { name: 'b', address: B }, { name: 'a', address: A }, peer(B, A)),
+  ];
+  const payload = await settledPayload(agents, mtu, mtu);
+  lab.step(`${payload} bytes fit, says the status`);
+  await expectFits(nodes.a, payload);
+  const short = await ping(nodes.a, B, { count: 2, size: Math.min(1_400, payload) - ICMP_BYTES, doNotFragment: true });
+  assert.equal(short.received, 2, short.output);
+  await expectTransfers(lab, nodes);
+  await close(agents);
+  expectOnlyEspAndIke(await capture.stop(), { atLeastFrom: { a: 100, b: 100 } });
+}
+
+async function runBehindRouter(lab: Lab): Promise<void> {
+  const far = '198.51.100.2';
+  const { nodes, links } = await lab.topology({
+    nodes: {
+      a: { routes: ['default via 192.0.2.254'] },
+      router: { forwarding: true },
+      b: { routes: ['default via 198.51.100.254'] },
+    },
+    links: {
+      near: {
+        ends: [
+          { node: 'a', interface: 'eth0', addresses: [`${A}/24`] },
+          { node: 'router', interface: 'eth0', addresses: ['192.0.2.254/24'] },
+        ],
+      },
+      far: {
+        ends: [
+          { node: 'router', interface: 'eth1', addresses: ['198.51.100.254/24'] },
+          { node: 'b', interface: 'eth0', addresses: [`${far}/24`] },
+        ],
+        mtu: NARROW,
+      },
+    },
+  });
+  const { a, b } = nodes;
+  const capture = await lab.capture(links.near);
+  // Everything, the router's own addresses with it.
+  const children = (local: string, remote: string) => ({
+    children: [{ name: 'default', mode: 'Tunnel', selectors: [{ local, remote }] }],
+  });
+  const agents = [
+    await start(lab, a, { name: 'a', address: A }, { name: 'b', address: far }, children(`${A}/32`, '0.0.0.0/0')),
+    await start(lab, b, { name: 'b', address: far }, { name: 'a', address: A }, children('0.0.0.0/0', `${A}/32`)),
+  ];
+  await settledPayload(agents, 1_500, 1_500);
+  lab.step('a packet that is too long for the way behind the router');
+  await ping(a, far, { count: 2, size: 1_400 - ICMP_BYTES, doNotFragment: true });
+  const payload = await settledPayload(agents, 1_500, NARROW);
+  lab.step(`${payload} bytes fit, says the status now`);
+  const done = await ping(a, far, { count: 3, size: payload - ICMP_BYTES, doNotFragment: true });
+  assert.equal(done.received, 3, done.output);
+  await expectTransfers(lab, { a, b }, far);
+  await close(agents);
+  const report = await capture.stop();
+  expectOnlyEspAndIke(report, { atLeastFrom: { a: 100 } });
+  assert.ok(report.total.icmpError > 0, 'the router has said in plaintext that a packet was too long');
+}
+
+async function start(
+  lab: Lab,
+  node: LabNode,
+  own: { readonly name: string; readonly address: string },
+  other: { readonly name: string; readonly address: string },
+  more: object,
+): Promise<AgentProcess> {
+  const configuration = stringify({
+    node: { name: own.name, identity: { fqdn: `${own.name}.lab.test` }, addresses: [own.address] },
+    peers: [
+      {
+        name: other.name,
+        address: other.address,
+        identity: { fqdn: `${other.name}.lab.test` },
+        authentication: { preSharedKey: { file: 'mtu.psk' } },
+        ...more,
+      },
+    ],
+  });
+  const agent = await lab.agent(node, configuration, {
+    files: { 'mtu.psk': 'the secret of this pair, long enough\n' },
+    arguments: ['--flush-on-exit'],
+  });
+  await agent.ready();
+  return agent;
+}
+
+/** What the first end's status says fits, once the kernel knows this much of the way. */
+async function settledPayload(agents: readonly AgentProcess[], link: number, path: number): Promise<number> {
+  let seen: unknown;
+  let payload: number | undefined;
+  const isSo = async (): Promise<boolean> => {
+    const statuses = await Promise.all(agents.map((agent) => agent.status()));
+    const mtu = statuses[0]?.peers[0]?.mtu;
+    payload = mtu?.children[0]?.payload;
+    seen = [statuses.map((each) => isSettled(each)), mtu];
+    return (
+      statuses.every((each) => isSettled(each)) && mtu?.link === link && mtu.path === path && payload !== undefined
+    );
+  };
+  await waitUntil(`the status to show a way of ${path}`, isSo, { timeoutMs: 40_000 }).catch((error: Error) => {
+    throw new Error(`${error.message}: ${JSON.stringify(seen)}`);
+  });
+  return payload ?? 0;
+}
+
+/** A packet of so many bytes passes with DF; of one that is a byte longer the sender is told that it is too long. */
+async function expectFits(node: LabNode, payload: number): Promise<void> {
+  const fits = await ping(node, B, { count: 2, size: payload - ICMP_BYTES, doNotFragment: true });
+  assert.equal(fits.received, 2, fits.output);
+  const longer = await ping(node, B, { count: 2, size: payload + 1 - ICMP_BYTES, doNotFragment: true });
+  assert.equal(longer.received, 0, longer.output);
+  assert.match(longer.output, /[Mm]essage too long/);
+}
+
+/** Megabytes by TCP each way. */
+async function expectTransfers(
+  lab: Lab,
+  { a, b }: { readonly a: LabNode; readonly b: LabNode },
+  far = B,
+): Promise<void> {
+  for (const [server, address, client] of [
+    [b, far, a],
+    [a, A, b],
+  ] as const) {
+    lab.step(`${TRANSFER_BYTES} bytes by TCP from ${client.name} to ${server.name}`);
+    const listening = server.spawn('sink', ['node', '--eval', SINK, address]);
+    await listening.said(/^listening$/m);
+    await client.succeed(['node', '--eval', SOURCE, address, `${TRANSFER_BYTES}`], { timeoutMs: 60_000 });
+    await listening.exited();
+    const expected = createHash('sha256').update(Buffer.alloc(TRANSFER_BYTES, 0x5a)).digest('hex');
+    assert.match(listening.log(), new RegExp(`^${expected}$`, 'm'));
+  }
+}
+
+async function close(agents: readonly AgentProcess[]): Promise<void> {
+  for (const agent of agents) assert.equal((await agent.stop()).code, 0, agent.log());
+  await delay(100);
+}
+
+const A = '192.0.2.1';
+const B = '192.0.2.2';
+const NARROW = 1_280;
+/** IPv4 and ICMP headers. */
+const ICMP_BYTES = 28;
+const TRANSFER_BYTES = 2_000_000;
+const SINK = `
+const [address] = process.argv.slice(1);
+const hash = require('node:crypto').createHash('sha256');
+const server = require('node:net').createServer((socket) => {
+  socket.on('data', (bytes) => hash.update(bytes));
+  socket.on('end', () => { console.log(hash.digest('hex')); socket.end(); server.close(); });
+});
+server.listen(7300, address, () => console.log('listening'));`;
+const SOURCE = `
+const [address, bytes] = process.argv.slice(1);
+const socket = require('node:net').connect(7300, address, () => socket.end(Buffer.alloc(Number(bytes), 0x5a)));
+socket.on('close', (failed) => { process.exitCode = failed ? 1 : 0; });`;
