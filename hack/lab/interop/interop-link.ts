@@ -5,6 +5,7 @@ import type { AgentProcess } from '../agent/agent-process.ts';
 import type { Capture } from '../capture/capture.ts';
 import { type CaptureReport, expectOnlyEspAndIke } from '../capture/report.ts';
 import type { IkeDaemon, IkeSa } from '../ike-daemon/ike-daemon.ts';
+import { Pluto } from '../libreswan/pluto.ts';
 import type { Lab } from '../runner/scenario.ts';
 import { waitUntil } from '../runner/wait-until.ts';
 import { Charon } from '../strongswan/charon.ts';
@@ -93,6 +94,12 @@ export class InteropLink {
   /** The other end where it is strongSwan, with everything that only that can. */
   get charon(): Charon {
     assert.ok(this.daemon instanceof Charon, 'the other end is not strongSwan');
+    return this.daemon;
+  }
+
+  /** The other end where it is libreswan. */
+  get pluto(): Pluto {
+    assert.ok(this.daemon instanceof Pluto, 'the other end is not libreswan');
     return this.daemon;
   }
 

@@ -136,7 +136,8 @@ function plutoAuthentication({ shown }: LinkSide): string {
   return shown.key.asymmetricKeyType === 'ec' ? 'ecdsa' : 'rsasig';
 }
 
-function plutoCredentials({ shown, intermediates = [], trusted }: LinkSide): PlutoCredentials {
+/** What a pluto's NSS database is to hold. */
+export function plutoCredentials({ shown, intermediates = [], trusted }: LinkSide): PlutoCredentials {
   const texts = (all: readonly TestAuthority[]) => all.map((each) => certificatesPem([each]));
   return {
     authorities: texts(trusted),

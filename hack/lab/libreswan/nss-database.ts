@@ -9,8 +9,14 @@ export interface PlutoCredentials {
   readonly authorities: readonly string[];
   /** Others that it can build chains of. */
   readonly intermediates?: readonly string[];
-  /** Its own, by the name that a connection's `leftcert` has. */
-  readonly own?: { readonly name: string; readonly certificate: string; readonly key: string };
+  readonly own?: PlutoCertificate;
+}
+
+/** A certificate with its key, by the name that a connection's `leftcert` has. */
+export interface PlutoCertificate {
+  readonly name: string;
+  readonly certificate: string;
+  readonly key: string;
 }
 
 /** Makes the NSS database of a pluto in `folder`/nss, which exists and is empty. */
@@ -27,8 +33,15 @@ export async function makeNssDatabase(folder: string, credentials: PlutoCredenti
   if (own !== undefined) await addOwn(folder, database, own);
 }
 
+/** Puts a certificate and its key in place of those that have its name. */
+export async function replaceOwn(folder: string, own: PlutoCertificate): Promise<void> {
+  const database = join(folder, 'nss');
+  await succeed(['certutil', '-F', '-d', `sql:${database}`, '-n', own.name]);
+  await addOwn(folder, database, own);
+}
+
 /** A private key gets into an NSS database within a PKCS #12 file only. */
-async function addOwn(folder: string, database: string, own: NonNullable<PlutoCredentials['own']>): Promise<void> {
+async function addOwn(folder: string, database: string, own: PlutoCertificate): Promise<void> {
   const [certificate, key] = [written(folder, 'own.crt', own.certificate), written(folder, 'own.key', own.key)];
   const file = join(folder, 'own.p12');
   const words = ['-inkey', key, '-in', certificate, '-name', own.name, '-out', file, '-passout', `pass:${password}`];

@@ -10,7 +10,7 @@ import type { LabNode } from '../topology/lab-node.ts';
 import { dumpStates } from '../xfrm/xfrm-dump.ts';
 import { type IpsecConfiguration, ipsecConfText } from './ipsec-conf.ts';
 import { listPlutoSas } from './list-states.ts';
-import { makeNssDatabase } from './nss-database.ts';
+import { makeNssDatabase, type PlutoCertificate, replaceOwn } from './nss-database.ts';
 
 /** A libreswan pluto that runs in one node, driven by whack; several run beside each other. */
 export class Pluto extends IkeDaemon {
@@ -60,6 +60,14 @@ export class Pluto extends IkeDaemon {
   /** Rekeys an IKE SA or Child SA. */
   rekey(name: SaName, timeoutSeconds = 10): Promise<Completed> {
     return this.whack(['ike' in name ? '--rekey-ike' : '--rekey-child', '--name', connectionOf(name)], timeoutSeconds);
+  }
+
+  /** Renews a certificate of its own; it is shown from the next authentication on, the SAs that there are stay. */
+  async renew(own: PlutoCertificate): Promise<void> {
+    await replaceOwn(this.#folder, own);
+    const { code, stdout, stderr } = await this.whack(['--rereadcerts']);
+    if (code !== 0) throw new Error(`whack --rereadcerts on ${this.node.name}: ${stdout}${stderr}`);
+    await this.logged(`reloaded leftcert='${own.name}'`);
   }
 
   /** All IKE SAs with their Child SAs. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 
 import type { TestAuthority } from '../../../agent/pki/testing/authority.ts';
 import type { InteropLink } from '../interop/interop-link.ts';
@@ -9,6 +10,7 @@ import {
   charonFiles,
   type LinkSide,
   labRoot,
+  plutoCredentials,
   validNow,
   withCertificates,
 } from '../interop/link-certificates.ts';
@@ -36,6 +38,20 @@ async function renewTheirs(link: InteropLink, certificates: LinkSide): Promise<R
     const begun = await link.charon.rekey({ ike: 'ours' }, { reauthenticate: true });
     assert.equal(begun.code, 0, begun.stderr);
   });
+}
+
+/** Gives pluto a new certificate; nothing that is there ends by that, and our next reauthentication finds it shown. */
+async function renewPlutos(link: InteropLink, certificates: LinkSide): Promise<Role> {
+  const role = await renewed(link, 'pluto', async () => {
+    const { own } = plutoCredentials(certificates);
+    assert.ok(own);
+    await link.pluto.renew(own);
+  });
+  assert.ok(certificates.shown);
+  const { serialNumber } = new X509Certificate(certificates.shown.der);
+  const proven = (await link.peer()).certificate?.serial;
+  assert.equal(BigInt(`0x${proven}`), BigInt(`0x${serialNumber}`), 'the serial number of what pluto has shown');
+  return role;
 }
 
 /** Waits until another IKE SA is there, and it alone; tells what we were in it. */
@@ -78,9 +94,24 @@ const renewal = interopScenarios({
   run: (link) =>
     withoutLoss(link, async () => {
       const ours = await renewOurs(link, side('ours', root, root));
-      // Pluto reads a certificate with its connection only, whose SAs end when it is read again.
       return link.kind === 'strongswan' ? [ours, await renewTheirs(link, side('theirs', root, root))] : [ours];
     }),
+});
+
+/** Where pluto itself replaces an IKE SA it ends the old one first, so the new proof is asked for by us. */
+const plutosRenewal = interopScenarios({
+  name: 'renews-its-certificate',
+  peers: ['libreswan'],
+  roles: ['initiator'],
+  description:
+    'libreswan has its certificate renewed under 200 packets/s: the next reauthentication has it, none is lost',
+  timeoutMs: 180_000,
+  settings: () => {
+    const settings = withCertificates(certificatesOf(root, 'ecdsaP256'));
+    const { ours } = settings;
+    return { ...settings, ours: { ...ours, peer: { ...ours.peer, lifetimes: { reauthentication: '20s' } } } };
+  },
+  run: (link) => withoutLoss(link, async () => [await renewPlutos(link, side('theirs', root, root))]),
 });
 
 const roll = interopScenarios({
@@ -103,4 +134,4 @@ const roll = interopScenarios({
     }),
 });
 
-export default [...renewal, ...roll];
+export default [...renewal, ...plutosRenewal, ...roll];
