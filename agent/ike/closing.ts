@@ -2,6 +2,7 @@ import { releaseOrphans, removeAllChildren } from './child/removal.ts';
 import { hastenRetirement } from './child/retirement.ts';
 import { scheduleAttempt } from './connection/connecting.ts';
 import type { Connection } from './connection/connection.ts';
+import { awaitsGrant } from './connection/instance.ts';
 import type { Core } from './core.ts';
 import type { CloseReason } from './fact.ts';
 import { forgetReassemblies } from './message/fragment.ts';
@@ -46,7 +47,8 @@ export function closeIkeSa(core: Core, at: Instant, sa: IkeSa, reason: CloseReas
     reason,
     established: wasEstablished,
   });
-  const last = !connection.ikeSas.some((other) => other.state.kind === 'established');
+  // What we have asked for last may stand already, as the peer sees it, and the other one be what it has taken the place of.
+  const last = !connection.ikeSas.some((other) => other.state.kind === 'established' || awaitsGrant(other));
   if (reason === 'deletedByPeer' && wasEstablished && last) releaseOrphans(core, at, connection);
   scheduleAttempt(core, at, connection);
 }

@@ -2,6 +2,7 @@ import { NotifyType } from '../wire/registry.ts';
 import { tendRetiring } from './child/idle-counter.ts';
 import { askForCounters } from './child/proof-of-use.ts';
 import { keepUnanswered } from './child/retirement.ts';
+import { setChildren } from './child/set-children.ts';
 import { closeIkeSa, noteFailure } from './closing.ts';
 import { attempt, reauthenticate } from './connection/connecting.ts';
 import { type Connection, mayReceive } from './connection/connection.ts';
@@ -199,10 +200,16 @@ function closeDead(core: Core, at: Instant, sa: IkeSa, state: Established, conne
   const others = connection === undefined || !state.peerIsAgent ? [] : connection.ikeSas.filter(isAsSilent(sa));
   // What is in use ends last, so that nothing else takes its place for a moment.
   const dead = [...others, sa].toSorted((left, right) => inUse(left) - inUse(right));
+  // Nor does it show that the peer has left one of them that it has sent on another one since: it may go back.
+  if (others.length > 0) for (const each of dead) forgetSettled(each);
   for (const each of dead) {
     if (keepsUnanswered(core, state, connection)) keepUnanswered(core, at, connection, each.number, 'untold');
     closeIkeSa(core, at, each, 'peerDead', true);
   }
+}
+
+function forgetSettled(sa: IkeSa): void {
+  setChildren(sa, (children) => children.map((child) => ({ ...child, settledAt: undefined })));
 }
 
 function isAsSilent(dead: IkeSa): (other: IkeSa) => boolean {

@@ -90,7 +90,8 @@ function saysInitialContact({ contacted, orphans, ikeSas }: Connection): boolean
   return !contacted && orphans.length === 0 && !ikeSas.some(awaitsGrant);
 }
 
-function awaitsGrant({ role, state }: IkeSa): boolean {
+/** Whether the peer may have granted what we have asked for in IKE_AUTH. */
+export function awaitsGrant({ role, state }: IkeSa): boolean {
   return role === 'initiator' && (state.kind === 'authRequested' || state.kind === 'verifying');
 }
 
