@@ -61,11 +61,11 @@ export class ClusterAgent {
     return this.#generation;
   }
 
-  /** Brings the kernel and the agent to what is known. */
-  async reconcile(): Promise<void> {
+  /** Brings the kernel and the agent to what is known; false where that is not possible as it is. */
+  async reconcile(): Promise<boolean> {
     const { state, kept, log, services } = this.#parts;
     const { header } = state;
-    if (header === undefined) return;
+    if (header === undefined) return true;
     const { generation } = header;
     const keeping = state.kept();
     const written = keeping === undefined ? undefined : await kept?.write(keeping);
@@ -73,10 +73,11 @@ export class ClusterAgent {
     const desired = await this.#compose(header.spec);
     const done = header.listed.size === 0 ? await this.#clear() : await this.#carryOut(desired);
     this.#desired = desired;
-    if (!done) return;
+    if (!done) return false;
     this.#generation = generation;
     // Keys that no peering has any more are not to lie there.
     await services.files.retain(new Set(credentialObjects(state.peerings).map(fileName)));
+    return true;
   }
 
   /** Ends; what is in the kernel stays there. */

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import type { ReconcileObserver } from '../metrics/reconciliations.ts';
 import { systemClock, systemTimers } from '../runtime/clock-system.ts';
 import { resolveHost } from '../runtime/config/resolve-host.ts';
 import { type StartParts, startAgent } from '../runtime/start-agent.ts';
@@ -32,6 +33,8 @@ export interface NodeAgentParts extends StartParts {
   readonly isStandingBy: () => boolean;
   /** Told the status; answers after how many milliseconds it is to be told again. */
   readonly publish: (status: NodeStatus, uid: string | undefined) => Promise<number | undefined>;
+  /** Told how the agent was brought to what it is to do. */
+  readonly reconciliations?: ReconcileObserver | undefined;
 }
 
 /** The agent of one node: does what the IPsecNodeConfig says, whenever that or a key changes, and knows what came of it. */
@@ -114,14 +117,17 @@ export class NodeAgent {
   async #step(): Promise<void> {
     const { log } = this.#parts;
     if (!(await this.#mayBegin())) return;
+    const started = systemClock.monotonicMs();
+    let outcome: 'done' | 'failed' = 'failed';
     try {
-      await this.#agent.reconcile();
+      outcome = (await this.#agent.reconcile()) ? 'done' : 'failed';
     } catch (error) {
       log.error(
         { error: error instanceof Error ? (error.stack ?? error.message) : String(error) },
         'defect: the configuration was not applied',
       );
     }
+    this.#parts.reconciliations?.reconciled((systemClock.monotonicMs() - started) / 1_000, outcome);
     this.#validity.await(this.#agent.desired?.config.credentials.validFromMs);
   }
 

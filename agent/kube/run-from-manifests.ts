@@ -45,6 +45,7 @@ export async function runFromManifests(options: ManifestOptions): Promise<Result
   const agent: NodeAgent = new NodeAgent({
     ...options,
     observers: metrics.observers,
+    reconciliations: metrics.reconciliations,
     nodeName: nodeName.value,
     source,
     credentialFolder: join(socket, '..', 'credentials'),

@@ -52,6 +52,7 @@ export async function runInCluster(options: ClusterOptions): Promise<Result<void
   const agent: NodeAgent = new NodeAgent({
     ...options,
     observers: metrics.observers,
+    reconciliations: metrics.reconciliations,
     source: new ApiObjects({ namespace, client, nodeClient, onRefused, random: Math.random }),
     credentialFolder: join(socket, '..', 'credentials'),
     kept: new ConfigurationFile(stateFolder, nodeName),

@@ -7,7 +7,7 @@ import type { Agent } from '../runtime/agent.ts';
 import type { StatusReport } from '../runtime/status/report.ts';
 import { TEST_SECRET, TestHost, TestWorld, testConfig } from '../runtime/testing/agents.ts';
 import { AgentMetrics } from './agent-metrics.ts';
-import { AGENT_METRICS } from './definitions.ts';
+import { AGENT_METRICS, MAX_PEERS_WITH_SERIES } from './definitions.ts';
 
 const A = ip('10.78.0.1');
 const B = ip('10.78.0.2');
@@ -161,6 +161,48 @@ describe('the metrics of an agent', () => {
     for (const fact of [...FACTS, refusal('node-b', 'peer')]) pair.metrics.observer.note(fact);
     const own = (await pair.scrape()).series.filter((each) => each.includes('peer="node-b"'));
     expect(own.length).toBeLessThanOrEqual(16);
+  });
+
+  it('have no series for more peers than the largest mesh has, and say how many are without', async () => {
+    const report = reportOf(new WatchedPair());
+    const [peer] = report.peers;
+    if (peer === undefined) throw new Error('there is no peer');
+    const peers = Array.from({ length: MAX_PEERS_WITH_SERIES + 5 }, (_, index) => ({ ...peer, name: `p${index}` }));
+    const metrics = alone({ report: { ...report, peers } });
+    metrics.observer.note(refusal(`p${MAX_PEERS_WITH_SERIES}`));
+    const scrape = new Scrape((await metrics.expose()).text);
+    const named = scrape.series.map((each) => /peer="(p[0-9]+)"/.exec(each)?.[1]).filter((name) => name !== undefined);
+    expect(new Set(named).size).toBe(MAX_PEERS_WITH_SERIES);
+    expect(scrape.value('ikemesh_peers_without_series')).toBe(5);
+    expect(scrape.value('ikemesh_peers{state="encrypting"}')).toBe(MAX_PEERS_WITH_SERIES + 5);
+  });
+
+  it('have at most 260 series beside those of single peers', async () => {
+    const errors = new Map(Array.from({ length: 32 }, (_, index) => [`Xfrm${index}`, 0]));
+    const pair = new WatchedPair({ withPeers: false, xfrmErrors: errors });
+    for (const fact of FACTS) pair.metrics.observer.note(fact);
+    expect((await pair.scrape()).series.length).toBeLessThanOrEqual(260);
+  });
+
+  it('tell what may happen as 0 before it does, so that the first time is an increase', async () => {
+    const scrape = await new WatchedPair().scrape();
+    for (const series of [
+      'ikemesh_negotiations_total{outcome="failed",reason="authenticationFailed",by="peer"}',
+      'ikemesh_rekeys_total{sa="child",outcome="failed",reason="timeout",by="us"}',
+      'ikemesh_sa_expirations_total{limit="hard"}',
+      'ikemesh_ike_sas_closed_total{reason="peerDead"}',
+      'ikemesh_reconcile_errors_total',
+    ])
+      expect(scrape.value(series), series).toBe(0);
+  });
+
+  it('tell how the agent was brought to what it is to do', async () => {
+    const metrics = alone({});
+    metrics.reconciliations.reconciled(0.3, 'done');
+    metrics.reconciliations.reconciled(0.3, 'failed');
+    const scrape = new Scrape((await metrics.expose()).text);
+    expect(scrape.value('ikemesh_reconcile_duration_seconds_count')).toBe(2);
+    expect(scrape.value('ikemesh_reconcile_errors_total')).toBe(1);
   });
 
   it('forget a peer that is configured no longer, but not what has passed', async () => {

@@ -1,9 +1,11 @@
 import type { Clock, Observer, Timers } from '../ports.ts';
 import type { StatusReport } from '../runtime/status/report.ts';
+import { MAX_PEERS_WITH_SERIES } from './definitions.ts';
 import { type Exposition, expose } from './exposition.ts';
 import { LoopLag } from './loop-lag.ts';
 import { MetricsObserver } from './observer.ts';
 import { addProcess } from './process-samples.ts';
+import { type ReconcileObserver, Reconciliations } from './reconciliations.ts';
 import { addNode, addPeers, addPeerTraffic, addTraffic } from './report-samples.ts';
 import { Samples } from './samples.ts';
 import { TrafficTotals } from './traffic-totals.ts';
@@ -27,6 +29,7 @@ export class AgentMetrics {
   readonly #parts: AgentMetricsParts;
   readonly #observer = new MetricsObserver();
   readonly #traffic = new TrafficTotals();
+  readonly #reconciliations = new Reconciliations();
   readonly #lag: LoopLag;
 
   constructor(parts: AgentMetricsParts) {
@@ -37,6 +40,11 @@ export class AgentMetrics {
   /** To be told of all facts. */
   get observer(): Observer {
     return this.#observer;
+  }
+
+  /** To be told how the agent was brought to what it is to do. */
+  get reconciliations(): ReconcileObserver {
+    return this.#reconciliations;
   }
 
   /** The answer to a scrape. */
@@ -50,6 +58,7 @@ export class AgentMetrics {
     this.#observer.addTo(samples);
     for (const [error, count] of await (this.#parts.xfrmErrors ?? xfrmErrors)())
       samples.add('ikemesh_xfrm_errors_total', { error }, count);
+    this.#reconciliations.addTo(samples);
     samples.addDistribution('ikemesh_event_loop_lag_seconds', {}, this.#lag.distribution);
     addProcess(samples);
     return expose(samples);
@@ -66,8 +75,11 @@ export class AgentMetrics {
     addNode(samples, report);
     addTraffic(samples, this.#traffic);
     if (!this.#parts.withPeers) return;
-    addPeers(samples, peers);
-    addPeerTraffic(samples, this.#traffic);
-    this.#observer.addPeersTo(samples);
+    const shown = peers.slice(0, MAX_PEERS_WITH_SERIES);
+    const names = new Set(shown.map(({ name }) => name));
+    samples.add('ikemesh_peers_without_series', {}, peers.length - shown.length);
+    addPeers(samples, shown);
+    addPeerTraffic(samples, this.#traffic, names);
+    this.#observer.addPeersTo(samples, names);
   }
 }

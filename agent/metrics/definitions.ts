@@ -1,17 +1,13 @@
-/** What a metric is: what Prometheus is told, and what the documentation says. */
-export interface MetricDefinition {
-  readonly name: string;
-  readonly help: string;
-  readonly type: 'counter' | 'gauge' | 'histogram';
-  readonly labels: readonly string[];
-  /** What a value counts or measures; base units. */
-  readonly unit: string;
-  /** One series or more for each peer, which may be switched off. */
-  readonly perPeer?: true;
-}
+import type { MetricDefinition } from '../../operator/api/metric-definition.ts';
 
 /** Seconds: a handshake on a good line takes milliseconds, one that has to repeat itself up to a minute. */
 export const HANDSHAKE_BUCKETS: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+/** Seconds: mostly a comparison, but names of gateways may have to be resolved. */
+export const RECONCILE_BUCKETS: readonly number[] = [
+  0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
+];
+/** How many peers have series of their own: both families of the 1,000 nodes of the largest mesh that is tested. */
+export const MAX_PEERS_WITH_SERIES = 2_000;
 /** Seconds that a timer comes late. */
 export const LAG_BUCKETS: readonly number[] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
 
@@ -43,6 +39,13 @@ export const AGENT_METRICS = [
     help: 'Peers by state: encrypting (every Child SA is in the kernel), established, connecting, down.',
     type: 'gauge',
     labels: ['state'],
+    unit: 'peers',
+  },
+  {
+    name: 'ikemesh_peers_without_series',
+    help: 'Peers without series of their own where peers have such: those beyond the first 2,000.',
+    type: 'gauge',
+    labels: [],
     unit: 'peers',
   },
   {
@@ -240,6 +243,20 @@ export const AGENT_METRICS = [
     type: 'gauge',
     labels: [],
     unit: 'messages',
+  },
+  {
+    name: 'ikemesh_reconcile_duration_seconds',
+    help: 'How long it took to bring the agent to what the cluster, or its folder of manifests, says.',
+    type: 'histogram',
+    labels: [],
+    unit: 'seconds',
+  },
+  {
+    name: 'ikemesh_reconcile_errors_total',
+    help: 'Times that it could not be brought to that; it goes on with what it has, and the log says why.',
+    type: 'counter',
+    labels: [],
+    unit: 'attempts',
   },
   {
     name: 'ikemesh_xfrm_errors_total',

@@ -1,4 +1,4 @@
-import type { Fact } from '../ike/fact.ts';
+import type { CloseReason, Fact, FailureReason } from '../ike/fact.ts';
 import type { Observer } from '../ports.ts';
 import { ATTACK_SIGNS, attackSign } from './attack-signs.ts';
 import { HANDSHAKE_BUCKETS } from './definitions.ts';
@@ -8,11 +8,11 @@ import { Tally } from './tally.ts';
 
 /** Folds facts into counters. What they are labelled with is of short lists, but for the names of peers. */
 export class MetricsObserver implements Observer {
-  readonly #negotiations = new Tally('ikemesh_negotiations_total');
-  readonly #ikeSasClosed = new Tally('ikemesh_ike_sas_closed_total');
-  readonly #childSasClosed = new Tally('ikemesh_child_sas_closed_total');
-  readonly #rekeys = new Tally('ikemesh_rekeys_total');
-  readonly #expirations = new Tally('ikemesh_sa_expirations_total');
+  readonly #negotiations = new Tally('ikemesh_negotiations_total', negotiations());
+  readonly #ikeSasClosed = new Tally('ikemesh_ike_sas_closed_total', closings());
+  readonly #childSasClosed = new Tally('ikemesh_child_sas_closed_total', closings());
+  readonly #rekeys = new Tally('ikemesh_rekeys_total', rekeys());
+  readonly #expirations = new Tally('ikemesh_sa_expirations_total', [{ limit: 'soft' }, { limit: 'hard' }]);
   readonly #collisions = new Tally('ikemesh_collisions_total', [{}]);
   readonly #retransmissions = new Tally('ikemesh_retransmissions_total', [{}]);
   readonly #livenessChecks = new Tally('ikemesh_liveness_checks_total', [{}]);
@@ -122,10 +122,10 @@ export class MetricsObserver implements Observer {
     this.#authenticationFailures.retain(({ peer }) => peer === '' || peers.has(peer));
   }
 
-  /** Adds what happened with each peer. */
-  addPeersTo(samples: Samples): void {
-    this.#establishments.addTo(samples);
-    this.#authenticationFailures.addTo(samples);
+  /** Adds what happened with each of some peers, and with those that are none of ours. */
+  addPeersTo(samples: Samples, peers: ReadonlySet<string>): void {
+    this.#establishments.addTo(samples, ({ peer }) => peers.has(peer));
+    this.#authenticationFailures.addTo(samples, ({ peer }) => peer === '' || peers.has(peer));
   }
 }
 
@@ -137,3 +137,49 @@ function whoBegan(role: 'initiator' | 'responder'): 'us' | 'peer' {
 function saOf({ child }: { readonly child: string }): 'ike' | 'child' {
   return child === '' ? 'ike' : 'child';
 }
+
+/** What is known to happen some day is told as 0 before: alerts look for increases, and the first is one, too. */
+function negotiations(): readonly { outcome: string; reason: string; by: string }[] {
+  return SIDES.flatMap((by) => [
+    { outcome: 'established', reason: '', by },
+    ...FAILURES.map((reason) => ({ outcome: 'failed', reason, by })),
+  ]);
+}
+
+function rekeys(): readonly { sa: string; outcome: string; reason: string; by: string }[] {
+  return ['ike', 'child'].flatMap((sa) => [
+    { sa, outcome: 'postponed', reason: '', by: 'us' },
+    ...SIDES.flatMap((by) => [
+      { sa, outcome: 'rekeyed', reason: '', by },
+      ...FAILURES.map((reason) => ({ sa, outcome: 'failed', reason, by })),
+    ]),
+  ]);
+}
+
+function closings(): readonly { reason: string }[] {
+  return CLOSINGS.map((reason) => ({ reason }));
+}
+
+const SIDES = ['us', 'peer'] as const;
+const FAILURES = Object.keys({
+  noProposalChosen: true,
+  authenticationFailed: true,
+  trafficSelectorsUnacceptable: true,
+  timeout: true,
+  peerViolation: true,
+  dataplane: true,
+  refusedByPeer: true,
+} satisfies Record<FailureReason, true>);
+const CLOSINGS = Object.keys({
+  deletedByPeer: true,
+  refusedByPeer: true,
+  deletedLocally: true,
+  peerDead: true,
+  replaced: true,
+  rekeyed: true,
+  duplicate: true,
+  negotiationFailed: true,
+  protocolViolation: true,
+  dataplaneFailed: true,
+  expired: true,
+} satisfies Record<CloseReason, true>);

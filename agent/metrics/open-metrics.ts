@@ -6,6 +6,7 @@ import { VERSION } from '../runtime/version.ts';
 import { AgentMetrics } from './agent-metrics.ts';
 import type { ListenAddress } from './listen-address.ts';
 import { MetricsServer } from './metrics-server.ts';
+import type { ReconcileObserver } from './reconciliations.ts';
 
 /** Where metrics are served, and which. */
 export interface MetricsSettings {
@@ -18,6 +19,8 @@ export interface MetricsSettings {
 export interface OpenMetrics {
   /** To be told of all facts. */
   readonly observers: readonly Observer[];
+  /** To be told how the agent was brought to what it is to do; undefined where nobody asks. */
+  readonly reconciliations: ReconcileObserver | undefined;
   close(): void;
 }
 
@@ -26,13 +29,14 @@ export function openMetrics(
   settings: MetricsSettings | undefined,
   { log, cryptoProvider, report }: MetricsSources,
 ): OpenMetrics {
-  if (settings === undefined) return { observers: [], close: () => {} };
+  if (settings === undefined) return { observers: [], reconciliations: undefined, close: () => {} };
   const { listen, withPeers } = settings;
   const surroundings = { clock: systemClock, timers: systemTimers, version: VERSION };
   const metrics = new AgentMetrics({ ...surroundings, cryptoProvider, withPeers, report });
   const server = new MetricsServer({ listen, expose: () => metrics.expose(), timers: systemTimers, log });
   return {
     observers: [metrics.observer],
+    reconciliations: metrics.reconciliations,
     close: () => {
       server.close();
       metrics.stop();

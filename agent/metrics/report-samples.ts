@@ -60,9 +60,10 @@ export function addPeers(samples: Samples, peers: readonly PeerReport[]): void {
   }
 }
 
-/** Adds what has passed with each peer. */
-export function addPeerTraffic(samples: Samples, { children }: TrafficTotals): void {
+/** Adds what has passed with each of some peers. */
+export function addPeerTraffic(samples: Samples, { children }: TrafficTotals, peers: ReadonlySet<string>): void {
   for (const { peer, child, ...traffic } of children) {
+    if (!peers.has(peer)) continue;
     for (const direction of DIRECTIONS) {
       const labels = { peer, child, direction };
       samples.add('ikemesh_child_sa_bytes_total', labels, traffic[direction].bytes);

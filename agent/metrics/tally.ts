@@ -24,7 +24,7 @@ export class Tally<Name extends CounterName> {
     for (const [key, { labels }] of this.#counts) if (!isKept(labels)) this.#counts.delete(key);
   }
 
-  addTo(samples: Samples): void {
-    for (const { labels, value } of this.#counts.values()) samples.add(this.#name, labels, value);
+  addTo(samples: Samples, isWanted: (labels: LabelsOf<Name>) => boolean = () => true): void {
+    for (const { labels, value } of this.#counts.values()) if (isWanted(labels)) samples.add(this.#name, labels, value);
   }
 }

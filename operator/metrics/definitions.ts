@@ -1,14 +1,4 @@
-/** What a metric is: what Prometheus is told, and what the documentation says. */
-export interface MetricDefinition {
-  readonly name: string;
-  readonly help: string;
-  readonly type: 'counter' | 'gauge' | 'histogram';
-  readonly labels: readonly string[];
-  /** What a value counts or measures; base units. */
-  readonly unit: string;
-  /** Upper bounds of a histogram. */
-  readonly buckets?: readonly number[];
-}
+import type { MetricDefinition } from '../api/metric-definition.ts';
 
 /** All metrics of the operator, in the order in which they are shown. */
 export const OPERATOR_METRICS = [

@@ -1,7 +1,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 import type { IpsecPeering } from '../api/ipsec-peering.ts';
-import { type LabelOf, type MetricDefinition, type NameOf, OPERATOR_METRICS } from './definitions.ts';
+import type { MetricDefinition } from '../api/metric-definition.ts';
+import { type LabelOf, type NameOf, OPERATOR_METRICS } from './definitions.ts';
 
 /** What a running operator is asked at each scrape. */
 export interface OperatorState {
