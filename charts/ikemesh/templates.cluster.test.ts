@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { trustDomainFault } from '../../operator/nodeconfig/identity.ts';
@@ -247,6 +249,32 @@ describe("the chart's templates", () => {
       expect(find(objects, 'Service', 'ikemesh-operator').metadata.labels).toMatchObject(OPERATOR);
     });
 
+    it('dashboards lie where the sidecar of Grafana finds them, whole, and only where they are wanted', async () => {
+      const dashboards = (objects: readonly KubernetesObject[]) =>
+        objects.filter(({ metadata }) => metadata.labels?.['grafana_dashboard'] !== undefined);
+      expect(dashboards(await helm.render([]))).toEqual([]);
+      const found = dashboards(
+        await helm.render(['metrics.dashboards.enabled=true', 'metrics.dashboards.namespace=monitoring']),
+      );
+      expect(found.map(({ metadata }) => metadata.name)).toEqual(
+        ['fleet', 'node', 'peer'].map((name) => `ikemesh-dash-${name}`),
+      );
+      for (const { kind, metadata, data } of found) {
+        expect([kind, metadata.namespace]).toEqual(['ConfigMap', 'monitoring']);
+        expect(metadata.annotations).toEqual({ grafana_folder: 'ikemesh' });
+        const [[name = '', text = ''] = []] = Object.entries(data as Readonly<Record<string, string>>);
+        expect(JSON.parse(text)).toEqual(
+          JSON.parse(await readFile(join(chart, 'files/dashboards', name.replace('ikemesh-', '')), 'utf8')),
+        );
+      }
+      expect(await refusal('metrics.enabled=false', 'metrics.dashboards.enabled=true')).toContain(
+        'needs metrics.enabled',
+      );
+      expect(await refusal('metrics.enabled=false', 'metrics.prometheusRule.enabled=true')).toContain(
+        'needs metrics.enabled',
+      );
+    });
+
     it('by the address of the node and the port of the agents, of either family, once for each agent', async () => {
       const values = ['metrics.podMonitor.enabled=true', 'metrics.agent.port=9999', ...EVERYTHING];
       const monitor = find(await helm.render(values), 'PodMonitor', 'ikemesh-agent');
@@ -390,6 +418,8 @@ const EVERYTHING = [
   'startupTaint.enabled=true',
   'metrics.serviceMonitor.enabled=true',
   'metrics.podMonitor.enabled=true',
+  'metrics.dashboards.enabled=true',
+  'metrics.prometheusRule.enabled=true',
   'agent.criticalPodsQuota.enabled=true',
   'agent.kernelModules.load=true',
   'agent.kernelModules.image=registry.test/kmod:1',

@@ -5,6 +5,7 @@ import { fieldDocs } from '../../operator/api/field-docs.ts';
 import { kinds } from '../../operator/api/kinds.ts';
 import { group } from '../../operator/api/resource.ts';
 import { chartFiles } from './chart/chart-files.ts';
+import { dashboardFiles } from './dashboards/dashboards.ts';
 import { metricsTables } from './metrics-tables.ts';
 
 /** A file of the project that is made from code, and its text. */
@@ -22,7 +23,7 @@ export function generatedFiles(): readonly GeneratedFile[] {
     text: `${YAML_HEAD}${stringify(definitions[index], YAML_STYLE)}`,
   }));
   const docs = { path: 'crds/README.md', text: `${DOCS_HEAD}${kinds.map(fieldDocs).join('\n')}` };
-  return [...manifests, docs, ...metricsTables(), ...chartFiles(definitions)];
+  return [...manifests, docs, ...metricsTables(), ...dashboardFiles(), ...chartFiles(definitions)];
 }
 
 /** Rules that several fields share are written out at each: anchors are no part of what people expect in a CRD. */
