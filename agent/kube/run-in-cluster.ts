@@ -47,7 +47,12 @@ export async function runInCluster(options: ClusterOptions): Promise<Result<void
   const onRefused = (): void => nodeToken.forget();
   const writer = statusWriter(options, client);
   const cryptoProvider = options.provider.name;
-  const metrics = openMetrics(options.metrics, { log, cryptoProvider, report: () => agent.status() });
+  const post = async (path: string, body: object): Promise<unknown> => {
+    const answer = await client.ask({ method: 'POST', path, body });
+    if (!answer.ok) log.warn({ text: answer.error.message }, 'who asks for metrics is not known');
+    return answer.ok ? answer.value : undefined;
+  };
+  const metrics = openMetrics(options.metrics, { log, cryptoProvider, report: () => agent.status(), post });
   const lock: NodeLock = new NodeLock(stateFolder, () => agent.report(), log);
   const agent: NodeAgent = new NodeAgent({
     ...options,

@@ -1,15 +1,22 @@
 import { once } from 'node:events';
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 
+import type { ScrapeVerdict } from '../../operator/api/scrape-gate.ts';
 import type { Timers } from '../ports.ts';
 import type { Log } from '../runtime/log/logger.ts';
 import type { Exposition } from './exposition.ts';
 import type { ListenAddress } from './listen-address.ts';
+import { LOOK_FOR_CERTIFICATE_MS, ServingCertificate } from './serving-certificate.ts';
 
 /** What a server of metrics is given. */
 export interface MetricsServerParts {
   readonly listen: ListenAddress;
   readonly expose: () => Promise<Exposition>;
+  /** Folder with tls.crt and tls.key; plain HTTP without. */
+  readonly tlsFolder?: string | undefined;
+  /** Judges the header `Authorization`; everybody may read without. */
+  readonly judge?: ((authorization: string | undefined, path: string) => Promise<ScrapeVerdict>) | undefined;
   readonly timers: Timers;
   readonly log: Log;
 }
@@ -20,7 +27,9 @@ export interface MetricsServerParts {
  */
 export class MetricsServer {
   readonly #parts: MetricsServerParts;
-  #server: Server | undefined;
+  #server: Server | TlsServer | undefined;
+  readonly #certificate: ServingCertificate | undefined;
+  #callOffLook: () => void = () => {};
   #answer: Promise<Exposition> | undefined;
   #callOff: () => void = () => {};
   #told: string | undefined;
@@ -28,6 +37,7 @@ export class MetricsServer {
 
   constructor(parts: MetricsServerParts) {
     this.#parts = parts;
+    this.#certificate = parts.tlsFolder === undefined ? undefined : new ServingCertificate(parts.tlsFolder);
     void this.#listen();
   }
 
@@ -40,6 +50,7 @@ export class MetricsServer {
   close(): void {
     this.#closed = true;
     this.#callOff();
+    this.#callOffLook();
     this.#server?.close();
     this.#server?.closeAllConnections();
   }
@@ -62,31 +73,62 @@ export class MetricsServer {
     server.on('error', (error) => log.warn({ text: error.message }, 'metrics are not served at the moment'));
     server.unref();
     this.#server = server;
+    this.#look();
     if (this.#closed) this.close();
     else log.info({ address, port: this.port }, 'metrics are served');
   }
 
-  #create(): Server {
+  #create(): Server | TlsServer {
     const limits = {
       maxHeaderSize: MAX_HEADER_BYTES,
       requestTimeout: REQUEST_TIMEOUT_MS,
       headersTimeout: REQUEST_TIMEOUT_MS,
       connectionsCheckingInterval: REQUEST_TIMEOUT_MS,
     };
-    const server = createServer(limits, (request, response) => {
+    const answer = (request: IncomingMessage, response: ServerResponse): void => {
       // A reader that does not read is not waited for.
       response.setTimeout(ANSWER_TIMEOUT_MS, () => response.destroy());
       const [path] = (request.url ?? '').split('?');
       if (path !== '/metrics') plain(response, 404, 'there is GET /metrics');
       else if (request.method !== 'GET') plain(response, 405, 'there is GET /metrics');
-      else void this.#scrape(response);
-    });
+      else void this.#scrape(request, response);
+    };
+    const server =
+      this.#certificate === undefined
+        ? createServer(limits, answer)
+        : createTlsServer({ ...limits, handshakeTimeout: REQUEST_TIMEOUT_MS }, answer);
     server.maxConnections = MAX_CONNECTIONS;
     return server;
   }
 
-  async #scrape(response: ServerResponse): Promise<void> {
+  /**
+   * Looks for another certificate now and then; one that cannot be used leaves the one before in use. Without any nobody can
+   * connect: the agent does not wait for it.
+   */
+  #look(): void {
+    const { timers, log, tlsFolder } = this.#parts;
+    if (this.#certificate === undefined || this.#closed) return;
     try {
+      const pair = this.#certificate.changed();
+      if (pair !== undefined) (this.#server as TlsServer).setSecureContext(pair);
+      if (pair !== undefined) log.info({ folder: tlsFolder }, 'a certificate for metrics is in use');
+      this.#told = undefined;
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      if (this.#told !== text) log.warn({ folder: tlsFolder, text }, 'a certificate for metrics cannot be used');
+      this.#told = text;
+    }
+    this.#callOffLook = timers.after(LOOK_FOR_CERTIFICATE_MS, () => this.#look());
+  }
+
+  async #scrape({ headers }: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      const verdict = (await this.#parts.judge?.(headers.authorization, '/metrics')) ?? 'allowed';
+      if (verdict !== 'allowed') {
+        const [status, refusal] = REFUSALS[verdict];
+        if (status === 401) response.setHeader('www-authenticate', 'Bearer');
+        return plain(response, status, refusal);
+      }
       const { contentType, text } = await this.#current();
       response.writeHead(200, { 'content-type': contentType, connection: 'close' });
       response.end(text);
@@ -129,6 +171,11 @@ function failureText(code: string, port: number): string {
   }
 }
 
+const REFUSALS = {
+  unauthenticated: [401, 'a bearer token of the cluster is needed'],
+  forbidden: [403, 'whoever has this token may not get /metrics: bind it to a ClusterRole with that nonResourceURL'],
+  unknown: [503, 'the API server does not say who this is'],
+} as const;
 /** Two Prometheus servers and some people. */
 const MAX_CONNECTIONS = 16;
 const MAX_HEADER_BYTES = 8_192;

@@ -1,3 +1,6 @@
+import { createHash } from 'node:crypto';
+
+import { ScrapeGate } from '../../operator/api/scrape-gate.ts';
 import type { Observer } from '../ports.ts';
 import { systemClock, systemTimers } from '../runtime/clock-system.ts';
 import type { Log } from '../runtime/log/logger.ts';
@@ -13,6 +16,10 @@ export interface MetricsSettings {
   readonly listen: ListenAddress;
   /** Whether each peer has series of its own. */
   readonly withPeers: boolean;
+  /** Folder with tls.crt and tls.key; plain HTTP without. */
+  readonly tlsFolder?: string | undefined;
+  /** Whether RBAC decides who may read them. */
+  readonly authenticates?: boolean;
 }
 
 /** Metrics that are served until they are closed. */
@@ -27,13 +34,19 @@ export interface OpenMetrics {
 /** Serves the metrics of this process; does nothing where they are not wanted. */
 export function openMetrics(
   settings: MetricsSettings | undefined,
-  { log, cryptoProvider, report }: MetricsSources,
+  { log, cryptoProvider, report, post = async () => undefined }: MetricsSources,
 ): OpenMetrics {
   if (settings === undefined) return { observers: [], reconciliations: undefined, close: () => {} };
-  const { listen, withPeers } = settings;
+  const { listen, withPeers, tlsFolder, authenticates = false } = settings;
   const surroundings = { clock: systemClock, timers: systemTimers, version: VERSION };
   const metrics = new AgentMetrics({ ...surroundings, cryptoProvider, withPeers, report });
-  const server = new MetricsServer({ listen, expose: () => metrics.expose(), timers: systemTimers, log });
+  const fingerprint = (text: string): string => createHash('sha256').update(text).digest('base64');
+  const gate = new ScrapeGate({ post, fingerprint, nowMs: () => systemClock.monotonicMs() });
+  const judge = authenticates
+    ? (authorization: string | undefined, path: string) => gate.judge(authorization, path)
+    : undefined;
+  const expose = () => metrics.expose();
+  const server = new MetricsServer({ listen, tlsFolder, judge, expose, timers: systemTimers, log });
   return {
     observers: [metrics.observer],
     reconciliations: metrics.reconciliations,
@@ -50,4 +63,6 @@ export interface MetricsSources {
   readonly cryptoProvider: string;
   /** The agent at this moment; undefined while none runs. */
   readonly report: () => StatusReport | undefined;
+  /** Creates an object at the API server, which says who may read metrics; left out where there is none. */
+  readonly post?: (path: string, body: object) => Promise<unknown>;
 }

@@ -49,6 +49,10 @@ describe('the command line', () => {
       value: { kind: 'cluster', metrics: { listen, withPeers: false } },
     });
     expect(parse('-c', 'f')).toMatchObject({ value: { metrics: undefined } });
+    const guarded = ['--metrics-tls', '/tls', '--metrics-authentication'];
+    expect(parse('--kubernetes', '--metrics-listen', '10.0.0.1:9917', ...guarded)).toMatchObject({
+      value: { metrics: { listen, withPeers: true, tlsFolder: '/tls', authenticates: true } },
+    });
   });
 
   it('asks a holder for sockets, at a path of its own or another', () => {
@@ -103,6 +107,7 @@ describe('the command line', () => {
     [['--kubernetes', '--flush-on-exit'], /--kubernetes goes without --flush-on-exit/],
     [['--manifests', 'y', '--check'], /--check goes with --config/],
     [['--config', 'x', '--metrics-listen', '9917'], /is not ADDRESS:PORT/],
+    [['--config', 'x', '--metrics-authentication'], /goes with --kubernetes/],
     [['stats'], /too many arguments|unknown command/],
   ])('refuses %j with exit code 2', (args, message) => {
     expect(parse(...args)).toEqual({ ok: false, error: { exitCode: 2 } });

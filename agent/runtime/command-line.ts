@@ -144,6 +144,12 @@ function programOf(choose: (invocation: Invocation) => void): Command {
     )
     .option('--metrics-listen <address:port>', 'serve metrics for Prometheus at this address', listenAddress)
     .option('--metrics-without-peers', 'no series of single peers among them: for meshes of many nodes', false)
+    .option('--metrics-tls <folder>', 'serve them by TLS, with tls.crt and tls.key of this folder')
+    .option(
+      '--metrics-authentication',
+      'with --kubernetes: serve them to those only whom RBAC lets get /metrics',
+      false,
+    )
     .addOption(
       new Option('--log-format <format>', 'log for people or one JSON object a line; human on a terminal').choices([
         'human',
@@ -157,13 +163,21 @@ function programOf(choose: (invocation: Invocation) => void): Command {
     )
     .addHelpText('after', HELP)
     .action((options: RunOptions) => {
-      const { kubernetes, config, manifests, check, metricsListen, metricsWithoutPeers, ...rest } = options;
-      const metrics = metricsListen && { listen: metricsListen, withPeers: !metricsWithoutPeers };
+      const { kubernetes, config, manifests, check, metricsListen, metricsWithoutPeers, ...others } = options;
+      const { metricsTls: tlsFolder, metricsAuthentication: authenticates, ...rest } = others;
+      const metrics = metricsListen && {
+        listen: metricsListen,
+        withPeers: !metricsWithoutPeers,
+        ...(tlsFolder !== undefined && { tlsFolder }),
+        ...(authenticates && { authenticates }),
+      };
       const sources = [kubernetes, config, manifests].filter((source) => source !== undefined);
       const { nodeName, logFormat } = options;
       if (sources.length === 0) program.error('error: --config FILE is missing (see --help)');
       else if (sources.length > 1) program.error('error: --config, --kubernetes and --manifests do not go together');
       else if (check === true && config === undefined) program.error('error: --check goes with --config');
+      else if (authenticates && kubernetes !== true)
+        program.error('error: --metrics-authentication goes with --kubernetes: there is nobody to ask');
       else if (kubernetes === true && rest.flushOnExit)
         program.error('error: --kubernetes goes without --flush-on-exit');
       else if (kubernetes === true) choose({ ...rest, kind: 'cluster', metrics, nodeName, logFormat });
@@ -251,6 +265,8 @@ interface RunOptions {
   readonly refusePlainPathMtu: boolean;
   readonly metricsListen?: ListenAddress;
   readonly metricsWithoutPeers: boolean;
+  readonly metricsTls?: string;
+  readonly metricsAuthentication: boolean;
   readonly logFormat?: LogFormat;
   readonly logLevel: LogLevel;
 }

@@ -249,6 +249,37 @@ describe("the chart's templates", () => {
       expect(find(objects, 'Service', 'ikemesh-operator').metadata.labels).toMatchObject(OPERATOR);
     });
 
+    it('with a token and by TLS where that is wanted, from a Secret that nothing waits for', async () => {
+      const monitors = ['metrics.podMonitor.enabled=true', 'metrics.serviceMonitor.enabled=true'];
+      const objects = await helm.render([...monitors, ...EVERYTHING]);
+      for (const [kind, name] of [
+        ['DaemonSet', 'ikemesh-agent'],
+        ['Deployment', 'ikemesh-operator'],
+      ] as const) {
+        const { containers, volumes = [] } = specOf(find(objects, kind, name));
+        expect(containers[0]?.args, name).toEqual(
+          expect.arrayContaining(['--metrics-tls=/etc/ikemesh/metrics-tls', '--metrics-authentication']),
+        );
+        expect(volumes, name).toContainEqual({
+          name: 'metrics-tls',
+          secret: { secretName: 'metrics-tls', optional: true },
+        });
+        const plain = specOf(find(await helm.render([]), kind, name));
+        expect(JSON.stringify(plain)).not.toMatch(/metrics-tls|metrics-authentication/);
+      }
+      const access = {
+        scheme: 'https',
+        tlsConfig: { serverName: 'metrics.test.internal', ca: { secret: { name: 'metrics-tls', key: 'ca.crt' } } },
+        authorization: { credentials: { name: 'prometheus-token', key: 'token' } },
+      };
+      expect(find(objects, 'ServiceMonitor', 'ikemesh-operator')['spec']).toMatchObject({ endpoints: [access] });
+      expect(find(objects, 'PodMonitor', 'ikemesh-agent')['spec']).toMatchObject({ podMetricsEndpoints: [access] });
+      expect(await refusal('metrics.authentication.enabled=true')).toContain('needs metrics.tls.secretName');
+      expect(await refusal('metrics.tls.secretName=x', 'metrics.podMonitor.enabled=true')).toContain(
+        'serverName must be set',
+      );
+    });
+
     it('dashboards lie where the sidecar of Grafana finds them, whole, and only where they are wanted', async () => {
       const dashboards = (objects: readonly KubernetesObject[]) =>
         objects.filter(({ metadata }) => metadata.labels?.['grafana_dashboard'] !== undefined);
@@ -418,6 +449,10 @@ const EVERYTHING = [
   'startupTaint.enabled=true',
   'metrics.serviceMonitor.enabled=true',
   'metrics.podMonitor.enabled=true',
+  'metrics.authentication.enabled=true',
+  'metrics.authentication.tokenSecretName=prometheus-token',
+  'metrics.tls.secretName=metrics-tls',
+  'metrics.tls.serverName=metrics.test.internal',
   'metrics.dashboards.enabled=true',
   'metrics.prometheusRule.enabled=true',
   'agent.criticalPodsQuota.enabled=true',

@@ -83,7 +83,7 @@ describe('the metrics of the operator', () => {
   });
 
   it('are at /metrics, and nothing else is there', async () => {
-    const server = await serveMetrics(metrics(), 0, '127.0.0.1');
+    const server = await serveMetrics(metrics(), { port: 0, host: '127.0.0.1' });
     closing.push(() => {
       server.closeAllConnections();
       server.close();

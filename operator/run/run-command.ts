@@ -1,9 +1,12 @@
+import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 
-import { connectionFrom, NoConnectionError, ownNamespace } from '../kube/connection.ts';
-import { serveMetrics } from '../metrics/metrics-server.ts';
+import { ScrapeGate } from '../api/scrape-gate.ts';
+import { ApiClient } from '../kube/api-client.ts';
+import { type Connection, connectionFrom, NoConnectionError, ownNamespace } from '../kube/connection.ts';
+import { type MetricsAccess, serveMetrics } from '../metrics/metrics-server.ts';
 import { trustDomainFault } from '../nodeconfig/identity.ts';
 import { STARTUP_TAINT } from '../nodeconfig/names.ts';
 import { serveHealth } from './health-server.ts';
@@ -20,6 +23,8 @@ interface Flags {
   readonly logLevel: string;
   readonly healthPort: number;
   readonly metricsPort: number;
+  readonly metricsTls?: string;
+  readonly metricsAuthentication: boolean;
 }
 
 /** `operator run`: until SIGTERM. */
@@ -39,14 +44,17 @@ export function runCommand(): Command {
     .addOption(new Option('--log-level <level>', 'what is logged').choices(LEVELS).default('info'))
     .option('--health-port <port>', 'where /healthz and /readyz are served; 0: nowhere', portNumber, 8081)
     .option('--metrics-port <port>', 'where /metrics is served; 0: nowhere', portNumber, 0)
+    .option('--metrics-tls <folder>', 'serve them by TLS, with tls.crt and tls.key of this folder')
+    .option('--metrics-authentication', 'serve them to those only whom RBAC lets get /metrics, by their tokens', false)
     .action(run);
 }
 
 async function run(flags: Flags): Promise<void> {
   const log = pino({ level: flags.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime });
   try {
+    const connection = connectionFrom(flags.kubeconfig);
     const operator = new Operator({
-      connection: connectionFrom(flags.kubeconfig),
+      connection,
       settings: {
         trustDomain: flags.trustDomain,
         namespace: flags.namespace,
@@ -61,7 +69,7 @@ async function run(flags: Flags): Promise<void> {
     const { healthPort, metricsPort } = flags;
     const servers = [
       ...(healthPort === 0 ? [] : [await serveHealth(operator, healthPort)]),
-      ...(metricsPort === 0 ? [] : [await serveMetrics(operator.metrics, metricsPort)]),
+      ...(metricsPort === 0 ? [] : [await serveMetrics(operator.metrics, metricsAccess(flags, connection, log))]),
     ];
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       process.once(signal, () => {
@@ -82,6 +90,24 @@ async function run(flags: Flags): Promise<void> {
     process.stderr.write(`operator: ${error.message}\n`);
     process.exitCode = 2;
   }
+}
+
+function metricsAccess(flags: Flags, connection: Connection, log: Logger): MetricsAccess {
+  const { metricsPort: port, metricsTls: tlsFolder, metricsAuthentication } = flags;
+  const client = new ApiClient(connection);
+  const gate = new ScrapeGate({
+    post: async (path, body) => {
+      const answer = await client.ask({ method: 'POST', path, body });
+      if (!answer.ok) log.warn({ text: answer.error.message }, 'who asks for metrics is not known');
+      return answer.ok ? answer.value : undefined;
+    },
+    fingerprint: (text) => createHash('sha256').update(text).digest('base64'),
+    nowMs: () => performance.now(),
+  });
+  const onFault = (text: string) =>
+    log.warn({ text, folder: tlsFolder }, 'the certificate for metrics is not replaced');
+  const judge = (authorization: string | undefined, path: string) => gate.judge(authorization, path);
+  return { port, tlsFolder, onFault, judge: metricsAuthentication ? judge : undefined };
 }
 
 function isListenError(error: unknown): error is Error {

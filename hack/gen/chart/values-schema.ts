@@ -113,6 +113,8 @@ export const valuesSchema: JsonSchema = {
     }),
     metrics: group({
       enabled: SWITCH,
+      authentication: group({ enabled: SWITCH, tokenSecretName: text() }),
+      tls: group({ secretName: text(), serverName: text(), authoritySecretName: text() }),
       operator: group({ port: PORT }),
       agent: group({ port: PORT, peers: SWITCH }),
       serviceMonitor: monitor,
