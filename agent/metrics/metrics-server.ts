@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
+import type { Server as TlsServer } from 'node:https';
 
 import type { ScrapeVerdict } from '../../operator/api/scrape-gate.ts';
 import type { Timers } from '../ports.ts';
 import type { Log } from '../runtime/log/logger.ts';
 import type { Exposition } from './exposition.ts';
 import type { ListenAddress } from './listen-address.ts';
-import { LOOK_FOR_CERTIFICATE_MS, ServingCertificate } from './serving-certificate.ts';
+import type { ServingCertificate } from './serving-certificate.ts';
 
 /** What a server of metrics is given. */
 export interface MetricsServerParts {
@@ -28,7 +28,7 @@ export interface MetricsServerParts {
 export class MetricsServer {
   readonly #parts: MetricsServerParts;
   #server: Server | TlsServer | undefined;
-  readonly #certificate: ServingCertificate | undefined;
+  #certificate: ServingCertificate | undefined;
   #callOffLook: () => void = () => {};
   #answer: Promise<Exposition> | undefined;
   #callOff: () => void = () => {};
@@ -37,7 +37,6 @@ export class MetricsServer {
 
   constructor(parts: MetricsServerParts) {
     this.#parts = parts;
-    this.#certificate = parts.tlsFolder === undefined ? undefined : new ServingCertificate(parts.tlsFolder);
     void this.#listen();
   }
 
@@ -58,7 +57,7 @@ export class MetricsServer {
   async #listen(): Promise<void> {
     const { listen, log, timers } = this.#parts;
     const { address, port } = listen;
-    const server = this.#create();
+    const server = await this.#create();
     try {
       server.listen({ host: address, port });
       await once(server, 'listening');
@@ -78,7 +77,7 @@ export class MetricsServer {
     else log.info({ address, port: this.port }, 'metrics are served');
   }
 
-  #create(): Server | TlsServer {
+  async #create(): Promise<Server | TlsServer> {
     const limits = {
       maxHeaderSize: MAX_HEADER_BYTES,
       requestTimeout: REQUEST_TIMEOUT_MS,
@@ -93,10 +92,17 @@ export class MetricsServer {
       else if (request.method !== 'GET') plain(response, 405, 'there is GET /metrics');
       else void this.#scrape(request, response);
     };
+    const { tlsFolder } = this.#parts;
+    const handshakeTimeout = REQUEST_TIMEOUT_MS;
     const server =
-      this.#certificate === undefined
+      tlsFolder === undefined
         ? createServer(limits, answer)
-        : createTlsServer({ ...limits, handshakeTimeout: REQUEST_TIMEOUT_MS }, answer);
+        : // What nobody wants costs no memory.
+          (await import('node:https')).createServer({ ...limits, handshakeTimeout }, answer);
+    if (tlsFolder !== undefined) {
+      const { ServingCertificate } = await import('./serving-certificate.ts');
+      this.#certificate ??= new ServingCertificate(tlsFolder);
+    }
     server.maxConnections = MAX_CONNECTIONS;
     return server;
   }
@@ -184,3 +190,5 @@ const REQUEST_TIMEOUT_MS = 5_000;
 const ANSWER_TIMEOUT_MS = 10_000;
 const FRESH_MS = 1_000;
 const RETRY_MS = 1_000;
+/** kubelet takes a minute to bring another certificate. */
+const LOOK_FOR_CERTIFICATE_MS = 10_000;

@@ -33,6 +33,3 @@ export class ServingCertificate {
     return readFileSync(join(this.#folder, name), 'latin1');
   }
 }
-
-/** How often a server looks for another certificate: kubelet takes a minute to bring one. */
-export const LOOK_FOR_CERTIFICATE_MS = 10_000;

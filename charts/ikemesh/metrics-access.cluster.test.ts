@@ -12,6 +12,7 @@ import { createLog } from '../../agent/runtime/log/logger.ts';
 import { Authority } from '../../hack/cluster/control-plane/authority.ts';
 import { type ControlPlane, startControlPlane } from '../../hack/cluster/control-plane/control-plane.ts';
 import { freePorts } from '../../hack/cluster/control-plane/free-ports.ts';
+import { waitUntil } from '../../hack/lab/runner/wait-until.ts';
 import { ScrapeGate } from '../../operator/api/scrape-gate.ts';
 import { ApiClient as OperatorClient } from '../../operator/kube/api-client.ts';
 import { connectionFrom } from '../../operator/kube/connection.ts';
@@ -26,6 +27,7 @@ describe('metrics that not everybody may read', () => {
   const authority = Authority.create('metrics CA');
   const tokens = new Map<string, string>();
   const ports = new Map<string, number>();
+  const told: string[] = [];
   let controlPlane: ControlPlane;
   let agent: OpenMetrics;
   let closeOperator = () => {};
@@ -43,7 +45,7 @@ describe('metrics that not everybody may read', () => {
     agent = openMetrics(
       { listen: { address: '127.0.0.1', port: agentPort }, withPeers: true, tlsFolder: folder, authenticates: true },
       {
-        log: createLog('json', 'info', { write: () => {} }, false),
+        log: createLog('json', 'info', { write: (line) => void told.push(line) }, false),
         cryptoProvider: 'openssl',
         report: () => undefined,
         post: async (path, body) => {
@@ -68,6 +70,8 @@ describe('metrics that not everybody may read', () => {
     const operator = await serveMetrics(metrics, { port: operatorPort, host: '127.0.0.1', tlsFolder: folder, judge });
     closeOperator = () => void operator.close();
     ports.set('agent', agentPort).set('operator', operatorPort);
+    const isServing = () => told.some((line) => line.includes('a certificate for metrics is in use'));
+    await waitUntil('the agent to serve metrics', isServing);
   });
   afterAll(async () => {
     agent?.close();
