@@ -7,6 +7,7 @@ import { waitUntil } from '../hack/lab/runner/wait-until.ts';
 import { dumpStates } from '../hack/lab/xfrm/xfrm-dump.ts';
 import { meshAuthority } from '../operator/testing/cluster-nodes.ts';
 import { Certificates } from './certificates.ts';
+import { ClusterPrometheus, dashboards } from './dashboards.ts';
 import { InstalledCluster, namespace } from './installed-cluster.ts';
 import { meshPeering } from './mesh-peering.ts';
 import { whileTrafficFlows } from './mesh-traffic.ts';
@@ -19,6 +20,7 @@ if (reason !== undefined) process.stdout.write(`tests with nodes are skipped: ${
 describe.skipIf(reason !== undefined)('a mesh of three nodes, installed by Helm', () => {
   let installed: InstalledCluster;
   let nodes: readonly ClusterNode[] = [];
+  let prometheus: ClusterPrometheus | undefined;
 
   beforeAll(async () => {
     installed = await InstalledCluster.start(['a', 'b', 'c'], say);
@@ -27,7 +29,13 @@ describe.skipIf(reason !== undefined)('a mesh of three nodes, installed by Helm'
     await installed.kubectl('rollout', 'status', 'daemonset/traffic', '--timeout=90s');
     await nodes[0]?.ip(...FOREIGN);
   }, 300_000);
-  afterAll(() => installed?.close());
+  beforeAll(async () => {
+    prometheus = await ClusterPrometheus.start(installed, say);
+  }, 120_000);
+  afterAll(async () => {
+    await prometheus?.stop();
+    await installed?.close();
+  });
 
   it('encrypts between every two of them once a peering is applied, and says so', async () => {
     const applied = performance.now();
@@ -62,6 +70,8 @@ describe.skipIf(reason !== undefined)('a mesh of three nodes, installed by Helm'
       await delay(8_000);
     });
   }, 180_000);
+
+  dashboards(() => prometheus, say);
 
   outages(() => installed);
 

@@ -234,6 +234,11 @@ export class Cluster {
     return startCapture({ node: place, interface: 'bridge', senders, file: join(controlPlane.folder, `${name}.pcap`) });
   }
 
+  /** A command of this machine as it must be started to run beside the control plane, on the network of the nodes. */
+  beside(command: readonly string[]): [string, ...string[]] {
+    return this.#parts.namespace.inside(command);
+  }
+
   /** What the wires have dropped so far, for guests that did not take it. */
   async wireDrops(): Promise<KernelDrops> {
     return parseKernelDrops(`#link\n${await this.#parts.namespace.ip('link show')}`);
