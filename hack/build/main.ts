@@ -7,3 +7,4 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 await bundle(`${root}agent/main.ts`, `${root}dist/agent.js`);
 await bundle(`${root}agent/holder.ts`, `${root}dist/holder.js`);
 await bundle(`${root}operator/main.ts`, `${root}dist/operator.js`);
+await bundle(`${root}operator/cli/main.ts`, `${root}dist/kubectl-ikemesh.js`);

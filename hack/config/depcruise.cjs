@@ -1,5 +1,5 @@
 // Who may import whom. A rule that hurts means that the design is wrong, not the rule.
-const PURE = '^agent/(wire|ike|pki|mesh)/|^agent/crypto/(types|suites|keymat|prf-plus|bytes|secret|constant-time)[.]ts$|^agent/dataplane/(types|plan|ownership|texts)[.]ts$|^agent/result[.]ts$|^operator/(api|nodeconfig|policies)/';
+const PURE = '^agent/(wire|ike|pki|mesh)/|^agent/crypto/(types|suites|keymat|prf-plus|bytes|secret|constant-time)[.]ts$|^agent/dataplane/(types|plan|ownership|texts)[.]ts$|^agent/result[.]ts$|^operator/(api|nodeconfig|policies|cli/diagnosis)/';
 const TESTS = '[.]test[.]ts$|/testing/';
 
 module.exports = {
@@ -91,10 +91,24 @@ module.exports = {
     },
     {
       name: 'client-node-finds-the-server-only',
-      comment: 'It costs 80 MB and knows every kind; nobody else needs it.',
+      comment: 'And runs commands in pods. It costs 80 MB and knows every kind; nobody else needs it.',
       severity: 'error',
-      from: { pathNot: '^operator/kube/connection[.]ts$' },
+      from: { pathNot: '^operator/kube/(connection|pod-exec)[.]ts$' },
       to: { path: 'node_modules/@kubernetes/client-node/' },
+    },
+    {
+      name: 'nobody-imports-the-plugin',
+      comment: 'It is a program of its own, which asks; tests and tools may look into it.',
+      severity: 'error',
+      from: { path: '^(agent|operator)/', pathNot: '^operator/cli/|' + TESTS },
+      to: { path: '^operator/cli/' },
+    },
+    {
+      name: 'the-plugin-asks-and-changes-nothing',
+      comment: 'It may have what the operator knows and how it plans, not what makes it write.',
+      severity: 'error',
+      from: { path: '^operator/cli/', pathNot: TESTS },
+      to: { path: '^(agent|operator)/', pathNot: '^operator/(cli|api|kube|nodeconfig|policies|offline)/|^operator/version[.]ts$' },
     },
     {
       name: 'prom-client-in-metrics',
@@ -114,7 +128,7 @@ module.exports = {
       name: 'no-test-material-in-production',
       comment: 'Simulation, the toy provider and tests are unreachable from a main.',
       severity: 'error',
-      from: { path: '^(agent|operator)/(main|holder|ready)[.]ts$' },
+      from: { path: '^(agent|operator|operator/cli)/(main|holder|ready)[.]ts$' },
       to: { path: '^agent/sim/|^agent/crypto/toy/|/testing/|' + TESTS, reachable: true },
     },
     {

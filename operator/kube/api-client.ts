@@ -18,9 +18,11 @@ export interface ApiRequest {
 /** Asks an API server; knows HTTP and JSON, and no kind of object. */
 export class ApiClient {
   readonly #connection: Connection;
+  readonly #userAgent: string;
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, userAgent = 'ikemesh-operator') {
     this.#connection = connection;
+    this.#userAgent = userAgent;
   }
 
   /** `https://10.96.0.1:443` */
@@ -75,7 +77,7 @@ export class ApiClient {
     const headers = {
       ...options.headers,
       accept: accept ?? 'application/json',
-      'user-agent': 'ikemesh-operator',
+      'user-agent': this.#userAgent,
       ...(payload && { 'content-type': contentType ?? 'application/json', 'content-length': payload.length }),
     };
     const target: RequestOptions = {

@@ -26,6 +26,8 @@ export interface Workers {
 export interface Given {
   readonly peerings: readonly IpsecPeering[];
   readonly nodes: readonly NodeObject[];
+  /** What the operator has written before. */
+  readonly written?: readonly WrittenObject[];
 }
 
 /**
@@ -48,6 +50,7 @@ export class ImaginedCluster {
     };
     this.#settings = settings;
     this.#workers = workers;
+    for (const object of given.written ?? []) this.#objects.set(keyOf(object), object);
   }
 
   /** Plans, writes and lets everybody work until nothing changes any more; answers all writes, in order. */

@@ -32,6 +32,14 @@ export async function readFolder(folder: string): Promise<ReadFolder> {
   return { given: { peerings, nodes }, faults, passedOver };
 }
 
+/** The same for one text, which messages call `name`. */
+export function readManifests(name: string, text: string): ReadFolder {
+  const found = new Found();
+  found.readText(name, text);
+  const { peerings, nodes, faults, passedOver } = found;
+  return { given: { peerings, nodes }, faults, passedOver };
+}
+
 /** Gathers objects and faults. */
 class Found {
   readonly peerings: Given['peerings'][number][] = [];

@@ -1,0 +1,255 @@
+import { membersOf, rosterOf } from '../../nodeconfig/roster.ts';
+import type { Facts, PodFact } from './facts.ts';
+import { type Finding, finding, remedyIn } from './finding.ts';
+import { valueOr } from './known.ts';
+import { observedOf } from './observed-of.ts';
+import type { End, Pair } from './view.ts';
+
+/** Whether a node is told what to do, and its agent does it: the first thing that is wrong. */
+export function configurationFault(facts: Facts, end: End): Finding | undefined {
+  return (
+    installationFault(facts) ??
+    nodeFault(facts, end) ??
+    selectionFault(facts, end) ??
+    agentFault(facts, end) ??
+    toldFault(facts, end) ??
+    carriedOutFault(end)
+  );
+}
+
+/** Whether some peering has both ends. */
+export function membershipFault({ own, peer, peerings }: Pair): Finding | undefined {
+  if (peer.kind === 'gateway' || peerings.length > 0) return undefined;
+  const names = own.peerings.map(({ metadata }) => metadata.name).join(', ');
+  return finding(
+    'PeerNotSelected',
+    `no IPsecPeering has both ${own.name} and ${peer.end.name}: those of ${own.name} (${names}) do not select ${peer.end.name}`,
+    `label ${peer.end.name} as spec.nodes.selector of the peering wants it, or widen the selector`,
+  );
+}
+
+function installationFault(facts: Facts): Finding | undefined {
+  if (!facts.installed.known && facts.installed.lack.kind === 'absent') {
+    return finding(
+      'NotInstalled',
+      facts.installed.lack.text,
+      'install the chart (helm install ikemesh …), or choose the right cluster by --context',
+    );
+  }
+  if (facts.peerings.known && facts.peerings.value.length === 0) {
+    return finding(
+      'NoPeerings',
+      'there is no IPsecPeering, so nothing is encrypted',
+      'write one and look at it before by: kubectl ikemesh render -f peering.yaml',
+    );
+  }
+  return undefined;
+}
+
+function nodeFault(facts: Facts, { name, node }: End): Finding | undefined {
+  if (!facts.nodes.known) return undefined;
+  if (node === undefined) {
+    const names = facts.nodes.value.map(({ object }) => object.metadata.name);
+    return finding(
+      'NoSuchNode',
+      `there is no Node ${name}`,
+      `give the name of one: ${names.slice(0, SHOWN).join(', ')}${names.length > SHOWN ? ', …' : ''}`,
+    );
+  }
+  if (node.ready !== 'True') {
+    return finding(
+      'NodeDown',
+      `Node ${name} is not Ready (${node.ready}): ${node.readyText}`,
+      `see to the machine, its network and its kubelet: kubectl describe node ${name}`,
+    );
+  }
+  return undefined;
+}
+
+function selectionFault(facts: Facts, { name, node, peerings }: End): Finding | undefined {
+  if (!facts.peerings.known || node === undefined) return undefined;
+  const system = node.object.status?.nodeInfo?.operatingSystem ?? 'linux';
+  if (system !== 'linux') return finding('NotLinux', `${name} runs ${system}`, 'only Linux nodes can take part');
+  if (peerings.length === 0) {
+    const selectors = facts.peerings.value.map(({ metadata }) => metadata.name).join(', ');
+    return finding(
+      'NodeNotSelected',
+      `no IPsecPeering selects ${name}: its labels do not match spec.nodes.selector of ${selectors}`,
+      `kubectl label node ${name} … as the selector wants it, or widen the selector`,
+    );
+  }
+  const refused = peerings.map((peering) => ({
+    name: peering.metadata.name,
+    accepted: peering.status?.conditions?.find(({ type }) => type === 'Accepted'),
+  }));
+  if (refused.every(({ accepted }) => accepted?.status === 'False')) {
+    const [first] = refused;
+    return finding(
+      first?.accepted?.reason ?? 'NotAccepted',
+      `IPsecPeering ${first?.name} is not accepted: ${first?.accepted?.message}`,
+      remedyIn(first?.accepted?.message ?? '', `kubectl describe ipsecpeering ${first?.name}`),
+    );
+  }
+  const roster = rosterIn(facts);
+  for (const peering of peerings) {
+    const member = membersOf(peering, roster).members.find((each) => each.node.name === name);
+    if (member?.obstacle === undefined) continue;
+    const { reason, text } = member.obstacle;
+    return finding(
+      reason,
+      `${name} cannot take part in ${peering.metadata.name}: it ${text}`,
+      remedyIn(text, NODE_FIELDS),
+    );
+  }
+  return undefined;
+}
+
+/** A walk over a thousand peers needs it two thousand times. */
+function rosterIn(facts: Facts): ReturnType<typeof rosterOf> {
+  const made = rosters.get(facts) ?? rosterOf(observedOf(facts));
+  rosters.set(facts, made);
+  return made;
+}
+
+function agentFault(facts: Facts, { name, node, pod }: End): Finding | undefined {
+  if (!facts.pods.known) return undefined;
+  if (pod === undefined) return noAgent(facts, name, node?.taints ?? []);
+  const describe = `kubectl --namespace ${pod.namespace} describe pod ${pod.name}`;
+  const logs = `kubectl --namespace ${pod.namespace} logs ${pod.name} --container agent --previous`;
+  if (pod.trouble !== undefined) {
+    const text = `the agent of ${name} does not run: ${pod.trouble}`;
+    if (/ImagePull|ErrImage|InvalidImage/.test(pod.trouble)) {
+      return finding('ImageMissing', text, 'correct image.repository, image.tag and image.pullSecrets of the chart');
+    }
+    if (/CrashLoop|ended with/.test(pod.trouble)) return finding('AgentCrashes', text, `see why: ${logs}`);
+    return finding('AgentNotStarted', text, `see why: ${describe}`);
+  }
+  if (pod.phase !== 'Running')
+    return finding('AgentNotStarted', `the agent of ${name} is ${pod.phase}`, `see why: ${describe}`);
+  return undefined;
+}
+
+function noAgent(facts: Facts, name: string, taints: readonly { readonly key: string }[]): Finding {
+  const set = valueOr(facts.workloads, []).find(({ kind, component }) => kind === 'DaemonSet' && component === 'agent');
+  const text = `there is no agent on ${name}`;
+  if (facts.workloads.known && set === undefined) {
+    return finding(
+      'AgentsMissing',
+      `${text}: the DaemonSet of agents is not there`,
+      'helm upgrade --install ikemesh …',
+    );
+  }
+  if (set === undefined)
+    return finding('AgentMissing', text, 'see whether the DaemonSet ikemesh-agent selects the node');
+  const selector = Object.entries(set.nodeSelector).map(([key, value]) => `${key}=${value}`);
+  const tainted =
+    taints.length === 0 ? '' : `, or does not tolerate its taints ${taints.map(({ key }) => key).join(', ')}`;
+  return finding(
+    'AgentMissing',
+    `${text}: the DaemonSet ${set.namespace}/${set.name} does not select it (${selector.join(', ') || 'no nodeSelector'})${tainted}`,
+    'correct agent.nodeSelector, agent.affinity and agent.tolerations of the chart, or the labels of the node',
+  );
+}
+
+function toldFault(facts: Facts, { name, config, peerings }: End): Finding | undefined {
+  if (!facts.configs.known) return undefined;
+  const accepted = peerings.filter(
+    ({ status }) => status?.conditions?.find(({ type }) => type === 'Accepted')?.status !== 'False',
+  );
+  const missing = accepted.find(({ metadata }) => !config?.spec.peerings.some((entry) => entry.name === metadata.name));
+  if (missing === undefined) return undefined;
+  const text =
+    config === undefined
+      ? `the operator has written no IPsecNodeConfig for ${name}`
+      : `the operator has not told ${name} of IPsecPeering ${missing.metadata.name} yet`;
+  return operatorFault(facts, text);
+}
+
+function operatorFault(facts: Facts, text: string): Finding {
+  const pods = valueOr(facts.pods, []).filter(({ component }) => component === 'operator');
+  const ready = pods.some((pod) => pod.ready);
+  const namespace = pods[0]?.namespace ?? 'ikemesh';
+  if (!facts.pods.known || ready) {
+    return finding(
+      'OperatorBehind',
+      text,
+      `see its log: kubectl --namespace ${namespace} logs deployment/ikemesh-operator`,
+    );
+  }
+  const trouble = pods.find((pod) => pod.trouble !== undefined)?.trouble;
+  return finding(
+    'OperatorDown',
+    `${text}, because no operator is ready${trouble === undefined ? '' : `: ${trouble}`}`,
+    pods.length === 0
+      ? `there is no Pod of it: kubectl --namespace ${namespace} describe deployment ikemesh-operator`
+      : `see why: kubectl --namespace ${namespace} describe pod ${(pods[0] as PodFact).name}`,
+  );
+}
+
+/** Whether the agent has done what it was told, by its own word. */
+function carriedOutFault({ name, config, pod }: End): Finding | undefined {
+  if (config === undefined) return undefined;
+  const { status } = config;
+  const where = pod === undefined ? '' : `kubectl --namespace ${pod.namespace} logs ${pod.name} --container agent`;
+  if (status?.agent === undefined) {
+    return finding('AgentSilent', `the agent of ${name} has said nothing yet`, `see its log: ${where}`);
+  }
+  if (pod !== undefined && status.agent.podUID !== pod.uid) {
+    return finding(
+      'StatusOfAnotherPod',
+      `the status of ${name} was written by an agent that is gone; the one that is there, ${pod.name}, has said nothing since`,
+      `see its log: ${where}`,
+    );
+  }
+  const programmed = status.conditions?.find(({ type }) => type === 'Programmed');
+  if (programmed?.reason === 'NotStarted') return startFault(name, programmed.message);
+  const generation = config.metadata.generation ?? 0;
+  if ((status.observedGeneration ?? 0) < generation) {
+    return finding(
+      'AgentBehind',
+      `the agent of ${name} does what it was told before (generation ${status.observedGeneration ?? 'none'}), not yet generation ${generation}`,
+      `wait some seconds; where it stays so, see its log: ${where}`,
+    );
+  }
+  for (const { name: peering, fault } of status.peerings ?? []) {
+    if (fault === undefined || OF_OTHER_STAGES.has(fault.reason)) continue;
+    const text = `the agent of ${name} cannot carry out IPsecPeering ${peering}: ${fault.message}`;
+    if (fault.reason === 'PeeringUnreadable') {
+      return finding(fault.reason, text, 'upgrade the agents: the chart has them of the version of the operator');
+    }
+    return finding(fault.reason, text, remedyIn(fault.message, `correct IPsecPeering ${peering}`));
+  }
+  return undefined;
+}
+
+/** Why the host does not let an agent work. */
+function startFault(name: string, message: string): Finding {
+  const text = `the agent of ${name} cannot work: ${message}`;
+  if (/UDP port \d+ .* is taken/.test(message))
+    return finding('PortTaken', text, remedyIn(message, 'stop the other program'));
+  if (/lacks ESP|CONFIG_XFRM|CONFIG_INET_ESP/.test(message)) {
+    return finding(
+      'KernelLacksEsp',
+      text,
+      'load the modules esp4, esp6 and xfrm_user (agent.kernelModules.load in the chart)',
+    );
+  }
+  if (/CAP_NET_ADMIN|CAP_NET_BIND/.test(message)) {
+    return finding(
+      'RightsMissing',
+      text,
+      'let its Pod have CAP_NET_ADMIN: see to admission policies and agent.seLinuxOptions',
+    );
+  }
+  return finding('AgentNotWorking', text, remedyIn(message, 'see its log'));
+}
+
+const rosters = new WeakMap<Facts, ReturnType<typeof rosterOf>>();
+const NODE_FIELDS = 'correct the status of the Node';
+/** Told where certificates and policies are looked at. */
+const OF_OTHER_STAGES: ReadonlySet<string> = new Set([
+  'CredentialsMissing',
+  'CredentialsHeldBack',
+  'ExemptionsMissing',
+]);
+const SHOWN = 10;

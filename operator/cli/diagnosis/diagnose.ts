@@ -1,0 +1,214 @@
+import { certificateFault } from './certificate.ts';
+import { configurationFault, membershipFault } from './configuration.ts';
+import { counterFault } from './counters.ts';
+import type { Facts } from './facts.ts';
+import { type Finding, STAGES, type Stage, type Step } from './finding.ts';
+import { type Known, lackText } from './known.ts';
+import { negotiationFault, peerName } from './negotiation.ts';
+import { pathFault } from './path.ts';
+import { policyFault } from './policies.ts';
+import { childrenOf, saFault } from './sas.ts';
+import { type End, endOf, type Pair, pairOf, peersOf } from './view.ts';
+
+/** What was found out about a node, or about a node and a peer. */
+export interface Diagnosis {
+  readonly node: string;
+  readonly peer: string | undefined;
+  /** `unknown`: nothing wrong was seen, and not everything could be looked at. */
+  readonly verdict: 'healthy' | 'wrong' | 'unknown';
+  readonly steps: readonly Step[];
+}
+
+/** Walks everything that a tunnel between a node and one peer needs, up to the first thing that is wrong. */
+export function diagnosePair(facts: Facts, node: string, peer: string): Diagnosis {
+  const pair = pairOf(facts, endOf(facts, node), peer);
+  return walked(node, peer, (stage) => pairStage(facts, pair, stage));
+}
+
+/** Walks what a node needs by itself. */
+export function diagnoseNode(facts: Facts, node: string): Diagnosis {
+  const end = endOf(facts, node);
+  return walked(node, undefined, (stage) => nodeStage(facts, end, stage));
+}
+
+/**
+ * What is wrong with a node: by itself, else with the peer where it is wrong earliest. Of the peers those are looked at
+ * whose agents were asked, and those that its status names.
+ */
+export function diagnose(
+  facts: Facts,
+  node: string,
+): { readonly first: Diagnosis; readonly others: readonly Diagnosis[] } {
+  const own = diagnoseNode(facts, node);
+  if (own.verdict === 'wrong') return { first: own, others: [] };
+  const peers = peersOf(facts, endOf(facts, node)).slice(0, MAX_PEERS);
+  const all = peers.map((peer) => diagnosePair(facts, node, peer));
+  const ranked = all.toSorted((left, right) => rankOf(left) - rankOf(right));
+  const [first = own] = ranked;
+  return { first, others: ranked.slice(1) };
+}
+
+function walked(node: string, peer: string | undefined, look: (stage: Stage) => Outcome): Diagnosis {
+  const steps: Step[] = [];
+  for (const stage of STAGES) {
+    const broken = steps.some(({ state }) => state === 'wrong');
+    if (broken) {
+      steps.push({ stage, state: 'notReached' });
+      continue;
+    }
+    const { fault, unknown, text } = look(stage);
+    if (fault !== undefined) steps.push({ stage, state: 'wrong', ...fault });
+    else if (unknown !== undefined) steps.push({ stage, state: 'unknown', text: unknown });
+    else steps.push({ stage, state: 'ok', text });
+  }
+  const wrong = steps.some(({ state }) => state === 'wrong');
+  const unknown = steps.some(({ state }) => state === 'unknown');
+  return { node, peer, verdict: wrong ? 'wrong' : unknown ? 'unknown' : 'healthy', steps };
+}
+
+interface Outcome {
+  readonly fault: Finding | undefined;
+  /** Why it cannot be judged whether there is one. */
+  readonly unknown: string | undefined;
+  readonly text: string;
+}
+
+function nodeStage(facts: Facts, end: End, stage: Stage): Outcome {
+  const { config, name } = end;
+  switch (stage) {
+    case 'configuration':
+      return {
+        fault: configurationFault(facts, end),
+        unknown: firstLack([facts.installed, facts.nodes, facts.peerings, facts.configs, facts.pods]),
+        text: configurationText(end),
+      };
+    case 'certificate':
+      return {
+        fault: certificateFault(facts, end),
+        unknown: facts.certificates.known || loaded(end) !== undefined ? undefined : firstLack([facts.certificates]),
+        text: certificateText(end),
+      };
+    default: {
+      const tunnels = config?.status?.peerings?.flatMap((each) => each.tunnels ?? []) ?? [];
+      const [expected, encrypting] = [sum(tunnels, (each) => each.expected), sum(tunnels, (each) => each.encrypting)];
+      return { fault: undefined, unknown: undefined, text: `${name} encrypts with ${encrypting} of ${expected} peers` };
+    }
+  }
+}
+
+function pairStage(facts: Facts, pair: Pair, stage: Stage): Outcome {
+  const { own, peer, connections } = pair;
+  const ends = [own, ...(peer.kind === 'node' ? [peer.end] : [])];
+  switch (stage) {
+    case 'configuration':
+    case 'certificate': {
+      const outcomes = ends.map((end) => nodeStage(facts, end, stage));
+      const fault = outcomes.find((each) => each.fault !== undefined)?.fault;
+      return {
+        fault:
+          fault ??
+          (stage === 'configuration' && facts.peerings.known && facts.nodes.known ? membershipFault(pair) : undefined),
+        unknown: outcomes.find((each) => each.unknown !== undefined)?.unknown,
+        text: outcomes.map(({ text }) => text).join('; '),
+      };
+    }
+    case 'IKE':
+      return { fault: negotiationFault(pair), unknown: agentLack(own), text: ikeText(pair) };
+    case 'SA':
+      return { fault: saFault(pair), unknown: agentLack(own), text: saText(pair) };
+    case 'policy':
+      return { fault: policyFault(facts, pair), unknown: firstLack([facts.configs]), text: policyText(own) };
+    case 'counters': {
+      const lack = agentLack(own) ?? (peer.kind === 'node' ? agentLack(peer.end) : undefined);
+      return {
+        fault: connections === undefined ? undefined : counterFault(pair),
+        unknown: lack,
+        text: counterText(pair),
+      };
+    }
+    case 'path': {
+      const lack = ends.map(({ host }) => (host?.known === false ? lackText(host.lack) : undefined)).find(Boolean);
+      return { fault: pathFault(pair), unknown: lack, text: pathText(pair) };
+    }
+  }
+}
+
+function agentLack({ name, agent }: End): string | undefined {
+  if (agent === undefined) return `the agent of ${name} was not asked`;
+  return agent.known ? undefined : lackText(agent.lack);
+}
+
+function firstLack(asked: readonly Known<unknown>[]): string | undefined {
+  const lacking = asked.find((each) => !each.known);
+  return lacking?.known === false ? lackText(lacking.lack) : undefined;
+}
+
+function configurationText({ name, config, pod }: End): string {
+  const peerings = config?.spec.peerings.map((entry) => entry.name) ?? [];
+  const version = config?.status?.agent?.version;
+  const agent = pod === undefined ? '' : ` by ${pod.name}${version === undefined ? '' : ` (${version})`}`;
+  return `${name} carries out ${peerings.join(', ')}${agent}`;
+}
+
+function loaded({ config }: End) {
+  return config?.status?.peerings?.find(({ certificate }) => certificate !== undefined)?.certificate;
+}
+
+function certificateText(end: End): string {
+  const certificate = loaded(end);
+  return certificate === undefined
+    ? `${end.name} proves itself by a pre-shared key`
+    : `${end.name} has serial ${certificate.serialNumber} until ${certificate.notAfter}`;
+}
+
+function ikeText({ connections = [] }: Pair): string {
+  const sas = connections.flatMap(({ ikeSas }) => ikeSas).filter(({ state }) => state === 'established');
+  return `${sas.length} established${sas[0] === undefined ? '' : `, ${sas[0].suite}`}`;
+}
+
+function saText({ connections = [] }: Pair): string {
+  const children = connections.flatMap(childrenOf);
+  return `${children.length} installed in both directions${children[0]?.suite === undefined ? '' : `, ESP ${children[0].suite}`}`;
+}
+
+function policyText({ config }: End): string {
+  const levels = config?.spec.peerings.map(
+    ({ name, enforcement: { outbound, inbound } }) => `${name} ${outbound} out, ${inbound} in`,
+  );
+  return levels?.join('; ') ?? '';
+}
+
+function counterText(pair: Pair): string {
+  const totals = (pair.connections ?? []).flatMap(childrenOf).reduce(
+    (sums, { inbound, outbound }) => ({
+      in: sums.in + (inbound.packets ?? 0),
+      out: sums.out + (outbound.packets ?? 0),
+    }),
+    { in: 0, out: 0 },
+  );
+  const idle = totals.in + totals.out === 0 ? ' (nothing to encrypt so far)' : '';
+  return `${totals.out} packets out, ${totals.in} in${idle}`;
+}
+
+function pathText(pair: Pair): string {
+  const heard = (pair.connections ?? []).flatMap(({ ikeSas }) =>
+    ikeSas.flatMap(({ lastHeardSeconds }) => lastHeardSeconds ?? []),
+  );
+  return heard.length === 0
+    ? `nothing against ${peerName(pair)}`
+    : `${peerName(pair)} was heard ${Math.min(...heard)} s ago`;
+}
+
+/** The earliest fault first, then what is not known. */
+function rankOf({ verdict, steps }: Diagnosis): number {
+  const at = steps.findIndex(({ state }) => state === 'wrong');
+  if (at >= 0) return at;
+  return verdict === 'unknown' ? STAGES.length : STAGES.length + 1;
+}
+
+function sum<T>(items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((total, item) => total + of(item), 0);
+}
+
+/** Nobody reads more; those in trouble come first. */
+const MAX_PEERS = 1_000;

@@ -1,0 +1,62 @@
+import type { Observed, ObservedCertificate } from '../../nodeconfig/observed.ts';
+import type { Facts, PodFact } from './facts.ts';
+import { valueOr } from './known.ts';
+
+/** What was gathered, as the operator's plan takes it. */
+export function observedOf(facts: Facts): Observed {
+  const nodes = valueOr(facts.nodes, []);
+  const peerings = valueOr(facts.peerings, []);
+  const configs = valueOr(facts.configs, []);
+  const writers = new Set(configs.flatMap(({ status }) => status?.agent?.podUID ?? []));
+  return {
+    peerings,
+    nodes: nodes.map(({ object }) => object),
+    nodeConfigs: configs,
+    slices: valueOr(facts.slices, []),
+    certificates: valueOr(facts.certificates, []).map(
+      ({ name, secretName, ready, text }): ObservedCertificate => ({
+        apiVersion: 'cert-manager.io/v1',
+        kind: 'Certificate',
+        metadata: { name },
+        spec: { secretName },
+        status: { conditions: [{ type: 'Ready', status: ready, message: text }] },
+      }),
+    ),
+    access: [],
+    secrets: [],
+    agentPods: readyAgentPods(valueOr(facts.pods, []), writers),
+    preSharedKeys: new Set(),
+    certificateRequests: valueOr(facts.requests, new Map<string, string>()),
+    refusedCertificates: new Map(),
+    certManager: !facts.certificates.known && facts.certificates.lack.kind === 'absent' ? 'Missing' : 'Present',
+    since: new Map([
+      ...nodes.map(({ object, createdAtMs }) => [object.metadata.uid ?? '', createdAtMs] as const),
+      ...peerings.map(
+        ({ metadata }) => [metadata.uid ?? '', Date.parse(metadata.creationTimestamp ?? '') || 0] as const,
+      ),
+    ]),
+    gone: { nodes: new Map(), peerings: new Set() },
+  };
+}
+
+/** The Pods of agents that are Ready, by node: of two the one that wrote the status, as the operator takes them. */
+function readyAgentPods(pods: readonly PodFact[], writers: ReadonlySet<string>): ReadonlyMap<string, string> {
+  const ready = pods
+    .filter(({ component, ready: isReady, ending }) => component === 'agent' && isReady && !ending)
+    .toSorted((left, right) => left.createdAtMs - right.createdAtMs);
+  const byNode = new Map<string, string>();
+  for (const { nodeName = '', uid } of ready) {
+    const other = byNode.get(nodeName);
+    if (other === undefined || !writers.has(other) || writers.has(uid)) byNode.set(nodeName, uid);
+  }
+  return byNode;
+}
+
+/** Where the agent of a node is: its Pod whose word counts, else any that runs. */
+export function agentPodOf(facts: Facts, node: string): PodFact | undefined {
+  const writer = valueOr(facts.configs, []).find(({ metadata }) => metadata.name === node)?.status?.agent?.podUID;
+  const own = valueOr(facts.pods, []).filter(({ component, nodeName }) => component === 'agent' && nodeName === node);
+  const rank = ({ uid, ready, ending, phase }: PodFact): number =>
+    (uid === writer ? 4 : 0) + (ready ? 2 : 0) + (phase === 'Running' && !ending ? 1 : 0);
+  return own.toSorted((left, right) => rank(right) - rank(left))[0];
+}

@@ -1,0 +1,60 @@
+import type { Facts } from './facts.ts';
+import { type Finding, finding, remedyIn } from './finding.ts';
+import { peerName } from './negotiation.ts';
+import type { End, Pair } from './view.ts';
+
+/** Whether the kernel's policies are as they should be. */
+export function policyFault(facts: Facts, pair: Pair): Finding | undefined {
+  const ends = [pair.own, ...(pair.peer.kind === 'node' ? [pair.peer.end] : [])];
+  for (const end of ends) {
+    const fault = foreignFault(end, pair) ?? exemptionFault(end) ?? enforcementFault(facts, end);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}
+
+function foreignFault(end: End, pair: Pair): Finding | undefined {
+  const connections = end === pair.own ? pair.connections : pair.mirror;
+  const told = connections
+    ?.flatMap(({ lastFailure }) => lastFailure?.text ?? [])
+    .find((text) => /another program/.test(text));
+  const said =
+    told ??
+    end.config?.status?.troubledPeers?.find(({ message }) => /belongs to another program/.test(message))?.message;
+  if (said === undefined) return undefined;
+  return finding(
+    'ForeignPolicy',
+    `another program on ${end.name} has an IPsec policy or SA where ours must be, towards ${peerName(pair)}: ${said}`,
+    "stop the other IPsec program (strongSwan, libreswan, the CNI's own encryption) or change the selectors: ip xfrm policy shows it",
+  );
+}
+
+function exemptionFault({ name, config }: End): Finding | undefined {
+  const faulty = config?.status?.peerings?.find(({ fault }) => fault?.reason === 'ExemptionsMissing')?.fault;
+  if (faulty === undefined) return undefined;
+  return finding(
+    'ExemptionsMissing',
+    `policies that exempt traffic are missing on ${name}: ${faulty.message}`,
+    remedyIn(faulty.message, 'see the log of its agent'),
+  );
+}
+
+function enforcementFault({ atMs }: Facts, { name, config }: End): Finding | undefined {
+  for (const entry of config?.spec.peerings ?? []) {
+    const said = config?.status?.peerings?.find((each) => each.name === entry.name)?.enforcement;
+    if (said === undefined) continue;
+    const { inbound, outbound } = entry.enforcement;
+    if (said.inbound === inbound && said.outbound === outbound) continue;
+    const since = config?.status?.conditions?.find(({ type }) => type === 'Programmed')?.lastTransitionTime;
+    if (since !== undefined && atMs - Date.parse(since) < STEP_MS) continue;
+    return finding(
+      'EnforcementBehind',
+      `${name} has ${said.outbound} out and ${said.inbound} in for IPsecPeering ${entry.name}, and was told ${outbound} and ${inbound}`,
+      'see the log of its agent: the kernel has not taken the policies',
+    );
+  }
+  return undefined;
+}
+
+/** A step of the rollout takes seconds. */
+const STEP_MS = 60_000;
