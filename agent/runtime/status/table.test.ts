@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
+import { agentReport } from '../../../operator/cli/diagnosis/agent-report.ts';
 import { ip } from '../../dataplane/testing/builders.ts';
 import type { InstalledPolicy, InstalledSa } from '../../dataplane/types.ts';
 import { policyCommands } from '../../ike/child/policies.ts';
@@ -373,5 +374,14 @@ describe('the status as JSON', () => {
         },
       ],
     });
+  });
+});
+
+describe('kubectl ikemesh', () => {
+  it('reads what the agent says of its peers and their SAs', () => {
+    const report = statusReport(inputs({ holder: { kind: 'holding', path: '/run/holder.sock', sinceMs: NOW } }));
+    const read = agentReport.parse(JSON.parse(JSON.stringify(report)));
+    expect(read.peers).toEqual(report.peers);
+    expect(read).toMatchObject({ node: report.node, version: report.version, earlierSas: report.earlierSas });
   });
 });
