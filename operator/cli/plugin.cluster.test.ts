@@ -174,8 +174,8 @@ describe('kubectl ikemesh, with a real API server', () => {
     const out = join(folder, 'support.tar.gz');
     const { code, stdout, stderr } = await plugin('gather', `--out=${out}`, '--request-timeout=2s');
     expect(stdout).toContain('keys, passwords and tokens were taken out');
-    // Nobody is there who has logs.
-    expect([code, stderr]).toEqual([5, expect.stringContaining('the log of Pod ikemesh/operator')]);
+    // There is no kubelet that has logs.
+    expect([code, stderr]).toEqual([5, expect.stringContaining('the log of Pod ikemesh/agent-node-1')]);
     await run('tar', ['--extract', '--gzip', `--file=${out}`, `--directory=${folder}`]);
     const { stdout: all } = await run('grep', ['--recursive', '', join(folder, 'support')], {
       maxBuffer: 64 * 1024 * 1024,
@@ -185,6 +185,7 @@ describe('kubectl ikemesh, with a real API server', () => {
       expect(all).not.toContain(Buffer.from(secret).toString('base64'));
     }
     expect(all).toContain('HTTPS_PROXY');
+    expect(all).toContain('name: operator');
     expect(await readFile(join(folder, 'support/status.txt'), 'utf8')).toContain('cluster');
     expect(await readFile(join(folder, 'support/objects/ipsecnodeconfigs.yaml'), 'utf8')).toContain('node-2');
   });

@@ -5,7 +5,7 @@ import type { Facts, PodFact } from '../diagnosis/facts.ts';
 import { type Known, known, unknown } from '../diagnosis/known.ts';
 import { agentPodOf } from '../diagnosis/observed-of.ts';
 import { HOST_SCRIPT } from './host-script.ts';
-import { lackOf } from './lack-of.ts';
+import { lackOf, withoutQueries } from './lack-of.ts';
 import type { Target } from './target.ts';
 
 /** Runs something in the container of a node's agent; the answer is what it printed. */
@@ -86,7 +86,7 @@ function execLack(what: string, { namespace, pod }: ExecTarget, error: ApiError)
     return unknown(what, 'forbidden', text);
   }
   if (error.status === 0)
-    return unknown(what, 'unanswered', `Pod ${namespace}/${pod} does not answer: ${error.message}`);
+    return unknown(what, 'unanswered', `Pod ${namespace}/${pod} does not answer: ${withoutQueries(error.message)}`);
   const lack = lackOf(what, error);
   return lack;
 }
