@@ -228,5 +228,15 @@ const server = require('node:net').createServer((socket) => {
 server.listen(7300, address, () => console.log('listening'));`;
 const SOURCE = `
 const [address, bytes] = process.argv.slice(1);
-const socket = require('node:net').connect(7300, address, () => socket.end(Buffer.alloc(Number(bytes), 0x5a)));
+let left = Number(bytes);
+const socket = require('node:net').connect(7300, address, () => {
+  // Bursts that a capture has room for.
+  const timer = setInterval(() => {
+    const chunk = Buffer.alloc(Math.min(left, 50_000), 0x5a);
+    left -= chunk.length;
+    if (chunk.length > 0) return void socket.write(chunk);
+    clearInterval(timer);
+    socket.end();
+  }, 25);
+});
 socket.on('close', (failed) => { process.exitCode = failed ? 1 : 0; });`;
