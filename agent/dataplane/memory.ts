@@ -174,7 +174,8 @@ function unacceptableWindow(sa: SaSpec): string | undefined {
 }
 
 function installedSa(state: TableState): InstalledSa {
-  const { id, source, mode, reqid, esn, replayWindow, packets, bytes, addedAt, usedAt, udpEncapsulation, mark } = state;
+  const { id, source, mode, reqid, esn, replayWindow, packets, bytes, integrityFailures } = state;
+  const { addedAt, usedAt, udpEncapsulation, mark } = state;
   return {
     id,
     source,
@@ -184,6 +185,7 @@ function installedSa(state: TableState): InstalledSa {
     replayWindow,
     packets,
     bytes,
+    integrityFailures,
     addedAt,
     usedAt,
     ...(udpEncapsulation === undefined ? {} : { udpEncapsulation }),

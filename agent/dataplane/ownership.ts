@@ -56,10 +56,12 @@ export function concernsUs(event: DataplaneEvent): boolean {
   switch (event.kind) {
     case 'expire':
     case 'mapping':
+    case 'removed':
       return isOurReqid(event.reqid);
     case 'acquire':
       return isOurIndex(event.policyIndex);
     case 'counters':
+    case 'survey':
     case 'resync':
       return true;
   }

@@ -78,7 +78,7 @@ function planPolicies(
     wanted.set(key, policy);
     if (replaced !== undefined && !replaced.ours) {
       conflicts.push({ kind: 'foreignPolicy', desired: policy, present: replaced });
-    } else if (replaced === undefined || !sameDemand(policy, replaced)) {
+    } else if (replaced === undefined || !isSameDemand(policy, replaced)) {
       const index = replaced?.index ?? indexes.take(policy.index, policy.direction);
       changes.push({ policy: { ...policy, index }, replaced });
     }
@@ -168,7 +168,8 @@ function protects(policy: Pick<PolicySpec, 'action' | 'template'>): boolean {
   return policy.action === 'block' || policy.template?.level === 'required';
 }
 
-function sameDemand(desired: PolicySpec, present: InstalledPolicy): boolean {
+/** Whether a policy does what is demanded; both have one key. */
+export function isSameDemand(desired: PolicySpec, present: InstalledPolicy): boolean {
   return (
     desired.priority === present.priority &&
     desired.action === present.action &&

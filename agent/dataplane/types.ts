@@ -157,6 +157,8 @@ export interface DataplaneError {
 /** What the kernel tells by itself or when asked. */
 export type DataplaneEvent =
   | { readonly kind: 'expire'; readonly id: SaId; readonly reqid: number; readonly hard: boolean }
+  /** Somebody else has deleted an SA of ours; another one may stand in its place. */
+  | { readonly kind: 'removed'; readonly id: SaId; readonly reqid: number }
   /** A packet met a policy without an SA. `selector` is the packet's own. */
   | {
       readonly kind: 'acquire';
@@ -180,6 +182,8 @@ export type DataplaneEvent =
       readonly packets: number;
       readonly bytes: number;
     }
+  /** What there is, asked for from time to time and when somebody else has changed something of ours. */
+  | { readonly kind: 'survey'; readonly snapshot: KernelSnapshot }
   /** Events were lost (ENOBUFS): everything was dumped again. */
   | { readonly kind: 'resync'; readonly snapshot: KernelSnapshot };
 
@@ -193,6 +197,8 @@ export interface InstalledSa {
   readonly replayWindow: number;
   readonly packets: number;
   readonly bytes: number;
+  /** Packets that were for it and were not made with its keys; of inbound ones. */
+  readonly integrityFailures: number;
   /** Seconds since the epoch. */
   readonly addedAt: number;
   /** Seconds since the epoch, 0 when never used. */

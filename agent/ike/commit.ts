@@ -1,3 +1,4 @@
+import { noteReceived } from './child/arrival-watch.ts';
 import { installChild } from './child/installation.ts';
 import { removeChildren } from './child/removal.ts';
 import { closeIkeSa, noteFailure } from './closing.ts';
@@ -49,6 +50,9 @@ export function commit(
     settleLater(core, sa, at);
   }
   for (const fact of outcome.facts ?? []) core.report(fact);
+  if (outcome.received !== undefined && connection !== undefined) {
+    noteReceived(core, at, connection, outcome.received);
+  }
   if (outcome.succession !== undefined && connection !== undefined) {
     succeed(core, at, sa, connection, outcome.succession);
   }

@@ -1,4 +1,5 @@
 import type { DataplaneError } from '../dataplane/types.ts';
+import type { InboundArrival, OutboundArrival } from './child/arrival.ts';
 import type { Traffic } from './negotiation/traffic.ts';
 import type { Decision, OwnOperation, PeerRequest } from './rekey/collision.ts';
 import type { Path, SuiteText } from './types.ts';
@@ -170,6 +171,20 @@ export type Fact =
   | { readonly kind: 'notifyIgnored'; readonly connection: string; readonly notifyType: number }
   | { readonly kind: 'acquired'; readonly connection: string; readonly child: string }
   | { readonly kind: 'saExpired'; readonly connection: string; readonly child: string; readonly hard: boolean }
+  /** Somebody else has deleted an SA of ours, or put another one in its place; the pair is negotiated anew. */
+  | { readonly kind: 'saTampered'; readonly connection: string; readonly child: string; readonly spi: number }
+  /** Somebody else has removed a policy of ours, which was put back. */
+  | { readonly kind: 'policyRestored'; readonly object: string }
+  /** Packets of a pair do not get through, or do so again. */
+  | {
+      readonly kind: 'arrivalChanged';
+      readonly connection: string;
+      readonly child: string;
+      readonly inbound: InboundArrival;
+      readonly outbound: OutboundArrival;
+    }
+  /** What we send as ESP does not arrive: from a new IKE SA on it goes in UDP. */
+  | { readonly kind: 'espFallback'; readonly connection: string }
   | { readonly kind: 'orphanRemoved'; readonly connection: string; readonly spi: number }
   /** A file with a key, certificate, bundle or list cannot be used; what was read before stays in use. */
   | { readonly kind: 'credentialHeldBack'; readonly text: string }

@@ -1,7 +1,7 @@
-import type { DataplaneError, DataplaneEvent, SaSpec } from '../dataplane/types.ts';
+import type { DataplaneError, DataplaneEvent, SaId, SaSpec } from '../dataplane/types.ts';
 import type { ChildSa } from './child/child-sa.ts';
 import { deletionOf } from './child/ending.ts';
-import { reconcile } from './child/kernel-snapshot.ts';
+import { loseChild, reconcile, survey } from './child/kernel-snapshot.ts';
 import { orderPolicies } from './child/order-policies.ts';
 import { ensureCurrent } from './child/pair-in-use.ts';
 import { onCounters } from './child/proof-of-use.ts';
@@ -32,6 +32,12 @@ export function onKernelEvent(core: Core, at: Instant, event: DataplaneEvent): v
     case 'counters':
       onCounters(core, at, event);
       return;
+    case 'removed':
+      onRemoved(core, at, event);
+      return;
+    case 'survey':
+      survey(core, at, event.snapshot);
+      return;
     case 'resync':
       reconcile(core, at, event.snapshot);
       return;
@@ -45,6 +51,13 @@ export function onKernelEvent(core: Core, at: Instant, event: DataplaneEvent): v
 function onMapped(core: Core, at: Instant, event: Extract<DataplaneEvent, { kind: 'mapping' }>): void {
   const found = findChild(core, event.reqid, event.id.spi);
   if (found?.child.inboundSpi === event.id.spi) onMapping(core, at, found.sa, event);
+}
+
+/** What may stand in the place of one that somebody has deleted is not what the peer knows of. */
+function onRemoved(core: Core, at: Instant, { id, reqid }: Extract<DataplaneEvent, { kind: 'removed' }>): void {
+  const found = findChild(core, reqid, id.spi);
+  if (found === undefined) forget(core, at, { id, reqid });
+  else loseChild(core, at, found.connection, found.sa, found.child, id.spi);
 }
 
 /** A soft limit asks for a successor; a hard one means that the kernel has removed the SA. */
@@ -65,7 +78,7 @@ function onExpire(core: Core, at: Instant, event: Extract<DataplaneEvent, { kind
   scheduleAttempt(core, at, connection);
 }
 
-function forget(core: Core, at: Instant, { id, reqid }: Extract<DataplaneEvent, { kind: 'expire' }>): void {
+function forget(core: Core, at: Instant, { id, reqid }: { readonly id: SaId; readonly reqid: number }): void {
   const owner = core.connections.ofReqid(reqid);
   // An earlier configuration of a peer may have had another reqid.
   for (const connection of owner === undefined ? core.connections.values() : [owner]) {

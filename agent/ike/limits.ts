@@ -120,6 +120,13 @@ export interface Limits {
   readonly rekeyedIkeSas: number;
   /** How often a responder looks whether the initiator sends on a new pair, which is when it does so too. */
   readonly switchCheckMs: number;
+  /** Packets of which none arrives, or none can be decrypted: as many are not lost by chance. */
+  readonly arrivalPackets: number;
+  /** How often a peer that sends, too, is asked what has arrived; and for how long one is after the last packet. */
+  readonly arrivalConfirmationMs: number;
+  readonly arrivalRestMs: number;
+  /** How often a pair is replaced because its packets cannot be decrypted. */
+  readonly mendingMs: number;
   /** Longest silence towards a peer that a NAT stands in front of us for. */
   readonly keepaliveMs: number;
   /** How often in a second ESP from elsewhere may move a peer; IKE does each time. */
@@ -218,6 +225,14 @@ export const DEFAULT_LIMITS: Limits = {
   // Two of a crossing, and one of the rekey before.
   rekeyedIkeSas: 3,
   switchCheckMs: 500,
+  // One SYN and two repetitions of it.
+  arrivalPackets: 3,
+  // As often as liveness is asked about by default.
+  arrivalConfirmationMs: 30_000,
+  // Several times what the kernel is asked in between.
+  arrivalRestMs: 10_000,
+  // A stranger who forges packets has us do no more than this.
+  mendingMs: 60_000,
   // The default of RFC 3948 §4; NATs forget UDP after 30 s at the earliest.
   keepaliveMs: 20_000,
   // A NAT that restarts may waver; whoever holds back ESP and sends it from many ports keeps us no busier than this.

@@ -2,6 +2,7 @@ import type { ChildKeys, IkeKeys, IkeRole } from '../crypto/keymat.ts';
 import type { IkeSpi } from '../wire/header.ts';
 import type { NotifyPayload } from '../wire/payloads/notify.ts';
 import type { Payload } from '../wire/payloads/payload.ts';
+import type { ReceivedCount } from '../wire/received-notify.ts';
 import type { ChildAgreement, ChildSa } from './child/child-sa.ts';
 import type { Connection } from './connection/connection.ts';
 import type { PeerPast } from './connection/instance.ts';
@@ -41,6 +42,8 @@ export interface Outcome {
   readonly fragmentation?: boolean;
   /** What the peer says of what was before. */
   readonly past?: PeerPast;
+  /** What the peer's kernel has counted of what we send. */
+  readonly received?: readonly ReceivedCount[];
   readonly verify?: VerificationJob;
   readonly failure?: NegotiationFailure;
   readonly facts?: readonly Fact[];

@@ -1,3 +1,4 @@
+import type { Arrival } from './child/arrival.ts';
 import type { ChildSa } from './child/child-sa.ts';
 import type { Connection } from './connection/connection.ts';
 import type { Core } from './core.ts';
@@ -40,14 +41,17 @@ function connectionStatus(connection: Connection): ConnectionStatus {
     localAddress: config.localAddress,
     remoteAddress: config.remoteAddress,
     ...identityTexts(config),
-    ikeSas: connection.ikeSas.map(ikeSaStatus),
+    ikeSas: connection.ikeSas.map((sa) => ikeSaStatus(sa, connection)),
+    espInUdp: connection.espInUdp,
+    policies: [...connection.policies.values()],
     lastFailure: connection.lastFailure,
     nextAttemptAt: connection.nextAttemptAt,
   };
 }
 
-function ikeSaStatus(sa: IkeSa): IkeSaStatus {
+function ikeSaStatus(sa: IkeSa, { arrivals }: Connection): IkeSaStatus {
   const { state } = sa;
+  const { pending } = sa.window;
   const initiator = sa.role === 'initiator';
   const established = state.kind === 'established';
   return {
@@ -64,11 +68,12 @@ function ikeSaStatus(sa: IkeSa): IkeSaStatus {
     rekeyAt: established ? state.rekeyAt : undefined,
     reauthenticateAt: established ? reauthenticationAt(state) : undefined,
     lastHeardAt: sa.lastHeardAt,
-    children: established ? state.children.map(childStatus) : [],
+    unansweredSince: pending !== undefined && pending.attempt > 0 ? pending.openedAt : undefined,
+    children: established ? state.children.map((child) => childStatus(child, arrivals.get(child.inboundSpi))) : [],
   };
 }
 
-function childStatus(child: ChildSa): ChildSaStatus {
+function childStatus(child: ChildSa, arrival: Arrival | undefined): ChildSaStatus {
   return {
     name: child.config.name,
     state: child.usage === 'superseded' ? 'superseded' : 'installed',
@@ -80,6 +85,7 @@ function childStatus(child: ChildSa): ChildSaStatus {
     udpEncapsulation: child.udpEncapsulation,
     ...selectorTexts(child.traffic),
     installedAt: child.installedAt,
+    arrival,
     rekeyAt: afterSeconds(child.installedAt, child.lifetime.softSeconds),
     expiresAt: afterSeconds(child.installedAt, child.lifetime.hardSeconds),
   };

@@ -6,6 +6,7 @@ import type {
   DataplaneEvent,
   IpsecMode,
   KernelSnapshot,
+  PolicySpec,
   SaId,
   SaLifetime,
 } from '../dataplane/types.ts';
@@ -13,6 +14,7 @@ import type { Credential, SignaturePreferences, Trust } from '../pki/credential.
 import type { SignatureScheme } from '../pki/signature-scheme.ts';
 import type { Result } from '../result.ts';
 import type { IpAddress } from '../wire/ip-address.ts';
+import type { Arrival } from './child/arrival.ts';
 import type { Fact } from './fact.ts';
 import type { Limits } from './limits.ts';
 
@@ -275,6 +277,8 @@ export interface ChildSaStatus {
   readonly localSelectors: readonly string[];
   readonly remoteSelectors: readonly string[];
   readonly installedAt: Instant;
+  /** Whether its packets get through; undefined while the kernel has not been asked. */
+  readonly arrival: Arrival | undefined;
   /** When it is rekeyed and when the kernel removes it, as far as time decides; undefined where it does not. */
   readonly rekeyAt: Instant | undefined;
   readonly expiresAt: Instant | undefined;
@@ -297,6 +301,8 @@ export interface IkeSaStatus {
   readonly rekeyAt: Instant | undefined;
   readonly reauthenticateAt: Instant | undefined;
   readonly lastHeardAt: Instant;
+  /** Since when a request of ours has been repeated without an answer; undefined where none is. */
+  readonly unansweredSince: Instant | undefined;
   readonly children: readonly ChildSaStatus[];
 }
 
@@ -308,6 +314,10 @@ export interface ConnectionStatus {
   readonly localIdentity: string;
   readonly remoteIdentity: string;
   readonly ikeSas: readonly IkeSaStatus[];
+  /** ESP itself does not arrive, and so goes in UDP. */
+  readonly espInUdp: boolean;
+  /** What was ordered of the kernel for it. */
+  readonly policies: readonly PolicySpec[];
   /** The last failure since the connection was last established. */
   readonly lastFailure: { readonly at: Instant; readonly text: string } | undefined;
   /** When the next attempt is due; undefined when none is planned. */

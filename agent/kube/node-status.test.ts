@@ -36,6 +36,12 @@ const spec: IpsecNodeConfig = ipsecNodeConfig.schema.parse({
 });
 
 type State = StatusReport['peers'][number]['state'];
+const REASONS = {
+  encrypting: ['Proven', 'packets get through in both directions'],
+  established: ['NoChildSA', 'there is an IKE SA, but no default: no answer'],
+  connecting: ['Connecting', 'the IKE SA is being negotiated: no answer'],
+  down: ['NotEstablished', 'there is no IKE SA: no answer'],
+} as const;
 
 /** Peers by name: how they are, and for how long they have been known. */
 function inputs(
@@ -65,7 +71,11 @@ function inputs(
     conflicts: [],
   };
   const report = {
-    peers: names.map((name) => ({ name: `${name}-ipv4`, state: peers[name]?.[0], lastFailure: { text: 'no answer' } })),
+    peers: names.map((name) => {
+      const [state] = peers[name] ?? ['down'];
+      const [reason, message] = REASONS[state];
+      return { name: `${name}-ipv4`, state, reason, message, lastFailure: { text: 'no answer' } };
+    }),
   } as unknown as StatusReport;
   return {
     generation: 3,

@@ -118,12 +118,7 @@ function worstOf(
   for (const report of reports) {
     if (report?.state === 'encrypting') continue;
     if (report === undefined) return { reason: 'NotConfigured', text: 'the agent has no connection with it yet' };
-    const { state, lastFailure } = report;
-    const why = lastFailure === undefined ? '' : `: ${lastFailure.text}`;
-    if (state === 'established')
-      return { reason: 'NoChildSA', text: `there is an IKE SA, but not every Child SA${why}` };
-    if (state === 'connecting') return { reason: 'Connecting', text: `the IKE SA is being negotiated${why}` };
-    return { reason: 'NotEstablished', text: `there is no IKE SA${why}` };
+    return { reason: report.reason, text: report.message };
   }
   return undefined;
 }

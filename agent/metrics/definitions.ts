@@ -36,7 +36,7 @@ export const AGENT_METRICS = [
   },
   {
     name: 'ikemesh_peers',
-    help: 'Peers by state: encrypting (every Child SA is in the kernel), established, connecting, down.',
+    help: 'Peers by state: encrypting (every Child SA is in the kernel, and no counter says that its packets do not get through), established, connecting, down.',
     type: 'gauge',
     labels: ['state'],
     unit: 'peers',
@@ -46,6 +46,13 @@ export const AGENT_METRICS = [
     help: 'Peers without series of their own where peers have such: those beyond the first 2,000.',
     type: 'gauge',
     labels: [],
+    unit: 'peers',
+  },
+  {
+    name: 'ikemesh_peers_by_reason',
+    help: 'Peers by why their state is as it is: Proven (both ends count packets of the other), FellBackToUDP (the same in UDP, because ESP itself did not arrive), Unproven (no packet has shown yet that the SAs work), and what is wrong: PeerSilent, NotArriving, PeerCannotDecrypt, CannotDecrypt, PolicyMissing, SAMissing, NoChildSA, Connecting, NotEstablished.',
+    type: 'gauge',
+    labels: ['reason'],
     unit: 'peers',
   },
   {
@@ -175,6 +182,20 @@ export const AGENT_METRICS = [
     unit: 'commands',
   },
   {
+    name: 'ikemesh_kernel_repairs_total',
+    help: 'Objects of ours that another program removed and that came back, by object: sa (also one that was replaced; a new pair was negotiated), policy.',
+    type: 'counter',
+    labels: ['object'],
+    unit: 'objects',
+  },
+  {
+    name: 'ikemesh_esp_fallbacks_total',
+    help: 'Peers that went over to ESP in UDP because ESP itself (IP protocol 50) did not arrive.',
+    type: 'counter',
+    labels: [],
+    unit: 'peers',
+  },
+  {
     name: 'ikemesh_peer_revocations_total',
     help: 'Peers whose SAs were ended because their certificate was revoked.',
     type: 'counter',
@@ -295,10 +316,18 @@ export const AGENT_METRICS = [
   },
   {
     name: 'ikemesh_peer_state',
-    help: '3 encrypting (every Child SA is in the kernel), 2 established, 1 connecting, 0 down.',
+    help: '3 encrypting (every Child SA is in the kernel, and no counter says that its packets do not get through), 2 established, 1 connecting, 0 down.',
     type: 'gauge',
     labels: ['peer'],
     unit: 'state',
+    perPeer: true,
+  },
+  {
+    name: 'ikemesh_peer_reason',
+    help: 'Why it is so, as in ikemesh_peers_by_reason; 1 for the reason that holds, the others are absent.',
+    type: 'gauge',
+    labels: ['peer', 'reason'],
+    unit: 'boolean',
     perPeer: true,
   },
   {

@@ -19,6 +19,8 @@ export class MetricsObserver implements Observer {
   readonly #moves = new Tally('ikemesh_peer_moves_total', [{}]);
   readonly #acquires = new Tally('ikemesh_acquires_total', [{}]);
   readonly #refusals = new Tally('ikemesh_kernel_refusals_total');
+  readonly #repairs = new Tally('ikemesh_kernel_repairs_total', [{ object: 'sa' }, { object: 'policy' }]);
+  readonly #fallbacks = new Tally('ikemesh_esp_fallbacks_total', [{}]);
   readonly #revocations = new Tally('ikemesh_peer_revocations_total', [{}]);
   readonly #signs = new Tally(
     'ikemesh_attack_signs_total',
@@ -85,6 +87,15 @@ export class MetricsObserver implements Observer {
       case 'dataplaneFailed':
         this.#refusals.count({ command: fact.error.command });
         return;
+      case 'saTampered':
+        this.#repairs.count({ object: 'sa' });
+        return;
+      case 'policyRestored':
+        this.#repairs.count({ object: 'policy' });
+        return;
+      case 'espFallback':
+        this.#fallbacks.count({});
+        return;
       case 'peerRevoked':
         this.#revocations.count({});
         return;
@@ -108,6 +119,8 @@ export class MetricsObserver implements Observer {
       this.#moves,
       this.#acquires,
       this.#refusals,
+      this.#repairs,
+      this.#fallbacks,
       this.#revocations,
       this.#signs,
     ];

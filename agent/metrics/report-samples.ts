@@ -1,3 +1,4 @@
+import type { PeerReason } from '../runtime/status/peer-verdict.ts';
 import type {
   CertificateReport,
   ChildSaReport,
@@ -15,6 +16,8 @@ export function addNode(samples: Samples, report: StatusReport): void {
   const children = ikeSas.flatMap((sa) => sa.children);
   samples.add('ikemesh_kernel_up', {}, report.kernelFailure === undefined ? 1 : 0);
   for (const state of PEER_STATES) samples.add('ikemesh_peers', { state }, inState(peers, state));
+  for (const reason of PEER_REASONS)
+    samples.add('ikemesh_peers_by_reason', { reason }, peers.filter((peer) => peer.reason === reason).length);
   for (const state of IKE_SA_STATES) samples.add('ikemesh_ike_sas', { state }, inState(ikeSas, state));
   for (const state of CHILD_SA_STATES) samples.add('ikemesh_child_sas', { state }, inState(children, state));
   addEspSas(samples, report, children);
@@ -41,8 +44,9 @@ export function addTraffic(samples: Samples, { total }: TrafficTotals): void {
 
 /** Adds what a report says of each peer. */
 export function addPeers(samples: Samples, peers: readonly PeerReport[]): void {
-  for (const { name: peer, state, certificate, ikeSas } of peers) {
+  for (const { name: peer, state, reason, certificate, ikeSas } of peers) {
     samples.add('ikemesh_peer_state', { peer }, PEER_STATES.indexOf(state));
+    samples.add('ikemesh_peer_reason', { peer, reason }, 1);
     if (certificate !== undefined) {
       const at = secondsOf(certificate.notAfter);
       samples.add('ikemesh_peer_certificate_expiration_timestamp_seconds', { peer }, at);
@@ -123,6 +127,20 @@ function secondsOf(text: string): number {
 
 /** Their places are the values of `ikemesh_peer_state`. */
 const PEER_STATES: readonly PeerReport['state'][] = ['down', 'connecting', 'established', 'encrypting'];
+const PEER_REASONS: readonly PeerReason[] = [
+  'Proven',
+  'FellBackToUDP',
+  'Unproven',
+  'PeerSilent',
+  'NotArriving',
+  'PeerCannotDecrypt',
+  'CannotDecrypt',
+  'PolicyMissing',
+  'SAMissing',
+  'NoChildSA',
+  'Connecting',
+  'NotEstablished',
+];
 const IKE_SA_STATES: readonly IkeSaReport['state'][] = ['connecting', 'established', 'rekeyed', 'deleting'];
 const CHILD_SA_STATES: readonly ChildSaReport['state'][] = ['installed', 'superseded'];
 const DIRECTIONS = ['in', 'out'] as const;

@@ -12,6 +12,7 @@ import { configDifference } from './config/difference.ts';
 import { type ConfigFault, formatPath } from './config/fault.ts';
 import type { DropCounters } from './counters.ts';
 import { ExpiryWatch } from './expiry-watch.ts';
+import { KernelWatch } from './kernel-watch.ts';
 import { LinkWatch } from './link-watch.ts';
 import type { Log } from './log/logger.ts';
 import { Loop } from './loop.ts';
@@ -65,6 +66,7 @@ export class Agent {
   readonly #openIkeSas = new Set<number>();
   readonly #expiry: ExpiryWatch;
   readonly #links: LinkWatch;
+  readonly #kernel: KernelWatch;
   #config: AgentConfig;
   #connections: readonly ConnectionConfig[];
   #onAllClosed: () => void = () => {};
@@ -79,6 +81,7 @@ export class Agent {
       isStale: () => parts.transport.stale.length > 0,
       onStale: () => this.#followInterfaces(),
     });
+    this.#kernel = new KernelWatch({ ...parts, onSurvey: (snapshot) => this.#loop.survey(snapshot) });
     this.#startedAt = parts.clock.monotonicMs();
     this.#loop = new Loop({
       ...parts,
@@ -105,6 +108,7 @@ export class Agent {
     agent.#loop.command({ kind: 'start', connections, snapshot: dumped.value });
     agent.#expiry.watch(parts.config.credentials.watched);
     agent.#links.watch(hasLinkLocal(parts.config.addresses));
+    agent.#kernel.start();
     return ok(agent);
   }
 
@@ -162,6 +166,7 @@ export class Agent {
   stop(): void {
     this.#expiry.stop();
     this.#links.watch(false);
+    this.#kernel.stop();
     this.#loop.stop();
     this.#parts.transport.close();
     this.#parts.dataplane.close();
@@ -171,6 +176,7 @@ export class Agent {
   async flushAndStop(): Promise<void> {
     for (const { name } of this.#connections) this.#loop.command({ kind: 'removeConnection', name });
     await this.#allClosed();
+    this.#kernel.stop();
     this.#loop.stop();
     const dumped = this.#parts.dataplane.dump();
     if (dumped.ok) this.#remove(dumped.value);

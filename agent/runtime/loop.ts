@@ -48,6 +48,11 @@ export class Loop {
     this.#take({ kind: 'kernel', event: { kind: 'resync', snapshot } });
   }
 
+  /** Shows the endpoint what the kernel has, and has counted. */
+  survey(snapshot: KernelSnapshot): void {
+    this.#take({ kind: 'kernel', event: { kind: 'survey', snapshot } });
+  }
+
   /** A picture of all connections at this moment. */
   status(): EndpointStatus {
     return this.#parts.endpoint.status(this.#parts.clock.monotonicMs());

@@ -134,6 +134,10 @@ function eventText(event: DataplaneEvent): string {
       return `SA ${hex(event.id.spi)} receives from another port`;
     case 'counters':
       return `SA ${hex(event.id.spi)} counted ${event.packets} packets`;
+    case 'removed':
+      return `somebody deleted SA ${hex(event.id.spi)} to ${event.id.destination}`;
+    case 'survey':
+      return 'what there is was looked at';
     case 'resync':
       return 'events were lost';
   }

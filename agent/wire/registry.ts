@@ -356,6 +356,7 @@ export const NotifyType = {
 
   /** Private use (40960 to 65535): ours, behind our Vendor ID alone. */
   AGENT_INSTANCE: 45_541,
+  RECEIVED: 45_542,
 } as const;
 export type NotifyType = (typeof NotifyType)[keyof typeof NotifyType];
 

@@ -53,7 +53,7 @@ export const ikeSettings = {
   natTraversal: z
     .enum(['Auto', 'Always', 'Never'])
     .default('Auto')
-    .describe('ESP in UDP: where a NAT is found, always, or never.'),
+    .describe('ESP in UDP: where a NAT is found or ESP itself does not arrive, always, or never.'),
   initiation: z
     .enum(['Always', 'OnDemand'])
     .default('Always')

@@ -261,7 +261,10 @@ export class MemoryKernel {
     const verdict = state.replay.check(packet.sequence);
     if (verdict.kind === 'replayed') return 'XfrmInStateSeqError';
     if (this.#limitReached(state)) return 'XfrmInStateExpired';
-    if (!isAuthentic(packet, state, verdict.sequence)) return 'XfrmInStateProtoError';
+    if (!isAuthentic(packet, state, verdict.sequence)) {
+      state.integrityFailures += 1;
+      return 'XfrmInStateProtoError';
+    }
     // Linux hands a tunnelled packet that came through a transport SA on as a payload of protocol 4; nobody takes that.
     if (packet.mode !== state.mode) return 'XfrmInStateModeError';
     state.replay.accept(verdict.sequence);

@@ -31,6 +31,7 @@ export interface TableState {
   usedAt: number;
   packets: number;
   bytes: number;
+  integrityFailures: number;
   /** Soft-expired: others are preferred to it. */
   dying: boolean;
   /** Last sequence number sent. */
@@ -139,6 +140,7 @@ export function stateOf(sa: SaSpec, addedAtMs: number, addedAt: number): TableSt
     usedAt: 0,
     packets: 0,
     bytes: 0,
+    integrityFailures: 0,
     dying: false,
     sequence: 0,
     replay: new ReplayWindow(sa.replayWindow, sa.esn),
@@ -174,6 +176,7 @@ export function larvalState(
     usedAt: 0,
     packets: 0,
     bytes: 0,
+    integrityFailures: 0,
     dying: false,
     sequence: 0,
     replay: NO_WINDOW,

@@ -34,6 +34,11 @@ export class NetlinkConnection {
     this.#nameOf = nameOf;
   }
 
+  /** By this the kernel names us in what it tells others, and us, of our requests. */
+  get port(): number {
+    return this.#socket.port;
+  }
+
   /** Sends a request and waits for its acknowledgement. `body` is wiped once sent: it may hold keys. */
   request(type: number, body: Uint8Array): Result<void, NetlinkFailure> {
     const outcome = this.#exchange(type, messageFlags.ack, body, () => undefined);
@@ -61,7 +66,7 @@ export class NetlinkConnection {
 
   #exchange<T>(type: number, flags: number, body: Uint8Array, read: Read<T>): Result<readonly T[], NetlinkFailure> {
     this.#sequence = (this.#sequence + 1) >>> 0;
-    const datagram = encodeMessage(type, messageFlags.request | flags, this.#sequence, body);
+    const datagram = encodeMessage(type, messageFlags.request | flags, this.#sequence, body, this.port);
     const sent = this.#socket.send(datagram);
     datagram.fill(0);
     body.fill(0);

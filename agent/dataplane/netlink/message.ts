@@ -38,14 +38,21 @@ export interface Acknowledgement {
   readonly offset: number | undefined;
 }
 
-/** A request with its header; `body` is copied. */
-export function encodeMessage(type: number, flags: number, sequence: number, body: Uint8Array): Uint8Array {
+/** A request with its header; `body` is copied. XFRM tells others that it came from `port`, which nobody fills in for us. */
+export function encodeMessage(
+  type: number,
+  flags: number,
+  sequence: number,
+  body: Uint8Array,
+  port: number = 0,
+): Uint8Array {
   const bytes = new Uint8Array(HEADER_BYTES + body.length);
   const view = hostView(bytes);
   view.setUint32(0, bytes.length);
   view.setUint16(4, type);
   view.setUint16(6, flags);
   view.setUint32(8, sequence);
+  view.setUint32(12, port);
   bytes.set(body, HEADER_BYTES);
   return bytes;
 }

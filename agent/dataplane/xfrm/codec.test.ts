@@ -181,6 +181,7 @@ describe('the bytes of an SA', () => {
       replayWindow: 1024,
       packets: 0,
       bytes: 0,
+      integrityFailures: 0,
       addedAt: 0,
       usedAt: 0,
       udpEncapsulation: { sourcePort: 4500, destinationPort: 4500 },

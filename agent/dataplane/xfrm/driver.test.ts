@@ -1,6 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 
-import { decodeAttributes } from '../netlink/attributes.ts';
+import { decodeAttributes, encodeWithAttributes } from '../netlink/attributes.ts';
 import { NetlinkConnection } from '../netlink/connection.ts';
 import { hostView } from '../netlink/host-order.ts';
 import { controlTypes, messageFlags, type NetlinkMessage } from '../netlink/message.ts';
@@ -9,10 +9,10 @@ import { policy, sa, selector, template } from '../testing/builders.ts';
 import { fromKernel, type Reception, ScriptedSocket } from '../testing/scripted-socket.ts';
 import type { DataplaneEvent, SaSpec } from '../types.ts';
 import { XfrmDataplane } from './driver.ts';
-import { encodePolicy } from './policy-codec.ts';
+import { encodePolicy, encodePolicyKey, POLICY_INFO_BYTES } from './policy-codec.ts';
 import { probeKernel } from './probe.ts';
-import { XfrmMessage } from './registry.ts';
-import { decodeSa, encodeNewSa, SA_INFO_BYTES, type SaFeatures } from './sa-codec.ts';
+import { XfrmAttribute, XfrmMessage, XfrmNotice } from './registry.ts';
+import { decodeSa, encodeNewSa, encodeSaId, SA_INFO_BYTES, type SaFeatures } from './sa-codec.ts';
 
 const FEATURES = { direction: true, natKeepalive: true, ipv6: true };
 const hostToHost = selector('10.0.0.1', '10.0.0.2');
@@ -101,6 +101,55 @@ describe('the driver', () => {
     events.queue.push(expireMessage(ownReqid(3)));
     events.becomeReadable();
     expect(received).toHaveLength(1);
+  });
+
+  it('names itself in its requests, by which the kernel tells whose change it was', () => {
+    const { dataplane, requests } = openWith((request, port) => [acknowledge(request, port)]);
+    dataplane.execute({ kind: 'addSa', sa: sa('10.0.0.1', '10.0.0.2', 0x1001) });
+    expect(requests.requests.map(({ port }) => port)).toEqual([requests.port]);
+  });
+
+  it('tells of an SA of ours that somebody else has deleted, and not of what it deletes itself', () => {
+    const { dataplane, events, received } = openWith(() => []);
+    dataplane.onEvent((event) => received.push(event));
+    const deleted = (reqid: number, by: number) => {
+      const spec = sa('10.0.0.1', '10.0.0.2', 0x1001, { reqid });
+      const info = newSaBody(spec).subarray(0, SA_INFO_BYTES);
+      const body = encodeWithAttributes(encodeSaId(spec.id, undefined), [{ type: XfrmAttribute.sa, value: info }]);
+      return fromKernel(XfrmMessage.deleteSa, 0, 0, by, body);
+    };
+    events.queue.push(deleted(ownReqid(3), events.port), deleted(7, 99), deleted(ownReqid(4), 99));
+    events.becomeReadable();
+    const { id } = sa('10.0.0.1', '10.0.0.2', 0x1001);
+    expect(received).toEqual([{ kind: 'removed', id, reqid: ownReqid(4) }]);
+    dataplane.close();
+  });
+
+  it('looks at everything once after somebody else has deleted policies of ours, and not after its own changes', () => {
+    vi.useFakeTimers();
+    const { dataplane, events, received } = openWith((request, port) => [
+      fromKernel(controlTypes.done, messageFlags.multi, request.sequence, port, new Uint8Array(4)),
+    ]);
+    dataplane.onEvent((event) => received.push(event));
+    const told = (type: number, by: number, about: Uint8Array) => {
+      events.queue.push(fromKernel(type, 0, 0, by, about));
+      events.becomeReadable();
+      vi.advanceTimersByTime(1_000);
+      return received.splice(0).map(({ kind }) => kind);
+    };
+    const removed = (index: number) => {
+      const info = encodePolicy({ ...policy('out', hostToHost), index }, 0).subarray(0, POLICY_INFO_BYTES);
+      const key = encodePolicyKey({ direction: 'out', selector: hostToHost }, 0);
+      return encodeWithAttributes(key, [{ type: XfrmAttribute.policy, value: info }]);
+    };
+    const { index } = policy('out', hostToHost);
+    expect(told(XfrmMessage.deletePolicy, events.port, removed(index))).toEqual([]);
+    expect(told(XfrmMessage.deletePolicy, 99, removed(9))).toEqual([]);
+    expect(told(XfrmMessage.deletePolicy, 99, removed(index))).toEqual(['survey']);
+    events.queue.push(fromKernel(XfrmNotice.flushedSas, 0, 0, 99, new Uint8Array(4)));
+    expect(told(XfrmNotice.flushedPolicies, 99, new Uint8Array(0))).toEqual(['survey']);
+    dataplane.close();
+    vi.useRealTimers();
   });
 
   it('dumps everything again when events were lost', () => {

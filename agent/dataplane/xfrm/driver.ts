@@ -4,11 +4,13 @@ import { err, ok, type Result } from '../../result.ts';
 import { executeCommand, type KernelRefusal } from '../execute.ts';
 import { NetlinkConnection } from '../netlink/connection.ts';
 import { EventReader } from '../netlink/event-reader.ts';
+import type { NetlinkMessage } from '../netlink/message.ts';
 import { type NetlinkSocket, openNetlinkSocket } from '../netlink/socket.ts';
 import { concernsUs } from '../ownership.ts';
 import { refusalText } from '../texts.ts';
 import type { DataplaneCommand, DataplaneError, DataplaneEvent, KernelSnapshot } from '../types.ts';
 import { decodeEvent } from './event-codec.ts';
+import { foreignChange } from './foreign-change.ts';
 import { LinuxKernel } from './linux-kernel.ts';
 import { type KernelFeatures, probeKernel } from './probe.ts';
 import { XFRM_FAMILY, XfrmGroup } from './registry.ts';
@@ -26,7 +28,7 @@ export function openXfrmDataplane(features?: KernelFeatures): Result<XfrmDatapla
     connection.close();
     return err(openError(probed.error));
   }
-  const events = openNetlinkSocket(XFRM_FAMILY, [XfrmGroup.acquire, XfrmGroup.expire, XfrmGroup.mapping]);
+  const events = openNetlinkSocket(XFRM_FAMILY, Object.values(XfrmGroup));
   if (!events.ok) {
     connection.close();
     return err(cannotOpen(events.error));
@@ -42,6 +44,7 @@ export class XfrmDataplane implements Dataplane {
   readonly #eventSocket: NetlinkSocket;
   #reader: EventReader | undefined;
   #resyncRetry: NodeJS.Timeout | undefined;
+  #surveyAfterwards: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(connection: NetlinkConnection, eventSocket: NetlinkSocket, features: KernelFeatures) {
@@ -76,6 +79,7 @@ export class XfrmDataplane implements Dataplane {
       message: (message) => {
         const event = decodeEvent(message);
         if (event !== undefined && concernsUs(event)) this.#deliver(event);
+        else if (message.port !== this.#connection.port) this.#onForeign(message);
       },
       overflow: () => this.#resync(),
     });
@@ -85,6 +89,7 @@ export class XfrmDataplane implements Dataplane {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#resyncRetry);
+    clearTimeout(this.#surveyAfterwards);
     this.#kernel.close();
     this.#connection.close();
     if (this.#reader === undefined) this.#eventSocket.close();
@@ -95,6 +100,24 @@ export class XfrmDataplane implements Dataplane {
 
   #deliver(event: DataplaneEvent): void {
     if (!this.#closed) this.#receiver(event);
+  }
+
+  /** Others change many objects at a time, such as all of them: one look afterwards tells what that was. */
+  #onForeign(message: NetlinkMessage): void {
+    const change = foreignChange(message);
+    if (change === undefined) return;
+    if (change.kind === 'removed') {
+      if (concernsUs(change)) this.#deliver(change);
+      return;
+    }
+    this.#surveyAfterwards ??= setTimeout(() => this.#survey(), FOREIGN_CHANGES_MS);
+  }
+
+  /** Where it fails, the next one from time to time will do. */
+  #survey(): void {
+    this.#surveyAfterwards = undefined;
+    const snapshot = this.#kernel.dump();
+    if (snapshot.ok) this.#deliver({ kind: 'survey', snapshot: snapshot.value });
   }
 
   #resync(): void {
@@ -132,3 +155,4 @@ function dumpError(refusal: KernelRefusal): DataplaneError {
 }
 
 const RESYNC_RETRY_MS = 1000;
+const FOREIGN_CHANGES_MS = 20;

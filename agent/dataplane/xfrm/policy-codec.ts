@@ -17,6 +17,9 @@ import { putSelector, SELECTOR_BYTES, selectorAt } from './selector.ts';
  */
 export const POLICY_INFO_BYTES = 168;
 
+/** struct xfrm_userpolicy_id. */
+export const POLICY_ID_BYTES = 64;
+
 /** The body of UPDPOLICY; `interfaceIndex` is that of the selector's interface, 0 for any. */
 export function encodePolicy(policy: PolicySpec, interfaceIndex: number): Uint8Array {
   const info = new Uint8Array(POLICY_INFO_BYTES);
@@ -32,7 +35,7 @@ export function encodePolicy(policy: PolicySpec, interfaceIndex: number): Uint8A
 
 /** The body of GETPOLICY and DELPOLICY (struct xfrm_userpolicy_id): sel 0, index 56, dir 60. */
 export function encodePolicyKey(key: PolicyKey, interfaceIndex: number): Uint8Array {
-  const body = new Uint8Array(64);
+  const body = new Uint8Array(POLICY_ID_BYTES);
   putSelector(body, 0, key.selector, interfaceIndex);
   body[60] = directionNumber(key.direction);
   return encodeWithAttributes(body, markAttributes(key));

@@ -1,6 +1,6 @@
 /*
- * Numbers of linux/xfrm.h, named as there; only those that are used. The messages that empty a whole table are not
- * among them, and must not be: other programs keep SAs and policies, too.
+ * Numbers of linux/xfrm.h, named as there; only those that are used. The messages that empty a whole table are among
+ * those that are heard, and must not be sent: other programs keep SAs and policies, too.
  */
 
 /** NETLINK_XFRM. */
@@ -21,8 +21,11 @@ export const XfrmMessage = {
   mapping: 38,
 } as const;
 
+/** XFRM_MSG_* that the kernel tells of others; they are never sent. */
+export const XfrmNotice = { flushedSas: 28, flushedPolicies: 29 } as const;
+
 /** XFRMNLGRP_* */
-export const XfrmGroup = { acquire: 1, expire: 2, mapping: 8 } as const;
+export const XfrmGroup = { acquire: 1, expire: 2, sa: 3, policy: 4, mapping: 8 } as const;
 
 /** XFRMA_* */
 export const XfrmAttribute = {
@@ -30,6 +33,8 @@ export const XfrmAttribute = {
   crypt: 2,
   encapsulation: 4,
   template: 5,
+  sa: 6,
+  policy: 7,
   policyType: 16,
   aead: 18,
   authTruncated: 20,

@@ -16,9 +16,13 @@ import { putSelector } from './selector.ts';
  * struct xfrm_usersa_info:
  *
  *     sel 0, id 56 (daddr 56, spi 72, proto 76), saddr 80, lft 96, curlft 160 (bytes, packets, add_time, use_time),
- *     stats 192, seq 204, reqid 208, family 212 (u16), mode 214, replay_window 215, flags 216
+ *     stats 192 (replay_window, replay 196, integrity_failed 200), seq 204, reqid 208, family 212 (u16), mode 214,
+ *     replay_window 215, flags 216
  */
 export const SA_INFO_BYTES = 224;
+
+/** struct xfrm_usersa_id. */
+export const SA_ID_BYTES = 24;
 
 /** What a kernel can do with an SA beyond what all can; see `probe.ts`. */
 export interface SaFeatures {
@@ -59,7 +63,7 @@ export function encodeNewSa(sa: SaSpec, features: SaFeatures): Result<Uint8Array
 
 /** The body of GETSA and DELSA (struct xfrm_usersa_id): daddr 0, spi 16, family 20 (u16), proto 22. */
 export function encodeSaId(id: SaId, mark: SaSpec['mark']): Uint8Array {
-  const body = new Uint8Array(24);
+  const body = new Uint8Array(SA_ID_BYTES);
   putAddress(body, 0, id.destination);
   networkView(body).setUint32(16, id.spi);
   hostView(body).setUint16(20, familyOf(id.destination));
@@ -104,6 +108,7 @@ export function decodeSa(body: Uint8Array): InstalledSa | undefined {
     replayWindow: replayWindowOf(attributes.get(XfrmAttribute.replayEsn), body[215] as number),
     packets: view.getUint64(168),
     bytes: view.getUint64(160),
+    integrityFailures: view.getUint32(200),
     addedAt: view.getUint64(176),
     usedAt: view.getUint64(184),
     ...(udpEncapsulation === undefined ? {} : { udpEncapsulation }),

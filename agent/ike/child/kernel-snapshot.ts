@@ -1,6 +1,6 @@
 import { isBypassIndex } from '../../dataplane/ownership.ts';
 import { planChanges } from '../../dataplane/plan.ts';
-import { policyKeyText, saIdText } from '../../dataplane/texts.ts';
+import { describeKey, policyKeyText, saIdText } from '../../dataplane/texts.ts';
 import type {
   DataplaneCommand,
   InstalledPolicy,
@@ -14,7 +14,9 @@ import { scheduleAttempt } from '../connection/connecting.ts';
 import { type Connection, childrenOf } from '../connection/connection.ts';
 import type { Core } from '../core.ts';
 import { enqueue } from '../message/requests.ts';
+import type { IkeSa } from '../state.ts';
 import type { ConnectionConfig, Instant } from '../types.ts';
+import { countArrivals, type InstalledSas, installedSas, isForeign } from './arrival-watch.ts';
 import type { ChildSa } from './child-sa.ts';
 import { deletionOf } from './ending.ts';
 import { configuredPolicyKeys } from './policies.ts';
@@ -96,9 +98,48 @@ export function removeUnwanted(core: Core, snapshot: KernelSnapshot): void {
  * without its SAs is given up and asked for anew, policies come back, and what nobody knows goes.
  */
 export function reconcile(core: Core, at: Instant, snapshot: KernelSnapshot): void {
-  const installed = new Set(snapshot.sas.map((sa) => saIdText(sa.id)));
-  for (const connection of core.connections.values()) removeLost(core, at, connection, installed);
+  lookAtSas(core, at, snapshot);
   for (const command of planned(core, snapshot)) core.command(command, undefined, 0, 0);
+}
+
+/**
+ * Looks whether the kernel has what was ordered, which somebody else may have removed, and what it has counted. What is not
+ * known stays: it may be that of an agent that has just taken over. So does a policy of ours that somebody has changed and
+ * not removed: whoever administers the host may want it so for now, and the status says it.
+ */
+export function survey(core: Core, at: Instant, snapshot: KernelSnapshot): void {
+  lookAtSas(core, at, snapshot);
+  // What it refused is not there, and is ordered again in its own time.
+  if (core.refused.retryAt !== undefined) return;
+  const present = new Set(snapshot.policies.map(policyKeyText));
+  for (const command of planned(core, snapshot)) {
+    if (command.kind !== 'putPolicy' || present.has(policyKeyText(command.policy))) continue;
+    core.command(command, undefined, 0, 0);
+    core.report({ kind: 'policyRestored', object: describeKey(command.policy) });
+  }
+}
+
+/** A pair of which the kernel has no SA, or one that is not ours, is given up and negotiated anew. */
+export function loseChild(
+  core: Core,
+  at: Instant,
+  connection: Connection,
+  sa: IkeSa,
+  child: ChildSa,
+  spi: number,
+): void {
+  core.report({ kind: 'saTampered', connection: connection.config.name, child: child.config.name, spi });
+  removeChildren(core, at, sa, connection, [child.inboundSpi], 'expired');
+  enqueue(core, at, sa, deletionOf(child, 'expired'));
+  scheduleAttempt(core, at, connection);
+}
+
+function lookAtSas(core: Core, at: Instant, snapshot: KernelSnapshot): void {
+  const installed = installedSas(snapshot);
+  for (const connection of core.connections.values()) {
+    removeLost(core, at, connection, installed);
+    countArrivals(core, at, connection, installed);
+  }
 }
 
 /** What leads from the snapshot to what the core has ordered; foreign objects are left alone. */
@@ -107,14 +148,13 @@ function planned(core: Core, snapshot: KernelSnapshot): readonly DataplaneComman
   return planChanges({ policies, sas: [], keep: knownSas(core) }, snapshot).commands;
 }
 
-function removeLost(core: Core, at: Instant, connection: Connection, installed: ReadonlySet<string>): void {
+function removeLost(core: Core, at: Instant, connection: Connection, installed: InstalledSas): void {
   for (const sa of connection.ikeSas) {
     if (sa.state.kind !== 'established') continue;
     for (const child of sa.state.children) {
-      if (saIds(child).every((id) => installed.has(saIdText(id)))) continue;
-      core.report({ kind: 'saExpired', connection: connection.config.name, child: child.config.name, hard: true });
-      removeChildren(core, at, sa, connection, [child.inboundSpi], 'expired');
-      enqueue(core, at, sa, deletionOf(child, 'expired'));
+      const missing = saIds(child).find((id) => !installed.has(saIdText(id)));
+      if (missing === undefined && !isForeign(connection, child, installed)) continue;
+      loseChild(core, at, connection, sa, child, missing?.spi ?? child.outboundSpi);
     }
   }
   scheduleAttempt(core, at, connection);

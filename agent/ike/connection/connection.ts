@@ -1,5 +1,6 @@
 import type { SaId } from '../../dataplane/types.ts';
 import type { IpAddress } from '../../wire/ip-address.ts';
+import type { Arrival } from '../child/arrival.ts';
 import type { ChildSa } from '../child/child-sa.ts';
 import { type CounterWatch, retirementAt } from '../child/idle-counter.ts';
 import type { OrderedPolicies } from '../child/policies.ts';
@@ -51,6 +52,12 @@ export interface Connection {
   /** When to look whether the peer sends on a pair that we do not send on yet; undefined where there is none. */
   switchCheckAt: Instant | undefined;
   orphans: OrphanSa[];
+  /** Whether the packets of its pairs get through, by inbound SPI; only of those that the kernel has counted. */
+  arrivals: Map<number, Arrival>;
+  /** ESP itself does not arrive: a new IKE SA has it go in UDP, as if there were a NAT. */
+  espInUdp: boolean;
+  /** When a pair was replaced last because its packets could not be decrypted. */
+  mendedAt: Instant;
   /** Failed attempts since the last success. */
   failures: number;
   /** When we begin an IKE SA by ourselves; undefined when we do not. */
@@ -86,6 +93,9 @@ export function newConnection(config: ConnectionConfig): Connection {
     retiring: [],
     switchCheckAt: undefined,
     orphans: [],
+    arrivals: new Map(),
+    espInUdp: false,
+    mendedAt: Number.NEGATIVE_INFINITY,
     failures: 0,
     nextAttemptAt: undefined,
     replacing: 0,
@@ -115,6 +125,11 @@ export function initiationOf({ initiation, children }: ConnectionConfig): Connec
   if (initiation !== 'onDemand') return initiation;
   const silent = children.some((child) => child.mode === 'tunnel' && child.enforcement === 'Permissive');
   return silent ? 'start' : initiation;
+}
+
+/** Whether to look for NATs, and to have ESP go in UDP without any. */
+export function natTraversalOf({ config, espInUdp }: Connection): ConnectionConfig['natTraversal'] {
+  return espInUdp && config.natTraversal === 'Auto' ? 'Always' : config.natTraversal;
 }
 
 /** Where the peer is, or was last; undefined for one of any address that has not been heard of. */

@@ -6,7 +6,7 @@ import type { NotifyPayload } from '../../wire/payloads/notify.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
 import type { Proposal, Transform } from '../../wire/payloads/sa.ts';
 import { NotifyType } from '../../wire/registry.ts';
-import type { Connection } from '../connection/connection.ts';
+import { type Connection, natTraversalOf } from '../connection/connection.ts';
 import { type Core, NONCE_BYTES } from '../core.ts';
 import { hasNotify, notify } from '../message/notify.ts';
 import { isAgent, VENDOR_ID } from '../message/vendor-id.ts';
@@ -79,7 +79,7 @@ export function answerInit(
   const fragmentation = hasNotify(request.notifies, NotifyType.IKEV2_FRAGMENTATION_SUPPORTED);
   const sa: Payload = { kind: 'sa', proposals: [picked.answer] };
   const others: Payload[] = [];
-  others.push(...natNotifies(core, connection.config.natTraversal, { initiatorSpi, responderSpi: localSpi }, path));
+  others.push(...natNotifies(core, natTraversalOf(connection), { initiatorSpi, responderSpi: localSpi }, path));
   others.push(...certificateRequest(configs));
   // Whoever does not say what it accepts would not understand what we do (RFC 7427 §4).
   if (hashes !== undefined) others.push(...signatureHashes(configs));
@@ -121,7 +121,7 @@ export function answerInit(
   };
   // The request was made before our SPI was known: its hashes have zero in its place (RFC 7296 §2.23).
   const spis = { initiatorSpi, responderSpi: ZERO_SPI };
-  const nat = readNat(core, connection.config.natTraversal, spis, path, request.notifies);
+  const nat = readNat(core, natTraversalOf(connection), spis, path, request.notifies);
   return { kind: 'accepted', state, nat, fragmentation, response };
 }
 

@@ -8,7 +8,7 @@ import { encodeMessage } from '../../wire/message.ts';
 import { nameOf } from '../../wire/name-of.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
 import { ExchangeType, NotifyType } from '../../wire/registry.ts';
-import type { Connection } from '../connection/connection.ts';
+import { type Connection, natTraversalOf } from '../connection/connection.ts';
 import { type Core, NONCE_BYTES } from '../core.ts';
 import { hasNotify, notify } from '../message/notify.ts';
 import { isAgent, VENDOR_ID } from '../message/vendor-id.ts';
@@ -92,7 +92,7 @@ function initRequest(
   payloads.push({ kind: 'sa', proposals: offer('ike', config.proposals, NO_SPI, true) });
   payloads.push({ kind: 'ke', group, data: ephemeral.publicValue });
   payloads.push({ kind: 'nonce', data: nonce });
-  payloads.push(...natNotifies(core, config.natTraversal, spis, path));
+  payloads.push(...natNotifies(core, natTraversalOf(connection), spis, path));
   payloads.push(...signatureHashes([config]));
   payloads.push(notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED));
   payloads.push(VENDOR_ID);
@@ -195,7 +195,7 @@ function accept(
     requestedAuthorities: requestedAuthorities(response.certRequests, core.context.limits),
   };
   const spis = { initiatorSpi: sa.localSpi, responderSpi };
-  const nat = readNat(core, connection.config.natTraversal, spis, path, response.notifies);
+  const nat = readNat(core, natTraversalOf(connection), spis, path, response.notifies);
   const fragmentation = hasNotify(response.notifies, NotifyType.IKEV2_FRAGMENTATION_SUPPORTED);
   const requested = authRequest(core, connection, { handshake, keys }, { path, nat }, sa.replaces);
   if (requested.ok) return ok({ ...requested.value, nat, fragmentation });

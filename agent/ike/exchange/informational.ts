@@ -6,6 +6,7 @@ import type { NotifyPayload } from '../../wire/payloads/notify.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
 import { NotifyType, Protocol } from '../../wire/registry.ts';
 import type { ChildSa } from '../child/child-sa.ts';
+import { readReceived, receivedNotifies } from '../child/received.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { Core } from '../core.ts';
 import type { Fact } from '../fact.ts';
@@ -36,6 +37,9 @@ export function onInformationalRequest(
 ): Result<Outcome, Refusal> {
   // The question whether we are alive, by far the most frequent of all.
   if (request.deletes.length === 0 && request.notifies.length === 0) return ok({ next: state, reply: [] });
+  const received = state.kind === 'established' && state.peerIsAgent ? readReceived(request.notifies) : undefined;
+  if (received !== undefined && request.deletes.length === 0 && request.notifies.length === 1)
+    return ok({ next: state, reply: receivedNotifies(at, connection), received });
   const failure = fatalNotify(connection, request);
   if (failure !== undefined || request.deletes.some((each) => each.protocol === Protocol.IKE)) {
     const reason = failure === undefined ? 'deletedByPeer' : 'refusedByPeer';
@@ -65,11 +69,13 @@ export function onInformationalResponse(
   response: Informational,
 ): Outcome {
   const failure = connection && fatalNotify(connection, response);
+  const told = state.kind === 'established' && state.peerIsAgent ? readReceived(response.notifies) : undefined;
+  const received = told && { received: told };
   // Liveness checks ask for nothing, and a copy of the state that each leaves behind would outlive the young generation.
   if (failure === undefined && state.kind === 'established' && state.asked !== undefined) {
-    return { next: { ...state, asked: undefined } };
+    return { next: { ...state, asked: undefined }, ...received };
   }
-  return failure === undefined ? { next: state } : { next: state, close: 'refusedByPeer', failure };
+  return failure === undefined ? { next: state, ...received } : { next: state, close: 'refusedByPeer', failure };
 }
 
 /** A request of ours that this exchange carries. */

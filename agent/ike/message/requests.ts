@@ -1,4 +1,5 @@
 import { assertNever } from '../../result.ts';
+import type { Payload } from '../../wire/payloads/payload.ts';
 import { ExchangeType } from '../../wire/registry.ts';
 import {
   type EndingRequest,
@@ -9,6 +10,7 @@ import {
   isToBeDeleted,
 } from '../child/ending.ts';
 import { isNeeded, sendOnOthers } from '../child/pair-in-use.ts';
+import { receivedNotifies } from '../child/received.ts';
 import { removeAllChildren, removeChildren } from '../child/removal.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { Core } from '../core.ts';
@@ -72,7 +74,15 @@ export function sendQueued(core: Core, at: Instant, sa: IkeSa): void {
       return;
     case 'liveness':
       core.report({ kind: 'livenessChecked', connection: name, path: sa.path });
-      inform(core, at, sa, state, request, liveness.timeoutMs);
+      inform(
+        core,
+        at,
+        sa,
+        state,
+        request,
+        liveness.timeoutMs,
+        state.peerIsAgent ? receivedNotifies(at, connection) : [],
+      );
       return;
     case 'inviteReauthentication':
       inform(core, at, sa, state, request, liveness.timeoutMs);
@@ -205,8 +215,9 @@ function inform(
   secured: Secured,
   request: InformationalRequest,
   timeoutMs: number,
+  more: readonly Payload[] = [],
 ): void {
-  const payloads = informationalRequest(request);
+  const payloads = [...informationalRequest(request), ...more];
   sendRequest(core, at, sa, secured, { exchangeType: ExchangeType.INFORMATIONAL, payloads, timeoutMs });
 }
 

@@ -5,6 +5,7 @@ import { timeText } from '../../pki/utc-time.ts';
 import type { Clock, Observer } from '../../ports.ts';
 import { assertNever } from '../../result.ts';
 import { durationText } from '../config/scalars.ts';
+import { arrivalFault } from '../status/peer-verdict.ts';
 import type { Log } from './logger.ts';
 
 /**
@@ -85,6 +86,18 @@ export class LogObserver implements Observer {
         this.#warn(`${peer} ${child} rekey`, 'rekey failed', { peer, child, reason, by, text });
         return;
       }
+      case 'saTampered':
+      case 'policyRestored':
+        this.#noteTampering(fact);
+        return;
+      case 'arrivalChanged':
+        this.#noteArrival(fact);
+        return;
+      case 'espFallback': {
+        const text = 'IKE passes: let ESP (IP protocol 50) through on the path, or set natTraversal to Always';
+        this.#log.warn({ peer: fact.connection, text }, 'ESP does not arrive; it is sent in UDP from here on');
+        return;
+      }
       case 'orphanRemoved':
         this.#log.info({ peer: fact.connection, spi: hex(fact.spi) }, 'SA of an earlier run removed');
         return;
@@ -124,6 +137,25 @@ export class LogObserver implements Observer {
     const pairs = { peer: fact.connection, child: fact.child };
     if (!fact.hard) this.#log.debug(pairs, 'SA is due for replacement');
     else this.#log.warn({ ...pairs, text: 'it was not replaced in time; look for failures before this' }, 'SA expired');
+  }
+
+  #noteTampering(fact: Extract<Fact, { kind: 'saTampered' | 'policyRestored' }>): void {
+    if (fact.kind === 'policyRestored') {
+      const { object } = fact;
+      const text = 'another program has removed it: see who else administers IPsec on this host';
+      this.#warn('policy', 'a policy was not in the kernel any more, and was put back', { object, text });
+      return;
+    }
+    const { connection: peer, child, spi } = fact;
+    const text = 'another program has deleted or replaced it: a new pair is negotiated';
+    this.#warn(`${peer} ${child} SA`, 'an SA is not in the kernel any more', { peer, child, spi: hex(spi), text });
+  }
+
+  #noteArrival({ connection: peer, child, inbound, outbound }: Extract<Fact, { kind: 'arrivalChanged' }>): void {
+    const pairs = { peer, child, in: inbound, out: outbound };
+    const why = arrivalFault({ inbound, outbound }, undefined);
+    if (why === undefined) this.#log.info(pairs, 'packets get through again');
+    else this.#log.warn({ ...pairs, reason: why.reason, text: why.message }, 'packets do not get through');
   }
 
   #noteCookies({ demanded, halfOpen }: Extract<Fact, { kind: 'cookiesDemanded' }>): void {
@@ -208,6 +240,10 @@ export class LogObserver implements Observer {
       case 'credentialEnding':
       case 'peerRevoked':
       case 'orphanRemoved':
+      case 'saTampered':
+      case 'policyRestored':
+      case 'arrivalChanged':
+      case 'espFallback':
       case 'childSaRekeyed':
       case 'ikeSaRekeyed':
       case 'rekeyFailed':

@@ -1,4 +1,5 @@
 import type { InstalledSa, KernelSnapshot, SaId } from '../../dataplane/types.ts';
+import type { Arrival, InboundArrival, OutboundArrival } from '../../ike/child/arrival.ts';
 import type { CredentialKind } from '../../ike/fact.ts';
 import type {
   ChildSaStatus,
@@ -19,6 +20,8 @@ import type { HolderState } from '../udp-ike-socket.ts';
 import { type BypassReport, bypassReports } from './bypass-report.ts';
 import { type ExemptionReport, ExemptPolicies } from './exemption-report.ts';
 import { type PathMtuReport, type PathMtuSource, pathMtuReport } from './path-mtu-report.ts';
+import { type PeerReason, peerVerdict } from './peer-verdict.ts';
+import { PolicyTable } from './policy-table.ts';
 
 /** What `agent status --json` prints. Durations are seconds; SPIs are hexadecimal. */
 export interface StatusReport {
@@ -77,8 +80,11 @@ export interface CertificateReport {
 /** A configured peer. */
 export interface PeerReport {
   readonly name: string;
-  /** `encrypting`: an IKE SA and every configured Child SA; `established`: an IKE SA only. */
+  /** `encrypting`: every configured Child SA, of which nothing says that it does not work; `established`: an IKE SA only. */
   readonly state: 'encrypting' | 'established' | 'connecting' | 'down';
+  readonly reason: PeerReason;
+  /** The same in a sentence. */
+  readonly message: string;
   readonly localAddress: string;
   readonly remoteAddress: string;
   readonly localIdentity: string;
@@ -119,6 +125,8 @@ export interface IkeSaReport {
   readonly nat: IkeSaStatus['nat'];
   readonly ageSeconds: number;
   readonly lastHeardSeconds: number;
+  /** For how long a request of ours has been repeated without an answer; absent where none is. */
+  readonly unansweredSeconds?: number;
   readonly rekeySeconds?: number;
   readonly reauthenticationSeconds?: number;
   readonly children: readonly ChildSaReport[];
@@ -143,8 +151,21 @@ export interface ChildSaReport {
   readonly ageSeconds: number;
   readonly rekeySeconds?: number;
   readonly expirySeconds?: number;
+  /** Whether its packets get through; absent while the kernel has not been asked. */
+  readonly arrival?: ArrivalReport;
   readonly inbound: SaReport;
   readonly outbound: SaReport;
+}
+
+/** Whether the packets of a Child SA get through, by the counters of both kernels. */
+export interface ArrivalReport {
+  readonly inbound: InboundArrival;
+  readonly outbound: OutboundArrival;
+  /** When packets were seen last to be sent, and to be received; absent: never. */
+  readonly sentSeconds?: number;
+  readonly receivedSeconds?: number;
+  /** When the peer has told last what had arrived; absent: never. */
+  readonly toldSeconds?: number;
 }
 
 /** An ESP SA with the kernel's counters. */
@@ -156,6 +177,8 @@ export interface SaReport {
   readonly installed: boolean;
   readonly bytes?: number;
   readonly packets?: number;
+  /** Packets that came for it and were not made with its keys; absent where there were none. */
+  readonly undecryptable?: number;
   /** When the first packet passed, which is what the kernel notes; absent: none has. */
   readonly firstUsedSecondsAgo?: number;
 }
@@ -188,9 +211,10 @@ export interface ReportInputs {
 export function statusReport(inputs: ReportInputs): StatusReport {
   const sas = new SaTable(inputs);
   const exempt = new ExemptPolicies(inputs.connections, inputs.snapshot);
+  const policies = new PolicyTable(inputs.snapshot);
   const configs = new Map(inputs.connections.map((config) => [config.name, config]));
   const peers = inputs.endpoint.connections.map((connection) =>
-    peerReport(connection, configs.get(connection.name), inputs, sas, exempt),
+    peerReport(connection, configs.get(connection.name), inputs, sas, exempt, policies),
   );
   return {
     node: inputs.node,
@@ -250,8 +274,9 @@ class SaTable {
   }
 
   #report(sa: InstalledSa): SaReport {
-    const { id, reqid, bytes, packets, usedAt } = sa;
-    const report = { spi: hex(id.spi), destination: id.destination, reqid, installed: true, bytes, packets };
+    const { id, reqid, bytes, packets, usedAt, integrityFailures: undecryptable } = sa;
+    const counts = { bytes, packets, ...(undecryptable === 0 ? {} : { undecryptable }) };
+    const report = { spi: hex(id.spi), destination: id.destination, reqid, installed: true, ...counts };
     if (usedAt === 0) return report;
     return { ...report, firstUsedSecondsAgo: Math.max(0, Math.round(this.#wallSeconds - usedAt)) };
   }
@@ -263,6 +288,7 @@ function peerReport(
   inputs: ReportInputs,
   sas: SaTable,
   exempt: ExemptPolicies,
+  policies: PolicyTable,
 ): PeerReport {
   const { now } = inputs;
   const { name, localAddress, remoteAddress, localIdentity, remoteIdentity, lastFailure, nextAttemptAt } = connection;
@@ -272,7 +298,14 @@ function peerReport(
   const mtu = pathMtuReport(inputs.pathMtus, localAddress, remoteAddress, ikeSas);
   return {
     name,
-    state: peerState(ikeSas, config),
+    ...peerVerdict({
+      ikeSas,
+      config,
+      espInUdp: connection.espInUdp,
+      missingPolicies: policies.missing(connection.policies),
+      lastFailure: lastFailure?.text,
+      kernelFailure: inputs.kernelFailure,
+    }),
     localAddress,
     remoteAddress,
     localIdentity,
@@ -304,19 +337,6 @@ function isEstablished({ state }: IkeSaReport): boolean {
   return state === 'established';
 }
 
-/** Encrypting is what the kernel confirms, not what was negotiated. */
-function peerState(sas: readonly IkeSaReport[], config: ConnectionConfig | undefined): PeerReport['state'] {
-  const established = sas.filter(isEstablished);
-  if (established.length === 0) return sas.length > 0 ? 'connecting' : 'down';
-  const working = new Set(
-    established
-      .flatMap((sa) => sa.children)
-      .filter(({ state, inbound, outbound }) => state === 'installed' && inbound.installed && outbound.installed)
-      .map((child) => child.name),
-  );
-  return config?.children.every((child) => working.has(child.name)) === true ? 'encrypting' : 'established';
-}
-
 function ikeSaReport(sa: IkeSaStatus, now: Instant, sas: SaTable): IkeSaReport {
   const {
     number,
@@ -330,6 +350,7 @@ function ikeSaReport(sa: IkeSaStatus, now: Instant, sas: SaTable): IkeSaReport {
     establishedAt,
     rekeyAt,
     reauthenticateAt,
+    unansweredSince,
   } = sa;
   return {
     number,
@@ -343,6 +364,7 @@ function ikeSaReport(sa: IkeSaStatus, now: Instant, sas: SaTable): IkeSaReport {
     nat,
     ageSeconds: seconds(now - (establishedAt ?? sa.startedAt)),
     lastHeardSeconds: seconds(now - sa.lastHeardAt),
+    ...(unansweredSince === undefined ? {} : { unansweredSeconds: seconds(now - unansweredSince) }),
     ...(rekeyAt === undefined ? {} : { rekeySeconds: seconds(rekeyAt - now) }),
     ...(reauthenticateAt === undefined ? {} : { reauthenticationSeconds: seconds(reauthenticateAt - now) }),
     children: sa.children.map((child) => childReport(child, sa, now, sas)),
@@ -351,7 +373,7 @@ function ikeSaReport(sa: IkeSaStatus, now: Instant, sas: SaTable): IkeSaReport {
 
 function childReport(child: ChildSaStatus, sa: IkeSaStatus, now: Instant, sas: SaTable): ChildSaReport {
   const { name, state, mode, reqid, suite, udpEncapsulation, localSelectors, remoteSelectors } = child;
-  const { installedAt, rekeyAt, expiresAt } = child;
+  const { installedAt, rekeyAt, expiresAt, arrival } = child;
   return {
     name,
     state,
@@ -364,8 +386,19 @@ function childReport(child: ChildSaStatus, sa: IkeSaStatus, now: Instant, sas: S
     ageSeconds: seconds(now - installedAt),
     ...(rekeyAt === undefined ? {} : { rekeySeconds: seconds(rekeyAt - now) }),
     ...(expiresAt === undefined ? {} : { expirySeconds: seconds(expiresAt - now) }),
+    ...(arrival && { arrival: arrivalReport(arrival, now) }),
     inbound: sas.claim(withoutZone(sa.path.localAddress), child.inboundSpi, reqid),
     outbound: sas.claim(withoutZone(sa.path.remoteAddress), child.outboundSpi, reqid),
+  };
+}
+
+function arrivalReport({ inbound, outbound, sentAt, receivedAt, reported }: Arrival, now: Instant): ArrivalReport {
+  return {
+    inbound,
+    outbound,
+    ...(sentAt === undefined ? {} : { sentSeconds: seconds(now - sentAt) }),
+    ...(receivedAt === undefined ? {} : { receivedSeconds: seconds(now - receivedAt) }),
+    ...(Number.isFinite(reported.at) ? { toldSeconds: seconds(now - reported.at) } : {}),
   };
 }
 

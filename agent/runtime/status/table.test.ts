@@ -31,6 +31,7 @@ const child: ChildSaStatus = {
   localSelectors: ['10.1.0.0/24[tcp/443]'],
   remoteSelectors: ['10.2.0.0/24', '10.3.0.0/24'],
   installedAt: NOW - 65_000,
+  arrival: undefined,
   rekeyAt: NOW + 3_535_000,
   expiresAt: NOW + 7_135_000,
 };
@@ -49,6 +50,7 @@ const ikeSa: IkeSaStatus = {
   rekeyAt: NOW + 14_335_000,
   reauthenticateAt: NOW + 86_000_000,
   lastHeardAt: NOW - 4_000,
+  unansweredSince: undefined,
   children: [child],
 };
 
@@ -59,6 +61,8 @@ const connection: ConnectionStatus = {
   localIdentity: 'node-a.mesh.test',
   remoteIdentity: 'node-b.mesh.test',
   ikeSas: [ikeSa],
+  espInUdp: false,
+  policies: [],
   lastFailure: undefined,
   nextAttemptAt: undefined,
 };
@@ -79,6 +83,7 @@ function installed(destination: string, spi: number, more: Partial<InstalledSa> 
     replayWindow: 1_024,
     packets: 12,
     bytes: 1_234,
+    integrityFailures: 0,
     addedAt: 1_000,
     usedAt: 1_998,
     ours: true,
@@ -178,7 +183,7 @@ never encrypted:
       statusText(statusReport(inputs())),
     ).toBe(`node-a: 1 peer, 1 encrypting, 1 Child SA, up 1d1h (ikemesh 1.2.3, openssl)
 
-node-b: ENCRYPTING
+node-b: ENCRYPTING (Unproven: nets: the kernel has not been asked yet)
   local  node-a.mesh.test @ 10.78.0.1
   remote node-b.mesh.test @ 10.78.0.2
   IKE SA #3: ESTABLISHED, IKEv2, 8fb1a2b3c4d5e6f7_i 0011223344556677_r*
@@ -213,7 +218,7 @@ node-b: ENCRYPTING
     const text = 'node-b (10.78.0.2) does not answer IKE_SA_INIT: is it running?';
     const down = { ...connection, ikeSas: [], lastFailure: { at: NOW - 12_000, text }, nextAttemptAt: NOW + 3_400 };
     const lines = statusText(statusReport(inputs({ endpoint: picture([down], 2) }))).split('\n');
-    expect(lines).toContain('node-b: DOWN');
+    expect(lines).toContain(`node-b: DOWN (NotEstablished: there is no IKE SA: ${text})`);
     expect(lines).toContain(`  last failure 12s ago: ${text}`);
     expect(lines).toContain('  next attempt in 3s');
     expect(lines).toContain("2 IKE SAs wait for the peer's proof");

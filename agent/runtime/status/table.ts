@@ -62,7 +62,7 @@ function bypassLines(bypasses: readonly BypassReport[]): readonly string[] {
 
 function peerLines(peer: PeerReport): readonly string[] {
   const lines = [
-    `${peer.name}: ${peer.state.toUpperCase()}`,
+    `${peer.name}: ${peer.state.toUpperCase()} (${peer.reason}: ${peer.message})`,
     `  local  ${peer.localIdentity} @ ${peer.localAddress}`,
     `  remote ${peer.remoteIdentity} @ ${peer.remoteAddress}`,
     ...(peer.certificate === undefined ? [] : [peerCertificateLine(peer.certificate)]),
@@ -131,7 +131,8 @@ function childLines(child: ChildSaReport): readonly string[] {
 function saText(sa: SaReport): string {
   if (!sa.installed) return `${sa.spi}  NOT IN THE KERNEL`;
   const used = sa.firstUsedSecondsAgo === undefined ? 'never used' : `first used ${ago(sa.firstUsedSecondsAgo)}`;
-  return `${sa.spi}  ${sa.bytes ?? 0} bytes, ${sa.packets ?? 0} packets, ${used}`;
+  const failed = sa.undecryptable === undefined ? '' : `, ${sa.undecryptable} NOT DECRYPTED`;
+  return `${sa.spi}  ${sa.bytes ?? 0} bytes, ${sa.packets ?? 0} packets, ${used}${failed}`;
 }
 
 function earlierLines(sas: readonly SaReport[]): readonly string[] {

@@ -74,6 +74,16 @@ export class AgentProcess extends LoggedDaemon {
     this.daemon.signal('SIGHUP');
   }
 
+  /** Stops it in its tracks (SIGSTOP): its kernel goes on. */
+  freeze(): void {
+    this.daemon.signal('SIGSTOP');
+  }
+
+  /** Lets it go on (SIGCONT). */
+  thaw(): void {
+    this.daemon.signal('SIGCONT');
+  }
+
   /** What `agent status --json` prints, without a program that would have to be started for it. */
   async status(): Promise<StatusReport> {
     const report = await fetchStatus(this.#socket);

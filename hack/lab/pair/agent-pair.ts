@@ -24,6 +24,8 @@ export interface PairSettings {
   readonly defaults?: Readonly<Record<string, unknown>>;
   /** More fields of the peer at both ends, or as each end is to have them whenever it reads its configuration. */
   readonly peer?: Readonly<Record<string, unknown>> | ((end: PairEnd) => Readonly<Record<string, unknown>>);
+  /** Section `metrics` of both. */
+  readonly metrics?: Readonly<Record<string, unknown>>;
   /** Another machine on the same wire. */
   readonly third?: boolean;
 }
@@ -117,11 +119,12 @@ export class AgentPair {
 
   /** The text of an end's configuration file. */
   configuration(end: PairEnd): string {
-    const { defaults = {}, peer = {} } = this.settings;
+    const { defaults = {}, peer = {}, metrics } = this.settings;
     const other = otherEnd(end);
     return stringify({
       node: { name: end, identity: { fqdn: `${end}.lab.test` }, addresses: Object.values(pairAddresses[end]) },
       defaults,
+      ...(metrics && { metrics }),
       peers: [
         {
           name: other,
