@@ -54,7 +54,13 @@ export const fleet: Dashboard = {
           'Peers by state',
           'none',
           { '{{state}}': 'sum by (state) (ikemesh_peers)' },
-          'Of all nodes: encrypting (every Child SA is in the kernel), established, connecting, down.',
+          'Of all nodes: encrypting (every Child SA is in the kernel and nothing says that it does not work), established, connecting, down.',
+        ),
+        lines(
+          'Peers by reason',
+          'none',
+          { '{{reason}}': 'sum by (reason) (ikemesh_peers_by_reason) > 0' },
+          'Why their state is as it is. Proven: both ends count packets of the other; Unproven: no packet has shown it yet.',
         ),
         lines(
           'Tunnels of peerings',

@@ -212,6 +212,16 @@ export const node: Dashboard = {
           { onlyAfter: 'a refusal' },
         ),
         lines(
+          'What others removed and ESP in UDP for want of ESP',
+          'ops',
+          {
+            '{{object}} put back':
+              'sum by (object) (rate(ikemesh_kernel_repairs_total{node="$node"}[$__rate_interval]))',
+            'went over to UDP': 'sum(rate(ikemesh_esp_fallbacks_total{node="$node"}[$__rate_interval]))',
+          },
+          'SAs and policies of ours that another program removed; peers for which the path drops ESP.',
+        ),
+        lines(
           'Signs of attacks',
           'ops',
           { '{{sign}}': 'sum by (sign) (rate(ikemesh_attack_signs_total{node="$node"}[$__rate_interval]))' },

@@ -20,7 +20,7 @@ export const peer: Dashboard = {
           'State',
           'none',
           `max(ikemesh_peer_state${WHICH})`,
-          '3 encrypting (every Child SA is in the kernel), 2 established, 1 connecting, 0 down.',
+          '3 encrypting (every Child SA is in the kernel and nothing says that it does not work), 2 established, 1 connecting, 0 down.',
           { thresholds: { yellow: 3, red: 2 } },
         ),
         stat(
@@ -50,6 +50,12 @@ export const peer: Dashboard = {
     {
       title: 'Keys',
       panels: [
+        lines(
+          'Why the state is so',
+          'none',
+          { '{{reason}}': `max by (reason) (ikemesh_peer_reason${WHICH})` },
+          'Proven: both ends count packets of the other; Unproven: no packet has shown yet that the SAs work.',
+        ),
         lines(
           'Age of SAs',
           's',
