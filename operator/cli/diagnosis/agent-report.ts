@@ -11,6 +11,7 @@ const sa = z.object({
   installed: z.boolean().default(true),
   bytes: z.number().optional(),
   packets: z.number().optional(),
+  undecryptable: z.number().optional(),
   firstUsedSecondsAgo: z.number().optional(),
 });
 
@@ -26,6 +27,15 @@ const child = z.object({
   ageSeconds: z.number().optional(),
   rekeySeconds: z.number().optional(),
   expirySeconds: z.number().optional(),
+  arrival: z
+    .object({
+      inbound: z.string(),
+      outbound: z.string(),
+      sentSeconds: z.number().optional(),
+      receivedSeconds: z.number().optional(),
+      toldSeconds: z.number().optional(),
+    })
+    .optional(),
   inbound: sa,
   outbound: sa,
 });
@@ -44,6 +54,7 @@ const ikeSa = z.object({
   nat: z.object({ local: z.boolean(), remote: z.boolean() }).optional(),
   ageSeconds: z.number().optional(),
   lastHeardSeconds: z.number().optional(),
+  unansweredSeconds: z.number().optional(),
   rekeySeconds: z.number().optional(),
   reauthenticationSeconds: z.number().optional(),
   children: z.array(child).default([]),
@@ -59,6 +70,8 @@ const exemption = z.object({
 const peer = z.object({
   name: z.string(),
   state: z.string(),
+  reason: z.string().optional(),
+  message: z.string().optional(),
   localAddress: z.string().optional(),
   remoteAddress: z.string().optional(),
   localIdentity: z.string().optional(),
