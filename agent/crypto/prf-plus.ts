@@ -10,7 +10,6 @@ type PrfFunction = Pick<Prf, 'outputBytes' | 'compute'>;
 export function prfPlus(prf: PrfFunction, key: Uint8Array, seed: readonly Uint8Array[], length: number): Uint8Array {
   if (length > MAX_BLOCKS * prf.outputBytes) throw new Error('prf+ asked for more than 255 blocks');
   const output = new Uint8Array(length);
-  const counter = new Uint8Array(1);
   let previous: Uint8Array = NOTHING;
   const input = [previous, ...seed, counter];
   for (let offset = 0; offset < length; offset += prf.outputBytes) {
@@ -39,5 +38,7 @@ export function extractAndExpand(
   return expanded;
 }
 
+/** What it numbers is computed at once. */
+const counter = new Uint8Array(1);
 const MAX_BLOCKS = 255;
 const NOTHING = new Uint8Array(0);

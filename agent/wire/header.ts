@@ -27,10 +27,16 @@ export function spiBytes(spi: IkeSpi): Uint8Array {
 
 /** SPIi | SPIr: 16 bytes. */
 export function spiPairBytes(initiatorSpi: IkeSpi, responderSpi: IkeSpi): Uint8Array {
-  const bytes = new Uint8Array(16);
-  setSpi(bytes, 0, initiatorSpi);
-  setSpi(bytes, 8, responderSpi);
+  const bytes = new Uint8Array(SPI_PAIR_BYTES);
+  setSpiPair(bytes, initiatorSpi, responderSpi);
   return bytes;
+}
+
+/** Writes SPIi | SPIr to the beginning of `target`; gives the offset behind them. */
+export function setSpiPair(target: Uint8Array, initiatorSpi: IkeSpi, responderSpi: IkeSpi): number {
+  setSpi(target, 0, initiatorSpi);
+  setSpi(target, 8, responderSpi);
+  return SPI_PAIR_BYTES;
 }
 
 /** Flags of the IKE header; bits that IKEv2 does not define are ignored. */
@@ -201,6 +207,7 @@ function hexDigit(value: number): number {
   return value < 10 ? value + 0x30 : value + 0x57;
 }
 
+const SPI_PAIR_BYTES = 16;
 const LENGTH_OFFSET = 24;
 const FLAG_INITIATOR = 0x08;
 const FLAG_HIGHER_VERSION = 0x10;

@@ -64,15 +64,28 @@ export function ipAddressFromBytes(bytes: Uint8Array): IpAddress {
 
 /** The 4 or 16 bytes of an address in network byte order, which know no zone. */
 export function ipAddressBytes(address: IpAddress): Uint8Array {
-  if (ipFamily(address) === 6) return new Uint8Array(ipaddr.IPv6.parse(withoutZone(address)).toByteArray());
-  const bytes = new Uint8Array(4);
-  let index = 0;
+  const bytes = new Uint8Array(ipFamily(address) === 4 ? 4 : 16);
+  setIpAddress(bytes, 0, address);
+  return bytes;
+}
+
+/** Writes the bytes of an address to where they belong; gives the offset behind them. */
+export function setIpAddress(target: Uint8Array, offset: number, address: IpAddress): number {
+  if (ipFamily(address) === 6) {
+    target.set(ipaddr.IPv6.parse(withoutZone(address)).toByteArray(), offset);
+    return offset + 16;
+  }
+  let at = offset;
+  let number = 0;
   for (let i = 0; i < address.length; i++) {
     const code = address.charCodeAt(i);
-    if (code === DOT) index++;
-    else bytes[index] = (bytes[index] as number) * 10 + code - ZERO;
+    if (code === DOT) {
+      target[at++] = number;
+      number = 0;
+    } else number = number * 10 + code - ZERO;
   }
-  return bytes;
+  target[at++] = number;
+  return at;
 }
 
 /** The IP version of an address. */

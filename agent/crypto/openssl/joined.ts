@@ -9,6 +9,7 @@ export type Join = (parts: readonly Uint8Array[]) => Uint8Array;
 
 /** A `Join` with memory of its own: for a call that takes several arrays, one for each. */
 export function joinIn(scratch: Uint8Array): Join {
+  let lent = scratch;
   return (parts) => {
     let length = 0;
     for (const part of parts) {
@@ -19,7 +20,9 @@ export function joinIn(scratch: Uint8Array): Join {
       scratch.set(part, length);
       length += part.length;
     }
-    return scratch.subarray(0, length);
+    // What is joined is mostly as long as the time before.
+    if (lent.length !== length) lent = scratch.subarray(0, length);
+    return lent;
   };
 }
 

@@ -135,7 +135,7 @@ function markCurrent(core: Core, at: Instant, connection: Connection, child: Chi
   const deleteAt = at + core.context.limits.rekeyedGraceMs;
   const own = ownerOf(connection, child);
   // The peer, too, goes over to the pairs of the IKE SA that stays.
-  const winners = new Set(connection.ikeSas.filter((sa) => own !== undefined && losesTo(own, sa)));
+  const wins = (sa: IkeSa): boolean => own !== undefined && losesTo(own, sa);
   for (const owner of connection.ikeSas) {
     setChildren(owner, (children) =>
       changed(children, (each) => {
@@ -144,7 +144,7 @@ function markCurrent(core: Core, at: Instant, connection: Connection, child: Chi
           return isMarked ? each : { ...each, usage: 'current', sentOn: true, deleteAt: undefined };
         }
         const isSuccessor = each.rekeys?.inboundSpi === child.inboundSpi;
-        const staysLonger = each.installedAt > child.installedAt || winners.has(owner);
+        const staysLonger = each.installedAt > child.installedAt || wins(owner);
         const stillWaits = isSuccessor || (each.usage === 'deferred' && staysLonger);
         const superseded = isSameChild(each, child.config.name) && each.usage !== 'superseded' && !stillWaits;
         return superseded ? { ...each, usage: 'superseded', deleteAt } : each;

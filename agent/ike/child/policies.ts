@@ -52,6 +52,8 @@ export function policyCommands(
     ordered.set(key, policy);
     commands.push({ kind: 'putPolicy', policy });
   }
+  // Everything needed is ordered by now: where that is all, nothing is unneeded.
+  if (ordered.size === needed.size) return commands;
   const unneeded = [...ordered].filter(([key]) => !needed.has(key));
   for (const [key, { direction, selector, index }] of unneeded.sort(([, one], [, two]) => exemptLast(one, two))) {
     ordered.delete(key);

@@ -1,7 +1,7 @@
 import { constantTimeEqual } from '../../crypto/constant-time.ts';
 import type { CryptoProvider, Random } from '../../crypto/types.ts';
-import { type IkeSpi, spiPairBytes } from '../../wire/header.ts';
-import { type IpAddress, ipAddressBytes } from '../../wire/ip-address.ts';
+import { type IkeSpi, setSpiPair } from '../../wire/header.ts';
+import { type IpAddress, setIpAddress } from '../../wire/ip-address.ts';
 import type { Path } from '../types.ts';
 
 /** Where a NAT stands: in front of us, in front of the peer. */
@@ -33,10 +33,10 @@ export function natDetection(
   path: Path,
   pretend: Random | undefined,
 ): NatDetection {
-  const spis = spiPairBytes(initiatorSpi, responderSpi);
-  const source = addressHash(crypto, spis, path.localAddress, path.localPort);
+  setSpiPair(hashed, initiatorSpi, responderSpi);
+  const source = addressHash(crypto, path.localAddress, path.localPort);
   if (pretend !== undefined) pretend.fill(source);
-  return { source, destination: addressHash(crypto, spis, path.remoteAddress, path.remotePort) };
+  return { source, destination: addressHash(crypto, path.remoteAddress, path.remotePort) };
 }
 
 /**
@@ -51,21 +51,25 @@ export function natSituation(
   sources: readonly Uint8Array[],
   destination: Uint8Array,
 ): NatSituation {
-  const spis = spiPairBytes(initiatorSpi, responderSpi);
-  const own = addressHash(crypto, spis, path.localAddress, path.localPort);
-  const peer = addressHash(crypto, spis, path.remoteAddress, path.remotePort);
+  setSpiPair(hashed, initiatorSpi, responderSpi);
+  const own = addressHash(crypto, path.localAddress, path.localPort);
+  const peer = addressHash(crypto, path.remoteAddress, path.remotePort);
   return {
     local: !constantTimeEqual(own, destination),
     remote: !sources.some((source) => constantTimeEqual(peer, source)),
   };
 }
 
-/** SHA-1(SPIi | SPIr | IP address | port). */
-function addressHash(crypto: CryptoProvider, spis: Uint8Array, address: IpAddress, port: number): Uint8Array {
-  portBytes[0] = port >> 8;
-  portBytes[1] = port & 0xff;
-  return crypto.sha1([spis, ipAddressBytes(address), portBytes]);
+/** SHA-1(SPIi | SPIr | IP address | port), of the SPIs that stand in `hashed` already. */
+function addressHash(crypto: CryptoProvider, address: IpAddress, port: number): Uint8Array {
+  const end = setIpAddress(hashed, SPI_PAIR_BYTES, address);
+  hashed[end] = port >> 8;
+  hashed[end + 1] = port & 0xff;
+  return crypto.sha1(end === hashedV4.length - PORT_BYTES ? [hashedV4] : [hashed]);
 }
 
-/** What is hashed is read at once. */
-const portBytes = new Uint8Array(2);
+const SPI_PAIR_BYTES = 16;
+const PORT_BYTES = 2;
+/** What is hashed is read at once, so one memory does for all; that of an IPv4 address is its beginning. */
+const hashed = new Uint8Array(SPI_PAIR_BYTES + 16 + PORT_BYTES);
+const hashedV4 = hashed.subarray(0, SPI_PAIR_BYTES + 4 + PORT_BYTES);
