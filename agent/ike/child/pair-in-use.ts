@@ -100,7 +100,7 @@ function succeedsOne({ rekeys }: ChildSa, ended: readonly ChildSa[]): boolean {
 }
 
 /** Whether the peer is known to have a pair. */
-function isKnown({ weInitiated, settledAt }: ChildSa): boolean {
+export function isKnown({ weInitiated, settledAt }: ChildSa): boolean {
   return weInitiated || settledAt !== undefined;
 }
 

@@ -5,8 +5,9 @@ import type { CloseReason } from '../fact.ts';
 import type { IkeSa } from '../state.ts';
 import type { Instant } from '../types.ts';
 import type { ChildSa } from './child-sa.ts';
+import { isToBeDeleted } from './ending.ts';
 import { orderPolicies } from './order-policies.ts';
-import { ensureCurrent } from './pair-in-use.ts';
+import { ensureCurrent, isKnown } from './pair-in-use.ts';
 import { believedUntil, callOffRetirement, hasSettled, retire, takePinned } from './retirement.ts';
 import { setChildren } from './set-children.ts';
 import { deleteUnselected } from './unselected.ts';
@@ -99,11 +100,25 @@ function orphansOf(core: Core, at: Instant, connection: Connection, owner: IkeSa
   const inboundId = { destination: child.localAddress, spi: child.inboundSpi };
   const outboundId = { destination: child.remoteAddress, spi: child.outboundSpi };
   if (hasSettled(connection, loneSa(inboundId, child), owner)) return [];
-  const pinned = child.usage === 'current' && enforcement === 'Required';
+  const pinned = child.usage === 'current' && enforcement === 'Required' && !isKnownElsewhere(connection, owner, child);
   const believed = believedUntil(core, at, connection);
   const inbound = { ...loneSa(inboundId, child), believedUntil: believed, pinned: false };
   const outbound = { ...loneSa(outboundId, child), believedUntil: believed, pinned: true };
   return pinned ? [inbound, outbound] : [inbound];
+}
+
+/**
+ * Whether the peer, which has answered on another IKE SA since, has another pair of the same Child there: then it is not its
+ * agent that is gone, but the IKE SA that it has given up.
+ */
+function isKnownElsewhere(connection: Connection, dead: IkeSa, { config }: ChildSa): boolean {
+  return connection.ikeSas.some((sa) => {
+    if (sa === dead || sa.state.kind !== 'established' || sa.state.endsAt !== undefined) return false;
+    if (sa.lastHeardAt <= dead.lastHeardAt) return false;
+    return sa.state.children.some(
+      (child) => child.config.name === config.name && isKnown(child) && !isToBeDeleted(sa, child.inboundSpi),
+    );
+  });
 }
 
 /** An SA of a pair that no IKE SA answers for any more. */
