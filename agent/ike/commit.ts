@@ -51,7 +51,7 @@ export function commit(
   }
   for (const fact of outcome.facts ?? []) core.report(fact);
   if (outcome.received !== undefined && connection !== undefined) {
-    noteReceived(core, at, connection, outcome.received);
+    noteReceived(core, at, connection, outcome.received.counts, outcome.received.askedAt);
   }
   if (outcome.succession !== undefined && connection !== undefined) {
     succeed(core, at, sa, connection, outcome.succession);

@@ -284,7 +284,7 @@ function handleResponse(core: Core, at: Instant, sa: IkeSa, payloads: readonly P
   const response = parseInformational(payloads);
   if (!response.ok) return syntaxError(sa, response.error);
   if (state.kind === 'deleting') return { ok: true, value: { next: state, close: state.reason } };
-  return { ok: true, value: onInformationalResponse(state, connection, response.value) };
+  return { ok: true, value: onInformationalResponse(sa, connection, response.value) };
 }
 
 function handleCreated(

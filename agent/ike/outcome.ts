@@ -10,7 +10,7 @@ import type { CloseReason, DropReason, Fact, FailureReason } from './fact.ts';
 import type { IkeCryptography } from './negotiation/suite.ts';
 import type { NatSituation } from './path/natd.ts';
 import type { IkeSaState, QueuedRequest } from './state.ts';
-import type { Path, VerificationJob } from './types.ts';
+import type { Instant, Path, VerificationJob } from './types.ts';
 
 /** What an exchange handler decided. Nothing of it has happened until `ike-sa.ts` commits it. */
 export interface Outcome {
@@ -42,8 +42,8 @@ export interface Outcome {
   readonly fragmentation?: boolean;
   /** What the peer says of what was before. */
   readonly past?: PeerPast;
-  /** What the peer's kernel has counted of what we send. */
-  readonly received?: readonly ReceivedCount[];
+  /** What the peer's kernel has counted of what we send; in an answer, when the question was first sent. */
+  readonly received?: { readonly counts: readonly ReceivedCount[]; readonly askedAt: Instant | undefined };
   readonly verify?: VerificationJob;
   readonly failure?: NegotiationFailure;
   readonly facts?: readonly Fact[];

@@ -55,13 +55,19 @@ export function isForeign({ arrivals }: Connection, child: ChildSa, installed: I
   );
 }
 
-/** Takes in what the peer has told. */
-export function noteReceived(core: Core, at: Instant, connection: Connection, counts: readonly ReceivedCount[]): void {
+/** Takes in what the peer has told; to a question that was first sent at `askedAt`, where it is an answer. */
+export function noteReceived(
+  core: Core,
+  at: Instant,
+  connection: Connection,
+  counts: readonly ReceivedCount[],
+  askedAt: Instant | undefined,
+): void {
   for (const child of childrenOf(connection)) {
     const known = connection.arrivals.get(child.inboundSpi);
     const count = counts.find(({ spi }) => spi === child.outboundSpi);
     if (known === undefined || count === undefined) continue;
-    const after = reported(known, at, count, core.context.limits.arrivalPackets);
+    const after = reported(known, at, askedAt, count, core.context.limits.arrivalPackets);
     connection.arrivals.set(child.inboundSpi, after);
     tellChange(core, connection, child, known, after);
   }
@@ -113,9 +119,10 @@ function isAsked(core: Core, at: Instant, connection: Connection, sa: IkeSa): bo
   return state.children.some((child) => {
     const arrival = connection.arrivals.get(child.inboundSpi);
     if (child.usage !== 'current' || arrival === undefined) return false;
-    const { sentAt, receivedAt, unshown, inbound, outbound, reported: last } = arrival;
+    const { sentAt, receivedAt, unshown, inbound, outbound, doubted, reported: last } = arrival;
     if (inbound === 'undecryptable' && at - last.at >= arrivalRestMs) return true;
     if (unshown === undefined || sentAt === undefined || at - sentAt >= arrivalRestMs) return false;
-    return fails(arrival) || receivedAt !== at || outbound === 'unconfirmed' || at - last.at >= arrivalConfirmationMs;
+    if (fails(arrival) || doubted) return true;
+    return receivedAt !== at || outbound === 'unconfirmed' || at - last.at >= arrivalConfirmationMs;
   });
 }

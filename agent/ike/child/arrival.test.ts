@@ -11,8 +11,9 @@ function counting(...counts: readonly (readonly [sent: number, received: number,
   }, unknownArrival(0));
 }
 
+/** What is known after the peer has said so in answer to a question of that time. */
 function said(known: Arrival, at: number, packets: number, undecryptable = 0, ageMs = 0): Arrival {
-  return reported(known, at, { packets, undecryptable, ageMs }, ENOUGH);
+  return reported(known, at, at, { packets, undecryptable, ageMs }, ENOUGH);
 }
 
 describe('whether packets of a pair arrive', () => {
@@ -31,6 +32,17 @@ describe('whether packets of a pair arrive', () => {
     expect(lost).toMatchObject({ outbound: 'lost' });
     expect(fails(lost)).toBe(true);
     expect(fails(said(lost, 10_000, 10))).toBe(false);
+  });
+
+  it('is not denied by what the peer may have counted long before it came here', () => {
+    const known = said(counting([5, 5]), 2_100, 5);
+    const sending = counted(known, 4_000, { sent: 15, received: 5, undecryptable: 0 }, ENOUGH);
+    const none = { packets: 5, undecryptable: 0, ageMs: 0 };
+    // Asked before they were sent, answered, and the answer lost and sent again.
+    expect(reported(sending, 9_000, 3_900, none, ENOUGH)).toMatchObject({ outbound: 'arrived' });
+    // In a question of the peer's.
+    expect(reported(sending, 9_000, undefined, none, ENOUGH)).toMatchObject({ outbound: 'arrived' });
+    expect(reported(sending, 9_000, 5_000, none, ENOUGH)).toMatchObject({ outbound: 'lost' });
   });
 
   it('is not denied for one packet or two, which any path may lose', () => {

@@ -45,6 +45,8 @@ export interface Arrival extends PairCount {
    * many that not all can have been lost by chance.
    */
   readonly unshown: { readonly sent: number; readonly enoughAt: Instant | undefined } | undefined;
+  /** Whether the peer may have counted none of those, and has to be asked. */
+  readonly doubted: boolean;
   /** What the peer has said last. */
   readonly reported: { readonly at: Instant; readonly received: number };
 }
@@ -62,6 +64,7 @@ export function unknownArrival(at: Instant): Arrival {
     receivedAt: undefined,
     undecryptableBefore: 0,
     unshown: undefined,
+    doubted: false,
     reported: { at: Number.NEGATIVE_INFINITY, received: 0 },
   };
 }
@@ -92,20 +95,26 @@ function unshown(before: Arrival, at: Instant, sent: number, packets: number): A
   return { sent: since, enoughAt: sent - since >= packets ? at : undefined };
 }
 
-/** What is known once the peer has said what its kernel has counted of what we send. */
+/**
+ * What is known once the peer has said what its kernel has counted of what we send. Where that answers a question of ours,
+ * first sent at `askedAt`, its kernel was asked no earlier than the age before then. Of what comes otherwise nobody knows how
+ * long it was on the way, as of an answer that was lost and sent again: it shows what has arrived, never what has not.
+ */
 export function reported(
   before: Arrival,
   at: Instant,
+  askedAt: Instant | undefined,
   { packets: received, undecryptable, ageMs }: Pick<ReceivedCount, 'packets' | 'undecryptable' | 'ageMs'>,
   packets: number,
 ): Arrival {
   const now = { ...before, reported: { at, received: Math.max(received, before.reported.received) } };
   if (undecryptable >= packets) return { ...now, outbound: 'undecryptable' };
-  if (received > before.reported.received) return { ...now, outbound: 'arrived', unshown: undefined };
+  if (received > before.reported.received) return { ...now, outbound: 'arrived', unshown: undefined, doubted: false };
   const enoughAt = before.unshown?.enoughAt;
   // Packets may have been under way when the peer's kernel was asked.
-  const isLost = enoughAt !== undefined && at - ageMs >= enoughAt + UNDER_WAY_MS;
-  return isLost ? { ...now, outbound: 'lost' } : now;
+  const seemsLost = enoughAt !== undefined && (askedAt ?? at) - ageMs >= enoughAt + UNDER_WAY_MS;
+  if (askedAt === undefined) return { ...now, doubted: before.doubted || seemsLost };
+  return seemsLost ? { ...now, outbound: 'lost' } : now;
 }
 
 /** Whether packets are known not to get through. */
@@ -113,4 +122,4 @@ export function fails({ inbound, outbound }: Pick<Arrival, 'inbound' | 'outbound
   return inbound === 'undecryptable' || outbound === 'undecryptable' || outbound === 'lost';
 }
 
-const UNDER_WAY_MS = 500;
+const UNDER_WAY_MS = 1_000;

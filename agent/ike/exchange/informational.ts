@@ -15,7 +15,7 @@ import type { NegotiationFailure, Outcome, Refusal } from '../outcome.ts';
 import { isAuthenticationLifetime, withAuthenticationLifetime } from '../rekey/authentication-lifetime.ts';
 import { decide } from '../rekey/collision.ts';
 import { ownOperation, targetOf } from '../rekey/under-way.ts';
-import type { Deleting, Established, IkeSa, IkeSaState, QueuedRequest, Rekeyed } from '../state.ts';
+import type { Deleting, Established, IkeSa, QueuedRequest, Rekeyed } from '../state.ts';
 import type { Instant } from '../types.ts';
 import { spiFromProposal, spiToBytes } from './child-negotiation.ts';
 
@@ -37,9 +37,10 @@ export function onInformationalRequest(
 ): Result<Outcome, Refusal> {
   // The question whether we are alive, by far the most frequent of all.
   if (request.deletes.length === 0 && request.notifies.length === 0) return ok({ next: state, reply: [] });
-  const received = state.kind === 'established' && state.peerIsAgent ? readReceived(request.notifies) : undefined;
-  if (received !== undefined && request.deletes.length === 0 && request.notifies.length === 1)
-    return ok({ next: state, reply: receivedNotifies(at, connection), received });
+  const counts = state.kind === 'established' && state.peerIsAgent ? readReceived(request.notifies) : undefined;
+  if (counts !== undefined && request.deletes.length === 0 && request.notifies.length === 1) {
+    return ok({ next: state, reply: receivedNotifies(at, connection), received: { counts, askedAt: undefined } });
+  }
   const failure = fatalNotify(connection, request);
   if (failure !== undefined || request.deletes.some((each) => each.protocol === Protocol.IKE)) {
     const reason = failure === undefined ? 'deletedByPeer' : 'refusedByPeer';
@@ -64,13 +65,13 @@ export function onInformationalRequest(
 
 /** What the answer to a request of ours says: nothing, or that the peer has given the IKE SA up. */
 export function onInformationalResponse(
-  state: IkeSaState,
+  { state, window }: IkeSa,
   connection: Connection | undefined,
   response: Informational,
 ): Outcome {
   const failure = connection && fatalNotify(connection, response);
   const told = state.kind === 'established' && state.peerIsAgent ? readReceived(response.notifies) : undefined;
-  const received = told && { received: told };
+  const received = told && { received: { counts: told, askedAt: window.pending?.openedAt } };
   // Liveness checks ask for nothing, and a copy of the state that each leaves behind would outlive the young generation.
   if (failure === undefined && state.kind === 'established' && state.asked !== undefined) {
     return { next: { ...state, asked: undefined }, ...received };
