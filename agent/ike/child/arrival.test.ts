@@ -34,6 +34,17 @@ describe('whether packets of a pair arrive', () => {
     expect(fails(said(lost, 10_000, 10))).toBe(false);
   });
 
+  it('is not denied where the peer had counted all of them before our own kernel was asked, and no more are sent', () => {
+    const known = said(counting([0, 0]), 2_500, 5);
+    expect(known).toMatchObject({ outbound: 'arrived' });
+    const sent = counted(known, 4_000, { sent: 5, received: 5, undecryptable: 0 }, ENOUGH);
+    expect(said(sent, 9_000, 5)).toMatchObject({ outbound: 'arrived' });
+    const again = counted(said(sent, 9_000, 11), 10_000, { sent: 11, received: 11, undecryptable: 0 }, ENOUGH);
+    expect(said(again, 15_000, 11)).toMatchObject({ outbound: 'arrived' });
+    const more = counted(again, 16_000, { sent: 14, received: 11, undecryptable: 0 }, ENOUGH);
+    expect(said(more, 18_000, 11)).toMatchObject({ outbound: 'lost' });
+  });
+
   it('is not denied by what the peer may have counted long before it came here', () => {
     const known = said(counting([5, 5]), 2_100, 5);
     const sending = counted(known, 4_000, { sent: 15, received: 5, undecryptable: 0 }, ENOUGH);

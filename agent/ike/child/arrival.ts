@@ -90,8 +90,9 @@ export function counted(before: Arrival, at: Instant, count: PairCount, packets:
 
 function unshown(before: Arrival, at: Instant, sent: number, packets: number): Arrival['unshown'] {
   if (before.unshown?.enoughAt !== undefined) return before.unshown;
-  const since = before.unshown?.sent ?? before.sent;
-  if (sent === since) return undefined;
+  // The peer may have counted packets before our kernel was asked for them.
+  const since = before.unshown?.sent ?? Math.max(before.sent, before.reported.received);
+  if (sent <= since) return undefined;
   return { sent: since, enoughAt: sent - since >= packets ? at : undefined };
 }
 
