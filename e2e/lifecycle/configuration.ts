@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 
+import { isBypassIndex, isOurIndex } from '../../agent/dataplane/ownership.ts';
 import { waitUntil } from '../../hack/lab/runner/wait-until.ts';
 import { dumpPolicies } from '../../hack/lab/xfrm/xfrm-dump.ts';
 import { ikeSasReplaced } from './keys.ts';
@@ -68,14 +69,22 @@ export async function peeringRecreated(mesh: LifecycleMesh): Promise<void> {
 
 async function levelReached(mesh: LifecycleMesh, name: string, level: string): Promise<void> {
   await waitUntil(`the policies of ${name} to be of level ${level}`, async () => {
-    const levels = await ownLevels(mesh, name);
+    // Kernels from 6.4 on refuse an optional tunnel on the way out: while there is an SA it is required there anyway.
+    const levels = await ownLevels(mesh, name, level === 'use' ? ['in', 'fwd'] : ['in', 'fwd', 'out']);
     return levels.length > 0 && levels.every((each) => each === level);
   });
 }
 
-/** The levels of the templates in the agent's policies. */
-async function ownLevels(mesh: LifecycleMesh, name: string): Promise<readonly string[]> {
-  const own = (await dumpPolicies(mesh.node(name))).filter(({ index }) => index >= 0x60000000);
+/** The levels of the templates in the policies of an agent's peers; what is never encrypted is of none. */
+async function ownLevels(
+  mesh: LifecycleMesh,
+  name: string,
+  directions: readonly string[] = ['in', 'fwd', 'out'],
+): Promise<readonly string[]> {
+  const policies = await dumpPolicies(mesh.node(name));
+  const own = policies.filter(({ index, direction }) => {
+    return isOurIndex(index) && !isBypassIndex(index) && directions.includes(direction);
+  });
   return own.flatMap(({ templates }) => templates.map(({ level }) => level));
 }
 
