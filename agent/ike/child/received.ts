@@ -5,7 +5,7 @@ import type { Connection } from '../connection/connection.ts';
 import { findNotify } from '../message/notify.ts';
 import type { Instant } from '../types.ts';
 
-/** What we tell a peer of what has arrived; nothing where that is not known. */
+/** What we tell a peer of what has arrived, of as many pairs as a notify takes; nothing where that is not known. */
 export function receivedNotifies(at: Instant, connection: Connection): readonly NotifyPayload[] {
   const counts = [...connection.arrivals].map(([spi, arrival]): ReceivedCount => {
     const { received, undecryptable, undecryptableBefore, countedAt } = arrival;
