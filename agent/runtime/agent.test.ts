@@ -311,6 +311,21 @@ describe('the end of an agent', () => {
     expect(installed(hosts[1]).sas).toEqual([]);
   });
 
+  it('with a flush waits for the answer of the peer, to an IKE SA that was rekeyed as well', async () => {
+    const { world, agents, hosts } = pair();
+    while (!hosts[0].logLines.some(({ msg }) => msg === 'IKE SA rekeyed')) world.pass(600_000);
+    world.pass(10_000);
+    let ended = false;
+    const flushed = agents[0].flushAndStop().then(() => {
+      ended = true;
+    });
+    await new Promise(setImmediate);
+    expect(ended).toBe(false);
+    world.pass(1_000);
+    await flushed;
+    expect(installed(hosts[0])).toEqual({ sas: [], policies: [] });
+  });
+
   it('does not wait long for a peer that is gone', async () => {
     const { world, agents, hosts } = pair();
     agents[1].stop();
