@@ -19,11 +19,13 @@ import {
   type Invocation,
   type LeaksInvocation,
   type ManifestInvocation,
+  type PreflightInvocation,
   parseCommandLine,
   type RunInvocation,
   type UnblockInvocation,
 } from './runtime/command-line.ts';
 import { createLog, type Log } from './runtime/log/logger.ts';
+import { preflight, preflightText } from './runtime/preflight/preflight.ts';
 import { run } from './runtime/run.ts';
 import type { StartParts } from './runtime/start-agent.ts';
 import { environmentFailure, type StartFailure } from './runtime/start-failure.ts';
@@ -60,6 +62,8 @@ async function carryOut(invocation: Invocation): Promise<number> {
       return blockUntilStarted(invocation);
     case 'leaks':
       return showLeaks(invocation);
+    case 'preflight':
+      return showPreflight(invocation);
   }
 }
 
@@ -140,6 +144,13 @@ async function showLeaks(source: LeaksInvocation): Promise<number> {
   if (!watched.ok) return fail(watched.error);
   process.stdout.write(watched.value.text);
   return watched.value.isTight ? 0 : 1;
+}
+
+async function showPreflight({ json, ...questions }: PreflightInvocation): Promise<number> {
+  const report = await preflight(questions, VERSION);
+  process.stdout.write(json ? `${JSON.stringify(report, undefined, 2)}\n` : preflightText(report));
+  // A program judges for itself, and wants to tell it from one that could not be carried out.
+  return !json && report.checks.some(({ state }) => state === 'wrong') ? 1 : 0;
 }
 
 function ended(result: Result<string, StartFailure>): number {

@@ -55,6 +55,15 @@ describe('the command line', () => {
     });
   });
 
+  it('looks at a host, at addresses that are ones', () => {
+    expect(parse('preflight', '--json', '--address', '10.0.0.1', 'fd00::1', '--towards', '10.0.0.2')).toMatchObject({
+      value: { kind: 'preflight', json: true, addresses: ['10.0.0.1', 'fd00::1'], towards: ['10.0.0.2'] },
+    });
+    expect(parse('preflight')).toMatchObject({ value: { json: false, addresses: [], towards: [] } });
+    expect(parse('preflight', '--address', '10.0.0.256')).toMatchObject({ ok: false });
+    expect(written).toContain('write an IP address');
+  });
+
   it('asks a holder for sockets, at a path of its own or another', () => {
     expect(parse('-c', 'f')).toMatchObject({ value: { holder: '/run/ikemesh/holder.sock' } });
     expect(parse('--kubernetes', '--holder', '/h')).toMatchObject({ value: { kind: 'cluster', holder: '/h' } });

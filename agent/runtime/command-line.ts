@@ -3,7 +3,9 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { type ListenAddress, parseListenAddress } from '../metrics/listen-address.ts';
 import type { MetricsSettings } from '../metrics/open-metrics.ts';
 import { err, ok, type Result } from '../result.ts';
+import { type IpAddress, parseIpAddress } from '../wire/ip-address.ts';
 import type { LogFormat, LogLevel } from './log/logger.ts';
+import type { HostQuestions } from './preflight/host-facts.ts';
 import { VERSION } from './version.ts';
 
 /** What the program is asked to do. */
@@ -17,6 +19,7 @@ export type Invocation =
   | UnblockInvocation
   | BlockInvocation
   | LeaksInvocation
+  | PreflightInvocation
   | { readonly kind: 'version' };
 
 /** Where it is written which packets a peering is about: a configuration file, or what an agent in a cluster has kept. */
@@ -91,6 +94,12 @@ export interface ManifestInvocation {
 export interface LeaksInvocation extends PolicySource {
   readonly kind: 'leaks';
   readonly seconds: number;
+}
+
+/** Look whether this host can do what an agent needs. */
+export interface PreflightInvocation extends HostQuestions {
+  readonly kind: 'preflight';
+  readonly json: boolean;
 }
 
 /** Output that takes the place of doing anything: help, or what is wrong with the arguments. */
@@ -237,6 +246,19 @@ function programOf(choose: (invocation: Invocation) => void): Command {
         choose({ kind: 'leaks', seconds, config, state }),
     );
   program
+    .command('preflight')
+    .description(
+      'look whether this host can do what an agent needs: ESP and its algorithms, UDP 500 and 4500, MTU; needs CAP_NET_ADMIN, ' +
+        'and no agent. Ends with 1 where it cannot',
+    )
+    .option('--json', 'as one JSON object', false)
+    .option('--address <address...>', 'addresses that peers are to reach it at', addAddress, [])
+    .option('--towards <address...>', 'addresses of peers, the ways to which are looked at', addAddress, [])
+    .addOption(socketOption())
+    .action(({ address: addresses, towards, json, socket }: PreflightOptions) =>
+      choose({ kind: 'preflight', addresses, towards, json, socket }),
+    );
+  program
     .command('version')
     .description('print the version')
     .action(() => choose({ kind: 'version' }));
@@ -249,6 +271,13 @@ interface UnblockOptions {
   readonly undo: boolean;
   readonly config?: string;
   readonly state: string;
+}
+
+interface PreflightOptions {
+  readonly json: boolean;
+  readonly address: readonly IpAddress[];
+  readonly towards: readonly IpAddress[];
+  readonly socket: string;
 }
 
 interface RunOptions {
@@ -283,10 +312,19 @@ function watchSeconds(text: string): number {
   throw new InvalidArgumentError(`write a whole number from 1 to ${MAX_WATCH_SECONDS}`);
 }
 
+function addAddress(text: string, before: readonly IpAddress[]): readonly IpAddress[] {
+  const address = parseIpAddress(text);
+  if (address === undefined) throw new InvalidArgumentError('write an IP address');
+  if (before.length === MAX_ADDRESSES) throw new InvalidArgumentError(`write at most ${MAX_ADDRESSES}`);
+  return [...before, address];
+}
+
 function socketOption(): Option {
   return new Option('--socket <path>', 'Unix socket of the status').default(DEFAULT_SOCKET);
 }
 
+/** So many ways are enough to see whether one is narrow. */
+const MAX_ADDRESSES = 256;
 /** A day. */
 const MAX_WATCH_SECONDS = 86_400;
 const DEFAULT_HOLDER = '/run/ikemesh/holder.sock';

@@ -117,6 +117,24 @@ describe('kubectl ikemesh, with a real API server', () => {
     });
   });
 
+  it('preflight says what is known of nodes whose agents do not answer, and names the rest', async () => {
+    const { code, stdout, stderr } = await plugin('preflight', '--request-timeout=2s');
+    expect(code).toBe(5);
+    expect(stdout).toMatch(/^kubernetes +ok +Kubernetes 1\.\d+/);
+    expect(stdout).toMatch(/\nnode-1 +\? +Ready /);
+    expect(stdout).toMatch(
+      /\? +esp of node-1, node-2: whether its kernel has ESP is known to its agent only, which did not answer/,
+    );
+    expect(stderr).toMatch(/not known: the agent of node-1: Pod ikemesh\/agent-node-1 does not answer/);
+    const whole = JSON.parse((await plugin('preflight', 'node-2', '-o', 'json', '--request-timeout=2s')).stdout);
+    expect(whole).toMatchObject({
+      cluster: { 'cert-manager': { state: 'doubtful' } },
+      nodes: [{ name: 'node-2', state: 'unknown', checks: { node: { state: 'ok' }, mtu: { state: 'unknown' } } }],
+    });
+    const strange = await plugin('preflight', 'node-9');
+    expect(strange).toMatchObject({ code: 1, stdout: expect.stringContaining('there is no Node node-9') });
+  });
+
   it('render tells which nodes are told what, and writes nothing', async () => {
     const file = join(folder, 'peering.yaml');
     await writeFile(file, stringify(changed(meshManifest, 'spec.enforcement', 'Required')));
@@ -196,6 +214,7 @@ describe('kubectl ikemesh, with a real API server', () => {
       ['status'],
       ['why', 'node-1', 'node-2'],
       ['sas', 'node-1'],
+      ['preflight'],
       ['gather', `--out=${join(folder, 'less')}`],
     ]) {
       const { code, stderr } = await runPlugin(...words, `--kubeconfig=${kubeconfig}`);
@@ -245,6 +264,10 @@ describe('kubectl ikemesh, with a real API server', () => {
       expect([words[0], code]).toEqual([words[0], 4]);
       expect(stderr).toMatch(/ikemesh is not installed here/);
     }
+    // What nodes need can be asked before.
+    const { code, stdout } = await plugin('preflight', 'node-3');
+    expect(code).toBe(5);
+    expect(stdout).toMatch(/esp of node-3: .* there is none yet\n +install the chart/);
   });
 });
 

@@ -5,6 +5,7 @@ import { COMPLETION_SCRIPTS, SHELLS, type Shell } from './completion/scripts.ts'
 import { ExitCode } from './exit-code.ts';
 import { type GatherFlags, gatherCommand } from './gather/gather-command.ts';
 import { type Outcome, outcomeText } from './outcome.ts';
+import { preflightCommand } from './preflight/preflight-command.ts';
 import { renderCommand } from './render/render-command.ts';
 import { type GlobalFlags, runCommand, type Surroundings } from './run-command.ts';
 import { sasCommand } from './sas/sas-command.ts';
@@ -27,12 +28,11 @@ export function programOf(surroundings: Surroundings, end: (code: ExitCode) => v
     .showSuggestionAfterError()
     .addHelpText('after', EXIT_CODES);
   for (const option of globalOptions()) program.addOption(option);
-  const act = (run: (target: Target, words: readonly (string | undefined)[], flags: object) => Promise<Outcome>) => {
+  const act = (run: (target: Target, words: readonly string[], flags: object) => Promise<Outcome>) => {
     return async (...args: unknown[]): Promise<void> => {
       const command = args.at(-1) as Command;
       const flags = command.optsWithGlobals<GlobalFlags>();
-      const words = args.slice(0, -2) as (string | undefined)[];
-      end(await runCommand(flags, surroundings, (target) => run(target, words, flags)));
+      end(await runCommand(flags, surroundings, (target) => run(target, command.args, flags)));
     };
   };
   program
@@ -54,6 +54,14 @@ export function programOf(surroundings: Surroundings, end: (code: ExitCode) => v
     .argument('<node>', 'name of the Node')
     .argument('[peer]', 'only those with this peer')
     .action(act((target, [node = '', peer]) => sasCommand(target, node, peer)));
+  program
+    .command('preflight')
+    .description(
+      'whether nodes have what ikemesh needs, before it is installed and after: ESP, UDP 500 and 4500, MTU, kernel, network ' +
+        'plugin, clock',
+    )
+    .argument('[node...]', 'only these nodes')
+    .action(act((target, nodes) => preflightCommand(target, nodes)));
   program
     .command('render')
     .description('what applying an IPsecPeering would change, on which nodes; nothing is written')

@@ -28,12 +28,12 @@ export interface KernelFeatures extends SaFeatures {
  * for, and checks the capability on the request. Fails if ESP over IPv4 cannot be had.
  */
 export function probeKernel(connection: NetlinkConnection): Result<KernelFeatures, KernelRefusal> {
-  const ipv4 = tryOut(connection, probeSa(4), []);
+  const ipv4 = tryOut(connection, probeSa(4));
   if (!ipv4.ok) return ipv4;
   return ok({
     direction: directionOf(ipv4.value) === SaDirection.in,
     natKeepalive: refusesKeepalive(connection),
-    ipv6: tryOut(connection, probeSa(6), []).ok,
+    ipv6: tryOut(connection, probeSa(6)).ok,
   });
 }
 
@@ -47,10 +47,10 @@ function refusesKeepalive(connection: NetlinkConnection): boolean {
 }
 
 /** What the kernel made of an SA, which is gone again. */
-function tryOut(
+export function tryOut(
   connection: NetlinkConnection,
   sa: SaSpec,
-  attributes: readonly Attribute[],
+  attributes: readonly Attribute[] = [],
 ): Result<Uint8Array, KernelRefusal> {
   const added = install(connection, sa, attributes);
   if (!added.ok) return added;
@@ -77,8 +77,11 @@ function install(
   return attempt();
 }
 
-/** Between addresses for documentation (RFC 5737, RFC 3849), and gone by itself if the process is killed meanwhile. */
-function probeSa(family: 4 | 6): SaSpec {
+/**
+ * An SA of the algorithms that every suite of ours begins with, between addresses for documentation (RFC 5737, RFC 3849),
+ * and gone by itself if the process is killed meanwhile.
+ */
+export function probeSa(family: 4 | 6): SaSpec {
   return {
     id: { destination: documentationAddress(family, 1), spi: PROBE_SPI },
     source: documentationAddress(family, 2),

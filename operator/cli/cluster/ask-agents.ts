@@ -1,6 +1,12 @@
 import type { ApiError } from '../../kube/api-error.ts';
 import { type ExecTarget, execInPod } from '../../kube/pod-exec.ts';
-import { type AgentReport, agentReport, type HostReport, hostReport } from '../diagnosis/agent-report.ts';
+import {
+  type AgentReport,
+  agentReport,
+  type HostReport,
+  hostReport,
+  withoutReport,
+} from '../diagnosis/agent-report.ts';
 import type { Facts, PodFact } from '../diagnosis/facts.ts';
 import { type Known, known, unknown } from '../diagnosis/known.ts';
 import { agentPodOf } from '../diagnosis/observed-of.ts';
@@ -32,7 +38,29 @@ async function runOnNode(
 /** What `agent status --json` prints on a node. */
 export async function askAgent(target: Target, facts: Facts, node: string): Promise<Known<AgentReport>> {
   const printed = await runOnNode(target, facts, node, STATUS);
-  return printed.known ? parsed(`the agent of ${node}`, printed.value, agentReport) : printed;
+  if (!printed.known) return printed;
+  const what = `the agent of ${node}`;
+  const told = parsed(what, printed.value, withoutReport);
+  // So it answers before it has begun, and while no peering selects its node.
+  return told.known ? unknown(what, 'failed', told.value.error) : parsed(what, printed.value, agentReport);
+}
+
+/** What an agent's program prints as JSON when it is asked something else than its status. */
+export async function askProgram<T>(
+  target: Target,
+  facts: Facts,
+  node: string,
+  words: readonly string[],
+  schema: { safeParse(value: unknown): Parsed<T> },
+  timeoutMs: number = target.timeoutMs,
+): Promise<Known<T>> {
+  const what = `the agent of ${node}`;
+  const printed = await runOnNode(target, facts, node, [...AGENT, ...words], timeoutMs);
+  if (printed.known) return parsed(what, printed.value, schema);
+  // So it says of a command that it does not have.
+  const isOlder = /^error: (unknown command|too many arguments|unknown option)/.test(printed.lack.text);
+  const text = `it is older than this plugin and cannot "${words[0]}": update the chart`;
+  return isOlder ? unknown(what, 'unreadable', text) : printed;
 }
 
 /** What a program in the agent's container sees of its host. */
@@ -119,6 +147,7 @@ function firstLine(text: string): string {
   return text.trim().split('\n')[0]?.slice(0, 300) ?? '';
 }
 
-const STATUS = ['/usr/bin/node', '/app/agent.js', 'status', '--json'];
+const AGENT = ['/usr/bin/node', '/app/agent.js'];
+const STATUS = [...AGENT, 'status', '--json'];
 const AT_A_TIME = 8;
 const MAX_WAY_MS = 60_000;

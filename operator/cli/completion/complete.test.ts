@@ -23,6 +23,10 @@ describe('completion', () => {
       ['node-a', 'node-b', 'other'],
     ],
     [['why', 'node-a', 'node-b', ''], []],
+    [
+      ['preflight', 'node-a', 'node-b', ''],
+      ['node-a', 'node-b', 'other'],
+    ],
     [['-o', 'json', 'sas', 'o'], ['other']],
     [['status', '--output', 'j'], ['json']],
     [['status', '--output=y'], ['--output=yaml']],

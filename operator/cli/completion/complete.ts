@@ -49,7 +49,8 @@ async function argumentsOf(
   given: number,
   nodes: () => Promise<readonly string[]>,
 ): Promise<readonly string[]> {
-  const argument = command.registeredArguments[given];
+  const last = command.registeredArguments.at(-1);
+  const argument = command.registeredArguments[given] ?? (last?.variadic === true ? last : undefined);
   if (argument === undefined) return [];
   return argument.argChoices ?? (NODES.has(argument.name()) ? nodes() : []);
 }

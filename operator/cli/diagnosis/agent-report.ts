@@ -118,6 +118,9 @@ export const agentReport = z.object({
   kernelFailure: z.string().optional(),
 });
 
+/** What it prints while there is nothing to report: why. */
+export const withoutReport = z.object({ error: z.string() });
+
 export type AgentReport = z.output<typeof agentReport>;
 export type AgentPeer = AgentReport['peers'][number];
 export type AgentIkeSa = AgentPeer['ikeSas'][number];

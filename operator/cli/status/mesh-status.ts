@@ -96,7 +96,12 @@ function nodeRow(facts: Facts, name: string, config: IpsecNodeConfig | undefined
       message: unknown?.state === 'unknown' ? unknown.text : 'its agent has said nothing',
     };
   }
-  if (peers.pending > 0) return { ...base, state: 'Pending', message: `${peers.pending} peers are new` };
+  if (peers.pending > 0)
+    return {
+      ...base,
+      state: 'Pending',
+      message: peers.pending === 1 ? '1 peer is new' : `${peers.pending} peers are new`,
+    };
   return { ...base, state: 'Encrypting', message: '' };
 }
 
