@@ -1,10 +1,11 @@
-import type { CloseReason, CredentialKind, Fact } from '../../ike/fact.ts';
+import type { CredentialKind, Fact } from '../../ike/fact.ts';
 import { trafficText } from '../../ike/negotiation/traffic.ts';
 import type { Path } from '../../ike/types.ts';
 import { timeText } from '../../pki/utc-time.ts';
 import type { Clock, Observer } from '../../ports.ts';
 import { assertNever } from '../../result.ts';
 import { durationText } from '../config/scalars.ts';
+import { closeRemedy } from '../status/close-remedy.ts';
 import { arrivalFault } from '../status/peer-verdict.ts';
 import type { Log } from './logger.ts';
 
@@ -115,9 +116,10 @@ export class LogObserver implements Observer {
       return;
     }
     const closed = { ...pairs, reason: fact.reason };
+    const remedy = closeRemedy(fact.reason);
     // Why an attempt came to nothing has been told by a negotiationFailed of its own.
     if (!fact.established) this.#log.debug(closed, 'IKE SA given up');
-    else if (TROUBLE.has(fact.reason)) this.#log.warn({ ...closed, text: REMEDIES[fact.reason] }, 'IKE SA lost');
+    else if (remedy !== undefined) this.#log.warn({ ...closed, text: remedy }, 'IKE SA lost');
     else this.#log.info(closed, 'IKE SA closed');
   }
 
@@ -289,13 +291,6 @@ const CREDENTIALS: Readonly<Record<CredentialKind, string>> = {
   own: 'our certificate',
   authority: 'the certificate of an authority',
   revocationList: 'a revocation list',
-};
-const TROUBLE: ReadonlySet<CloseReason> = new Set(['peerDead', 'protocolViolation', 'dataplaneFailed', 'expired']);
-const REMEDIES: Partial<Readonly<Record<CloseReason, string>>> = {
-  peerDead: 'the peer no longer answers; is it running, and do UDP 500 and 4500 reach it?',
-  protocolViolation: 'the peer broke the protocol; compare versions at both ends',
-  dataplaneFailed: 'the kernel refused what was agreed; see the message before this',
-  expired: 'its lifetime ended before it was replaced; look for failures before this',
 };
 /** A failing peer is tried again every few seconds to a minute; a forged failure comes as often as somebody likes. */
 const LEAST_INTERVAL_MS = 10_000;
