@@ -1,11 +1,13 @@
 import { once } from 'node:events';
+import { request } from 'node:http';
 import { connect, createServer, type Server } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 
+import type { ScrapeVerdict } from '../../operator/api/scrape-gate.ts';
 import { createLog } from '../runtime/log/logger.ts';
 import { TestWorld } from '../runtime/testing/agents.ts';
-import { MetricsServer } from './metrics-server.ts';
+import { MetricsServer, type MetricsServerParts } from './metrics-server.ts';
 
 const HOST = '127.0.0.1';
 let server: MetricsServer | undefined;
@@ -31,6 +33,42 @@ function serve(world: TestWorld, port = 0, expose = async () => ({ contentType: 
     log: createLog('json', 'info', { write: (line) => void lines.push(JSON.parse(line)) }, false),
   });
   return asked;
+}
+
+/** The same with a page, and where there is a `judge` with authentication. */
+async function servePage(more: Partial<MetricsServerParts> = {}): Promise<void> {
+  server = new MetricsServer({
+    listen: { address: HOST, port: 0 },
+    expose: async () => ({ contentType: 'text/plain', text: 'x 1\n' }),
+    page: (url) => ({ status: 200, headers: { 'x-page': 'yes' }, body: url }),
+    timers: new TestWorld().timers,
+    log: createLog('json', 'info', { write: (line) => void lines.push(JSON.parse(line)) }, false),
+    ...more,
+  });
+  await logged('metrics are served');
+}
+
+/** `fetch` writes the header Host itself. */
+function ask(path: string, headers: Readonly<Record<string, string>>): Promise<Asked> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ host: HOST, port: server?.port, path, headers, agent: false }, (answer) => {
+      let text = '';
+      answer.on('data', (piece: Buffer) => {
+        text += piece.toString();
+      });
+      answer.on('end', () =>
+        resolve({ status: answer.statusCode, text, challenge: answer.headers['www-authenticate'] }),
+      );
+    });
+    sent.on('error', reject);
+    sent.end();
+  });
+}
+
+interface Asked {
+  readonly status: number | undefined;
+  readonly text: string;
+  readonly challenge: string | undefined;
 }
 
 async function logged(msg: string): Promise<void> {
@@ -115,5 +153,71 @@ describe('the server of metrics', () => {
     world.pass(10_000);
     for (let turn = 0; turn < 1_000; turn += 1) await setImmediate();
     expect(server?.port).toBeUndefined();
+  });
+});
+
+describe('the status page beside the metrics', () => {
+  it('is there only where it is wanted', async () => {
+    await servePage();
+    expect(await get('/status/x.json?name=b')).toEqual([200, '/status/x.json?name=b']);
+    expect(await get('/metrics')).toEqual([200, 'x 1\n']);
+    expect((await get('/statuses'))[0]).toBe(404);
+    expect((await get('/status/', 'POST'))[0]).toBe(405);
+  });
+
+  it('is for those only whom RBAC lets get /status, by the password of a browser or a bearer token', async () => {
+    const judged: (readonly [string | undefined, string])[] = [];
+    const judge = async (header: string | undefined, path: string): Promise<ScrapeVerdict> => {
+      judged.push([header, path]);
+      if (header === 'Bearer good') return 'allowed';
+      return header === 'Bearer other' ? 'forbidden' : 'unauthenticated';
+    };
+    await servePage({ judge });
+    const basic = (password: string) => ({ authorization: `Basic ${btoa(`me:${password}`)}` });
+    for (const path of [
+      '/status',
+      '/status/',
+      '/status/page.js',
+      '/status/overview.json',
+      '/status/peer.json?name=b',
+    ]) {
+      expect(await ask(path, {}), path).toMatchObject({
+        status: 401,
+        challenge: expect.stringMatching(/^Basic realm=/),
+      });
+      expect(await ask(path, basic('other')), path).toMatchObject({
+        status: 403,
+        text: expect.stringMatching(/may not get [/]status/),
+      });
+      expect(await ask(path, basic('good')), path).toMatchObject({ status: 200, text: path });
+    }
+    expect(await ask('/status/', { authorization: 'Bearer good' })).toMatchObject({ status: 200 });
+    expect(await ask('/status/', { authorization: 'Basic !' })).toMatchObject({ status: 401 });
+    expect(new Set(judged.map(([, path]) => path))).toEqual(new Set(['/status']));
+    expect(await ask('/metrics', {})).toMatchObject({ status: 401, challenge: 'Bearer' });
+  });
+
+  it('is told to no page of somebody else whose name leads here', async () => {
+    await servePage();
+    for (const host of ['10.0.0.1:9917', '[fd00::1]:9917', '127.0.0.1', 'localhost:1'])
+      expect((await ask('/status/', { host })).status, host).toBe(200);
+    for (const host of ['attacker.test:9917', '10.0.0.1.attacker.test', 'localhost.attacker.test', 'x'])
+      expect((await ask('/status/', { host })).status, host).toBe(403);
+    expect((await ask('/metrics', { host: 'node-a.test' })).status).toBe(200);
+  });
+
+  it('leaves connections to Prometheus: more than 8 at a time are sent away', async () => {
+    let decide: (verdict: ScrapeVerdict) => void = () => {};
+    const verdict = new Promise<ScrapeVerdict>((resolve) => {
+      decide = resolve;
+    });
+    await servePage({ judge: (_, path) => (path === '/status' ? verdict : Promise.resolve('allowed')) });
+    const asked = Array.from({ length: 9 }, () => ask('/status/', {}));
+    expect((await Promise.race(asked)).status).toBe(503);
+    expect((await ask('/metrics', {})).status).toBe(200);
+    decide('allowed');
+    const all = await Promise.all(asked);
+    expect(all.filter(({ status }) => status === 200)).toHaveLength(8);
+    expect((await ask('/status/', {})).status).toBe(200);
   });
 });

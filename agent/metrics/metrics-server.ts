@@ -1,8 +1,10 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
+import { isIP } from 'node:net';
 
 import type { ScrapeVerdict } from '../../operator/api/scrape-gate.ts';
+import type { PageAnswer } from '../page/status-page.ts';
 import type { Timers } from '../ports.ts';
 import type { Log } from '../runtime/log/logger.ts';
 import type { Exposition } from './exposition.ts';
@@ -13,6 +15,8 @@ import type { ServingCertificate } from './serving-certificate.ts';
 export interface MetricsServerParts {
   readonly listen: ListenAddress;
   readonly expose: () => Promise<Exposition>;
+  /** Answers GET of whatever is below `/status`; left out where there is no status page. */
+  readonly page?: ((url: string) => PageAnswer) | undefined;
   /** Folder with tls.crt and tls.key; plain HTTP without. */
   readonly tlsFolder?: string | undefined;
   /** Judges the header `Authorization`; everybody may read without. */
@@ -22,7 +26,7 @@ export interface MetricsServerParts {
 }
 
 /**
- * Answers `GET /metrics`. Where it cannot listen it tries again for as long as it is there: while an agent is replaced the
+ * Answers `GET /metrics`, and where there is a status page `GET /status/`. Where it cannot listen it tries again for as long as it is there: while an agent is replaced the
  * port is that of the one before, and an address may come later than the agent.
  */
 export class MetricsServer {
@@ -31,6 +35,7 @@ export class MetricsServer {
   #certificate: ServingCertificate | undefined;
   #callOffLook: () => void = () => {};
   #answer: Promise<Exposition> | undefined;
+  #pageRequests = 0;
   #callOff: () => void = () => {};
   #told: string | undefined;
   #closed = false;
@@ -87,12 +92,14 @@ export class MetricsServer {
     const answer = (request: IncomingMessage, response: ServerResponse): void => {
       // A reader that does not read is not waited for.
       response.setTimeout(ANSWER_TIMEOUT_MS, () => response.destroy());
-      const [path] = (request.url ?? '').split('?');
-      if (path !== '/metrics') plain(response, 404, 'there is GET /metrics');
-      else if (request.method !== 'GET') plain(response, 405, 'there is GET /metrics');
+      const [path = ''] = (request.url ?? '').split('?');
+      const isPage = page !== undefined && /^[/]status([/]|$)/.test(path);
+      if (path !== '/metrics' && !isPage) plain(response, 404, 'there is GET /metrics');
+      else if (request.method !== 'GET') plain(response, 405, `there is GET ${path}`);
+      else if (isPage) void this.#show(request, response, page);
       else void this.#scrape(request, response);
     };
-    const { tlsFolder } = this.#parts;
+    const { tlsFolder, page } = this.#parts;
     const handshakeTimeout = REQUEST_TIMEOUT_MS;
     const server =
       tlsFolder === undefined
@@ -127,22 +134,53 @@ export class MetricsServer {
     this.#callOffLook = timers.after(LOOK_FOR_CERTIFICATE_MS, () => this.#look());
   }
 
-  async #scrape({ headers }: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #scrape(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
-      const verdict = (await this.#parts.judge?.(headers.authorization, '/metrics')) ?? 'allowed';
-      if (verdict !== 'allowed') {
-        const [status, refusal] = REFUSALS[verdict];
-        if (status === 401) response.setHeader('www-authenticate', 'Bearer');
-        return plain(response, status, refusal);
-      }
+      if (!(await this.#admit(request, response, '/metrics'))) return;
       const { contentType, text } = await this.#current();
       response.writeHead(200, { 'content-type': contentType, connection: 'close' });
       response.end(text);
     } catch (error) {
-      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      this.#parts.log.error({ error: text }, 'defect: the metrics cannot be told');
-      plain(response, 500, 'the metrics cannot be told; the log of the agent says why');
+      this.#defect(response, error, 'metrics');
     }
+  }
+
+  /** Few at a time: whoever looks at the page leaves Prometheus its connections. */
+  async #show(request: IncomingMessage, response: ServerResponse, page: (url: string) => PageAnswer): Promise<void> {
+    if (this.#pageRequests >= MAX_PAGE_REQUESTS) return plain(response, 503, 'too many look at this page: ask again');
+    this.#pageRequests += 1;
+    response.on('close', () => {
+      this.#pageRequests -= 1;
+    });
+    try {
+      if (!(await this.#admit(request, response, '/status'))) return;
+      const { status, headers, body } = page(request.url ?? '');
+      response.writeHead(status, { ...headers, connection: 'close' }).end(body);
+    } catch (error) {
+      this.#defect(response, error, 'status page');
+    }
+  }
+
+  /** Whether a request may be answered; otherwise it has been told why not. `path` is what RBAC must let be got. */
+  async #admit({ headers }: IncomingMessage, response: ServerResponse, path: GuardedPath): Promise<boolean> {
+    const { judge } = this.#parts;
+    if (judge === undefined) {
+      if (path === '/metrics' || isAskedByAddress(headers.host)) return true;
+      plain(response, 403, 'ask by the address of the node, as in http://10.0.0.1:9917/status/');
+      return false;
+    }
+    const verdict = await judge(bearerOf(headers.authorization), path);
+    if (verdict === 'allowed') return true;
+    const [status, refusal] = REFUSALS[verdict];
+    if (status === 401) response.setHeader('www-authenticate', CHALLENGES[path]);
+    plain(response, status, refusal(path));
+    return false;
+  }
+
+  #defect(response: ServerResponse, error: unknown, what: string): void {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#parts.log.error({ error: text }, `defect: the ${what} cannot be told`);
+    plain(response, 500, `the ${what} cannot be told; the log of the agent says why`);
   }
 
   /** Whoever asks within a second gets one answer: nobody keeps the agent busy by asking. */
@@ -164,6 +202,23 @@ function plain(response: ServerResponse, status: number, text: string): void {
   response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' }).end(`${text}\n`);
 }
 
+/** Browsers ask for a name and a password, of which the password is the token. */
+function bearerOf(authorization: string | undefined): string | undefined {
+  const [, basic] = /^Basic ([A-Za-z0-9+/=]+)$/i.exec(authorization ?? '') ?? [];
+  if (basic === undefined) return authorization;
+  const [, password = ''] = /^[^:]*:(.*)$/s.exec(Buffer.from(basic, 'base64').toString('latin1')) ?? [];
+  return `Bearer ${password.trim()}`;
+}
+
+/**
+ * Without authentication a page of somebody else, under a name that is made to lead here, could read what this one may (DNS
+ * rebinding); to an address no name leads.
+ */
+function isAskedByAddress(host = ''): boolean {
+  const [, name = ''] = /^(.*?)(?::[0-9]{1,5})?$/.exec(host) ?? [];
+  return name === 'localhost' || isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0;
+}
+
 function failureText(code: string, port: number): string {
   switch (code) {
     case 'EADDRINUSE':
@@ -177,13 +232,25 @@ function failureText(code: string, port: number): string {
   }
 }
 
+type GuardedPath = '/metrics' | '/status';
+
 const REFUSALS = {
-  unauthenticated: [401, 'a bearer token of the cluster is needed'],
-  forbidden: [403, 'whoever has this token may not get /metrics: bind it to a ClusterRole with that nonResourceURL'],
-  unknown: [503, 'the API server does not say who this is'],
+  unauthenticated: [401, () => 'a bearer token of the cluster is needed'],
+  forbidden: [
+    403,
+    (path: GuardedPath) =>
+      `whoever has this token may not get ${path}: bind it to a ClusterRole with that nonResourceURL`,
+  ],
+  unknown: [503, () => 'the API server does not say who this is'],
+} as const;
+const CHALLENGES = {
+  '/metrics': 'Bearer',
+  '/status': 'Basic realm="ikemesh: any name, and a token of the cluster as password", charset="UTF-8"',
 } as const;
 /** Two Prometheus servers and some people. */
 const MAX_CONNECTIONS = 16;
+/** A browser has six connections to a server. */
+const MAX_PAGE_REQUESTS = 8;
 const MAX_HEADER_BYTES = 8_192;
 const REQUEST_TIMEOUT_MS = 5_000;
 /** The default of Prometheus' own patience. */

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 
 import { ScrapeGate } from '../../operator/api/scrape-gate.ts';
+import { StatusPage } from '../page/status-page.ts';
 import type { Observer } from '../ports.ts';
 import { systemClock, systemTimers } from '../runtime/clock-system.ts';
 import type { Log } from '../runtime/log/logger.ts';
+import { RecentEvents } from '../runtime/status/recent-events.ts';
 import type { StatusReport } from '../runtime/status/report.ts';
 import { VERSION } from '../runtime/version.ts';
 import { AgentMetrics } from './agent-metrics.ts';
@@ -20,6 +22,8 @@ export interface MetricsSettings {
   readonly tlsFolder?: string | undefined;
   /** Whether RBAC decides who may read them. */
   readonly authenticates?: boolean;
+  /** Whether people may look at the agent with a browser, at the same place and under the same conditions. */
+  readonly statusPage?: boolean;
 }
 
 /** Metrics that are served until they are closed. */
@@ -37,7 +41,7 @@ export function openMetrics(
   { log, cryptoProvider, report, post = async () => undefined }: MetricsSources,
 ): OpenMetrics {
   if (settings === undefined) return { observers: [], reconciliations: undefined, close: () => {} };
-  const { listen, withPeers, tlsFolder, authenticates = false } = settings;
+  const { listen, withPeers, tlsFolder, authenticates = false, statusPage = false } = settings;
   const surroundings = { clock: systemClock, timers: systemTimers, version: VERSION };
   const metrics = new AgentMetrics({ ...surroundings, cryptoProvider, withPeers, report });
   const fingerprint = (text: string): string => createHash('sha256').update(text).digest('base64');
@@ -46,9 +50,27 @@ export function openMetrics(
     ? (authorization: string | undefined, path: string) => gate.judge(authorization, path)
     : undefined;
   const expose = () => metrics.expose();
-  const server = new MetricsServer({ listen, tlsFolder, judge, expose, timers: systemTimers, log });
+  const events = new RecentEvents(systemClock);
+  const page = statusPage
+    ? new StatusPage({
+        clock: systemClock,
+        timers: systemTimers,
+        version: VERSION,
+        report,
+        events: () => events.latest(),
+      })
+    : undefined;
+  const server = new MetricsServer({
+    listen,
+    tlsFolder,
+    judge,
+    expose,
+    page: page && ((url) => page.answer(url)),
+    timers: systemTimers,
+    log,
+  });
   return {
-    observers: [metrics.observer],
+    observers: page === undefined ? [metrics.observer] : [metrics.observer, events],
     reconciliations: metrics.reconciliations,
     close: () => {
       server.close();

@@ -49,6 +49,9 @@ describe('the command line', () => {
       value: { kind: 'cluster', metrics: { listen, withPeers: false } },
     });
     expect(parse('-c', 'f')).toMatchObject({ value: { metrics: undefined } });
+    expect(parse('-c', 'f', '--metrics-listen', '10.0.0.1:9917', '--status-page')).toMatchObject({
+      value: { metrics: { listen, withPeers: true, statusPage: true } },
+    });
     const guarded = ['--metrics-tls', '/tls', '--metrics-authentication'];
     expect(parse('--kubernetes', '--metrics-listen', '10.0.0.1:9917', ...guarded)).toMatchObject({
       value: { metrics: { listen, withPeers: true, tlsFolder: '/tls', authenticates: true } },
@@ -117,6 +120,7 @@ describe('the command line', () => {
     [['--manifests', 'y', '--check'], /--check goes with --config/],
     [['--config', 'x', '--metrics-listen', '9917'], /is not ADDRESS:PORT/],
     [['--config', 'x', '--metrics-authentication'], /goes with --kubernetes/],
+    [['--config', 'x', '--status-page'], /goes with --metrics-listen/],
     [['stats'], /too many arguments|unknown command/],
   ])('refuses %j with exit code 2', (args, message) => {
     expect(parse(...args)).toEqual({ ok: false, error: { exitCode: 2 } });

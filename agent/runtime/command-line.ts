@@ -159,6 +159,11 @@ function programOf(choose: (invocation: Invocation) => void): Command {
       'with --kubernetes: serve them to those only whom RBAC lets get /metrics',
       false,
     )
+    .option(
+      '--status-page',
+      'with --metrics-listen: serve a page for people at /status/ of the same address, under the same conditions',
+      false,
+    )
     .addOption(
       new Option('--log-format <format>', 'log for people or one JSON object a line; human on a terminal').choices([
         'human',
@@ -173,12 +178,13 @@ function programOf(choose: (invocation: Invocation) => void): Command {
     .addHelpText('after', HELP)
     .action((options: RunOptions) => {
       const { kubernetes, config, manifests, check, metricsListen, metricsWithoutPeers, ...others } = options;
-      const { metricsTls: tlsFolder, metricsAuthentication: authenticates, ...rest } = others;
+      const { metricsTls: tlsFolder, metricsAuthentication: authenticates, statusPage, ...rest } = others;
       const metrics = metricsListen && {
         listen: metricsListen,
         withPeers: !metricsWithoutPeers,
         ...(tlsFolder !== undefined && { tlsFolder }),
         ...(authenticates && { authenticates }),
+        ...(statusPage && { statusPage }),
       };
       const sources = [kubernetes, config, manifests].filter((source) => source !== undefined);
       const { nodeName, logFormat } = options;
@@ -187,6 +193,8 @@ function programOf(choose: (invocation: Invocation) => void): Command {
       else if (check === true && config === undefined) program.error('error: --check goes with --config');
       else if (authenticates && kubernetes !== true)
         program.error('error: --metrics-authentication goes with --kubernetes: there is nobody to ask');
+      else if (statusPage && metrics === undefined)
+        program.error('error: --status-page goes with --metrics-listen, which says where');
       else if (kubernetes === true && rest.flushOnExit)
         program.error('error: --kubernetes goes without --flush-on-exit');
       else if (kubernetes === true) choose({ ...rest, kind: 'cluster', metrics, nodeName, logFormat });
@@ -296,6 +304,7 @@ interface RunOptions {
   readonly metricsWithoutPeers: boolean;
   readonly metricsTls?: string;
   readonly metricsAuthentication: boolean;
+  readonly statusPage: boolean;
   readonly logFormat?: LogFormat;
   readonly logLevel: LogLevel;
 }

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { bundle } from './bundle.ts';
@@ -19,6 +20,27 @@ describe('a bundle', () => {
     await bundle(entry, outfile);
     return execFileSync(process.execPath, [outfile], { encoding: 'utf8' }).trim();
   };
+
+  it('has the text of files that are read beside the source, so that it needs none beside it', async () => {
+    const beside = join(folder, 'beside.html');
+    writeFileSync(beside, '<p>`$& "quoted"\n');
+    const source = `
+      import { readFileSync } from 'node:fs';
+      setTimeout(() => console.log(readFileSync(new URL('./beside.html', import.meta.url), 'utf8')));`;
+    writeFileSync(join(folder, 'entry.ts'), source);
+    await bundle(join(folder, 'entry.ts'), join(folder, 'program.js'));
+    rmSync(beside);
+    const text = execFileSync(process.execPath, [join(folder, 'program.js')], { encoding: 'utf8' });
+    expect(text).toBe('<p>`$& "quoted"\n\n');
+  });
+
+  it("of the agent has the status page's files", async () => {
+    await bundle(fileURLToPath(new URL('../../agent/main.ts', import.meta.url)), join(folder, 'agent.js'));
+    const text = readFileSync(join(folder, 'agent.js'), 'utf8');
+    for (const name of ['index.html', 'page.css', 'page.js', 'icon.svg'])
+      expect(text, name).not.toContain(`files/${name}`);
+    expect(text).toContain('<!doctype html>');
+  });
 
   it("has Node's modules in every way that they can be imported", async () => {
     const source = `

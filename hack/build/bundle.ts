@@ -1,4 +1,5 @@
-import { chmod } from 'node:fs/promises';
+import { chmod, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 
 import { build, type Plugin } from 'esbuild';
 
@@ -21,7 +22,7 @@ export async function bundle(entry: string, outfile: string, options: BundleOpti
     format: 'esm',
     target: 'node24',
     external: NATIVE_PACKAGES,
-    plugins: [builtinsByRequire],
+    plugins: [builtinsByRequire, textsOfFiles],
     // Names stay as they are; what keeps those of functions that had to be renamed costs 3 MB of every agent.
     minifyWhitespace: true,
     minifySyntax: true,
@@ -54,6 +55,25 @@ const builtinsByRequire: Plugin = {
   },
 };
 
+/**
+ * Text that a program of ours reads from a file beside its source, as `readFileSync(new URL('./x', import.meta.url), 'utf8')`, is
+ * in the bundle: beside that there is no such file.
+ */
+const textsOfFiles: Plugin = {
+  name: 'texts-of-files',
+  setup: ({ onLoad }) => {
+    onLoad({ filter: /[.]ts$/, namespace: 'file' }, async ({ path }) => {
+      const source = await readFile(path, 'utf8');
+      const files = [...source.matchAll(READ_TEXT)].map(([, name = '']) => join(dirname(path), name));
+      if (files.length === 0) return undefined;
+      const texts = await Promise.all(files.map((file) => readFile(file, 'utf8')));
+      const contents = source.replaceAll(READ_TEXT, () => JSON.stringify(texts.shift()));
+      return { contents, loader: 'ts', watchFiles: files };
+    });
+  },
+};
+
+const READ_TEXT = /readFileSync\(\s*new URL\('([.]{1,2}[/][^']+)', import[.]meta[.]url\),\s*'utf8',?\s*\)/g;
 const NATIVE_PACKAGES = ['koffi'];
 const REQUIRE =
   "import { createRequire as bundledRequire } from 'node:module'; const require = bundledRequire(import.meta.url);";

@@ -120,6 +120,8 @@ describe('a configuration file', () => {
     expect(served.metrics).toEqual({ listen, withPeers: true });
     const without = await config(`metrics: {listen: "10.78.0.1:9917", peers: false}\n${withPeer()}`);
     expect(without.metrics).toEqual({ listen, withPeers: false });
+    const page = await config(`metrics: {listen: "10.78.0.1:9917", statusPage: true}\n${withPeer()}`);
+    expect(page.metrics).toEqual({ listen, withPeers: true, statusPage: true });
   });
 
   it('gives the pre-shared key without the newline that editors add', async () => {

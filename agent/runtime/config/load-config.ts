@@ -141,7 +141,13 @@ class Reading {
       connections,
       text: this.#text,
       resolved,
-      ...(metrics && { metrics: { listen: metrics.listen, withPeers: metrics.peers ?? true } }),
+      ...(metrics && {
+        metrics: {
+          listen: metrics.listen,
+          withPeers: metrics.peers ?? true,
+          ...(metrics.statusPage === true && { statusPage: true }),
+        },
+      }),
     };
   }
 

@@ -146,8 +146,12 @@ export const nodeSchema = z.strictObject({
   addresses: z.array(address).min(1).max(MAX_ADDRESSES),
 });
 
-/** `metrics`: where Prometheus finds them. */
-export const metricsSchema = z.strictObject({ listen: text(parseListenAddress), peers: z.boolean().optional() });
+/** `metrics`: where Prometheus finds them, and people a page. */
+export const metricsSchema = z.strictObject({
+  listen: text(parseListenAddress),
+  peers: z.boolean().optional(),
+  statusPage: z.boolean().optional(),
+});
 
 /** `defaults`: what a peer that leaves it out gets. */
 export const defaultsSchema = z.strictObject({ ...settings, authentication: defaultAuthenticationSchema.optional() });
