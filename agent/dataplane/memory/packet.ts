@@ -30,7 +30,7 @@ export interface EspPacket {
   /** The outer ports; undefined where it is not in UDP. */
   readonly udp: { readonly sourcePort: number; readonly destinationPort: number } | undefined;
   /** Stands for the ICV, which only the same keys, algorithms and full sequence number make equal. */
-  readonly authenticator: { readonly fingerprint: string; readonly sequence: number };
+  readonly authenticator: { readonly fingerprint: number; readonly sequence: number };
   readonly mode: IpsecMode;
   readonly inner: PlainPacket;
 }

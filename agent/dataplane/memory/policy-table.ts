@@ -30,6 +30,7 @@ export class PolicyTable {
     out: new Map(),
     fwd: new Map(),
   };
+  #asked: { readonly key: PolicyKey; readonly text: string } | undefined;
   #nextPosition = 0;
   #nextIndex = 8;
 
@@ -42,7 +43,7 @@ export class PolicyTable {
   }
 
   find(key: PolicyKey): TablePolicy | undefined {
-    return this.#byKey.get(policyKeyText(key));
+    return this.#byKey.get(this.#textOf(key));
   }
 
   /**
@@ -50,7 +51,7 @@ export class PolicyTable {
    * replaced by one made up here.
    */
   put(spec: PolicySpec): TablePolicy {
-    const key = policyKeyText(spec);
+    const key = this.#textOf(spec);
     const replaced = this.#byKey.get(key);
     const chain = replaced?.chain ?? chainOf(this.#chains[spec.direction], spec.selector);
     const policy: TablePolicy = {
@@ -60,13 +61,14 @@ export class PolicyTable {
       chain,
       position: this.#nextPosition++,
     };
-    const keepsPlace = replaced !== undefined && replaced.spec.priority === spec.priority;
-    const place = keepsPlace ? chain.indexOf(replaced) : placeBehindEquals(chain, spec.priority);
-    chain.splice(place, keepsPlace ? 1 : 0, policy);
-    if (replaced !== undefined && !keepsPlace) chain.splice(chain.indexOf(replaced), 1);
+    if (replaced !== undefined && replaced.spec.priority === spec.priority) chain[chain.indexOf(replaced)] = policy;
+    else {
+      chain.splice(placeBehindEquals(chain, spec.priority), 0, policy);
+      if (replaced !== undefined) chain.splice(chain.indexOf(replaced), 1);
+    }
     this.#byKey.set(key, policy);
     this.#indexes.add(policy.index);
-    this.#met[spec.direction].clear();
+    this.#forgetMet(spec.direction);
     return policy;
   }
 
@@ -78,8 +80,8 @@ export class PolicyTable {
     chain.splice(chain.indexOf(policy), 1);
     if (chain.length === 0) forgetChain(this.#chains[key.direction], key.selector);
     this.#indexes.delete(policy.index);
-    this.#met[key.direction].clear();
-    return this.#byKey.delete(policyKeyText(key));
+    this.#forgetMet(key.direction);
+    return this.#byKey.delete(this.#textOf(key));
   }
 
   /** The policy that decides about a packet in a direction. */
@@ -102,6 +104,18 @@ export class PolicyTable {
       if (found !== undefined && (best === undefined || precedes(found, best))) best = found;
     }
     return best;
+  }
+
+  /** A Map that is cleared makes itself anew, also where it is empty. */
+  #forgetMet(direction: PolicyDirection): void {
+    const met = this.#met[direction];
+    if (met.size > 0) met.clear();
+  }
+
+  /** A command asks several times in a row with the same key. */
+  #textOf(key: PolicyKey): string {
+    if (this.#asked?.key !== key) this.#asked = { key, text: policyKeyText(key) };
+    return this.#asked.text;
   }
 
   #freeIndex(wanted: number, direction: PolicyDirection): number {

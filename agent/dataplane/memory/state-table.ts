@@ -23,7 +23,7 @@ export interface TableState {
   readonly ifId: number;
   readonly larval: boolean;
   /** Stands for keys and algorithms, without telling them. */
-  readonly fingerprint: string;
+  readonly fingerprint: number;
   /** Clock of the table, milliseconds. */
   readonly addedAtMs: number;
   /** Seconds since the epoch. */
@@ -80,11 +80,11 @@ export class StateTable {
     const { id, reqid } = state;
     if (id.spi !== 0) {
       if (this.find(id) !== undefined) return false;
-      this.#bySpi.set(id.spi, [state, ...(this.#bySpi.get(id.spi) ?? [])]);
+      this.#bySpi.set(id.spi, before(state, this.#bySpi.get(id.spi)));
     }
-    const others = this.#byReqid.get(reqid) ?? [];
-    const answered = state.larval ? undefined : others.find((other) => isAnsweredBy(other, state));
-    this.#byReqid.set(reqid, [state, ...(answered === undefined ? others : without(others, answered))]);
+    const others = this.#byReqid.get(reqid);
+    const answered = state.larval ? undefined : others?.find((other) => isAnsweredBy(other, state));
+    this.#byReqid.set(reqid, before(state, answered === undefined ? others : without(others ?? [], answered)));
     this.#all = undefined;
     return true;
   }
@@ -143,7 +143,8 @@ export function stateOf(sa: SaSpec, addedAtMs: number, addedAt: number): TableSt
     integrityFailures: 0,
     dying: false,
     sequence: 0,
-    replay: new ReplayWindow(sa.replayWindow, sa.esn),
+    // What is sent on is received on by nobody.
+    replay: sa.direction === 'out' ? NO_WINDOW : new ReplayWindow(sa.replayWindow, sa.esn),
   };
 }
 
@@ -170,7 +171,7 @@ export function larvalState(
     mark: undefined,
     ifId: 0,
     larval: true,
-    fingerprint: '',
+    fingerprint: 0,
     addedAtMs,
     addedAt,
     usedAt: 0,
@@ -213,6 +214,11 @@ function isOnPath(state: TableState, source: IpAddress, destination: IpAddress):
   return state.source === source && state.id.destination === destination;
 }
 
+/** Most keys have one state. */
+function before(state: TableState, others: readonly TableState[] | undefined): readonly TableState[] {
+  return others === undefined ? [state] : [state, ...others];
+}
+
 function removeFrom(index: Map<number, readonly TableState[]>, key: number, state: TableState): void {
   const rest = without(index.get(key) ?? [], state);
   if (rest.length === 0) index.delete(key);
@@ -223,18 +229,26 @@ function without(states: readonly TableState[], unwanted: TableState): readonly 
   return states.filter((state) => state !== unwanted);
 }
 
-function fingerprintOf(sa: SaSpec): string {
-  const { encryption, keyBits, integrity } = sa.algorithms;
-  return `${encryption}-${keyBits}-${integrity}-${sa.esn}-${hashOf(sa.encryptionKey)}-${hashOf(sa.integrityKey)}`;
+/** 52 bits: of the encryption key's hash all 32, of the integrity key's the upper 20. */
+function fingerprintOf({ algorithms, esn, encryptionKey, integrityKey }: SaSpec): number {
+  const { encryption, keyBits, integrity } = algorithms;
+  const first = hashed(hashed(hashed(FNV_START, encryption), keyBits), Number(esn));
+  return hashOf(encryptionKey, first) * 2 ** 20 + (hashOf(integrityKey, hashed(FNV_START, integrity)) >>> 12);
 }
 
 /** FNV-1a. It tells equal keys from different ones in a simulation and is no protection of anything. */
-function hashOf(key: SecretBytes): number {
+function hashOf(key: SecretBytes, start: number): number {
   return key.use((bytes) => {
-    let hash = 0x811c9dc5;
-    for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+    let hash = start;
+    for (const byte of bytes) hash = hashed(hash, byte);
     return hash >>> 0;
   });
 }
+
+function hashed(hash: number, value: number): number {
+  return Math.imul(hash ^ value, 0x01000193);
+}
+
+const FNV_START = 0x811c9dc5;
 
 const NO_WINDOW = new ReplayWindow(0, false);

@@ -82,7 +82,7 @@ describe('what a pair’s packets become is known at both ends', () => {
     live(pair, 10);
     const before = child(pair, pair.left);
     live(pair, 2, (from, esp) => {
-      const authenticator = { ...esp.authenticator, fingerprint: 'spoilt' };
+      const authenticator = { ...esp.authenticator, fingerprint: -1 };
       return from === pair.left && esp.spi === before.outboundSpi ? { ...esp, authenticator } : esp;
     });
     const told = (side: Side) => side.facts.filter((fact) => fact.kind === 'arrivalChanged');

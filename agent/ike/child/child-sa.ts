@@ -1,7 +1,7 @@
 import type { ChildKeys } from '../../crypto/keymat.ts';
 import type { IpsecMode, SaLifetime, SaSpec, UdpEncapsulation } from '../../dataplane/types.ts';
 import { type IpAddress, withoutZone } from '../../wire/ip-address.ts';
-import { betweenHosts } from '../negotiation/selector.ts';
+import { betweenHosts, reversed } from '../negotiation/selector.ts';
 import type { Suite } from '../negotiation/suite.ts';
 import type { Traffic } from '../negotiation/traffic.ts';
 import type { ChildConfig, Instant, Path } from '../types.ts';
@@ -100,7 +100,7 @@ export function saSpecs(
     replayWindow: config.replayWindow,
     lifetime: child.lifetime,
   };
-  const transport = child.mode === 'transport';
+  const selector = child.mode === 'transport' ? betweenHosts(child.localAddress, child.remoteAddress) : undefined;
   const ports = child.udpEncapsulation ? encapsulationPorts(path) : undefined;
   return {
     inbound: {
@@ -110,7 +110,7 @@ export function saSpecs(
       direction: 'in',
       encryptionKey: inboundKeys.encryption,
       integrityKey: inboundKeys.integrity,
-      ...(transport && { selector: betweenHosts(child.remoteAddress, child.localAddress) }),
+      ...(selector && { selector: reversed(selector) }),
       ...(ports && { udpEncapsulation: ports.inbound }),
     },
     outbound: {
@@ -120,7 +120,7 @@ export function saSpecs(
       direction: 'out',
       encryptionKey: outboundKeys.encryption,
       integrityKey: outboundKeys.integrity,
-      ...(transport && { selector: betweenHosts(child.localAddress, child.remoteAddress) }),
+      ...(selector && { selector }),
       ...(ports && { udpEncapsulation: ports.outbound }),
     },
   };

@@ -18,7 +18,7 @@ interface Used {
 }
 
 /** Full sequence numbers, by what stands for an SA's keys. */
-type Numbers = Map<string, Set<number>>;
+type Numbers = Map<number, Set<number>>;
 
 /**
  * The SA that a sender's policy selects is there at the receiver, with the reqid that the receiver's policy asks for,
