@@ -51,7 +51,8 @@ export function commit(
   }
   for (const fact of outcome.facts ?? []) core.report(fact);
   if (outcome.received !== undefined && connection !== undefined) {
-    noteReceived(core, at, connection, outcome.received.counts, outcome.received.askedAt);
+    if (request !== undefined) connection.turns.answers += 1;
+    noteReceived(core, at, connection, outcome.received.counts, outcome.received.answer);
   }
   if (outcome.succession !== undefined && connection !== undefined) {
     succeed(core, at, sa, connection, outcome.succession);

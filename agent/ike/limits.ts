@@ -122,6 +122,12 @@ export interface Limits {
   readonly switchCheckMs: number;
   /** Packets of which none arrives, or none can be decrypted: as many are not lost by chance. */
   readonly arrivalPackets: number;
+  /** So many packets in a row are lost when ESP itself is, which has it go in UDP, for good. */
+  readonly lossPackets: number;
+  /** Of those between two answers of the peer no more count: a path may be cut off for so long. */
+  readonly lossPacketsAtOnce: number;
+  /** How long the responder leaves it to the initiator to go over to ESP in UDP. */
+  readonly fallbackPatienceMs: number;
   /** How often a peer that sends, too, is asked what has arrived; and for how long one is after the last packet. */
   readonly arrivalConfirmationMs: number;
   readonly arrivalRestMs: number;
@@ -227,6 +233,13 @@ export const DEFAULT_LIMITS: Limits = {
   switchCheckMs: 500,
   // One SYN and two repetitions of it.
   arrivalPackets: 3,
+  // With every third packet lost twelve are lost in a row once in half a million times, and three questions and answers
+  // meanwhile get through once in ten.
+  lossPackets: 12,
+  // So that at least three pass between, at six seconds.
+  lossPacketsAtOnce: 4,
+  // The initiator notices, if at all, at the next two surveys.
+  fallbackPatienceMs: 4_000,
   // As often as liveness is asked about by default.
   arrivalConfirmationMs: 30_000,
   // Several times what the kernel is asked in between.

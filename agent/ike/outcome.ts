@@ -3,6 +3,7 @@ import type { IkeSpi } from '../wire/header.ts';
 import type { NotifyPayload } from '../wire/payloads/notify.ts';
 import type { Payload } from '../wire/payloads/payload.ts';
 import type { ReceivedCount } from '../wire/received-notify.ts';
+import type { Answer } from './child/arrival.ts';
 import type { ChildAgreement, ChildSa } from './child/child-sa.ts';
 import type { Connection } from './connection/connection.ts';
 import type { PeerPast } from './connection/instance.ts';
@@ -10,7 +11,7 @@ import type { CloseReason, DropReason, Fact, FailureReason } from './fact.ts';
 import type { IkeCryptography } from './negotiation/suite.ts';
 import type { NatSituation } from './path/natd.ts';
 import type { IkeSaState, QueuedRequest } from './state.ts';
-import type { Instant, Path, VerificationJob } from './types.ts';
+import type { Path, VerificationJob } from './types.ts';
 
 /** What an exchange handler decided. Nothing of it has happened until `ike-sa.ts` commits it. */
 export interface Outcome {
@@ -43,7 +44,7 @@ export interface Outcome {
   /** What the peer says of what was before. */
   readonly past?: PeerPast;
   /** What the peer's kernel has counted of what we send; in an answer, when the question was first sent. */
-  readonly received?: { readonly counts: readonly ReceivedCount[]; readonly askedAt: Instant | undefined };
+  readonly received?: { readonly counts: readonly ReceivedCount[]; readonly answer: Answer };
   readonly verify?: VerificationJob;
   readonly failure?: NegotiationFailure;
   readonly facts?: readonly Fact[];

@@ -1,3 +1,4 @@
+import type { EspPacket, InboundFate } from '../dataplane/memory/packet.ts';
 import type { Path } from '../ike/types.ts';
 import { ExchangeType } from '../wire/registry.ts';
 import type { CheckList } from './checks/check-list.ts';
@@ -40,7 +41,10 @@ export class Carriage implements NetworkObserver {
     this.#checks.packetSent(flow, fate);
     if (fate.kind === 'dropped') return;
     const packet = fate.kind === 'esp' ? fate.packet : flow.packet;
-    if (fate.kind === 'esp') counts.espPackets += 1;
+    if (fate.kind === 'esp') {
+      counts.espPackets += 1;
+      this.#world.deliveries.noteSent(flow.receiver, fate.packet, this.#world.clock.monotonicMs());
+    }
     this.#send(host, flow.receiver, { kind: 'packet', packet, flow });
   }
 
@@ -53,6 +57,7 @@ export class Carriage implements NetworkObserver {
     if (cargo.kind === 'datagram') return this.#datagramArrived(host, shipment.from, cargo, arrival);
     const { flow, packet } = cargo;
     const fate = host.receivePacket(packet);
+    if (packet.kind === 'esp') this.#noteDelivery(flow, packet, arrival, fate);
     this.#checks.packetArrived(flow, arrival, packet, fate);
     return fate.kind !== 'dropped';
   }
@@ -62,6 +67,22 @@ export class Carriage implements NetworkObserver {
     const { cargo, from, to } = shipment;
     if (cargo.kind !== 'datagram') return;
     trace.add(clock.elapsedMs, { kind: 'lost', node: nodeName(from), to: nodeName(to), bytes: cargo.bytes });
+  }
+
+  filtered(shipment: Shipment): void {
+    const { cargo, to } = shipment;
+    if (cargo.kind === 'packet' && cargo.packet.kind === 'esp') {
+      this.#world.deliveries.noteFiltered(to, cargo.packet);
+    }
+    this.lost(shipment);
+  }
+
+  #noteDelivery({ receiver }: Flow, packet: EspPacket, arrival: Arrival, fate: InboundFate): void {
+    const { deliveries, clock } = this.#world;
+    if (arrival === 'replayed') deliveries.noteReplayed(receiver, packet);
+    if (fate.kind !== 'dropped' || BY_POLICY.has(fate.statistic)) {
+      deliveries.noteTaken(receiver, packet, clock.monotonicMs());
+    }
   }
 
   #datagramArrived(
@@ -94,6 +115,8 @@ export class Carriage implements NetworkObserver {
   }
 }
 
+/** How a packet is dropped that its SA has taken. */
+const BY_POLICY: ReadonlySet<string> = new Set(['XfrmInNoPols', 'XfrmInPolBlock', 'XfrmInTmplMismatch']);
 /** RFC 7296 §3.1. */
 const EXCHANGE_OFFSET = 18;
 const IKE_PORTS: readonly number[] = [500, 4500];

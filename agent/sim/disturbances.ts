@@ -43,6 +43,9 @@ export function disturb(world: Disturbable, disturbance: Disturbance): void {
       world.network.partition(disturbance.nodes);
       world.clock.after(disturbance.forMs, () => world.network.heal());
       return;
+    case 'dropEsp':
+      dropEsp(world, disturbance);
+      return;
     case 'remap':
       world.note(world.nat?.node ?? 0, `the NAT forgets its mappings${disturbance.newAddress ? ' and address' : ''}`);
       world.nat?.remap(disturbance.newAddress);
@@ -95,6 +98,21 @@ export function disturb(world: Disturbable, disturbance: Disturbance): void {
       return;
     default:
       assertNever(disturbance);
+  }
+}
+
+/** From now on, each way by itself. */
+function dropEsp(world: Disturbable, { pair, from, forMs }: Extract<Disturbance, { kind: 'dropEsp' }>): void {
+  const { nodes } = world.pairOf(pair);
+  for (const side of from) {
+    const [sender, receiver] = [nodes[side], nodes[otherSide(side)]];
+    world.note(sender, `ESP to ${nodeName(receiver)} is dropped on the way`);
+    const letPass = world.network.dropEsp(sender, receiver);
+    if (forMs === 'ever') continue;
+    world.clock.after(forMs, () => {
+      world.note(sender, `ESP to ${nodeName(receiver)} passes again`);
+      letPass();
+    });
   }
 }
 

@@ -17,6 +17,17 @@ describe('a thousand seeds, as they are run by default', () => {
     expect(scenarios.some(({ wallOffsetsMs }) => wallOffsetsMs?.some((offset) => offset !== 0))).toBe(true);
   });
 
+  it('have flows that are silent by turns, and ways that drop ESP among other faults and after all of them', () => {
+    const pausing = scenarios.filter(({ longestTurnMs }) => longestTurnMs !== undefined);
+    expect(pausing.length).toBeGreaterThan(400);
+    expect(pausing.length).toBeLessThan(600);
+    const drops = scenarios.flatMap(({ disturbances, calmAtMs }) =>
+      disturbances.filter(({ kind }) => kind === 'dropEsp').map((drop) => drop.atMs > calmAtMs),
+    );
+    expect(drops.filter((calmly) => calmly).length).toBeGreaterThan(100);
+    expect(drops.filter((calmly) => !calmly).length).toBeGreaterThan(100);
+  });
+
   it('have meshes of up to fifty nodes among them, few enough to take no longer', () => {
     const large = scenarios.map(({ nodes }) => nodes).filter((nodes) => nodes > 5);
     expect(large.length).toBeGreaterThan(5);

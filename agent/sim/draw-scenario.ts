@@ -1,5 +1,6 @@
 import { drawCertificates, drawClocks } from './draw-certificates.ts';
 import { drawDepartures } from './draw-departures.ts';
+import { drawDroppedEsp } from './draw-dropped-esp.ts';
 import { drawMesh, drawPairs } from './draw-pairs.ts';
 import type { NatPlan } from './nat.ts';
 import { RandomStream } from './random-stream.ts';
@@ -24,7 +25,9 @@ export function drawScenario(seed: number, nodes: number | undefined, faults: Re
     certificates === undefined ? { ...pair, identityBytes: identityBytes[index] ?? 0 } : pair,
   );
   const departures = faults.has('departure') ? drawDepartures(seed, nodeCount, pairs, calmAtMs) : [];
-  const further = [...(certificates?.disturbances ?? []), ...(clocks?.disturbances ?? []), ...departures];
+  const dropped = faults.has('esp') ? drawDroppedEsp(seed, pairs, calmAtMs) : [];
+  const further = [...(certificates?.disturbances ?? []), ...(clocks?.disturbances ?? []), ...departures, ...dropped];
+  const longestTurnMs = faults.has('pauses') ? new RandomStream(seed, 'pauses').pick(LONGEST_TURNS_MS) : undefined;
   return {
     seed,
     nodes: nodeCount,
@@ -36,6 +39,7 @@ export function drawScenario(seed: number, nodes: number | undefined, faults: Re
     ...(certificates === undefined ? {} : { certificates: certificates.plan }),
     ...(clocks === undefined ? {} : { wallOffsetsMs: clocks.wallOffsetsMs }),
     kernelRefusals: faults.has('kernel') && random.chance(0.4) ? random.pick([0.01, 0.03, 0.1] as const) : 0,
+    ...(longestTurnMs === undefined ? {} : { longestTurnMs }),
     packetEveryMs: mesh?.packetEveryMs ?? random.pick([300, 700, 1_500] as const),
     disturbances: [...drawDisturbances(random, nodeCount, pairs, faults, calmAtMs), ...further].sort(
       (left, right) => left.atMs - right.atMs,
@@ -156,6 +160,15 @@ const DRAWN_FAMILIES: readonly (readonly [FaultFamily, (drawing: Drawing) => Dis
 /** A name that fits into any datagram, one that takes IKE_AUTH above 576 bytes, and one that takes it above 1280. */
 const IDENTITY_BYTES: readonly [number, ...number[]] = [0, 0, 0, 600, 3_000];
 const COOKIE_THRESHOLDS: readonly [number | undefined, ...(number | undefined)[]] = [undefined, undefined, 0, 1, 3];
+/** Half of the scenarios always send. */
+const LONGEST_TURNS_MS: readonly [number | undefined, ...(number | undefined)[]] = [
+  undefined,
+  undefined,
+  undefined,
+  2_000,
+  10_000,
+  40_000,
+];
 const ANY_SIZE = { ipv4: 65_535, ipv6: 65_535 };
 const PATH_MTUS: readonly [NetworkPlan['pathMtu'], ...NetworkPlan['pathMtu'][]] = [
   ANY_SIZE,

@@ -18,7 +18,9 @@ import type {
 } from '../ike/types.ts';
 import type { Clock, Dataplane, Verifier } from '../ports.ts';
 import { bypassPolicies, isBypass } from '../runtime/bypass.ts';
+import { KernelWatch } from '../runtime/kernel-watch.ts';
 import { Loop } from '../runtime/loop.ts';
+import { type PeerReport, statusReport } from '../runtime/status/report.ts';
 import type { IpAddress } from '../wire/ip-address.ts';
 import { SimulatedVerifier, type VerifierFault } from './certificates/simulated-verifier.ts';
 import { RandomStream } from './random-stream.ts';
@@ -81,6 +83,8 @@ export interface HostParts {
 export class Host {
   readonly node: number;
   readonly name: string;
+  /** What the agent is configured for, by the peer's name. */
+  readonly configured = new Map<string, ConnectionConfig>();
   /** Counts the starts of the agent. */
   incarnation = 0;
   /** When the agent was last started, by the clock. */
@@ -102,6 +106,7 @@ export class Host {
   #kernel: MemoryDataplane;
   #endpoint: Endpoint | undefined;
   #loop: Loop | undefined;
+  #watch: KernelWatch | undefined;
   #receive: (path: Path, bytes: Uint8Array) => void = () => {};
   #deliverEvent: (event: DataplaneEvent) => void = () => {};
   /** SAs that the agent has installed and not deleted. */
@@ -132,11 +137,28 @@ export class Host {
     return this.#loop?.status();
   }
 
+  /** How its peers stand and why, as its status tells people. */
+  verdicts(status: EndpointStatus): readonly PeerReport[] {
+    const { clock } = this.#parts;
+    return statusReport({
+      ...UNTOLD,
+      node: this.name,
+      startedAt: this.startedAtMs,
+      now: clock.monotonicMs(),
+      wallMs: clock.wallMs(),
+      endpoint: status,
+      connections: [...this.configured.values()],
+      snapshot: this.#snapshot(),
+    }).peers;
+  }
+
   /** Starts an agent as `runtime/agent.ts` does: bypasses, then connections and what an earlier run left. */
   start(connections: readonly ConnectionConfig[]): void {
     this.incarnation += 1;
     this.startedAtMs = this.#parts.clock.monotonicMs();
     this.#jobs.clear();
+    this.configured.clear();
+    for (const connection of connections) this.configured.set(connection.name, connection);
     const { clock, seed, cookieThreshold, unselectedGraceMs, sabotage, observer } = this.#parts;
     const dataplane = sabotage?.dataplane?.(this.#port()) ?? this.#port();
     const snapshot = this.#snapshot();
@@ -153,7 +175,7 @@ export class Host {
       firstPolicySequence: firstFreeSequence(snapshot),
     });
     this.#endpoint = this.#watched(sabotage?.endpoint?.(endpoint) ?? endpoint);
-    this.#loop = new Loop({
+    const loop = new Loop({
       endpoint: this.#endpoint,
       dataplane,
       clock: sabotage?.clock?.(this.#clock) ?? this.#clock,
@@ -171,12 +193,16 @@ export class Host {
       observers: [{ note: (fact) => observer.noted(this, fact) }],
       onDefect: (error) => observer.defect(this, error),
     });
-    this.#loop.command({ kind: 'start', connections, snapshot });
+    this.#loop = loop;
+    loop.command({ kind: 'start', connections, snapshot });
+    this.#watch = new KernelWatch({ timers: clock, dataplane, onSurvey: (seen) => this.#survey(loop, seen) });
+    this.#watch.start();
     this.#armKernel();
   }
 
   /** Gives the agent an order, if there is one. */
   command(command: Command): void {
+    this.#noteConfigured(command);
     this.#loop?.command(command);
     this.#armKernel();
   }
@@ -184,6 +210,8 @@ export class Host {
   /** The agent is gone, without a word; the kernel goes on. */
   crash(): void {
     this.stoppedAtMs = this.#parts.clock.monotonicMs();
+    this.#watch?.stop();
+    this.#watch = undefined;
     this.#loop?.stop();
     this.#loop = undefined;
     this.#endpoint = undefined;
@@ -240,6 +268,17 @@ export class Host {
     const fate = this.#kernel.inbound(packet);
     this.#afterPacket(fate);
     return fate;
+  }
+
+  #noteConfigured(command: Command): void {
+    if (command.kind === 'removeConnection') this.configured.delete(command.name);
+    if (command.kind !== 'addConnection' && command.kind !== 'updateConnection') return;
+    this.configured.set(command.connection.name, command.connection);
+  }
+
+  #survey(loop: Loop, snapshot: KernelSnapshot): void {
+    loop.survey(snapshot);
+    this.#armKernel();
   }
 
   /** Time as this node sees it. */
@@ -388,6 +427,17 @@ function idText(id: SaId): string {
   return `${id.spi} ${id.destination}`;
 }
 
+/** Of a report, what says nothing about peers. */
+const UNTOLD = {
+  version: '',
+  cryptoProvider: 'toy',
+  watched: [],
+  shownCertificate: () => undefined,
+  heldBack: [],
+  kernelFailure: undefined,
+  dropped: {},
+  unsent: {},
+} as const;
 const IKE_PORT = 500;
 const NAT_TRAVERSAL_PORT = 4500;
 const MAX_EVENT_DELAY_MS = 20;

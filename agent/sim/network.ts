@@ -36,6 +36,8 @@ export interface NetworkObserver {
   /** True if the receiver was able to read it: else it is as new as before to whoever comes next with it. */
   arrived(shipment: Shipment, arrival: Arrival): boolean;
   lost(shipment: Shipment): void;
+  /** It was ESP, which does not pass there. */
+  filtered(shipment: Shipment): void;
 }
 
 /**
@@ -53,6 +55,8 @@ export class Network {
   #seen = 0;
   #calm = false;
   #apart: ReadonlySet<number> = new Set();
+  /** Where ESP is dropped, each as often as somebody wants it so. */
+  readonly #filters = new Set<{ readonly from: number; readonly to: number }>();
 
   constructor(clock: VirtualClock, random: RandomStream, plan: NetworkPlan, observer: NetworkObserver) {
     this.#clock = clock;
@@ -69,7 +73,12 @@ export class Network {
     const lost = random.chance(loss);
     const corrupted = random.chance(corrupt);
     const copies = random.chance(duplicate) ? random.between(1, 2) : 0;
-    if (this.#isApart(shipment) || this.#isTooLarge(shipment) || (lost && !this.#calm)) {
+    const apart = this.#isApart(shipment);
+    if (!apart && this.#isFiltered(shipment)) {
+      this.#observer.filtered(shipment);
+      return;
+    }
+    if (apart || this.#isTooLarge(shipment) || (lost && !this.#calm)) {
       this.#observer.lost(shipment);
       return;
     }
@@ -91,7 +100,7 @@ export class Network {
   /** Sends something that was recorded at any time before. */
   replay(): void {
     const shipment = this.#random.pick(this.#recorded);
-    if (shipment !== undefined && !this.#isApart(shipment)) this.#deliver(shipment, () => 'replayed');
+    if (shipment !== undefined && !this.#isBarred(shipment)) this.#deliver(shipment, () => 'replayed');
   }
 
   /**
@@ -102,7 +111,7 @@ export class Network {
   replayArrived(make: (random: RandomStream, recorded: Shipment) => Shipment | undefined): void {
     const recorded = this.#random.pick(this.#arrived);
     const shipment = recorded && make(this.#random, recorded);
-    if (shipment !== undefined && !this.#isApart(shipment)) this.#deliver(shipment, () => 'replayed');
+    if (shipment !== undefined && !this.#isBarred(shipment)) this.#deliver(shipment, () => 'replayed');
   }
 
   /** Sends something that `make` makes of what was recorded, or of what of it is `alike`. */
@@ -126,7 +135,20 @@ export class Network {
     this.#apart = new Set();
   }
 
-  /** Ends all faults; delays stay. */
+  /** Drops ESP from one node to another, until what it returns is called. */
+  dropEsp(from: number, to: number): () => void {
+    const filter = { from, to };
+    this.#filters.add(filter);
+    return () => void this.#filters.delete(filter);
+  }
+
+  /** Whether ESP is dropped from one node to another. */
+  dropsEsp(from: number, to: number): boolean {
+    for (const filter of this.#filters) if (filter.from === from && filter.to === to) return true;
+    return false;
+  }
+
+  /** Ends all faults but those of the way itself: delays, and what it does not let pass. */
   calm(): void {
     this.heal();
     this.#calm = true;
@@ -152,6 +174,16 @@ export class Network {
     const { ipv4, ipv6 } = this.#plan.pathMtu;
     const ike = cargo.bytes.length + (cargo.path.localPort === NAT_TRAVERSAL_PORT ? NON_ESP_MARKER_BYTES : 0);
     return ipFamily(cargo.path.remoteAddress) === 6 ? ike + IPV6_UDP_BYTES > ipv6 : ike + IPV4_UDP_BYTES > ipv4;
+  }
+
+  /** In UDP nothing tells it from IKE. */
+  #isFiltered({ from, to, cargo }: Shipment): boolean {
+    if (cargo.kind !== 'packet' || cargo.packet.kind !== 'esp' || cargo.packet.udp !== undefined) return false;
+    return this.dropsEsp(from, to);
+  }
+
+  #isBarred(shipment: Shipment): boolean {
+    return this.#isApart(shipment) || this.#isFiltered(shipment);
   }
 
   #isApart({ from, to }: Shipment): boolean {

@@ -22,6 +22,8 @@ export const FAULT_FAMILIES = [
   'certificates',
   'skew',
   'lingering',
+  'pauses',
+  'esp',
 ] as const;
 export type FaultFamily = (typeof FAULT_FAMILIES)[number];
 
@@ -45,6 +47,8 @@ export interface Scenario {
   readonly kernelRefusals: number;
   /** Milliseconds between two packets of a flow, on average. */
   readonly packetEveryMs: number;
+  /** The longest that a flow sends and is silent by turns, in milliseconds; absent where it always sends (`pauses`). */
+  readonly longestTurnMs?: number;
   readonly disturbances: readonly Disturbance[];
   /** When faults end, in milliseconds from the start. */
   readonly calmAtMs: number;
@@ -123,6 +127,13 @@ export type Disturbance = { readonly atMs: number } & (
   | { readonly kind: 'crash'; readonly node: number; readonly downMs: number }
   | { readonly kind: 'reboot'; readonly node: number; readonly downMs: number }
   | { readonly kind: 'partition'; readonly nodes: readonly number[]; readonly forMs: number }
+  /** ESP, which is an IP protocol of its own, is dropped on the way, each way from the side that sends; UDP passes. */
+  | {
+      readonly kind: 'dropEsp';
+      readonly pair: number;
+      readonly from: readonly (0 | 1)[];
+      readonly forMs: number | 'ever';
+    }
   /** The NAT forgets its mappings; the next ones have other ports, and perhaps another address. */
   | { readonly kind: 'remap'; readonly newAddress: boolean }
   /** Old traffic of the node behind the NAT comes again from somebody else's address, this many datagrams and packets. */

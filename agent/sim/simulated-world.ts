@@ -2,6 +2,7 @@ import type { TableState } from '../dataplane/memory/state-table.ts';
 import type { SaId } from '../dataplane/types.ts';
 import type { IpAddress } from '../wire/ip-address.ts';
 import type { Rotation } from './certificates/rotation.ts';
+import { Deliveries } from './deliveries.ts';
 import type { Host } from './host.ts';
 import { Ledger } from './ledger.ts';
 import { Nat } from './nat.ts';
@@ -28,6 +29,7 @@ export class SimulatedWorld implements World {
   readonly hosts: Host[] = [];
   readonly flows: readonly Flow[];
   readonly ledger = new Ledger();
+  readonly deliveries = new Deliveries();
   readonly trace: Trace;
   readonly nat: Nat | undefined;
   readonly counts: Counts = { datagrams: 0, packets: 0, espPackets: 0, childSas: 0 };

@@ -75,7 +75,7 @@ class Simulation {
     }
     const traffic = new RandomStream(scenario.seed, 'traffic');
     const after = (delayMs: number, callback: () => void): void => void clock.after(delayMs, callback);
-    startTraffic(world.flows, scenario.packetEveryMs, traffic, after, (flow) => this.#carriage.sendPacket(flow));
+    startTraffic(world.flows, scenario, traffic, after, (flow) => this.#carriage.sendPacket(flow));
     clock.after(TICK_MS, () => this.#tick());
     this.#runUntil(scenario.calmAtMs);
     this.#becalm();

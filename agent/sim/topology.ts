@@ -22,6 +22,11 @@ export function nodeName(node: number): string {
   return `node-${node}`;
 }
 
+/** The node of that name. */
+export function nodeOf(name: string): number {
+  return Number(name.slice(nodeName(0).length - 1));
+}
+
 /** The address that a node has in a family. */
 export function nodeAddress(node: number, family: 4 | 6): IpAddress {
   return address(family === 4 ? `192.0.2.${node + 1}` : `2001:db8::${(node + 1).toString(16)}`);

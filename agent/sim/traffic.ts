@@ -3,19 +3,31 @@ import type { Path } from '../ike/types.ts';
 import type { RandomStream } from './random-stream.ts';
 import type { Flow } from './topology.ts';
 
-/** Sends packets of every flow, all the time, at irregular intervals. */
+/** How often flows send, and the longest that each does and does not by turns; without the latter they always do. */
+export interface TrafficPlan {
+  readonly packetEveryMs: number;
+  readonly longestTurnMs?: number;
+}
+
+/** Sends packets of every flow at irregular intervals, all the time or by turns. */
 export function startTraffic(
   flows: readonly Flow[],
-  everyMs: number,
+  { packetEveryMs: everyMs, longestTurnMs }: TrafficPlan,
   random: RandomStream,
   after: (delayMs: number, callback: () => void) => void,
   send: (flow: Flow) => void,
 ): void {
   for (const flow of flows) {
+    let sends = true;
+    const turn = (longestMs: number): void => {
+      sends = !sends;
+      after(random.between(1, longestMs), () => turn(longestMs));
+    };
     const next = (): void => {
-      send(flow);
+      if (sends) send(flow);
       after(random.between(1, 2 * everyMs), next);
     };
+    if (longestTurnMs !== undefined) after(random.between(1, longestTurnMs), () => turn(longestTurnMs));
     after(random.between(1, 2 * everyMs), next);
   }
 }

@@ -4,6 +4,7 @@ import type { SaId } from '../dataplane/types.ts';
 import type { Fact } from '../ike/fact.ts';
 import type { EndpointStatus, Path, VerificationJob } from '../ike/types.ts';
 import type { Rotation } from './certificates/rotation.ts';
+import type { Deliveries } from './deliveries.ts';
 import type { Host, VerificationOutcome } from './host.ts';
 import type { Ledger } from './ledger.ts';
 import type { Nat } from './nat.ts';
@@ -30,6 +31,9 @@ export type Invariant =
   | 'amplification'
   | 'convergence'
   | 'residue'
+  | 'noFalseAlarm'
+  | 'espDropped'
+  | 'proof'
   | 'departure'
   | 'progress'
   | 'deadlines'
@@ -54,6 +58,7 @@ export interface World {
   readonly hosts: readonly Host[];
   readonly flows: readonly Flow[];
   readonly ledger: Ledger;
+  readonly deliveries: Deliveries;
   readonly nat: Nat | undefined;
   /** Undefined where peers prove themselves by pre-shared keys. */
   readonly rotation: Rotation | undefined;

@@ -33,7 +33,7 @@ export interface ReceivedCount {
  *     ~                  the last four of each SA                     ~
  */
 export function encodeReceivedNotify(counts: readonly ReceivedCount[]): NotifyPayload {
-  const told = counts.slice(0, MAX_COUNTS);
+  const told = counts.slice(0, MOST_RECEIVED_COUNTS);
   const data = new Uint8Array(HEADER_BYTES + told.length * COUNT_BYTES);
   const view = new DataView(data.buffer);
   data[0] = VERSION;
@@ -41,7 +41,7 @@ export function encodeReceivedNotify(counts: readonly ReceivedCount[]): NotifyPa
     const offset = HEADER_BYTES + index * COUNT_BYTES;
     view.setUint32(offset, spi);
     view.setBigUint64(offset + 4, BigInt(packets));
-    view.setUint32(offset + 12, undecryptable);
+    view.setUint32(offset + 12, Math.min(undecryptable, MAX_UINT32));
     view.setUint32(offset + 16, Math.min(Math.max(0, Math.round(ageMs)), MAX_UINT32));
   }
   return { kind: 'notify', protocol: Protocol.NONE, spi: new Uint8Array(0), notifyType: NotifyType.RECEIVED, data };
@@ -50,7 +50,7 @@ export function encodeReceivedNotify(counts: readonly ReceivedCount[]): NotifyPa
 /** Reads the notify; undefined where it is of another form, which later versions may bring and nothing depends on. */
 export function decodeReceivedNotify({ data }: NotifyPayload): readonly ReceivedCount[] | undefined {
   const length = (data.length - HEADER_BYTES) / COUNT_BYTES;
-  if (data[0] !== VERSION || !Number.isInteger(length) || length < 0 || length > MAX_COUNTS) return undefined;
+  if (data[0] !== VERSION || !Number.isInteger(length) || length < 0 || length > MOST_RECEIVED_COUNTS) return undefined;
   const view = new DataView(data.buffer, data.byteOffset, data.length);
   return Array.from({ length }, (_, index) => {
     const offset = HEADER_BYTES + index * COUNT_BYTES;
@@ -63,9 +63,10 @@ export function decodeReceivedNotify({ data }: NotifyPayload): readonly Received
   });
 }
 
+/** As many as fit beside everything else into a datagram of the least MTU of IPv6: nearly all peers have one or two. */
+export const MOST_RECEIVED_COUNTS = 32;
+
 const VERSION = 1;
 const HEADER_BYTES = 4;
 const COUNT_BYTES = 20;
 const MAX_UINT32 = 0xffff_ffff;
-/** As many as fit beside everything else into a datagram of the least MTU of IPv6: nearly all peers have one or two. */
-const MAX_COUNTS = 32;

@@ -8,7 +8,7 @@ import { fallBackToUdp } from '../path/esp-fallback.ts';
 import { rekeySoon } from '../rekey/rekeying.ts';
 import type { IkeSa } from '../state.ts';
 import type { Instant } from '../types.ts';
-import { type Arrival, counted, fails, reported, unknownArrival } from './arrival.ts';
+import { type Answer, type Arrival, counted, fails, reported, unknownArrival } from './arrival.ts';
 import type { ChildSa } from './child-sa.ts';
 
 /*
@@ -26,7 +26,7 @@ export function installedSas({ sas }: KernelSnapshot): InstalledSas {
 
 /** Takes in what the kernel has counted of a connection's pairs, and asks the peer where that leaves something open. */
 export function countArrivals(core: Core, at: Instant, connection: Connection, installed: InstalledSas): void {
-  const { arrivalPackets } = core.context.limits;
+  const { limits } = core.context;
   const before = connection.arrivals;
   connection.arrivals = new Map();
   for (const child of childrenOf(connection)) {
@@ -34,7 +34,7 @@ export function countArrivals(core: Core, at: Instant, connection: Connection, i
     if (inbound === undefined || outbound === undefined) continue;
     const known = before.get(child.inboundSpi) ?? unknownArrival(child.installedAt);
     const { packets: received, integrityFailures: undecryptable } = inbound;
-    const after = counted(known, at, { sent: outbound.packets, received, undecryptable }, arrivalPackets);
+    const after = counted(known, at, { sent: outbound.packets, received, undecryptable }, limits);
     connection.arrivals.set(child.inboundSpi, after);
     tellChange(core, connection, child, known, after);
   }
@@ -55,19 +55,19 @@ export function isForeign({ arrivals }: Connection, child: ChildSa, installed: I
   );
 }
 
-/** Takes in what the peer has told; to a question that was first sent at `askedAt`, where it is an answer. */
+/** Takes in what the peer has told, in answer to a question of ours or not. */
 export function noteReceived(
   core: Core,
   at: Instant,
   connection: Connection,
   counts: readonly ReceivedCount[],
-  askedAt: Instant | undefined,
+  answer: Answer,
 ): void {
   for (const child of childrenOf(connection)) {
     const known = connection.arrivals.get(child.inboundSpi);
     const count = counts.find(({ spi }) => spi === child.outboundSpi);
     if (known === undefined || count === undefined) continue;
-    const after = reported(known, at, askedAt, count, core.context.limits.arrivalPackets);
+    const after = reported(known, at, answer, count, core.context.limits);
     connection.arrivals.set(child.inboundSpi, after);
     tellChange(core, connection, child, known, after);
   }

@@ -54,6 +54,11 @@ export interface Connection {
   orphans: OrphanSa[];
   /** Whether the packets of its pairs get through, by inbound SPI; only of those that the kernel has counted. */
   arrivals: Map<number, Arrival>;
+  /**
+   * How often the peer was told what has arrived, in questions of ours and in answers to its own: only those show it what
+   * has not, so each goes through all pairs by itself.
+   */
+  readonly turns: { questions: number; answers: number };
   /** ESP itself does not arrive: a new IKE SA has it go in UDP, as if there were a NAT. */
   espInUdp: boolean;
   /** When a pair was replaced last because its packets could not be decrypted. */
@@ -94,6 +99,7 @@ export function newConnection(config: ConnectionConfig): Connection {
     switchCheckAt: undefined,
     orphans: [],
     arrivals: new Map(),
+    turns: { questions: 0, answers: 0 },
     espInUdp: false,
     mendedAt: Number.NEGATIVE_INFINITY,
     failures: 0,

@@ -39,7 +39,11 @@ export function onInformationalRequest(
   if (request.deletes.length === 0 && request.notifies.length === 0) return ok({ next: state, reply: [] });
   const counts = state.kind === 'established' && state.peerIsAgent ? readReceived(request.notifies) : undefined;
   if (counts !== undefined && request.deletes.length === 0 && request.notifies.length === 1) {
-    return ok({ next: state, reply: receivedNotifies(at, connection), received: { counts, askedAt: undefined } });
+    return ok({
+      next: state,
+      reply: receivedNotifies(at, connection, 'answers'),
+      received: { counts, answer: undefined },
+    });
   }
   const failure = fatalNotify(connection, request);
   if (failure !== undefined || request.deletes.some((each) => each.protocol === Protocol.IKE)) {
@@ -71,7 +75,9 @@ export function onInformationalResponse(
 ): Outcome {
   const failure = connection && fatalNotify(connection, response);
   const told = state.kind === 'established' && state.peerIsAgent ? readReceived(response.notifies) : undefined;
-  const received = told && { received: { counts: told, askedAt: window.pending?.openedAt } };
+  const { pending } = window;
+  const answer = pending && { askedAt: pending.openedAt, repeated: pending.attempt > 0 };
+  const received = told && { received: { counts: told, answer } };
   // Liveness checks ask for nothing, and a copy of the state that each leaves behind would outlive the young generation.
   if (failure === undefined && state.kind === 'established' && state.asked !== undefined) {
     return { next: { ...state, asked: undefined }, ...received };

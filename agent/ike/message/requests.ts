@@ -81,8 +81,9 @@ export function sendQueued(core: Core, at: Instant, sa: IkeSa): void {
         state,
         request,
         liveness.timeoutMs,
-        state.peerIsAgent ? receivedNotifies(at, connection) : [],
+        state.peerIsAgent ? receivedNotifies(at, connection, 'questions') : [],
       );
+      connection.turns.questions += 1;
       return;
     case 'inviteReauthentication':
       inform(core, at, sa, state, request, liveness.timeoutMs);

@@ -31,10 +31,9 @@ export function fallBackToUdp(core: Core, at: Instant, connection: Connection, s
 }
 
 /** The peer says so. Both notice; the responder leaves the initiator the first word. */
-function isLost({ context }: Core, at: Instant, { role }: IkeSa, { outbound, unshown }: Arrival): boolean {
-  const since = unshown?.enoughAt;
-  if (outbound !== 'lost' || since === undefined) return false;
-  return role === 'initiator' || at - since >= context.limits.arrivalRestMs;
+function isLost({ context }: Core, at: Instant, { role }: IkeSa, { outbound, lostAt }: Arrival): boolean {
+  if (outbound !== 'lost' || lostAt === undefined) return false;
+  return role === 'initiator' || at - lostAt >= context.limits.fallbackPatienceMs;
 }
 
 /**

@@ -7,6 +7,7 @@ import type { Selection } from '../selection.ts';
 import type { Flow } from '../topology.ts';
 import type { Check, World } from '../world.ts';
 import { AgreementCheck } from './agreement.ts';
+import { AlarmsCheck } from './alarms.ts';
 import { AmplificationCheck } from './amplification.ts';
 import { AuthenticationCheck } from './authentication.ts';
 import { CertificatesCheck } from './certificates.ts';
@@ -14,7 +15,9 @@ import { ContinuityCheck } from './continuity.ts';
 import { ConvergenceCheck } from './convergence.ts';
 import { DepartureCheck } from './departure.ts';
 import { EnforcementCheck } from './enforcement.ts';
+import { EspDroppedCheck } from './esp-dropped.ts';
 import { PathCheck } from './path.ts';
+import { ProofCheck } from './proof.ts';
 import { ReceptionCheck } from './reception.ts';
 import { ResidueCheck } from './residue.ts';
 
@@ -45,6 +48,9 @@ export class CheckList implements Required<Check> {
       new ResidueCheck(world),
       this.departures,
       new AmplificationCheck(world),
+      new AlarmsCheck(world),
+      new EspDroppedCheck(world),
+      new ProofCheck(world),
     ];
     this.#endsOfEvents = this.#checks.filter(({ eventEnded }) => eventEnded !== undefined);
   }
