@@ -52,7 +52,8 @@ export class Carriage implements NetworkObserver {
     const { nat } = this.#world;
     const host = this.#world.hostOf(shipment.to);
     const cargo = nat?.node === host.node ? nat.inward(shipment.cargo) : shipment.cargo;
-    if (cargo === undefined) this.lost(shipment);
+    // Where the NAT lets nothing in it is lost as surely as where no ESP passes.
+    if (cargo === undefined) this.filtered(shipment);
     if (cargo === undefined || !host.powered) return false;
     if (cargo.kind === 'datagram') return this.#datagramArrived(host, shipment.from, cargo, arrival);
     const { flow, packet } = cargo;

@@ -4,7 +4,7 @@ import type { EspPacket } from '../dataplane/memory/packet.ts';
 export interface SaDeliveries {
   /** How many the receiver's kernel has taken. */
   readonly taken: number;
-  /** When those were sent that the way did not let pass, because they were ESP, since one that the receiver took. */
+  /** When those were sent that the way or a NAT did not let pass, whatever the chances, since one that the receiver took. */
   readonly filteredAtMs: readonly number[];
 }
 
@@ -17,7 +17,7 @@ export class Deliveries {
     this.#tally(receiver, packet.spi).sentAtMs.set(packet.authenticator.sequence, atMs);
   }
 
-  /** The way has not let it pass. */
+  /** The way has not let it pass, or its NAT has not let it in. */
   noteFiltered(receiver: number, { spi, authenticator }: EspPacket): void {
     const tally = this.#tally(receiver, spi);
     tally.filteredAtMs.push(tally.sentAtMs.get(authenticator.sequence) ?? 0);

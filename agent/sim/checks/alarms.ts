@@ -7,7 +7,7 @@ import type { Check, World } from '../world.ts';
 
 /**
  * No false alarm: nobody says that packets do not arrive, or cannot be decrypted, and nobody goes over to ESP in UDP, unless
- * the way has dropped ESP again and again, and none has come since. Loss, however heavy, delay, copies, a way that
+ * the way has dropped ESP again and again, or a NAT what was sent to where it knows nobody, and none has come since. Loss, however heavy, delay, copies, a way that
  * is cut off for a while, rekeys and restarts are no reason.
  */
 export class AlarmsCheck implements Check {

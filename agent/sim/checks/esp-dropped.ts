@@ -37,7 +37,9 @@ export class EspDroppedCheck implements Check {
     const { minDelayMs, maxDelayMs } = world.scenario.network;
     if (world.phase !== 'watched' || minDelayMs + maxDelayMs >= DEFAULT_LIMITS.retransmitFirstMs) return;
     this.#watchedSinceMs ??= world.clock.monotonicMs();
-    for (const flow of world.flows) this.#judge(flow, statuses[flow.sender], this.#watchedSinceMs);
+    for (const flow of world.flows) {
+      if (world.isListedByBoth(flow.pair)) this.#judge(flow, statuses[flow.sender], this.#watchedSinceMs);
+    }
   }
 
   #judge(flow: Flow, status: EndpointStatus | undefined, sinceMs: number): void {
