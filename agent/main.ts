@@ -26,6 +26,8 @@ import {
 } from './runtime/command-line.ts';
 import { createLog, type Log } from './runtime/log/logger.ts';
 import { preflight, preflightText } from './runtime/preflight/preflight.ts';
+import { parseProbePlan } from './runtime/probe/probe-plan.ts';
+import { runProbe } from './runtime/probe/run-probe.ts';
 import { run } from './runtime/run.ts';
 import type { StartParts } from './runtime/start-agent.ts';
 import { environmentFailure, type StartFailure } from './runtime/start-failure.ts';
@@ -64,6 +66,8 @@ async function carryOut(invocation: Invocation): Promise<number> {
       return showLeaks(invocation);
     case 'preflight':
       return showPreflight(invocation);
+    case 'probe':
+      return probe(invocation.plan);
   }
 }
 
@@ -151,6 +155,16 @@ async function showPreflight({ json, ...questions }: PreflightInvocation): Promi
   process.stdout.write(json ? `${JSON.stringify(report, undefined, 2)}\n` : preflightText(report));
   // A program judges for itself, and wants to tell it from one that could not be carried out.
   return !json && report.checks.some(({ state }) => state === 'wrong') ? 1 : 0;
+}
+
+async function probe(text: string): Promise<number> {
+  const plan = parseProbePlan(text);
+  if (!plan.ok) return fail({ kind: 'startFailure', exitCode: 2, text: plan.error });
+  const host = { clock: systemClock, timers: systemTimers, openDataplane: openPlainly, version: VERSION };
+  const report = await runProbe(plan.value, host);
+  if (!report.ok) return fail(report.error);
+  process.stdout.write(`${JSON.stringify(report.value)}\n`);
+  return 0;
 }
 
 function ended(result: Result<string, StartFailure>): number {

@@ -67,6 +67,11 @@ describe('the command line', () => {
     expect(written).toContain('write an IP address');
   });
 
+  it('sends probes by a plan', () => {
+    expect(parse('probe', '--plan', '{}')).toEqual({ ok: true, value: { kind: 'probe', plan: '{}' } });
+    expect(parse('probe')).toMatchObject({ ok: false });
+  });
+
   it('asks a holder for sockets, at a path of its own or another', () => {
     expect(parse('-c', 'f')).toMatchObject({ value: { holder: '/run/ikemesh/holder.sock' } });
     expect(parse('--kubernetes', '--holder', '/h')).toMatchObject({ value: { kind: 'cluster', holder: '/h' } });

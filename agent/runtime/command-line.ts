@@ -20,6 +20,7 @@ export type Invocation =
   | BlockInvocation
   | LeaksInvocation
   | PreflightInvocation
+  | ProbeInvocation
   | { readonly kind: 'version' };
 
 /** Where it is written which packets a peering is about: a configuration file, or what an agent in a cluster has kept. */
@@ -100,6 +101,13 @@ export interface LeaksInvocation extends PolicySource {
 export interface PreflightInvocation extends HostQuestions {
   readonly kind: 'preflight';
   readonly json: boolean;
+}
+
+/** Send probes to peers and answer theirs. */
+export interface ProbeInvocation {
+  readonly kind: 'probe';
+  /** JSON. */
+  readonly plan: string;
 }
 
 /** Output that takes the place of doing anything: help, or what is wrong with the arguments. */
@@ -266,6 +274,14 @@ function programOf(choose: (invocation: Invocation) => void): Command {
     .action(({ address: addresses, towards, json, socket }: PreflightOptions) =>
       choose({ kind: 'preflight', addresses, towards, json, socket }),
     );
+  program
+    .command('probe')
+    .description(
+      'send probes to peers, whose agents do the same, and count what the kernel encrypts and decrypts meanwhile; for ' +
+        'kubectl ikemesh verify. Needs CAP_NET_ADMIN',
+    )
+    .requiredOption('--plan <json>', 'to whom, and by which SAs')
+    .action(({ plan }: { readonly plan: string }) => choose({ kind: 'probe', plan }));
   program
     .command('version')
     .description('print the version')

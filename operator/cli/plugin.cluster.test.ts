@@ -117,6 +117,20 @@ describe('kubectl ikemesh, with a real API server', () => {
     });
   });
 
+  it('verify says of nodes whose agents do not answer that nothing is proven of them', async () => {
+    const { code, stdout, stderr } = await plugin('verify', '--request-timeout=2s');
+    expect(code).toBe(5);
+    expect(stdout).toMatch(/\nnode-1 - node-2 +unknown /);
+    expect(stdout).toMatch(/\nnode-1 - node-2 {2}NotTried: the agent of node-1: Pod .* does not answer/);
+    expect(stdout).toMatch(/\n0 of \d+ encrypted: /);
+    expect(stderr).toMatch(/not known: the agent of node-1: Pod ikemesh\/agent-node-1 does not answer/);
+    expect((await plugin('verify', 'node-9')).stdout).toContain('there is no Node node-9');
+    expect(await plugin('verify', '--probes=1000')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('a whole number from 1 to 100 is wanted'),
+    });
+  });
+
   it('preflight says what is known of nodes whose agents do not answer, and names the rest', async () => {
     const { code, stdout, stderr } = await plugin('preflight', '--request-timeout=2s');
     expect(code).toBe(5);
@@ -215,6 +229,7 @@ describe('kubectl ikemesh, with a real API server', () => {
       ['why', 'node-1', 'node-2'],
       ['sas', 'node-1'],
       ['preflight'],
+      ['verify', 'node-1'],
       ['gather', `--out=${join(folder, 'less')}`],
     ]) {
       const { code, stderr } = await runPlugin(...words, `--kubeconfig=${kubeconfig}`);
@@ -259,7 +274,7 @@ describe('kubectl ikemesh, with a real API server', () => {
     await cluster.controlPlane.kubectl(['delete', 'customresourcedefinition', ...names]);
     const gone = async () => (await plugin('status')).code === 4;
     await until('the kinds are gone', gone);
-    for (const words of [['status'], ['why', 'node-1'], ['sas', 'node-1']]) {
+    for (const words of [['status'], ['why', 'node-1'], ['sas', 'node-1'], ['verify']]) {
       const { code, stderr } = await plugin(...words);
       expect([words[0], code]).toEqual([words[0], 4]);
       expect(stderr).toMatch(/ikemesh is not installed here/);

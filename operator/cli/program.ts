@@ -11,6 +11,7 @@ import { type GlobalFlags, runCommand, type Surroundings } from './run-command.t
 import { sasCommand } from './sas/sas-command.ts';
 import { statusCommand } from './status/status-command.ts';
 import { plainly } from './text/colour.ts';
+import { type VerifyFlags, verifyCommand } from './verify/verify-command.ts';
 import { clientVersion, versionCommand } from './version/version-command.ts';
 import { whyCommand } from './why/why-command.ts';
 
@@ -54,6 +55,16 @@ export function programOf(surroundings: Surroundings, end: (code: ExitCode) => v
     .argument('<node>', 'name of the Node')
     .argument('[peer]', 'only those with this peer')
     .action(act((target, [node = '', peer]) => sasCommand(target, node, peer)));
+  program
+    .command('verify')
+    .description(
+      'send probes between nodes, and check at both ends that each was encrypted: all pairs, those of a node, or one',
+    )
+    .argument('[node]', 'name of a Node')
+    .argument('[peer]', 'another Node')
+    .option('--probes <number>', 'how many each node sends to each other', count(1, 100), 10)
+    .option('--port <number>', 'UDP port of probes, and the next one; left out: any above 61000', count(1_024, 65_534))
+    .action(act((target, [node, peer], flags) => verifyCommand(target, node, peer, flags as VerifyFlags)));
   program
     .command('preflight')
     .description(
@@ -115,6 +126,15 @@ function globalOptions(): readonly Option[] {
       .default(10_000, '10s'),
     new Option('-q, --quiet', 'no progress on standard error').default(false),
   ];
+}
+
+/** A whole number between two. */
+function count(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const number = Number(text);
+    if (Number.isInteger(number) && number >= least && number <= most) return number;
+    throw new InvalidArgumentError(`a whole number from ${least} to ${most} is wanted.`);
+  };
 }
 
 /** `5s`, `1m`, or seconds as kubectl takes them. */

@@ -2,7 +2,7 @@ import { type IpAddress, ipAddressBytes } from '../../wire/ip-address.ts';
 import { type Attribute, decodeAttributes, encodeWithAttributes } from '../netlink/attributes.ts';
 import { hostView } from '../netlink/host-order.ts';
 import { directionNumber, isOurIndex } from '../ownership.ts';
-import type { InstalledPolicy, PolicyDirection, PolicyKey, PolicySpec, PolicyTemplate } from '../types.ts';
+import type { InstalledPolicy, IpsecMode, PolicyDirection, PolicyKey, PolicySpec, PolicyTemplate } from '../types.ts';
 import { addressAt, familyOf, networkView, putAddress, spiAt } from './address.ts';
 import { putLifetime } from './lifetime.ts';
 import { markAttributes, marksOf } from './mark.ts';
@@ -95,25 +95,43 @@ function outerAddress(value: Uint8Array, offset: number, family: number): IpAddr
 }
 
 /**
+ * What IP_XFRM_POLICY and IPV6_XFRM_POLICY take: a xfrm_userpolicy_info and its templates, one behind the other. The socket
+ * then receives nothing of its family but what has come through an ESP SA of that mode, whichever one.
+ */
+export function encodeSocketPolicy(family: number, mode: IpsecMode): Uint8Array {
+  const value = new Uint8Array(POLICY_INFO_BYTES + TEMPLATE_BYTES);
+  putLifetime(value, SELECTOR_BYTES, {});
+  hostView(value).setUint16(40, family);
+  value[160] = directionNumber('in');
+  value[161] = PolicyAction.allow;
+  putTemplate(value.subarray(POLICY_INFO_BYTES), { mode, reqid: 0, spi: 0, level: 'required' }, family);
+  return value;
+}
+
+function templateAttribute({ template, selector }: PolicySpec): readonly Attribute[] {
+  if (template === undefined) return [];
+  const value = new Uint8Array(TEMPLATE_BYTES);
+  const outer = template.mode === 'tunnel' ? template.destination : undefined;
+  putTemplate(value, template, familyOf(outer ?? selector.source.address));
+  return [{ type: XfrmAttribute.template, value }];
+}
+
+/**
  * struct xfrm_user_tmpl: id 0 (daddr 0, spi 16, proto 20), family 24 (u16), saddr 28, reqid 44, mode 48, share 49,
  * optional 50, aalgos 52, ealgos 56, calgos 60. The three masks are all ones: any algorithm.
  */
-function templateAttribute(policy: PolicySpec): readonly Attribute[] {
-  const { template, selector } = policy;
-  if (template === undefined) return [];
-  const value = new Uint8Array(TEMPLATE_BYTES);
+function putTemplate(value: Uint8Array, template: PolicyTemplate, family: number): void {
   const view = hostView(value);
   const outer = template.mode === 'tunnel' ? template : undefined;
   if (outer?.destination !== undefined) putAddress(value, 0, outer.destination);
   networkView(value).setUint32(16, template.spi);
   value[20] = ESP;
-  view.setUint16(24, familyOf(outer?.destination ?? selector.source.address));
+  view.setUint16(24, family);
   if (outer?.source !== undefined) putAddress(value, 28, outer.source);
   view.setUint32(44, template.reqid);
   value[48] = XfrmMode[template.mode];
   value[50] = template.level === 'optional' ? 1 : 0;
   for (const offset of [52, 56, 60]) view.setUint32(offset, 0xffffffff);
-  return [{ type: XfrmAttribute.template, value }];
 }
 
 const TEMPLATE_BYTES = 64;

@@ -93,7 +93,12 @@ export class AgentProcess extends LoggedDaemon {
 
   /** Runs another command of the agent's program against it, such as `status --json`. */
   command(name: string, ...words: readonly string[]): Promise<Completed> {
-    const command = ['node', this.#start.program, name, '--socket', this.#socket, ...words];
+    return this.program(name, '--socket', this.#socket, ...words);
+  }
+
+  /** Runs the agent's program beside it. */
+  program(...words: readonly string[]): Promise<Completed> {
+    const command = ['node', this.#start.program, ...words];
     return complete(this.node.inside(command), { environment: { ...this.#start.environment } });
   }
 }

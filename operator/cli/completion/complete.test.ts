@@ -36,6 +36,10 @@ describe('completion', () => {
       ['bash', 'fish', 'zsh'],
     ],
     [['gather', '--node', 'node-b'], ['node-b']],
+    [
+      ['verify', '--probes', '5', 'node-'],
+      ['node-a', 'node-b'],
+    ],
   ])('of %j is %j', async (words, expected) => {
     expect(await complete(...words)).toEqual(expected);
   });
