@@ -9,6 +9,8 @@ export function counterFault(pair: Pair): Finding | undefined {
   const { own, peer, connections = [] } = pair;
   const name = peerName(pair);
   for (const connection of connections) {
+    const told = toldFault(own.name, name, connection);
+    if (told !== undefined) return told;
     const mirror = mirrorOf(pair, connection);
     if (mirror === undefined) {
       const fault = peer.kind === 'gateway' ? oneSidedFault(own.name, name, connection) : undefined;
@@ -24,6 +26,27 @@ export function counterFault(pair: Pair): Finding | undefined {
     if (fault !== undefined) return fault;
   }
   return undefined;
+}
+
+/** What agents have found by the counters of both kernels, of each pair of SAs by itself. */
+function toldFault(own: string, name: string, connection: AgentPeer): Finding | undefined {
+  const { reason, message = '', localAddress, remoteAddress } = connection;
+  const way = `from ${localAddress} to ${remoteAddress}`;
+  if (reason === 'NotArriving') {
+    const inUdp = childrenOf(connection).every(({ udpEncapsulation }) => udpEncapsulation);
+    return finding(
+      inUdp ? 'EspInUdpBlocked' : 'EspBlocked',
+      `${own} encrypts for ${name}, and nothing arrives: ${message}`,
+      inUdp ? `open UDP 4500 ${way}` : `open IP protocol 50 (ESP) ${way}: firewalls, security groups`,
+    );
+  }
+  if (reason !== 'CannotDecrypt' && reason !== 'PeerCannotDecrypt') return undefined;
+  const [sender, receiver] = reason === 'CannotDecrypt' ? [name, own] : [own, name];
+  return finding(
+    'CannotDecrypt',
+    `${receiver} cannot decrypt what ${sender} sends: ${message}`,
+    `the agents replace such a pair within seconds; where it stays, another program changes SAs: stop it on ${sender} and ${receiver}`,
+  );
 }
 
 /** What `from` sends to `to` and does not get there. */

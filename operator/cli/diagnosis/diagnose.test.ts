@@ -409,7 +409,7 @@ const faults: readonly Fault[] = [
     /spec.proposals.ike/,
   ],
   [
-    'the pre-shared keys differ',
+    'the gateway does not accept our pre-shared key, or our identity',
     (facts) =>
       withConnection(
         facts,
@@ -420,8 +420,8 @@ const faults: readonly Fault[] = [
         ),
       ),
     'IKE',
-    'KeysDiffer',
-    /pre-shared keys differ/,
+    'KeysOrIdentitiesDiffer',
+    /pre-shared keys or the identities differ/,
     /same key/,
     'office',
   ],
@@ -577,6 +577,38 @@ const faults: readonly Fault[] = [
     'SasDiffer',
     /does not have/,
     /liveness/,
+  ],
+  [
+    'the peer has ceased to answer, and its SAs are still there',
+    (facts) => telling(facts, 'PeerSilent', 'the peer has not answered for 12 s, and was heard 40 s ago'),
+    'IKE',
+    'PeerSilent',
+    /not answered for 12 s/,
+    /UDP 500 and 4500/,
+  ],
+  [
+    'a policy was removed from the kernel',
+    (facts) => telling(facts, 'PolicyMissing', 'not in the kernel as ordered: out 192.168.0.1/32 192.168.0.2/32'),
+    'policy',
+    'PolicyMissing',
+    /kernel of node-1 lacks a policy/,
+    /policy flush/,
+  ],
+  [
+    'ESP does not arrive, by the counters of both kernels',
+    (facts) => telling(facts, 'NotArriving', 'default: the peer counts none of the packets that we send'),
+    'counters',
+    'EspBlocked',
+    /counts none/,
+    /protocol 50/,
+  ],
+  [
+    'the peer decrypts with another key',
+    (facts) => telling(facts, 'PeerCannotDecrypt', 'default: the peer cannot decrypt what we send'),
+    'counters',
+    'CannotDecrypt',
+    /node-2 cannot decrypt what node-1 sends/,
+    /replace such a pair/,
   ],
   [
     'a policy of another program stands in the way',
@@ -860,6 +892,11 @@ function noChild(facts: Facts, text: string): Facts {
     ikeSas: peer.ikeSas.map((sa) => ({ ...sa, children: [] })),
     lastFailure: { secondsAgo: 3, text },
   }));
+}
+
+/** Every SA is there, and the agent knows that it does not work. */
+function telling(facts: Facts, reason: string, message: string): Facts {
+  return withConnection(facts, NODE, 'node-2-ipv4', (peer) => ({ ...peer, state: 'established', reason, message }));
 }
 
 function withChild(facts: Facts, node: string, connection: string, change: (child: Child) => Child): Facts {

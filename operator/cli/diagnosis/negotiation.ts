@@ -10,7 +10,7 @@ export function negotiationFault(pair: Pair): Finding | undefined {
   const name = peerName(pair);
   if (connections.length === 0) return notTold(pair);
   const down = connections.find(({ ikeSas }) => !ikeSas.some(({ state }) => state === 'established'));
-  if (down === undefined) return undefined;
+  if (down === undefined) return silenceFault(pair, connections);
   const mirror = mirrorOf(pair, down);
   const text = down.lastFailure?.text ?? '';
   const theirs = mirror?.lastFailure?.text ?? '';
@@ -61,11 +61,19 @@ function notTold({ own, peer, peerings }: Pair): Finding {
 }
 
 function proofFault(pair: Pair, told: string): Finding | undefined {
-  if (/has another pre-shared key/.test(told) || (/does not accept us/.test(told) && /pre-shared keys/.test(told))) {
+  if (/has another pre-shared key/.test(told)) {
     return finding(
       'KeysDiffer',
       `the pre-shared keys differ: ${told}`,
       'give both sides the same key (Secret of spec.authentication.preSharedKey)',
+    );
+  }
+  // Whoever refuses a proof does not say why (RFC 7296 §2.21.2).
+  if (/does not accept us/.test(told) && /pre-shared keys/.test(told)) {
+    return finding(
+      'KeysOrIdentitiesDiffer',
+      `the pre-shared keys or the identities differ: ${told}`,
+      'give both sides the same key (Secret of spec.authentication.preSharedKey), and each the identity that the other is configured for',
     );
   }
   if (/pre-shared key, configured is a certificate|configured is a pre-shared key/.test(told)) {
@@ -91,7 +99,7 @@ function proofFault(pair: Pair, told: string): Finding | undefined {
   }
   if (/revoked|revocation list/.test(told))
     return finding('CertificateRevoked', told, 'issue a new certificate, or a new revocation list');
-  if (/says it is .* configured for|names .* configured|is not among the names/.test(told)) {
+  if (/says it is .* configured for|names .* configured|not for this identity/.test(told)) {
     return finding('IdentityDiffers', told, 'correct spec.remote.gateway.identity, or the identity at the other side');
   }
   if (/certificate|signature/.test(told))
@@ -143,6 +151,18 @@ function reachFault(pair: Pair, down: AgentPeer, mirror: AgentPeer | undefined, 
     'UdpBlocked',
     `${name} gets no IKE message of ${own.name}: UDP ports 500 and 4500 are blocked between them, or it does not listen`,
     `open UDP 500 and 4500 and IP protocol 50 (ESP) between ${path}: firewalls, security groups`,
+  );
+}
+
+/** There is an IKE SA, and its peer has ceased to answer. What its kernel does with packets is another question. */
+function silenceFault({ own }: Pair, connections: readonly AgentPeer[]): Finding | undefined {
+  const silent = connections.find(({ state, reason }) => state !== 'encrypting' && reason === 'PeerSilent');
+  if (silent === undefined) return undefined;
+  const path = `${silent.localAddress} and ${silent.remoteAddress}`;
+  return finding(
+    'PeerSilent',
+    `${own.name} and ${silent.name}: ${silent.message}`,
+    `see that it runs, and that UDP 500 and 4500 are open between ${path}`,
   );
 }
 

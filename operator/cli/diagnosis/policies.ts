@@ -7,7 +7,8 @@ import type { End, Pair } from './view.ts';
 export function policyFault(facts: Facts, pair: Pair): Finding | undefined {
   const ends = [pair.own, ...(pair.peer.kind === 'node' ? [pair.peer.end] : [])];
   for (const end of ends) {
-    const fault = foreignFault(end, pair) ?? exemptionFault(end) ?? enforcementFault(facts, end);
+    const fault =
+      foreignFault(end, pair) ?? missingFault(end, pair) ?? exemptionFault(end) ?? enforcementFault(facts, end);
     if (fault !== undefined) return fault;
   }
   return undefined;
@@ -26,6 +27,17 @@ function foreignFault(end: End, pair: Pair): Finding | undefined {
     'ForeignPolicy',
     `another program on ${end.name} has an IPsec policy or SA where ours must be, towards ${peerName(pair)}: ${said}`,
     "stop the other IPsec program (strongSwan, libreswan, the CNI's own encryption) or change the selectors: ip xfrm policy shows it",
+  );
+}
+
+function missingFault(end: End, pair: Pair): Finding | undefined {
+  const connections = end === pair.own ? pair.connections : pair.mirror;
+  const lacking = connections?.find(({ reason }) => reason === 'PolicyMissing');
+  if (lacking === undefined) return undefined;
+  return finding(
+    'PolicyMissing',
+    `the kernel of ${end.name} lacks a policy towards ${lacking.name}: ${lacking.message}`,
+    '"ip xfrm policy flush" or another IPsec program does that: stop it; the agent puts policies back within seconds',
   );
 }
 

@@ -40,8 +40,8 @@ export function saFault(pair: Pair): Finding | undefined {
         `wait for the liveness check to notice (spec.liveness), or replace the agent of ${peerText}: kubectl delete pod`,
       );
     }
-    if (connection.state !== 'encrypting') {
-      const told = connection.lastFailure?.text ?? mirrorOf(pair, connection)?.lastFailure?.text ?? '';
+    if (connection.state !== 'encrypting' && !LATER_STAGES.has(connection.reason ?? '')) {
+      const told = toldOf(connection, mirrorOf(pair, connection));
       return (
         childFault(pair, told) ??
         finding(
@@ -55,18 +55,24 @@ export function saFault(pair: Pair): Finding | undefined {
   return undefined;
 }
 
+/** The refused side knows only that it was refused; why is known to the one that did. */
+function toldOf({ lastFailure }: AgentPeer, mirror: AgentPeer | undefined): string {
+  const [text, theirs] = [lastFailure?.text ?? '', mirror?.lastFailure?.text ?? ''];
+  return /answered .* with/.test(text) && theirs !== '' ? theirs : text || theirs;
+}
+
 function childFault({ own }: Pair, told: string): Finding | undefined {
   if (/asks for \w+ mode|or not its mode/.test(told) && !/ESP proposals/.test(told)) {
     return finding('ModesDiffer', told, 'set spec.traffic.mode alike on both sides');
   }
-  if (/none of our ESP proposals/.test(told)) {
+  if (/none of our ESP proposals|no common ESP algorithms|with NO_PROPOSAL_CHOSEN/.test(told)) {
     return finding(
       'EspProposalsDiffer',
       told,
       'give both sides an ESP algorithm in common (spec.proposals.esp), and the same mode',
     );
   }
-  if (/traffic selectors/.test(told)) {
+  if (/traffic selectors|with TS_UNACCEPTABLE/.test(told)) {
     return finding(
       'SelectorsDiffer',
       told,
@@ -100,3 +106,11 @@ export function childrenOf({ ikeSas }: AgentPeer): readonly AgentChild[] {
 }
 
 const OF_LOGS = 'see the logs of both agents';
+/** What is wrong although every SA is there: the stages behind this one name it. */
+const LATER_STAGES: ReadonlySet<string> = new Set([
+  'PolicyMissing',
+  'NotArriving',
+  'CannotDecrypt',
+  'PeerCannotDecrypt',
+  'PeerSilent',
+]);
