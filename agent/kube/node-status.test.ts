@@ -4,7 +4,7 @@ import { type IpsecNodeConfig, ipsecNodeConfig } from '../../operator/api/ipsec-
 import { MAX_TROUBLED_PEERS } from '../../operator/api/limits.ts';
 import { ok } from '../result.ts';
 import { NO_SOURCES } from '../runtime/config/credential-sources.ts';
-import type { StatusReport } from '../runtime/status/report.ts';
+import type { PeerReport, StatusReport } from '../runtime/status/report.ts';
 import type { ApiRequest } from './api-client.ts';
 import type { DesiredState } from './desired-state.ts';
 import { type NodeStatus, nodeStatus, type StatusInputs } from './node-status.ts';
@@ -107,6 +107,32 @@ describe('the status of a node', () => {
     ]);
     expect(status.troubledPeers).toEqual([]);
     expect(status.observedGeneration).toBe(3);
+  });
+
+  it('tells the least path MTU of all peers, and what fits through it', () => {
+    const all = inputs({ b: ['encrypting', MINUTE], c: ['encrypting', MINUTE], d: ['encrypting', 0] });
+    const mtus: Readonly<Record<string, PeerReport['mtu']>> = {
+      'b-ipv4': { link: 9_000, path: 1_500, children: [{ name: 'default', payload: 1_438, overhead: 62 }] },
+      'c-ipv4': { link: 9_000, path: 1_400, children: [{ name: 'default', payload: 1_334, overhead: 66 }] },
+      'd-ipv4': { link: 9_000, path: 1_400, children: [{ name: 'default', payload: 1_334, overhead: 66 }] },
+    };
+    const peers = (all.report?.peers ?? []).map((peer) => ({ ...peer, mtu: mtus[peer.name] }) as PeerReport);
+    const told = (some: readonly PeerReport[]) =>
+      nodeStatus({ ...all, report: { ...all.report, peers: some } as StatusReport }).peerings?.[0]?.pathMTU;
+    expect(told(peers)).toEqual({ bytes: 1_400, payloadBytes: 1_334, peer: 'c' });
+    expect(told(peers.toReversed())).toEqual({ bytes: 1_400, payloadBytes: 1_334, peer: 'c' });
+    expect(told(peers.slice(0, 1))).toEqual({ bytes: 1_500, payloadBytes: 1_438, peer: 'b' });
+    expect(told([])).toBeUndefined();
+  });
+
+  it('says of a path without SAs no more than how wide it is', () => {
+    const all = inputs({ b: ['down', MINUTE] });
+    const peers = (all.report?.peers ?? []).map((peer) => ({
+      ...peer,
+      mtu: { link: 1_500, path: 1_500, children: [] },
+    }));
+    const status = nodeStatus({ ...all, report: { ...all.report, peers } as unknown as StatusReport });
+    expect(status.peerings?.[0]?.pathMTU).toEqual({ bytes: 1_500, peer: 'b' });
   });
 
   it('counts nobody whose Node is gone, and is in no trouble for it', () => {

@@ -7,7 +7,7 @@ import type {
   NodePeeringStatus,
   StagedExemption,
 } from '../../operator/api/ipsec-node-config.ts';
-import { MAX_SERIAL_NUMBER, MAX_TROUBLE_MESSAGE, MAX_TROUBLED_PEERS } from '../../operator/api/limits.ts';
+import { MAX_NAME, MAX_SERIAL_NUMBER, MAX_TROUBLE_MESSAGE, MAX_TROUBLED_PEERS } from '../../operator/api/limits.ts';
 import { exemptionName } from '../runtime/config/exemption.ts';
 import { exemptionSchema } from '../runtime/config/schema.ts';
 import type { ExemptionReport } from '../runtime/status/exemption-report.ts';
@@ -59,9 +59,12 @@ export function nodeStatus(inputs: StatusInputs): NodeStatus {
 
 type Trouble = NonNullable<NodeStatus['troubledPeers']>[number];
 type Tunnels = NonNullable<NodePeeringStatus['tunnels']>;
+type PathMtu = NonNullable<NodePeeringStatus['pathMTU']>;
 
 interface Counted {
   readonly tunnels: ReadonlyMap<string, Tunnels>;
+  /** Of each peering. */
+  readonly pathMtus: ReadonlyMap<string, PathMtu>;
   readonly troubled: readonly Trouble[];
 }
 
@@ -82,6 +85,7 @@ function countPeers(inputs: StatusInputs): Counted {
     }
   }
   const tunnels = new Map<string, Tunnels>();
+  const pathMtus = new Map<string, PathMtu>();
   const troubled: Trouble[] = [];
   const since = new Map((inputs.before?.troubledPeers ?? []).map((each) => [`${each.peering}/${each.name}`, each]));
   const onDemand = new Set(
@@ -101,6 +105,10 @@ function countPeers(inputs: StatusInputs): Counted {
       else troubled.push(trouble(member, worst, since.get(key), wallMs));
     }
     tunnels.set(member.peering, counts);
+    for (const { mtu } of reports.filter((each) => each !== undefined)) {
+      if (mtu === undefined) continue;
+      pathMtus.set(member.peering, lesser(pathMtus.get(member.peering), pathMtuTo(member.peer, mtu)));
+    }
   }
   for (const { peering, peer, text } of desired.conflicts) {
     if (peering === '' || peer === '') continue;
@@ -108,7 +116,23 @@ function countPeers(inputs: StatusInputs): Counted {
     troubled.push(trouble({ peering, peer, sinceMs: 0 }, said, since.get(`${peering}/${peer}`), wallMs));
   }
   troubled.sort((left, right) => (`${left.peering}/${left.name}` < `${right.peering}/${right.name}` ? -1 : 1));
-  return { tunnels, troubled: troubled.slice(0, MAX_TROUBLED_PEERS) };
+  return { tunnels, pathMtus, troubled: troubled.slice(0, MAX_TROUBLED_PEERS) };
+}
+
+function pathMtuTo(peer: string, { path, children }: NonNullable<PeerReport['mtu']>): PathMtu {
+  const payloads = children.map(({ payload }) => payload);
+  return {
+    bytes: path,
+    ...(payloads.length === 0 ? {} : { payloadBytes: Math.min(...payloads) }),
+    peer: peer.slice(0, MAX_NAME),
+  };
+}
+
+/** By what fits through, then by the name, so that of many that are alike it is always the same one that is told. */
+function lesser(one: PathMtu | undefined, other: PathMtu): PathMtu {
+  if (one === undefined) return other;
+  const order = one.bytes - other.bytes || (one.payloadBytes ?? one.bytes) - (other.payloadBytes ?? other.bytes);
+  return order < 0 || (order === 0 && one.peer <= other.peer) ? one : other;
 }
 
 /** Why not all of a peer's connections encrypt; undefined where they do. */
@@ -133,11 +157,12 @@ function trouble(
   return { peering, name: peer.slice(0, 253), reason, message: text.slice(0, MAX_TROUBLE_MESSAGE), since };
 }
 
-function peeringStatus(peering: NodePeering, inputs: StatusInputs, { tunnels }: Counted): NodePeeringStatus {
+function peeringStatus(peering: NodePeering, inputs: StatusInputs, { tunnels, pathMtus }: Counted): NodePeeringStatus {
   const { name, enforcement } = peering;
   if (inputs.unblocked?.has(name) === true)
     return { name, fault: { reason: 'Unblocked', message: unblockedText(name) } };
   const certificate = certificateOf(peering, inputs.desired);
+  const pathMtu = pathMtus.get(name);
   const fault = faultOf(peering, inputs);
   const inForce = inputs.report !== undefined && !inputs.desired.faults.has(name);
   const exempt = inForce ? exemptInForce(peering, inputs) : [];
@@ -150,6 +175,7 @@ function peeringStatus(peering: NodePeering, inputs: StatusInputs, { tunnels }: 
     ...(exempt.length === 0 ? {} : { exempt }),
     ...(certificate === undefined ? {} : { certificate }),
     ...(counted === undefined ? {} : { tunnels: counted }),
+    ...(counted === undefined || pathMtu === undefined ? {} : { pathMTU: pathMtu }),
     ...(fault === undefined ? {} : { fault: { ...fault, message: fault.message.slice(0, MAX_TROUBLE_MESSAGE) } }),
   };
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { opensslProvider } from '../crypto/openssl/openssl-provider.ts';
 import { ip } from '../dataplane/testing/builders.ts';
 import type { Fact } from '../ike/fact.ts';
-import type { Agent } from '../runtime/agent.ts';
+import type { Agent, AgentParts } from '../runtime/agent.ts';
 import type { StatusReport } from '../runtime/status/report.ts';
 import { TEST_SECRET, TestHost, TestWorld, testConfig } from '../runtime/testing/agents.ts';
 import { AgentMetrics } from './agent-metrics.ts';
@@ -13,6 +13,13 @@ const A = ip('10.78.0.1');
 const B = ip('10.78.0.2');
 const PATH = { localAddress: A, localPort: 500, remoteAddress: B, remotePort: 500 };
 
+interface WatchedOptions {
+  readonly withPeers?: boolean;
+  readonly xfrmErrors?: Map<string, number>;
+  /** What its kernel says of every way. */
+  readonly pathMtu?: { readonly link: number; readonly path: number };
+}
+
 /** A node that is watched and its peer, with virtual time and packets. */
 class WatchedPair {
   readonly world = new TestWorld();
@@ -20,7 +27,7 @@ class WatchedPair {
   readonly metrics: AgentMetrics;
   readonly agent: Agent;
 
-  constructor({ withPeers = true, xfrmErrors = new Map<string, number>() } = {}) {
+  constructor({ withPeers = true, xfrmErrors = new Map<string, number>(), pathMtu }: WatchedOptions = {}) {
     this.metrics = new AgentMetrics({
       clock: this.world.clock,
       timers: this.world.timers,
@@ -32,7 +39,8 @@ class WatchedPair {
     });
     this.#hosts[0].observers.push(this.metrics.observer);
     const [first, second] = this.#hosts;
-    this.agent = started(first, testConfig(opensslProvider, 'node-a', A, { 'node-b': B }));
+    const more = pathMtu === undefined ? {} : { pathMtus: { between: () => pathMtu } };
+    this.agent = started(first, testConfig(opensslProvider, 'node-a', A, { 'node-b': B }), more);
     started(second, testConfig(opensslProvider, 'node-b', B, { 'node-a': A }));
     this.world.pass(1_000);
   }
@@ -86,13 +94,25 @@ class Scrape {
   }
 }
 
-function started(host: TestHost, config: Parameters<TestHost['start']>[0]): Agent {
-  const agent = host.start(config);
+function started(host: TestHost, config: Parameters<TestHost['start']>[0], more: Partial<AgentParts> = {}): Agent {
+  const agent = host.start(config, [], more);
   if (!agent.ok) throw new Error(agent.error.text);
   return agent.value;
 }
 
 describe('the metrics of an agent', () => {
+  it('tell the path MTU to each peer, what fits through each Child SA, and the least of all', async () => {
+    const pair = new WatchedPair({ pathMtu: { link: 1_500, path: 1_400 } });
+    const scrape = await pair.scrape();
+    expect(scrape.value('ikemesh_path_mtu_bytes{peer="node-b"}')).toBe(1_400);
+    const payload = scrape.value('ikemesh_child_sa_payload_mtu_bytes{peer="node-b",child="default"}');
+    expect(payload).toBeGreaterThan(1_300);
+    expect(payload).toBeLessThan(1_400);
+    expect(scrape.value('ikemesh_path_mtu_min_bytes')).toBe(1_400);
+    const unasked = await new WatchedPair().scrape();
+    expect(unasked.series.filter((series) => series.includes('mtu'))).toEqual([]);
+  });
+
   it('tell peers, SAs and their ages, and what the kernel has counted', async () => {
     const pair = new WatchedPair();
     pair.send(100);
@@ -261,6 +281,7 @@ describe('the metrics of an agent', () => {
           ...peer,
           certificate: { subject: '', issuer: '', serial: '01', notAfter: '2026-11-27 22:04:05Z', secondsLeft: 5 },
           ikeSas: [{ ...sa, reauthenticationSeconds: 5 }],
+          mtu: { link: 1_500, path: 1_500, children: [{ name: 'default', payload: 1_438, overhead: 62 }] },
         },
       ],
       certificates: [{ kind: 'own', name: 'node-a', file: '', until: '2026-11-27 22:04:05Z', secondsLeft: 5 }],

@@ -84,6 +84,13 @@ export const AGENT_METRICS = [
     unit: 'SAs',
   },
   {
+    name: 'ikemesh_path_mtu_min_bytes',
+    help: 'The least path MTU of all peers, as the kernel knows it: of the interface, of the route, or what a router has said; absent without a peer that there is a route to.',
+    type: 'gauge',
+    labels: [],
+    unit: 'bytes',
+  },
+  {
     name: 'ikemesh_esp_bytes_total',
     help: 'Bytes that the kernel encrypted (out) and decrypted (in), by the counters of the SAs at each scrape; what passes between the last scrape and the end of an SA is not counted.',
     type: 'counter',
@@ -355,6 +362,14 @@ export const AGENT_METRICS = [
     perPeer: true,
   },
   {
+    name: 'ikemesh_path_mtu_bytes',
+    help: 'Path MTU to the peer, as the kernel knows it: of the interface, of the route, or what a router has said.',
+    type: 'gauge',
+    labels: ['peer'],
+    unit: 'bytes',
+    perPeer: true,
+  },
+  {
     name: 'ikemesh_ike_sa_established_seconds',
     help: "Age of the peer's newest established IKE SA.",
     type: 'gauge',
@@ -408,6 +423,14 @@ export const AGENT_METRICS = [
     type: 'gauge',
     labels: ['peer', 'child'],
     unit: 'seconds',
+    perPeer: true,
+  },
+  {
+    name: 'ikemesh_child_sa_payload_mtu_bytes',
+    help: 'The longest IP packet that, encrypted by the Child SA of this name, is no longer than the path MTU; of two, which take turns at a rekey, the lesser one.',
+    type: 'gauge',
+    labels: ['peer', 'child'],
+    unit: 'bytes',
     perPeer: true,
   },
   {

@@ -21,6 +21,8 @@ export function addNode(samples: Samples, report: StatusReport): void {
   for (const state of IKE_SA_STATES) samples.add('ikemesh_ike_sas', { state }, inState(ikeSas, state));
   for (const state of CHILD_SA_STATES) samples.add('ikemesh_child_sas', { state }, inState(children, state));
   addEspSas(samples, report, children);
+  const pathMtus = peers.flatMap(({ mtu }) => (mtu === undefined ? [] : [mtu.path]));
+  if (pathMtus.length > 0) samples.add('ikemesh_path_mtu_min_bytes', {}, least(pathMtus));
   samples.add('ikemesh_half_open_ike_sas', {}, report.halfOpen);
   samples.add('ikemesh_cookies_demanded', {}, report.demandsCookies ? 1 : 0);
   samples.add('ikemesh_credentials_held_back', {}, report.heldBack.length);
@@ -44,12 +46,17 @@ export function addTraffic(samples: Samples, { total }: TrafficTotals): void {
 
 /** Adds what a report says of each peer. */
 export function addPeers(samples: Samples, peers: readonly PeerReport[]): void {
-  for (const { name: peer, state, reason, certificate, ikeSas } of peers) {
+  for (const { name: peer, state, reason, certificate, ikeSas, mtu } of peers) {
     samples.add('ikemesh_peer_state', { peer }, PEER_STATES.indexOf(state));
     samples.add('ikemesh_peer_reason', { peer, reason }, 1);
     if (certificate !== undefined) {
       const at = secondsOf(certificate.notAfter);
       samples.add('ikemesh_peer_certificate_expiration_timestamp_seconds', { peer }, at);
+    }
+    if (mtu !== undefined) samples.add('ikemesh_path_mtu_bytes', { peer }, mtu.path);
+    const fitting = Map.groupBy(mtu?.children ?? [], ({ name }) => name);
+    for (const [child, sas] of fitting) {
+      samples.add('ikemesh_child_sa_payload_mtu_bytes', { peer, child }, least(sas.map(({ payload }) => payload)));
     }
     const newest = youngest(ikeSas.filter((sa) => sa.state === 'established'));
     if (newest !== undefined) addIkeSa(samples, peer, newest);
@@ -114,6 +121,11 @@ function addChildSa(samples: Samples, peer: string, child: string, sa: ChildSaRe
 
 function youngest<T extends { readonly ageSeconds: number }>(sas: readonly T[]): T | undefined {
   return sas.reduce<T | undefined>((found, sa) => (found && found.ageSeconds <= sa.ageSeconds ? found : sa), undefined);
+}
+
+/** No arguments, of which there may be too many for a call. */
+function least(values: readonly number[]): number {
+  return values.reduce((found, value) => Math.min(found, value), Number.POSITIVE_INFINITY);
 }
 
 function inState(all: readonly { readonly state: string }[], wanted: string): number {

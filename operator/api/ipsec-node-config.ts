@@ -6,6 +6,8 @@ import { nodeAddresses, nodeIdentity, podCidrs } from './ipsec-peer-slice.ts';
 import { priority, remote } from './ipsec-peering.ts';
 import {
   MAX_BYPASSES,
+  MAX_NAME,
+  MAX_PACKET_BYTES,
   MAX_PEERING_NAME,
   MAX_PEERINGS,
   MAX_REASON,
@@ -70,6 +72,11 @@ const loadedCertificate = z.object({
   notAfter: timestamp().describe('When it ends.'),
 });
 
+/** Of one packet; an interface may have the longest that IPv4 knows, loopback one byte more. */
+function packetBytes() {
+  return z.int().min(0).max(MAX_PACKET_BYTES).meta({ format: 'int32' });
+}
+
 const peeringStatus = z.object({
   name: z.string().min(1).max(MAX_PEERING_NAME).describe('Name of the IPsecPeering.'),
   enforcement: enforcement.optional().describe('What is in force in the kernel.'),
@@ -84,6 +91,18 @@ const peeringStatus = z.object({
     })
     .optional()
     .describe('Peers, counted.'),
+  pathMTU: z
+    .object({
+      bytes: packetBytes().describe(
+        'Path MTU as the kernel knows it: of the interface, of the route, or what a router has said.',
+      ),
+      payloadBytes: packetBytes()
+        .optional()
+        .describe('The longest IP packet that, encrypted, is no longer; absent while there is no Child SA.'),
+      peer: z.string().max(MAX_NAME).describe('The node or gateway that it is to.'),
+    })
+    .optional()
+    .describe('The least of those to all peers.'),
   fault: z
     .object({
       reason: z.string().min(1).max(MAX_REASON).describe('Why, as one word for programs.'),

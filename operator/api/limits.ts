@@ -35,6 +35,9 @@ export const MAX_SLICE_PEERS = 100;
 /** As many connections to gateways and meshes as one node may have; each costs policies in the kernel. */
 export const MAX_PEERINGS = 64;
 
+/** The longest packets of all, jumbograms of IPv6 left out: the MTU of a loopback interface. */
+export const MAX_PACKET_BYTES = 65_536;
+
 /** As many as an agent offers for each side of a Child SA. */
 export const MAX_SELECTORS = 32;
 export const MAX_PORT_RANGES = 16;

@@ -76,6 +76,12 @@ export const node: Dashboard = {
           'Current, missing in the kernel, or of an earlier run of the agent.',
         ),
         lines(
+          'Least path MTU',
+          'bytes',
+          { 'least of all peers': 'min(ikemesh_path_mtu_min_bytes{node="$node"})' },
+          'As the kernel knows it: of the interface, of the route, or what a router has said.',
+        ),
+        lines(
           'Half-open IKE SAs',
           'none',
           {

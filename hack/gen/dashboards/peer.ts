@@ -81,6 +81,15 @@ export const peer: Dashboard = {
           'When the kernel removes them if nobody rekeys. It comes near 0 only where rekeys fail.',
         ),
         lines(
+          'Path MTU',
+          'bytes',
+          {
+            path: `min(ikemesh_path_mtu_bytes${WHICH})`,
+            'through {{child}}': `min by (child) (ikemesh_child_sa_payload_mtu_bytes${WHICH})`,
+          },
+          'As the kernel knows it, and the longest packets that fit once they are encrypted.',
+        ),
+        lines(
           'Establishments',
           'none',
           { established: `sum(increase(ikemesh_peer_establishments_total${WHICH}[$__rate_interval]))` },
