@@ -1,9 +1,11 @@
 import { Argument, Command, InvalidArgumentError } from 'commander';
 
+import { adoptionBench } from './adoption.ts';
 import { agentMemoryBench } from './agent-memory.ts';
 import { type Bench, verdict } from './bench.ts';
 import { codecBench } from './codec.ts';
 import { cookieBench } from './cookie.ts';
+import { espBench } from './esp.ts';
 import { handshakeBench } from './handshake.ts';
 import { thisMachine } from './machine.ts';
 import { memoryBench } from './memory.ts';
@@ -25,6 +27,8 @@ interface Flags {
 const MOST_NODES = 65_000;
 const benches: readonly Bench[] = [
   handshakeBench,
+  espBench,
+  adoptionBench,
   memoryBench,
   agentMemoryBench,
   codecBench,
