@@ -35,7 +35,7 @@ describe('metrics that not everybody may read', () => {
   beforeAll(async () => {
     controlPlane = await startControlPlane();
     await apply(OBJECTS);
-    for (const name of ['reader', 'other', 'ikemesh'])
+    for (const name of ['reader', 'viewer', 'other', 'ikemesh'])
       tokens.set(name, (await kubectl('create', 'token', name, '--namespace=default')).trim());
     layDown();
     const [agentPort = 0, operatorPort = 0] = await freePorts(2, '127.0.0.1');
@@ -43,7 +43,13 @@ describe('metrics that not everybody may read', () => {
     const server = { host: hostname, port: Number(port), authority: async () => ok(controlPlane.server.authority) };
     const client = new AgentClient(server, async () => ok(tokens.get('ikemesh') ?? ''));
     agent = openMetrics(
-      { listen: { address: '127.0.0.1', port: agentPort }, withPeers: true, tlsFolder: folder, authenticates: true },
+      {
+        listen: { address: '127.0.0.1', port: agentPort },
+        withPeers: true,
+        tlsFolder: folder,
+        authenticates: true,
+        statusPage: true,
+      },
       {
         log: createLog('json', 'info', { write: (line) => void told.push(line) }, false),
         cryptoProvider: 'openssl',
@@ -101,9 +107,12 @@ describe('metrics that not everybody may read', () => {
   }
 
   function ask(who: string, token?: string): Promise<Answer> {
+    return get(who, '/metrics', token === undefined ? {} : { authorization: `Bearer ${token}` });
+  }
+
+  function get(who: string, path: string, headers: Readonly<Record<string, string>>): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-      const where = { host: '127.0.0.1', port: ports.get(who), path: '/metrics', servername: NAME };
+      const where = { host: '127.0.0.1', port: ports.get(who), path, servername: NAME };
       const sent = request({ ...where, ca: authority.certificate, agent: false, headers }, (answer) => {
         let text = '';
         const socket = answer.socket as unknown as { getPeerCertificate(): { readonly serialNumber: string } };
@@ -145,7 +154,23 @@ describe('metrics that not everybody may read', () => {
       expect((await ask(who)).serial).not.toBe(serial);
     });
   });
+
+  it('is a right of its own to see the status page of the agent, by TLS with a token as password', async () => {
+    for (const path of ['/status/', '/status/overview.json']) {
+      expect(await get('agent', path, {}), path).toMatchObject({ status: 401 });
+      expect(await get('agent', path, byPassword('made-up')), path).toMatchObject({ status: 401 });
+      // Who may read the metrics may not see more for that reason.
+      expect(await get('agent', path, byPassword(tokens.get('reader'))), path).toMatchObject({ status: 403 });
+      expect(await get('agent', path, byPassword(tokens.get('viewer'))), path).toMatchObject({ status: 200 });
+    }
+    expect(await ask('agent', tokens.get('viewer'))).toMatchObject({ status: 403 });
+  });
 });
+
+/** As a browser asks, which has a name and a password. */
+function byPassword(token: string | undefined): Readonly<Record<string, string>> {
+  return { authorization: `Basic ${btoa(`anybody:${token}`)}` };
+}
 
 interface Answer {
   readonly status: number;
@@ -169,13 +194,15 @@ const binding = (name: string, subject: string) => ({
 });
 /** What the chart gives operator and agents, and what its README says that Prometheus needs. */
 const OBJECTS = [
-  ...['reader', 'other', 'ikemesh'].map((name) => ({
+  ...['reader', 'viewer', 'other', 'ikemesh'].map((name) => ({
     apiVersion: 'v1',
     kind: 'ServiceAccount',
     metadata: { name, namespace: 'default' },
   })),
   role('metrics-reader', { nonResourceURLs: ['/metrics'], verbs: ['get'] }),
   binding('metrics-reader', 'reader'),
+  role('ikemesh-status-page', { nonResourceURLs: ['/status'], verbs: ['get'] }),
+  binding('ikemesh-status-page', 'viewer'),
   role('asks-who', { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] }),
   binding('asks-who', 'ikemesh'),
   role('asks-whether', {

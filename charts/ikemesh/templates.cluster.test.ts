@@ -280,6 +280,17 @@ describe("the chart's templates", () => {
       );
     });
 
+    it('a status page is beside the metrics of agents only where it is wanted, and not without them', async () => {
+      const [plain] = specOf(find(await helm.render([]), 'DaemonSet', 'ikemesh-agent')).containers;
+      expect(plain?.args).not.toContain('--status-page');
+      const objects = await helm.render(['agent.statusPage.enabled=true']);
+      expect(specOf(find(objects, 'DaemonSet', 'ikemesh-agent')).containers[0]?.args).toContain('--status-page');
+      expect(await refusal('metrics.enabled=false', 'agent.statusPage.enabled=true')).toContain(
+        'needs metrics.enabled',
+      );
+      expect(await refusal('agent.statusPage=true')).toMatch(/'\/agent\/statusPage': got boolean, want object/);
+    });
+
     it('dashboards lie where the sidecar of Grafana finds them, whole, and only where they are wanted', async () => {
       const dashboards = (objects: readonly KubernetesObject[]) =>
         objects.filter(({ metadata }) => metadata.labels?.['grafana_dashboard'] !== undefined);
@@ -456,6 +467,7 @@ const EVERYTHING = [
   'metrics.dashboards.enabled=true',
   'metrics.prometheusRule.enabled=true',
   'agent.criticalPodsQuota.enabled=true',
+  'agent.statusPage.enabled=true',
   'agent.kernelModules.load=true',
   'agent.kernelModules.image=registry.test/kmod:1',
 ];

@@ -106,6 +106,7 @@ export const valuesSchema: JsonSchema = {
       maxSurge: AMOUNT,
       stateFolder: text({ pattern: '^(/[A-Za-z0-9._-]+)+$' }),
       holder: group({ enabled: SWITCH, resources: RESOURCES }),
+      statusPage: group({ enabled: SWITCH }),
       keepEarlyPackets: SWITCH,
       kernelModules: group({ load: SWITCH, image: text(), names: list(text({ pattern: '^[A-Za-z0-9_-]+$' })) }),
       seLinuxOptions: TEXTS,
