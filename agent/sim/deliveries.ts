@@ -29,6 +29,9 @@ export class Deliveries {
     const tally = this.#tally(receiver, spi);
     tally.taken += 1;
     tally.recent.push({ sentAtMs: tally.sentAtMs.get(authenticator.sequence) ?? 0, takenAtMs: atMs });
+    while ((tally.recent[0]?.takenAtMs ?? atMs) < atMs - LONGEST_AGO_MS) {
+      tally.lastEarlierSentAtMs = Math.max(tally.lastEarlierSentAtMs, tally.recent.shift()?.sentAtMs ?? 0);
+    }
   }
 
   /** Somebody has sent an old packet once more. */
@@ -41,17 +44,16 @@ export class Deliveries {
     return this.#replayed.get(key(receiver, spi)) ?? 0;
   }
 
-  /** What has become of the packets on an SA of a receiver; of those that it took, by an instant. */
+  /** What has become of the packets on an SA of a receiver; of those that it took, by an instant some seconds ago. */
   of(receiver: number, spi: number, byMs: number): SaDeliveries {
     const tally = this.#sas.get(key(receiver, spi));
     if (tally === undefined) return NOTHING;
-    const later = tally.recent.findIndex(({ takenAtMs }) => takenAtMs > byMs);
-    const earlier = tally.recent.splice(0, later === -1 ? tally.recent.length : later);
-    for (const { sentAtMs } of earlier) tally.lastTakenSentAtMs = Math.max(tally.lastTakenSentAtMs, sentAtMs);
-    return {
-      taken: tally.taken,
-      filteredAtMs: tally.filteredAtMs.filter((atMs) => atMs > tally.lastTakenSentAtMs),
-    };
+    const { taken, recent, filteredAtMs, lastEarlierSentAtMs } = tally;
+    let lastSentAtMs = lastEarlierSentAtMs;
+    for (const { sentAtMs, takenAtMs } of recent) {
+      if (takenAtMs <= byMs) lastSentAtMs = Math.max(lastSentAtMs, sentAtMs);
+    }
+    return { taken, filteredAtMs: filteredAtMs.filter((atMs) => atMs > lastSentAtMs) };
   }
 
   #tally(receiver: number, spi: number): Tally {
@@ -62,7 +64,7 @@ export class Deliveries {
       filteredAtMs: [],
       recent: [],
       taken: 0,
-      lastTakenSentAtMs: Number.NEGATIVE_INFINITY,
+      lastEarlierSentAtMs: Number.NEGATIVE_INFINITY,
     };
     this.#sas.set(key(receiver, spi), tally);
     return tally;
@@ -73,10 +75,11 @@ interface Tally {
   /** By full sequence number. */
   readonly sentAtMs: Map<number, number>;
   readonly filteredAtMs: number[];
-  /** Taken, and not asked for since. */
+  /** Of what was taken, the last for as long as anybody asks about. */
   readonly recent: { readonly sentAtMs: number; readonly takenAtMs: number }[];
   taken: number;
-  lastTakenSentAtMs: number;
+  /** When the last one was sent that was taken before those. */
+  lastEarlierSentAtMs: number;
 }
 
 function key(receiver: number, spi: number): string {
@@ -85,3 +88,4 @@ function key(receiver: number, spi: number): string {
 
 const NOTHING: SaDeliveries = { taken: 0, filteredAtMs: [] };
 const MOST_FILTERED = 100;
+const LONGEST_AGO_MS = 20_000;

@@ -71,9 +71,12 @@ export class EspDroppedCheck implements Check {
  * too few. Where packets come from the peer its questions must raise a doubt first.
  */
 function toldBy(atMs: readonly number[]): number | undefined {
-  const knownAtMs = PHASES_MS.map((phaseMs) => knownBy(atMs, phaseMs));
+  const [firstMs = 0] = atMs;
+  // Until its second survey the peer may tell of packets that came before, which clears what was sent until then.
+  const countingMs = atMs.filter((each) => each > firstMs + 2 * SURVEY_MS);
+  const knownAtMs = PHASES_MS.map((phaseMs) => knownBy(countingMs, phaseMs));
   if (!knownAtMs.every((each) => each !== undefined)) return undefined;
-  return Math.max((atMs[0] ?? 0) + LEAST_MS, Math.max(...knownAtMs) + DOUBT_MS);
+  return Math.max(firstMs + LEAST_MS, Math.max(...knownAtMs) + DOUBT_MS);
 }
 
 function knownBy(atMs: readonly number[], phaseMs: number): number | undefined {
