@@ -1,9 +1,14 @@
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { request as requestByTls } from 'node:https';
 import { connect, createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 
+import { Authority } from '../../hack/cluster/control-plane/authority.ts';
 import type { ScrapeVerdict } from '../../operator/api/scrape-gate.ts';
 import { createLog } from '../runtime/log/logger.ts';
 import { TestWorld } from '../runtime/testing/agents.ts';
@@ -204,6 +209,23 @@ describe('the status page beside the metrics', () => {
     for (const host of ['attacker.test:9917', '10.0.0.1.attacker.test', 'localhost.attacker.test', 'x'])
       expect((await ask('/status/', { host })).status, host).toBe(403);
     expect((await ask('/metrics', { host: 'node-a.test' })).status).toBe(200);
+  });
+
+  it('is told by any name where a certificate says whose name that is', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'page-'));
+    const { certificate, key } = Authority.create('page CA').server('node-a.test', ['node-a.test']);
+    writeFileSync(join(folder, 'tls.crt'), certificate);
+    writeFileSync(join(folder, 'tls.key'), key);
+    await servePage({ tlsFolder: folder });
+    rmSync(folder, { recursive: true });
+    const answer = await new Promise<number | undefined>((resolve, reject) => {
+      const headers = { host: 'node-a.test:9917' };
+      // Which authority it is of is not in question here.
+      const where = { host: HOST, port: server?.port, path: '/status/', rejectUnauthorized: false, agent: false };
+      const sent = requestByTls({ ...where, headers }, (response) => resolve(response.resume().statusCode));
+      sent.on('error', reject).end();
+    });
+    expect(answer).toBe(200);
   });
 
   it('leaves connections to Prometheus: more than 8 at a time are sent away', async () => {

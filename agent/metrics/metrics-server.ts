@@ -163,9 +163,9 @@ export class MetricsServer {
 
   /** Whether a request may be answered; otherwise it has been told why not. `path` is what RBAC must let be got. */
   async #admit({ headers }: IncomingMessage, response: ServerResponse, path: GuardedPath): Promise<boolean> {
-    const { judge } = this.#parts;
+    const { judge, tlsFolder } = this.#parts;
     if (judge === undefined) {
-      if (path === '/metrics' || isAskedByAddress(headers.host)) return true;
+      if (path === '/metrics' || tlsFolder !== undefined || isAskedByAddress(headers.host)) return true;
       plain(response, 403, 'ask by the address of the node, as in http://10.0.0.1:9917/status/');
       return false;
     }
@@ -212,7 +212,7 @@ function bearerOf(authorization: string | undefined): string | undefined {
 
 /**
  * Without authentication a page of somebody else, under a name that is made to lead here, could read what this one may (DNS
- * rebinding); to an address no name leads.
+ * rebinding). By TLS its name would have to be in our certificate, and an address is no name.
  */
 function isAskedByAddress(host = ''): boolean {
   const [, name = ''] = /^(.*?)(?::[0-9]{1,5})?$/.exec(host) ?? [];

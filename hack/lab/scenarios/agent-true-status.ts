@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 
+import type { Overview } from '../../../agent/page/overview.ts';
 import type { PeerReason } from '../../../agent/runtime/status/peer-verdict.ts';
 import { AgentPair, type PairEnd, pairAddresses } from '../pair/agent-pair.ts';
 import type { Lab, Scenario } from '../runner/scenario.ts';
@@ -17,7 +18,7 @@ const metricsPort = 9617;
 const settings = {
   // An agent that is frozen is asked whether it is alive after five seconds.
   peer: { liveness: { interval: '5s', timeout: '60s' } },
-  metrics: { listen: `127.0.0.1:${metricsPort}` },
+  metrics: { listen: `127.0.0.1:${metricsPort}`, statusPage: true },
 } as const;
 
 const scenarios: readonly Scenario[] = [
@@ -156,6 +157,18 @@ async function fallBack(lab: Lab): Promise<void> {
   }
   assert.match(await metrics(pair, 'a'), /^ikemesh_esp_fallbacks_total 1$/m);
   assert.match(pair.agent('a').log(), /ESP does not arrive; it is sent in UDP from here on/);
+  assert.match(await get(pair, 'a', '/status/'), /^HTTP[/]1[.]1 200 OK.*<!doctype html>.*src="page[.]js"/s);
+  const [, page = ''] = (await get(pair, 'a', '/status/overview.json')).split('\r\n\r\n');
+  const { peers, events } = JSON.parse(page) as Overview;
+  assert.deepEqual(
+    peers.map(({ state, reason }) => [state, reason]),
+    [['encrypting', 'FellBackToUDP']],
+    'the status page shows it',
+  );
+  assert.ok(
+    events.some(({ what, isTrouble }) => what === 'FellBackToUDP' && isTrouble),
+    'and when it was',
+  );
   await delay(1_000);
   const after = await pair.stream(50, 7001);
   await delay(2_000);
@@ -229,7 +242,12 @@ async function repairs(pair: AgentPair, end: PairEnd): Promise<{ readonly sa: nu
   return { sa: of('sa'), policy: of('policy') };
 }
 
-async function metrics(pair: AgentPair, end: PairEnd): Promise<string> {
-  const script = `exec 3<>/dev/tcp/127.0.0.1/${metricsPort}; printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3`;
+function metrics(pair: AgentPair, end: PairEnd): Promise<string> {
+  return get(pair, end, '/metrics');
+}
+
+async function get(pair: AgentPair, end: PairEnd, path: string): Promise<string> {
+  const request = `GET ${path} HTTP/1.0\\r\\nHost: 127.0.0.1\\r\\n\\r\\n`;
+  const script = `exec 3<>/dev/tcp/127.0.0.1/${metricsPort}; printf '${request}' >&3; cat <&3`;
   return succeed(pair.node(end).inside(['bash', '-c', script]));
 }
