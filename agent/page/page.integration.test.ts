@@ -32,6 +32,7 @@ beforeAll(async () => {
   const program = await chromiumProgram(console.log);
   if (!program.ok) {
     reason = program.error;
+    console.log(`skipped, because there is no browser: ${reason}`);
     return;
   }
   // As root it has no sandbox; what it is shown is ours.
