@@ -75,6 +75,17 @@ describe('nothing is called lost, nothing replaced, and nothing sent in UDP', ()
   });
 });
 
+describe('nothing is wrong where', () => {
+  it.each([
+    ['a kernel has not sent an SA to where the NAT now leads, and that is told', 463, undefined],
+    ['ESP is dropped to a peer that has taken its connection out', 469, undefined],
+    ['ESP passes again as soon as it was told that it does not', 65, 5],
+    ['a flow stops before enough was dropped', 129, 5],
+  ] as const)('%s (seed %i)', (_, seed, nodes) => {
+    expect(simulate(drawScenario(seed, nodes, new Set(FAULT_FAMILIES))).violation).toBeUndefined();
+  });
+});
+
 describe('where the way drops ESP, that is told, and it goes in UDP', () => {
   it.each([
     ['both ways', [0, 1]],
