@@ -181,7 +181,13 @@ function openPlainly(): Result<Dataplane, string> {
 
 /** The log, the kernel and the sockets of this process. */
 function surroundings(
-  { logFormat, logLevel, holder: path, refusePlainPathMtu }: RunInvocation | ClusterInvocation | ManifestInvocation,
+  {
+    logFormat,
+    logLevel,
+    holder: path,
+    refusePlainPathMtu,
+    probePathMtu,
+  }: RunInvocation | ClusterInvocation | ManifestInvocation,
   provider: CryptoProvider,
 ): StartParts {
   const format = logFormat ?? (process.stderr.isTTY ? 'human' : 'json');
@@ -199,6 +205,7 @@ function surroundings(
     log,
     pathMtus: pathMtus.ok ? pathMtus.value : undefined,
     refusesPlainPathMtu: refusePlainPathMtu,
+    probesPathMtu: probePathMtu,
     createTransport: (observer) => new UdpTransport(IKE_PORTS, observer, holder),
     openDataplane: () => {
       const opened = openXfrmDataplane();

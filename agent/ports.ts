@@ -22,7 +22,8 @@ export interface Timers {
 
 /** The UDP sockets of IKE. Datagrams carry no non-ESP marker on this side: the transport adds and removes it on port 4500. */
 export interface Transport {
-  send(path: Path, bytes: Uint8Array): void;
+  /** With `doNotFragment` in one IP packet, however long the path lets packets be, or not at all. */
+  send(path: Path, bytes: Uint8Array, doNotFragment?: boolean): void;
   /** Sends a NAT keepalive, the single octet 0xFF without a marker (RFC 3948 §2.3). */
   sendKeepalive(path: Path): void;
   /** Registers the one receiver of datagrams. */

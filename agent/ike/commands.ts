@@ -20,6 +20,7 @@ import type { CloseReason } from './fact.ts';
 import { enqueue } from './message/requests.ts';
 import { fraction } from './message/window.ts';
 import { wipeSecrets } from './negotiation/authentication.ts';
+import { searchPathMtu } from './path/path-mtu.ts';
 import { shortened } from './rekey/rekey-time.ts';
 import { rekeyIkeSa, rekeySoon } from './rekey/rekeying.ts';
 import { deleteRekeyed } from './rekey/succession.ts';
@@ -61,6 +62,9 @@ export function onCommand(core: Core, at: Instant, command: Command): void {
       withConnection(core, command.name, (connection) => {
         for (const sa of connection.ikeSas) enqueue(core, at, sa, { kind: 'liveness' });
       });
+      return;
+    case 'searchPathMtu':
+      withConnection(core, command.name, (connection) => searchPathMtu(core, at, connection, command.most));
       return;
     case 'start':
       start(core, at, command.connections, command.snapshot);

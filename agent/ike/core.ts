@@ -114,8 +114,9 @@ export class Core {
     this.report({ kind: 'datagramDropped', reason, path, text });
   }
 
-  transmit(path: Path, datagrams: readonly Uint8Array[]): void {
-    for (const bytes of datagrams) this.#actions.push({ kind: 'transmit', path, bytes });
+  transmit(path: Path, datagrams: readonly Uint8Array[], doNotFragment = false): void {
+    const how = doNotFragment ? { doNotFragment } : undefined;
+    for (const bytes of datagrams) this.#actions.push({ kind: 'transmit', path, bytes, ...how });
   }
 
   /** Orders something from the kernel on behalf of a Child SA, of a connection alone, or of nobody any more. */

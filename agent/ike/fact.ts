@@ -185,6 +185,14 @@ export type Fact =
     }
   /** What we send as ESP does not arrive: from a new IKE SA on it goes in UDP. */
   | { readonly kind: 'espFallback'; readonly connection: string }
+  /** Packets of so many bytes arrive at the peer, and longer ones do not, or the interface sends no longer ones. */
+  | {
+      readonly kind: 'pathMtuFound';
+      readonly connection: string;
+      readonly path: Path;
+      readonly bytes: number;
+      readonly most: number;
+    }
   | { readonly kind: 'orphanRemoved'; readonly connection: string; readonly spi: number }
   /** A file with a key, certificate, bundle or list cannot be used; what was read before stays in use. */
   | { readonly kind: 'credentialHeldBack'; readonly text: string }

@@ -28,6 +28,7 @@ import { isAuthentic, open, type Received } from './message/opening.ts';
 import { forgetAsked } from './message/requests.ts';
 import type { HandledRequest, Outcome, Refusal } from './outcome.ts';
 import { noteProofOfLife } from './path/path.ts';
+import { onProbeAnswered } from './path/path-mtu.ts';
 import { refuseRequest, refuseResponse, syntaxError } from './refusing.ts';
 import { decide } from './rekey/collision.ts';
 import { acceptRival } from './rekey/succession.ts';
@@ -226,8 +227,10 @@ function receiveResponse(core: Core, at: Instant, sa: IkeSa, received: Received)
   noteAnswered(core, at, sa, messageId);
   const result = payloads.ok ? handleResponse(core, at, sa, payloads.value) : syntaxError(sa, payloads.error);
   if (result.ok) {
+    const { pending } = sa.window;
     sa.window.close();
     commit(core, at, sa, result.value, undefined);
+    if (pending?.probe !== undefined) onProbeAnswered(core, at, sa, pending);
   } else refuseResponse(core, at, sa, result.error, path);
 }
 

@@ -49,6 +49,9 @@ export interface Limits {
   /** What every path lets pass: packets are no larger once a request has gone unanswered this often. */
   readonly smallestFragmentBytes: { readonly ipv4: number; readonly ipv6: number };
   readonly repeatsBeforeSmallest: number;
+  /** The longest packet that is tried to find out how long packets may be, and how often a size is tried before it is too long. */
+  readonly pathProbeMostBytes: number;
+  readonly pathProbeTries: number;
   /** How long the fragments of a message are kept while others are missing (RFC 7383 §2.6). */
   readonly reassemblyMs: number;
   /** Messages in fragments of peers that have not authenticated, and of those that have. */
@@ -180,6 +183,10 @@ export const DEFAULT_LIMITS: Limits = {
   smallestFragmentBytes: { ipv4: 576, ipv6: 1_280 },
   // Two repetitions are most often plain loss.
   repeatsBeforeSmallest: 2,
+  // Jumbo frames; a loopback's 65,536 tell nothing.
+  pathProbeMostBytes: 9_216,
+  // As RFC 8899 §5.1.2 (MAX_PROBES).
+  pathProbeTries: 3,
   // Four repetitions of the request, each of which may bring what was lost before.
   reassemblyMs: 15_000,
   // Twice the fragments seen in the field, and a chain of four RSA certificates with all requests several times. The

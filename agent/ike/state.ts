@@ -11,6 +11,7 @@ import type { Window } from './message/window.ts';
 import type { IkeCryptography } from './negotiation/suite.ts';
 import type { Traffic } from './negotiation/traffic.ts';
 import type { NatSituation, NattedPath } from './path/natd.ts';
+import type { PathMtuSearch } from './path/path-mtu-search.ts';
 import type { ChildConfig, Instant, Path } from './types.ts';
 
 /** What both sides said in IKE_SA_INIT; kept until AUTH has covered it (RFC 7296 §2.15). */
@@ -243,6 +244,8 @@ interface AskedDelete {
 /** A request of ours that waits until the window is free. */
 export type QueuedRequest =
   | { readonly kind: 'liveness' }
+  /** Shows whether a packet of the next size of this search arrives. */
+  | { readonly kind: 'probePath'; readonly search: PathMtuSearch }
   /** Asks the peer to begin a new IKE SA with new proofs (RFC 4478). */
   | { readonly kind: 'inviteReauthentication' }
   | { readonly kind: 'deleteIkeSa'; readonly reason: CloseReason }

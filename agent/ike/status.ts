@@ -43,6 +43,7 @@ function connectionStatus(connection: Connection): ConnectionStatus {
     ...identityTexts(config),
     ikeSas: connection.ikeSas.map((sa) => ikeSaStatus(sa, connection)),
     espInUdp: connection.espInUdp,
+    pathMtu: connection.pathMtu,
     policies: [...connection.policies.values()],
     lastFailure: connection.lastFailure,
     nextAttemptAt: connection.nextAttemptAt,

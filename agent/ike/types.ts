@@ -167,6 +167,8 @@ export type Command =
   | { readonly kind: 'terminateChild'; readonly name: string; readonly child: string }
   /** Checks now whether the peer is alive. */
   | { readonly kind: 'checkLiveness'; readonly name: string }
+  /** Finds out how long packets to the peer may be, if it is an agent; the interface sends `most`. */
+  | { readonly kind: 'searchPathMtu'; readonly name: string; readonly most: number }
   /** The first order: these connections, and what the kernel holds of an earlier run, which goes on protecting them. */
   | { readonly kind: 'start'; readonly connections: readonly ConnectionConfig[]; readonly snapshot: KernelSnapshot };
 
@@ -219,7 +221,13 @@ export interface ActionOwner {
 
 /** What an endpoint wants done, in this order; a dataplane failure stops the list. */
 export type IkeAction =
-  | { readonly kind: 'transmit'; readonly path: Path; readonly bytes: Uint8Array }
+  | {
+      readonly kind: 'transmit';
+      readonly path: Path;
+      readonly bytes: Uint8Array;
+      /** In one IP packet, or not at all. */
+      readonly doNotFragment?: boolean;
+    }
   /** A NAT keepalive (RFC 3948 §2.3). */
   | { readonly kind: 'keepalive'; readonly path: Path }
   | { readonly kind: 'dataplane'; readonly command: DataplaneCommand; readonly owner: ActionOwner }
@@ -316,6 +324,8 @@ export interface ConnectionStatus {
   readonly ikeSas: readonly IkeSaStatus[];
   /** ESP itself does not arrive, and so goes in UDP. */
   readonly espInUdp: boolean;
+  /** The longest IP packet that was found to arrive; undefined where nobody has tried. */
+  readonly pathMtu: number | undefined;
   /** What was ordered of the kernel for it. */
   readonly policies: readonly PolicySpec[];
   /** The last failure since the connection was last established. */

@@ -51,10 +51,21 @@ export function adoptUdpSocket(fd: FileDescriptor, options: UdpSocketOptions): R
   return set.ok ? ok(fd) : closed(fd, set.error);
 }
 
+/**
+ * Whether datagrams are cut up where they are longer than the path allows. With `never` they have DF, and what the kernel
+ * believes of the path makes no difference: the interface's MTU is the limit.
+ */
+export function setFragmentation(
+  fd: FileDescriptor,
+  family: 4 | 6,
+  wanted: 'whereNeeded' | 'never',
+): Result<void, SystemError> {
+  const [level, option] = family === 6 ? [IPPROTO_IPV6, IPV6_MTU_DISCOVER] : [IPPROTO_IP, IP_MTU_DISCOVER];
+  return setSocketOption(fd, level, option, wanted === 'never' ? PMTUDISC_PROBE : PMTUDISC_DONT);
+}
+
 function configure(fd: FileDescriptor, { local, espInUdp }: UdpSocketOptions): Result<void, SystemError> {
-  const inet6 = local.address.length === 16;
-  const [level, option] = inet6 ? [IPPROTO_IPV6, IPV6_MTU_DISCOVER] : [IPPROTO_IP, IP_MTU_DISCOVER];
-  const set = setSocketOption(fd, level, option, PMTUDISC_DONT);
+  const set = setFragmentation(fd, local.address.length === 16 ? 6 : 4, 'whereNeeded');
   return set.ok && espInUdp ? setSocketOption(fd, SOL_UDP, UDP_ENCAP, UDP_ENCAP_ESPINUDP) : set;
 }
 
@@ -88,6 +99,7 @@ const IPPROTO_IPV6 = 41;
 const IPV6_MTU_DISCOVER = 23;
 const IPV6_V6ONLY = 26;
 const PMTUDISC_DONT = 0;
+const PMTUDISC_PROBE = 3;
 const SOL_UDP = 17;
 const UDP_ENCAP = 100;
 const UDP_ENCAP_ESPINUDP = 2;

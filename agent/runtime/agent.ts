@@ -16,6 +16,7 @@ import { KernelWatch } from './kernel-watch.ts';
 import { LinkWatch } from './link-watch.ts';
 import type { Log } from './log/logger.ts';
 import { Loop } from './loop.ts';
+import { PathMtuRounds } from './path-mtu-rounds.ts';
 import { environmentFailure, type StartFailure } from './start-failure.ts';
 import type { PathMtuSource } from './status/path-mtu-report.ts';
 import { type StatusReport, statusReport } from './status/report.ts';
@@ -54,6 +55,8 @@ export interface AgentParts {
   readonly pathMtus?: PathMtuSource | undefined;
   /** Also ICMP about the path MTU is received only encrypted, where it is from within what is encrypted. */
   readonly refusesPlainPathMtu?: boolean | undefined;
+  /** Peers are asked in packets of many lengths which arrive. */
+  readonly probesPathMtu?: boolean | undefined;
   readonly version: string;
   readonly cryptoProvider: string;
 }
@@ -67,6 +70,7 @@ export class Agent {
   readonly #expiry: ExpiryWatch;
   readonly #links: LinkWatch;
   readonly #kernel: KernelWatch;
+  readonly #pathMtuRounds: PathMtuRounds | undefined;
   #config: AgentConfig;
   #connections: readonly ConnectionConfig[];
   #onAllClosed: () => void = () => {};
@@ -82,6 +86,11 @@ export class Agent {
       onStale: () => this.#followInterfaces(),
     });
     this.#kernel = new KernelWatch({ ...parts, onSurvey: (snapshot) => this.#loop.survey(snapshot) });
+    const { timers, pathMtus } = parts;
+    if (parts.probesPathMtu === true && pathMtus !== undefined) {
+      const search = (name: string, most: number) => this.#loop.command({ kind: 'searchPathMtu', name, most });
+      this.#pathMtuRounds = new PathMtuRounds({ timers, pathMtus, connections: () => this.#connections, search });
+    }
     this.#startedAt = parts.clock.monotonicMs();
     this.#loop = new Loop({
       ...parts,
@@ -109,6 +118,7 @@ export class Agent {
     agent.#expiry.watch(parts.config.credentials.watched);
     agent.#links.watch(hasLinkLocal(parts.config.addresses));
     agent.#kernel.start();
+    agent.#pathMtuRounds?.start();
     return ok(agent);
   }
 
@@ -165,6 +175,7 @@ export class Agent {
   /** Ends. SAs and policies stay in the kernel and go on protecting traffic, for the next run to take over. */
   stop(): void {
     this.#expiry.stop();
+    this.#pathMtuRounds?.stop();
     this.#links.watch(false);
     this.#kernel.stop();
     this.#loop.stop();

@@ -50,6 +50,7 @@ export interface RunInvocation {
   /** Where the holder of the sockets of ESP in UDP is asked. */
   readonly holder: string;
   readonly refusePlainPathMtu: boolean;
+  readonly probePathMtu: boolean;
   readonly flushOnExit: boolean;
   /** Undefined: as the file says. */
   readonly metrics: MetricsSettings | undefined;
@@ -68,6 +69,7 @@ export interface ClusterInvocation {
   readonly socket: string;
   readonly holder: string;
   readonly refusePlainPathMtu: boolean;
+  readonly probePathMtu: boolean;
   /** Undefined: no metrics are served. */
   readonly metrics: MetricsSettings | undefined;
   readonly logFormat: LogFormat | undefined;
@@ -84,6 +86,7 @@ export interface ManifestInvocation {
   readonly socket: string;
   readonly holder: string;
   readonly refusePlainPathMtu: boolean;
+  readonly probePathMtu: boolean;
   readonly flushOnExit: boolean;
   /** Undefined: no metrics are served. */
   readonly metrics: MetricsSettings | undefined;
@@ -157,6 +160,11 @@ function programOf(choose: (invocation: Invocation) => void): Command {
     .option(
       '--refuse-plain-path-mtu',
       'drop ICMP "fragmentation needed" and "packet too big" of routers whose addresses are within what is encrypted',
+      false,
+    )
+    .option(
+      '--probe-path-mtu',
+      'find out by packets to peers that are agents how long packets may be, also where ICMP is filtered',
       false,
     )
     .option('--metrics-listen <address:port>', 'serve metrics for Prometheus at this address', listenAddress)
@@ -316,6 +324,7 @@ interface RunOptions {
   readonly socket: string;
   readonly holder: string;
   readonly refusePlainPathMtu: boolean;
+  readonly probePathMtu: boolean;
   readonly metricsListen?: ListenAddress;
   readonly metricsWithoutPeers: boolean;
   readonly metricsTls?: string;

@@ -95,7 +95,7 @@ export class Loop {
     for (const [index, action] of actions.entries()) {
       switch (action.kind) {
         case 'transmit':
-          this.#parts.transport.send(action.path, action.bytes);
+          this.#parts.transport.send(action.path, action.bytes, action.doNotFragment);
           break;
         case 'keepalive':
           this.#parts.transport.sendKeepalive(action.path);

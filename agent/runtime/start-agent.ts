@@ -29,6 +29,7 @@ export interface StartParts {
   readonly createTransport: (observer: TransportObserver) => IkeTransport;
   readonly pathMtus?: PathMtuSource | undefined;
   readonly refusesPlainPathMtu?: boolean | undefined;
+  readonly probesPathMtu?: boolean | undefined;
   /** Hear of all facts, beside the log. */
   readonly observers?: readonly Observer[];
 }
@@ -66,6 +67,7 @@ export async function startAgent(options: StartParts, config: AgentConfig): Prom
     ports: IKE_PORTS,
     pathMtus: options.pathMtus,
     refusesPlainPathMtu: options.refusesPlainPathMtu,
+    probesPathMtu: options.probesPathMtu,
     version: VERSION,
     cryptoProvider: provider.name,
   });

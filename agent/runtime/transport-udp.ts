@@ -1,9 +1,10 @@
 import type { Path } from '../ike/types.ts';
 import { closeDescriptor, interfaceIndex, type ReadWatch, receiveFrom, sendTo, watchReadable } from '../native/libc.ts';
 import { decodeSocketAddress, encodeSocketAddress } from '../native/socket-address.ts';
+import { setFragmentation } from '../native/udp-socket.ts';
 import type { Transport } from '../ports.ts';
 import { err, ok, type Result } from '../result.ts';
-import { type IpAddress, inZone, ipAddressBytes, ipAddressFromBytes, zoneOf } from '../wire/ip-address.ts';
+import { type IpAddress, inZone, ipAddressBytes, ipAddressFromBytes, ipFamily, zoneOf } from '../wire/ip-address.ts';
 import { type BoundSocket, type HolderState, heldName, openIkeSocket, type SocketHolder } from './udp-ike-socket.ts';
 
 /** Why a datagram went no further than the socket. */
@@ -124,8 +125,8 @@ export class UdpTransport implements Transport {
     for (const [, each] of others) closeSocket(each);
   }
 
-  send(path: Path, bytes: Uint8Array): void {
-    this.#send(path, ({ encapsulated }) => (encapsulated ? marked(bytes) : bytes));
+  send(path: Path, bytes: Uint8Array, doNotFragment = false): void {
+    this.#send(path, ({ encapsulated }) => (encapsulated ? marked(bytes) : bytes), doNotFragment);
   }
 
   sendKeepalive(path: Path): void {
@@ -150,9 +151,10 @@ export class UdpTransport implements Transport {
   }
 
   /** The socket that it was sent from. */
-  #send(path: Path, datagram: (socket: BoundSocket) => Uint8Array): BoundSocket | undefined {
+  #send(path: Path, datagram: (socket: BoundSocket) => Uint8Array, doNotFragment = false): BoundSocket | undefined {
     const socket = this.#sockets.get(socketKey(path.localAddress, path.localPort))?.socket;
-    const outcome = socket === undefined ? err(noSocket(path)) : sendFrom(socket, path, datagram(socket));
+    const send = doNotFragment ? sendWhole : sendFrom;
+    const outcome = socket === undefined ? err(noSocket(path)) : send(socket, path, datagram(socket));
     // A lost datagram is nothing new to IKE: it repeats its requests.
     if (!outcome.ok) this.#observer.sendFailed(path, outcome.error);
     return socket;
@@ -203,6 +205,15 @@ function closeSocket({ socket, watch }: WatchedSocket): void {
 
 function sendFrom(socket: BoundSocket, path: Path, bytes: Uint8Array) {
   return sendTo(socket.fd, bytes, remoteSocketAddress(socket, path));
+}
+
+/** The setting is the socket's, for whatever it sends; nothing else is sent meanwhile. */
+function sendWhole(socket: BoundSocket, path: Path, bytes: Uint8Array) {
+  const set = setFragmentation(socket.fd, ipFamily(socket.address), 'never');
+  if (!set.ok) return set;
+  const outcome = sendFrom(socket, path, bytes);
+  setFragmentation(socket.fd, ipFamily(socket.address), 'whereNeeded');
+  return outcome;
 }
 
 /** A link-local peer is on the link of the address that it is sent to from: nothing is looked up for each datagram. */

@@ -357,6 +357,7 @@ export const NotifyType = {
   /** Private use (40960 to 65535): ours, behind our Vendor ID alone. */
   AGENT_INSTANCE: 45_541,
   RECEIVED: 45_542,
+  PATH_PROBE: 45_543,
 } as const;
 export type NotifyType = (typeof NotifyType)[keyof typeof NotifyType];
 

@@ -61,6 +61,8 @@ export interface Connection {
   readonly turns: { questions: number; answers: number };
   /** ESP itself does not arrive: a new IKE SA has it go in UDP, as if there were a NAT. */
   espInUdp: boolean;
+  /** The longest IP packet that was found to arrive; undefined where nobody has tried. */
+  pathMtu: number | undefined;
   /** When a pair was replaced last because its packets could not be decrypted. */
   mendedAt: Instant;
   /** Failed attempts since the last success. */
@@ -101,6 +103,7 @@ export function newConnection(config: ConnectionConfig): Connection {
     arrivals: new Map(),
     turns: { questions: 0, answers: 0 },
     espInUdp: false,
+    pathMtu: undefined,
     mendedAt: Number.NEGATIVE_INFINITY,
     failures: 0,
     nextAttemptAt: undefined,

@@ -86,7 +86,10 @@ export function onInformationalResponse(
 }
 
 /** A request of ours that this exchange carries. */
-export type InformationalRequest = Exclude<QueuedRequest, { kind: 'createChild' | 'rekeyChild' | 'rekeyIkeSa' }>;
+export type InformationalRequest = Exclude<
+  QueuedRequest,
+  { kind: 'createChild' | 'rekeyChild' | 'rekeyIkeSa' | 'probePath' }
+>;
 
 /** The payloads of a request of ours. */
 export function informationalRequest(request: InformationalRequest): readonly Payload[] {
@@ -150,7 +153,7 @@ function fatalNotify(connection: Connection, message: Informational): Negotiatio
 
 function unknownNotifies(connection: Connection, notifies: readonly NotifyPayload[]): readonly Fact[] {
   return notifies
-    .filter((each) => !isAuthenticationLifetime(connection, each))
+    .filter((each) => !isAuthenticationLifetime(connection, each) && each.notifyType !== NotifyType.PATH_PROBE)
     .map((each) => ({ kind: 'notifyIgnored', connection: connection.config.name, notifyType: each.notifyType }));
 }
 

@@ -23,6 +23,7 @@ import { settleLater } from '../follow-up.ts';
 import { isReplaced } from '../rekey/under-way.ts';
 import type { Established, IkeSa, IkeSaState, QueuedRequest } from '../state.ts';
 import type { ChildConfig, Instant } from '../types.ts';
+import { sendPathProbe } from './path-probe.ts';
 import { type Secured, sendRequest } from './protected-message.ts';
 
 /**
@@ -84,6 +85,9 @@ export function sendQueued(core: Core, at: Instant, sa: IkeSa): void {
         state.peerIsAgent ? receivedNotifies(at, connection, 'questions') : [],
       );
       connection.turns.questions += 1;
+      return;
+    case 'probePath':
+      if (!sendPathProbe(core, at, sa, state, request.search)) sendQueued(core, at, sa);
       return;
     case 'inviteReauthentication':
       inform(core, at, sa, state, request, liveness.timeoutMs);

@@ -3,6 +3,7 @@ import type { Random } from '../../crypto/types.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
 import { uint32At } from '../../wire/uint32.ts';
 import type { Limits } from '../limits.ts';
+import type { PathMtuSearch } from '../path/path-mtu-search.ts';
 import type { Instant } from '../types.ts';
 
 /** A request of ours as it is sent. */
@@ -11,6 +12,8 @@ interface OpenRequest {
   /** What is protected in it; nothing of IKE_SA_INIT is. */
   readonly payloads: readonly Payload[];
   readonly datagrams: readonly Uint8Array[];
+  /** Where it is to show whether a packet of its length arrives: what is known of that. */
+  readonly probe?: PathMtuSearch | undefined;
 }
 
 /** A request of ours that waits for its answer. All datagrams of it are repeated as they are (RFC 7296 §2.1). */
@@ -68,7 +71,7 @@ export class Window {
   /** Starts waiting for the answer to a request that is being sent for the first time. */
   open(
     at: Instant,
-    { exchangeType, payloads, datagrams }: OpenRequest,
+    { exchangeType, payloads, datagrams, probe }: OpenRequest,
     timeoutMs: number,
     limits: Limits,
     jitter: Random,
@@ -83,6 +86,7 @@ export class Window {
       exchangeType,
       payloads,
       datagrams,
+      probe,
       smaller: undefined,
       openedAt: at,
       ceilingMs,

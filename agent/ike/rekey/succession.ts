@@ -176,7 +176,7 @@ function handOver(
 }
 
 function isInherited({ kind }: QueuedRequest): boolean {
-  return kind !== 'liveness' && kind !== 'rekeyIkeSa' && kind !== 'inviteReauthentication';
+  return kind !== 'liveness' && kind !== 'probePath' && kind !== 'rekeyIkeSa' && kind !== 'inviteReauthentication';
 }
 
 /** Whatever means the old IKE SA means its successor from here on. */

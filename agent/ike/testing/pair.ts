@@ -34,6 +34,8 @@ export interface Datagram {
   readonly from: Side;
   readonly path: Path;
   readonly bytes: Uint8Array;
+  /** It may not be cut up. */
+  readonly whole?: boolean;
 }
 
 /** An endpoint, its kernel, and everything that it wanted done, in order. */
@@ -164,6 +166,8 @@ export interface PairOptions {
 export class Pair {
   at = 1_000;
   nat: Nat | undefined;
+  /** Messages that are longer are lost, as where a router's word of them is not heard. */
+  mostBytes: number = Number.POSITIVE_INFINITY;
   readonly left: Side;
   readonly right: Side;
   readonly wire: Datagram[] = [];
@@ -244,7 +248,7 @@ export class Pair {
   /** Delivers a datagram that need not be on the wire, changed or not. */
   deliverCopy(datagram: Datagram, bytes: Uint8Array = datagram.bytes): void {
     const path = this.#seenByReceiver(datagram);
-    if (path === undefined) return;
+    if (path === undefined || bytes.length > this.mostBytes) return;
     this.handle(this.other(datagram.from), { kind: 'datagram', path, bytes });
   }
 
@@ -448,7 +452,8 @@ export class Pair {
   #execute(on: Side, action: IkeAction): Omit<Extract<IkeEvent, { kind: 'dataplaneFailed' }>, 'dropped'> | undefined {
     switch (action.kind) {
       case 'transmit': {
-        const datagram = { from: on, path: action.path, bytes: action.bytes.slice() };
+        const { path, bytes, doNotFragment: whole = false } = action;
+        const datagram = { from: on, path, bytes: bytes.slice(), ...(whole && { whole }) };
         this.wire.push(datagram);
         this.sent.push(datagram);
         return undefined;

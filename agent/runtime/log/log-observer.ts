@@ -224,6 +224,11 @@ export class LogObserver implements Observer {
         this.#log.debug({ peer, child, request, own, decision }, 'requests crossed');
         return;
       }
+      case 'pathMtuFound': {
+        const { connection: peer, bytes, most } = fact;
+        this.#log.debug({ peer, bytes, most }, 'packets of this length arrive');
+        return;
+      }
       case 'acquired':
         this.#log.debug({ peer: fact.connection, child: fact.child }, 'traffic asks for an SA');
         return;

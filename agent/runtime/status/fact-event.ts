@@ -119,6 +119,7 @@ export function factEvent(fact: Fact): FactEvent | undefined {
     case 'responseReplayed':
     case 'natDetected':
     case 'notifyIgnored':
+    case 'pathMtuFound':
     case 'acquired':
     case 'orphanRemoved':
       return undefined;

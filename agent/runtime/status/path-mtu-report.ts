@@ -1,5 +1,6 @@
 import { algorithmByKeyword, transformTypes } from '../../crypto/suites.ts';
 import { type EspShape, payloadMtu } from '../../dataplane/esp-overhead.ts';
+import type { ConnectionStatus } from '../../ike/types.ts';
 import { type IpAddress, ipFamily, parseZonedAddress, zoneOf } from '../../wire/ip-address.ts';
 import type { ChildSaReport, IkeSaReport } from './report.ts';
 
@@ -12,32 +13,40 @@ export interface PathMtuSource {
 export interface PathMtuReport {
   /** MTU of the interface by which they leave. */
   readonly link: number;
-  /** What the kernel knows of the way: routes and routers may say less than the interface. */
+  /** The least of what the kernel knows of the way, by routes and routers, and of what was found to arrive. */
   readonly path: number;
+  /** What was found to arrive, by packets to the peer; absent where nobody has tried. */
+  readonly probed?: number;
   /** Of each Child SA what fits through it, as a whole IP packet before it is encrypted. */
   readonly children: readonly { readonly name: string; readonly payload: number; readonly overhead: number }[];
 }
 
-/** What the kernel says of the way to a peer, and what its Child SAs make of it; undefined where it says nothing. */
+/** What the kernel says of the way to a peer, what was found out of it, and what its Child SAs make of it; undefined where it says nothing. */
 export function pathMtuReport(
   source: PathMtuSource | undefined,
-  localAddress: string,
-  remoteAddress: string,
+  {
+    localAddress,
+    remoteAddress,
+    pathMtu: probed,
+  }: Pick<ConnectionStatus, 'localAddress' | 'remoteAddress' | 'pathMtu'>,
   ikeSas: readonly IkeSaReport[],
 ): PathMtuReport | undefined {
   const [local, remote] = [parseZonedAddress(localAddress), parseZonedAddress(remoteAddress)];
   // The way to a link-local address is another one on each link.
   if (source === undefined || local === undefined || remote === undefined || zoneOf(local) !== undefined)
     return undefined;
-  const mtu = source.between(local, remote);
-  if (mtu === undefined) return undefined;
+  const known = source.between(local, remote);
+  if (known === undefined) return undefined;
+  const path = Math.min(known.path, probed ?? known.path);
   const children = ikeSas.flatMap((sa) => sa.children).filter(({ state }) => state === 'installed');
   return {
-    ...mtu,
+    link: known.link,
+    path,
+    ...(probed === undefined ? {} : { probed }),
     children: children.flatMap((child) => {
       const shape = shapeOf(child, ipFamily(remote));
-      const payload = shape === undefined ? undefined : payloadMtu(mtu.path, shape);
-      return payload === undefined ? [] : [{ name: child.name, payload, overhead: mtu.path - payload }];
+      const payload = shape === undefined ? undefined : payloadMtu(path, shape);
+      return payload === undefined ? [] : [{ name: child.name, payload, overhead: path - payload }];
     }),
   };
 }

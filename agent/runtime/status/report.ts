@@ -295,7 +295,7 @@ function peerReport(
   const ikeSas = connection.ikeSas.map((sa) => ikeSaReport(sa, now, sas));
   const certificate = provenBy(config, ikeSas, inputs);
   const exemptions = config === undefined ? [] : exempt.reports(config, parseZonedAddress(remoteAddress));
-  const mtu = pathMtuReport(inputs.pathMtus, localAddress, remoteAddress, ikeSas);
+  const mtu = pathMtuReport(inputs.pathMtus, connection, ikeSas);
   return {
     name,
     ...peerVerdict({

@@ -62,6 +62,7 @@ const connection: ConnectionStatus = {
   remoteIdentity: 'node-b.mesh.test',
   ikeSas: [ikeSa],
   espInUdp: false,
+  pathMtu: undefined,
   policies: [],
   lastFailure: undefined,
   nextAttemptAt: undefined,
@@ -160,6 +161,14 @@ certificates:
   NOT IN USE: peers[0].authentication.certificate.keyFile: /certs/tls.key is not the key of the certificate
 `,
     );
+  });
+
+  it('shows what was found to arrive, where that is less than the kernel knows, and what fits then', () => {
+    const pathMtus = { between: () => ({ link: 1_500, path: 1_500 }) };
+    const probed = statusReport(inputs({ pathMtus, endpoint: picture([{ ...connection, pathMtu: 1_399 }]) }));
+    expect(probed.peers[0]?.mtu).toMatchObject({ link: 1_500, path: 1_399, probed: 1_399 });
+    expect(probed.peers[0]?.mtu?.children[0]?.payload).toBeLessThan(1_399);
+    expect(statusText(probed)).toMatch(/^ {2}MTU of the link 1500, of the way 1399 \(what arrives\); /m);
   });
 
   it('shows how long packets may be, and what is never encrypted, with what the kernel lacks of it', () => {

@@ -82,8 +82,9 @@ function peerCertificateLine({ subject, issuer, serial, notAfter, secondsLeft }:
   return `    by ${named} of ${issuer}, serial ${serial}, until ${notAfter}, ${leftText(secondsLeft)}`;
 }
 
-function pathMtuLine({ link, path, children }: PathMtuReport): string {
-  const way = path < link ? `, of the way ${path}` : '';
+function pathMtuLine({ link, path, probed, children }: PathMtuReport): string {
+  const how = probed === undefined ? '' : probed > path ? ', though longer ones arrive' : ' (what arrives)';
+  const way = path < link || probed !== undefined ? `, of the way ${path}${how}` : '';
   const through = children.map(({ name, payload, overhead }) => `${name} takes ${payload} (${overhead} for ESP)`);
   return `  MTU of the link ${link}${way}${through.length === 0 ? '' : `; ${through.join(', ')}`}`;
 }
