@@ -17,6 +17,7 @@ import { dumpStates } from '../hack/lab/xfrm/xfrm-dump.ts';
 import { changed, meshManifest } from '../operator/api/testing/manifests.ts';
 import { meshAuthority } from '../operator/testing/cluster-nodes.ts';
 import { InstalledCluster } from './installed-cluster.ts';
+import { plugin } from './plugin.ts';
 import { countTooLong, expectAnsweredDrops, readAnsweredDrops } from './too-long-packets.ts';
 import { trafficContainer, trafficPods } from './traffic-pods.ts';
 
@@ -127,6 +128,8 @@ describe.skipIf(reason !== undefined)('pods of two nodes, whose networks are rou
     expectPlainOnly(seen, isExempt);
     expect(seen.some(({ kind }) => kind === 'plaintext')).toBe(true);
   }, 300_000);
+
+  plugin(() => installed);
 
   it('have nothing of all this in a kernel when the peering is gone', async () => {
     await installed.kubectl('delete', 'ipsecpeering', 'cluster');

@@ -23,7 +23,10 @@ export function encrypting(standing: PeeringStanding): Verdict {
   if (standing.kind === 'mesh' && members.length === 1) return holds('NoPeers', 'one node has nobody to encrypt with');
   const peers = standing.kind === 'mesh' ? members.length - 1 : 1;
   const unaware = reports.filter(({ tunnels }) => (tunnels?.expected ?? 0) < peers).map(({ name }) => name);
-  if (unaware.length > 0) return unknown('PeersUnknown', `${listed(unaware)} does not know all of its peers yet`);
+  if (unaware.length > 0) {
+    const know = unaware.length === 1 ? 'does not know all of its' : 'do not know all of their';
+    return unknown('PeersUnknown', `${listed(unaware)} ${know} peers yet`);
+  }
   const { encrypting: count } = tunnelTotals(standing);
   return holds('Encrypting', `${counted(count, 'tunnel')} of ${counted(members.length, 'node')} encrypting`);
 }

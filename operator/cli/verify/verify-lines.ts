@@ -28,9 +28,10 @@ export function verifyLines(verdicts: readonly PairVerdict[], probes: number, pa
   ];
 }
 
-function reasonOf({ nodes, state, code, text, remedy }: PairVerdict, paint: Paint): readonly string[] {
+function reasonOf({ nodes, what, state, code, text, remedy }: PairVerdict, paint: Paint): readonly string[] {
+  const pair = `${nodes.join(' - ')}${what === '' ? '' : ` (${what})`}`;
   return [
-    `${paint(`${nodes.join(' - ')}`, TONES[state])}  ${code}: ${text}`,
+    `${paint(pair, TONES[state])}  ${code}: ${text}`,
     ...(remedy === undefined ? [] : [`  ${paint('remedy', 'strong')}  ${remedy}`]),
     '',
   ];
