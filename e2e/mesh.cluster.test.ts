@@ -12,6 +12,7 @@ import { InstalledCluster, namespace } from './installed-cluster.ts';
 import { meshPeering } from './mesh-peering.ts';
 import { whileTrafficFlows } from './mesh-traffic.ts';
 import { outages } from './outages.ts';
+import { replacements } from './replacements.ts';
 import { trafficPods } from './traffic-pods.ts';
 
 const reason = await whyNoNodes();
@@ -28,7 +29,7 @@ describe.skipIf(reason !== undefined)('a mesh of three nodes, installed by Helm'
     await installed.apply(trafficPods);
     await installed.kubectl('rollout', 'status', 'daemonset/traffic', '--timeout=90s');
     await nodes[0]?.ip(...FOREIGN);
-  }, 300_000);
+  }, 400_000);
   beforeAll(async () => {
     prometheus = await ClusterPrometheus.start(installed, say);
   }, 120_000);
@@ -74,6 +75,7 @@ describe.skipIf(reason !== undefined)('a mesh of three nodes, installed by Helm'
   dashboards(() => prometheus, say);
 
   outages(() => installed);
+  replacements(() => installed);
 
   it('ends, and begins again, with its peering', async () => {
     await installed.kubectl('delete', 'ipsecpeering', 'cluster');

@@ -1,16 +1,13 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 
-import { chart } from '../charts/ikemesh/testing/helm.ts';
 import type { Component } from '../hack/cluster/control-plane/component.ts';
-import type { ClusterNode } from '../hack/cluster/nodes/cluster-node.ts';
-import { projectVersion } from '../hack/image/build-image.ts';
 import { waitUntil } from '../hack/lab/runner/wait-until.ts';
 import type { IpsecNodeConfig } from '../operator/api/ipsec-node-config.ts';
 import { type InstalledCluster, namespace } from './installed-cluster.ts';
 import { meshPeering } from './mesh-peering.ts';
 import { pairsOf } from './mesh-streams.ts';
 import { whileTrafficFlows } from './mesh-traffic.ts';
+import { killAgent, OPERATOR, pidOf } from './processes.ts';
 import { spisWith } from './sas.ts';
 
 /** What runs a mesh is away or replaced, while traffic flows: the API server, agents, operators. */
@@ -22,12 +19,7 @@ export function outages(mesh: () => InstalledCluster): void {
     const before = await allSpis();
     await whileTrafficFlows({ cluster: mesh().cluster, nodes: nodes() }, async () => {
       await whileAway(server, async () => {
-        const agent = await pidOf(mesh().cluster.node('b'), AGENT);
-        await mesh().cluster.node('b').succeed(['kill', '-9', agent]);
-        // For a moment there is none.
-        const isAnother = async () =>
-          ![undefined, agent].includes(await pidOf(mesh().cluster.node('b'), AGENT).catch(() => undefined));
-        await waitUntil('kubelet to start the agent again', isAnother, { timeoutMs: 60_000, intervalMs: 500 });
+        await killAgent(mesh().cluster.node('b'));
         const isRekeyed = async () => {
           const now = await allSpis();
           return now.every((spis, index) => !spis.some((spi) => before[index]?.includes(spi)));
@@ -61,25 +53,6 @@ export function outages(mesh: () => InstalledCluster): void {
       await mesh().apply(meshPeering('4m'));
       await waitUntil('all nodes to be told', () => isWritten('4m'), { timeoutMs: 60_000, intervalMs: 500 });
     });
-  }, 600_000);
-
-  it('loses nothing while Helm upgrades it to another image, one agent after the other, and back', async () => {
-    await whileTrafficFlows({ cluster: mesh().cluster, nodes: nodes() }, async () => {
-      const image = `${repository}:${await projectVersion()}`;
-      const tag = ['ctr', '--namespace=k8s.io', 'images', 'tag', image, `${repository}:next`];
-      await Promise.all(nodes().map((node) => node.succeed(tag)));
-      const upgrade = ['upgrade', 'ikemesh', chart, '--reuse-values', '--set=image.tag=next'];
-      for (const words of [upgrade, ['rollback', 'ikemesh']]) {
-        const [started, before] = [performance.now(), await agentPods()];
-        await mesh().helm.succeed(...words, `--namespace=${namespace}`, '--wait', '--timeout=6m');
-        const areGone = async () => !(await agentPods()).some((pod) => before.includes(pod));
-        await waitUntil('the agents of before to be gone', areGone, { timeoutMs: 60_000, intervalMs: 500 });
-        say(`helm ${words[0]}: the agents of three nodes and the operators are replaced after ${seconds(started)} s`);
-      }
-      // Until what was replaced has gone.
-      await delay(8_000);
-    });
-    expect(await mesh().readyTunnels()).toEqual({ expected: 3, established: 3, encrypting: 3 });
   }, 600_000);
 
   const allSpis = () => Promise.all(pairsOf(nodes()).map(([one, other]) => spisWith(one, other)));
@@ -117,16 +90,6 @@ export function outages(mesh: () => InstalledCluster): void {
   async function nodeOfPod(pod: string): Promise<string> {
     return mesh().kubectl('get', 'pod', pod, `--namespace=${namespace}`, '--output=jsonpath={.spec.nodeName}');
   }
-
-  async function agentPods(): Promise<readonly string[]> {
-    const where = [`--namespace=${namespace}`, '--selector=app.kubernetes.io/component=agent'];
-    return (await mesh().kubectl('get', 'pods', ...where, '--output=name')).trim().split('\n');
-  }
-
-  /** The one process on a node whose words match. */
-  async function pidOf(node: ClusterNode, words: string): Promise<string> {
-    return (await node.succeed(['pgrep', '-o', '-f', words])).trim();
-  }
 }
 
 /** Whatever happens meanwhile, the others find the program as it was. */
@@ -146,7 +109,3 @@ function say(line: string): void {
 function seconds(since: number): string {
   return ((performance.now() - since) / 1_000).toFixed(1);
 }
-
-const repository = 'ikemesh.io/ikemesh';
-const AGENT = '^/usr/bin/node .*/app/agent[.]js --kubernetes';
-const OPERATOR = '^/usr/bin/node .*/app/operator[.]js run';

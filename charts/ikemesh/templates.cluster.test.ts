@@ -85,7 +85,9 @@ describe("the chart's templates", () => {
         'agent.kernelModules.load=true',
         'agent.kernelModules.image=registry.test/kmod:1',
       );
-      expect(initContainers).toMatchObject([
+      // Before the holder, which goes on.
+      expect(initContainers?.map(({ name }) => name)).toEqual(['kernel-modules', 'holder']);
+      expect(initContainers?.slice(0, 1)).toMatchObject([
         {
           image: 'registry.test/kmod:1',
           command: ['modprobe', '--all'],
@@ -100,10 +102,7 @@ describe("the chart's templates", () => {
     });
 
     it('the holder is there before the agent and outlives it, with no capability, no volume of keys, where the agent asks', async () => {
-      const { initContainers = [], containers } = await agentPod(
-        'agent.holder.enabled=true',
-        'agent.stateFolder=/srv/ikemesh',
-      );
+      const { initContainers = [], containers } = await agentPod('agent.stateFolder=/srv/ikemesh');
       expect(initContainers).toMatchObject([
         {
           name: 'holder',
@@ -120,8 +119,8 @@ describe("the chart's templates", () => {
       expect(containers[0]?.args).toContain('--holder=/srv/ikemesh/holder.sock');
     });
 
-    it('an agent is without a holder unless one is wanted, and asks none then', async () => {
-      const { initContainers, containers } = await agentPod();
+    it('an agent is without a holder where none is wanted, and asks none then', async () => {
+      const { initContainers, containers } = await agentPod('agent.holder.enabled=false');
       expect(initContainers).toBeUndefined();
       expect(containers[0]?.args?.join(' ')).not.toContain('--holder');
       expect(await refusal('agent.holder.enable=false')).toMatch(/enable/);
