@@ -28,6 +28,14 @@ export function replacements(mesh: () => InstalledCluster): void {
     await waitUntil('every SA to be of ESP in UDP', isInUdp, { timeoutMs: 120_000, intervalMs: 1_000 });
     await whileTrafficFlows({ cluster: mesh().cluster, nodes: nodes() }, async () => {
       await killAgent(mesh().cluster.node('a'));
+      // An update deletes a pod that is not ready at once, and its holder with it.
+      await mesh().kubectl(
+        'rollout',
+        'status',
+        'daemonset/ikemesh-agent',
+        `--namespace=${namespace}`,
+        '--timeout=120s',
+      );
       const image = `${repository}:${await projectVersion()}`;
       const tag = ['ctr', '--namespace=k8s.io', 'images', 'tag', image, `${repository}:next`];
       await Promise.all(nodes().map((node) => node.succeed(tag)));
