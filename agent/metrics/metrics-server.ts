@@ -26,8 +26,8 @@ export interface MetricsServerParts {
 }
 
 /**
- * Answers `GET /metrics`, and where there is a status page `GET /status/`. Where it cannot listen it tries again for as long as it is there: while an agent is replaced the
- * port is that of the one before, and an address may come later than the agent.
+ * Answers `GET /metrics`, and where there is a status page `GET /status/`. Where it cannot listen it tries again for as long
+ * as it is there: while an agent is replaced the port is that of the one before, and an address may come later than the agent.
  */
 export class MetricsServer {
   readonly #parts: MetricsServerParts;
