@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream';
 
 import { guard } from '../../lab/host/guard.ts';
 import { memoryFolder } from '../../lab/host/launch.ts';
-import { patchedKernel } from '../../lab/host/root-folder.ts';
+import { kernelVariables, patchedKernel } from '../../lab/host/root-folder.ts';
 import { killGroup, lastLines } from '../../lab/host/subprocess.ts';
 
 export interface GuestOptions {
@@ -100,7 +100,7 @@ function kernelWords({ root, folder, disk, memoryMib, tap, mac }: GuestOptions):
 
 function variables({ root, folder, memoryMib }: GuestOptions): readonly string[] {
   return [
-    `LD_LIBRARY_PATH=${join(root, 'usr/lib/x86_64-linux-gnu')}`,
+    ...kernelVariables(root),
     // The kernel keeps its management socket below HOME.
     `HOME=${folder}`,
     `TMPDIR=${memoryFolder(memoryMib, folder)}`,

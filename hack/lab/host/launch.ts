@@ -7,7 +7,7 @@ import { endMarkFilter } from './end-mark.ts';
 import { guard } from './guard.ts';
 import type { KernelKind } from './kernel.ts';
 import { LabError } from './lab-error.ts';
-import { librariesFolder, modulesFolder, patchedKernel } from './root-folder.ts';
+import { kernelVariables, modulesFolder, patchedKernel } from './root-folder.ts';
 import type { RunFolder } from './run-folder.ts';
 import { killGroup } from './subprocess.ts';
 
@@ -75,7 +75,7 @@ function launchUml(options: LaunchOptions): Launched {
   // The guest must not outlive a launcher that was killed; its own processes end with it.
   // env comes last: the host's own programs cannot live with the C library of the kernel's folder.
   const variables = [
-    `LD_LIBRARY_PATH=${join(kernelFolder, librariesFolder)}`,
+    ...kernelVariables(kernelFolder),
     // The kernel keeps its management socket below HOME.
     `HOME=${run.path}`,
     `TMPDIR=${memoryFolder(options.memoryMib, run.path)}`,

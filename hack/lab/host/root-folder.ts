@@ -2,7 +2,7 @@ import { access, chmod, copyFile, mkdir, readdir, readFile, rename, rm, symlink,
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
 
-import { installBuilder } from './debian-builder.ts';
+import { installBuilder, installCompiler } from './debian-builder.ts';
 import { takeLock } from './folder-lock.ts';
 import { LabError } from './lab-error.ts';
 import { type Recipe, recipeFolderName } from './recipe.ts';
@@ -70,7 +70,7 @@ async function build(recipe: Recipe, finished: string, options: BuildOptions): P
       throw new LabError(`mmdebstrap failed; can this machine reach a Debian mirror?\n${lastLines(made.output)}`);
     }
     if (await exists(join(root, 'usr/bin/sh'))) await makeBootable(root);
-    await patchKernel(root);
+    await prepareKernel(root, options);
     await rename(root, finished);
   } finally {
     await remove(unfinished);
@@ -114,19 +114,28 @@ async function makeBootable(root: string): Promise<void> {
   }
 }
 
-/** Makes the kernel startable from within its folder, where there is one. */
-async function patchKernel(root: string): Promise<void> {
+/** Makes the kernel startable from within its folder and on any processor, where there is one. */
+async function prepareKernel(root: string, options: BuildOptions): Promise<void> {
   const kernel = join(root, 'usr/bin/linux.uml');
   if (!(await exists(kernel))) return;
   // Packages that were only unpacked lack the links of a merged /usr.
   if (!(await exists(join(root, 'lib64')))) await symlink('usr/lib64', join(root, 'lib64'));
   await writeFile(join(root, patchedKernel), withRelativeInterpreter(await readFile(kernel)), { mode: 0o755 });
+  await installCompiler(options);
+  const compiled = await runToEnd(['tcc', '-shared', '-nostdlib', '-o', join(root, kernelPreload), preloadSource]);
+  if (compiled.code !== 0) throw new LabError(`tcc cannot compile ${preloadSource}\n${lastLines(compiled.output)}`);
+}
+
+/** What the kernel's program needs in its environment to run with the C library of the folder that has it. */
+export function kernelVariables(folder: string): readonly string[] {
+  return [`LD_LIBRARY_PATH=${join(folder, librariesFolder)}`, `LD_PRELOAD=${join(folder, kernelPreload)}`];
 }
 
 /** The kernel that the lab starts, its C library and its modules, relative to the folder that has it. */
 export const patchedKernel = 'usr/bin/linux.lab';
 export const librariesFolder = 'usr/lib/x86_64-linux-gnu';
 export const modulesFolder = 'usr/lib/uml/modules';
+const kernelPreload = 'usr/lib/uml/whole-xstate.so';
 
 /**
  * A copy of the kernel's program whose dynamic loader is named relative to the working directory.
@@ -149,6 +158,7 @@ async function customizationText(): Promise<string> {
     mmdebstrapCommand({ name: '', suite: '', packages: [] }, '').join(' '),
     `layout ${layoutVersion}`,
     await readFile(stubFile, 'utf8'),
+    await readFile(preloadSource, 'utf8'),
   ].join('\n');
 }
 
@@ -164,6 +174,7 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /** To be raised with every change of what `build` does after mmdebstrap: folders built before the change are then left unused. */
-const layoutVersion = 1;
+const layoutVersion = 2;
 
 const stubFile = join(import.meta.dirname, '../guest/lab-init');
+const preloadSource = join(import.meta.dirname, '../guest/whole-xstate.c');
