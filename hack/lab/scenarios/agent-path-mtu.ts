@@ -30,6 +30,8 @@ const cases: readonly Case[] = [
   { mtu: 9_000, mode: 'Tunnel', esp: 'chacha20poly1305-esn' },
   { mtu: 1_500, mode: 'Transport', esp: 'aes256-sha256-esn', family: 'IPv6' },
   { mtu: 9_000, mode: 'Tunnel', esp: 'aes256gcm16-esn', family: 'IPv6' },
+  { mtu: 1_280, mode: 'Tunnel', esp: 'aes256gcm16-esn', family: 'IPv6' },
+  { mtu: 1_280, mode: 'Transport', esp: 'aes256gcm16-esn', family: 'IPv6' },
 ];
 
 const overLinks = cases.map((each): Scenario => {
