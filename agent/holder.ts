@@ -1,10 +1,12 @@
 import { parseArgs } from 'node:util';
-
+import { goOnWithoutReaders } from './closed-readers.ts';
 import { ChildAgent } from './holder/child-agent.ts';
 import { HeldSockets } from './holder/held-sockets.ts';
 import { HolderServer } from './holder/holder-server.ts';
 import { Keepalives } from './holder/keepalives.ts';
 import { takeOver } from './holder/predecessor.ts';
+
+goOnWithoutReaders();
 
 const DEFAULT_SOCKET = '/run/ikemesh/holder.sock';
 const USAGE_EXIT_CODE = 2;

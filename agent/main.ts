@@ -1,3 +1,4 @@
+import { goOnWithoutReaders } from './closed-readers.ts';
 import { chooseProvider, productionProviders } from './crypto/provider.ts';
 import { selfTest } from './crypto/self-test.ts';
 import type { ProductionProvider } from './crypto/suites.ts';
@@ -37,6 +38,8 @@ import { statusText } from './runtime/status/table.ts';
 import { IKE_PORTS, UdpTransport } from './runtime/transport-udp.ts';
 import type { HolderState } from './runtime/udp-ike-socket.ts';
 import { VERSION } from './runtime/version.ts';
+
+goOnWithoutReaders();
 
 const parsed = parseCommandLine(process.argv.slice(2));
 process.exitCode = parsed.ok ? await carryOut(parsed.value) : parsed.error.exitCode;

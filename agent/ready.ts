@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util';
-
+import { goOnWithoutReaders } from './closed-readers.ts';
 import { fetchReadiness } from './runtime/status/readiness-client.ts';
+
+goOnWithoutReaders();
 
 /**
  * The probe of an agent's pod, every ten seconds on every node: `agent ready` without all that an agent is made of, which would

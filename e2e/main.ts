@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
-
+import { goOnWithoutReaders } from '../agent/closed-readers.ts';
 import { LabError } from '../hack/lab/host/lab-error.ts';
 import { positiveNumber } from '../hack/lab/host/positive-number.ts';
 import { labFailureCode } from '../hack/lab/runner/run-guests.ts';
@@ -9,6 +9,8 @@ import { EARLIER_COMMIT } from './lifecycle/earlier-agent.ts';
 import { events } from './lifecycle/events.ts';
 import { type Family, families, type Mode, modes } from './lifecycle/row.ts';
 import { type MatrixOptions, runMatrix } from './lifecycle/run.ts';
+
+goOnWithoutReaders();
 
 interface Flags extends MatrixOptions {
   readonly list?: boolean;

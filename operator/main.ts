@@ -1,8 +1,10 @@
 import { Command } from 'commander';
-
+import { goOnWithoutReaders } from './closed-readers.ts';
 import { installationCommands } from './installation/commands.ts';
 import { runOffline } from './offline/run-offline.ts';
 import { runCommand } from './run/run-command.ts';
+
+goOnWithoutReaders();
 
 interface Flags {
   readonly manifests?: string;

@@ -1,6 +1,9 @@
+import { goOnWithoutReaders } from '../closed-readers.ts';
 import { readArguments } from './command-line.ts';
 import { runInterleavings } from './interleavings/run-interleavings.ts';
 import { runSeeds } from './run-seeds.ts';
+
+goOnWithoutReaders();
 
 /** As shells have it: 128 and the number of SIGINT. */
 const INTERRUPTED = 130;

@@ -1,5 +1,5 @@
 import { Argument, Command, InvalidArgumentError } from 'commander';
-
+import { goOnWithoutReaders } from '../../agent/closed-readers.ts';
 import { adoptionBench } from './adoption.ts';
 import { agentMemoryBench } from './agent-memory.ts';
 import { type Bench, verdict } from './bench.ts';
@@ -15,6 +15,8 @@ import { plannerBench } from './planner.ts';
 import { rekeyBench } from './rekey.ts';
 import { jsonLine, machineText, resultText } from './report.ts';
 import { scrapeBench } from './scrape.ts';
+
+goOnWithoutReaders();
 
 interface Flags {
   readonly json?: boolean;

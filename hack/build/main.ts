@@ -1,6 +1,8 @@
 import { fileURLToPath } from 'node:url';
-
+import { goOnWithoutReaders } from '../../agent/closed-readers.ts';
 import { bundle } from './bundle.ts';
+
+goOnWithoutReaders();
 
 /** `npm run build`: what package.json's `bin` points to. */
 const root = fileURLToPath(new URL('../..', import.meta.url));

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-
+import { goOnWithoutReaders } from '../../agent/closed-readers.ts';
 import { LabError } from '../lab/host/lab-error.ts';
 import { CannotBuildError, CannotRunNodesError, ClusterError } from './cluster-error.ts';
 import { Authority } from './control-plane/authority.ts';
@@ -17,6 +17,8 @@ import { down } from './session/down.ts';
 import { give, type Order } from './session/orders.ts';
 import { readSession, type Session, sessionFile } from './session/session.ts';
 import { up } from './session/up.ts';
+
+goOnWithoutReaders();
 
 interface BuildFlags {
   readonly jobs?: number;

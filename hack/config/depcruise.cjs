@@ -62,7 +62,7 @@ module.exports = {
       from: { path: '^agent/holder[.]ts$' },
       to: {
         path: '^agent/|node_modules/',
-        pathNot: '^agent/(holder[.]ts|holder/|native/|result[.]ts)|node_modules/koffi/',
+        pathNot: '^agent/((holder|closed-readers)[.]ts|holder/|native/|result[.]ts)|node_modules/koffi/',
         reachable: true,
       },
     },
@@ -73,7 +73,7 @@ module.exports = {
       from: { path: '^agent/ready[.]ts$' },
       to: {
         path: '^agent/|node_modules/',
-        pathNot: '^agent/(result|runtime/status/(readiness-client|status-socket))[.]ts',
+        pathNot: '^agent/(result|closed-readers|runtime/status/(readiness-client|status-socket))[.]ts',
         reachable: true,
       },
     },
@@ -108,7 +108,7 @@ module.exports = {
       comment: 'It may have what the operator knows and how it plans, not what makes it write.',
       severity: 'error',
       from: { path: '^operator/cli/', pathNot: TESTS },
-      to: { path: '^(agent|operator)/', pathNot: '^operator/(cli|api|kube|nodeconfig|policies|offline)/|^operator/version[.]ts$' },
+      to: { path: '^(agent|operator)/', pathNot: '^operator/(cli|api|kube|nodeconfig|policies|offline)/|^operator/(version|closed-readers)[.]ts$' },
     },
     {
       name: 'prom-client-in-metrics',

@@ -1,10 +1,12 @@
 import { join, relative } from 'node:path';
 import { Command, Option } from 'commander';
-
+import { goOnWithoutReaders } from '../../agent/closed-readers.ts';
 import { ClusterError } from '../cluster/cluster-error.ts';
 import { LabError } from '../lab/host/lab-error.ts';
 import { runInLab } from './in-lab.ts';
 import { CannotShowError } from './plan-mesh.ts';
+
+goOnWithoutReaders();
 
 interface Flags {
   readonly json?: true;

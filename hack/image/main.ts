@@ -1,11 +1,13 @@
 import { join } from 'node:path';
 
 import { Command, InvalidArgumentError, Option } from 'commander';
-
+import { goOnWithoutReaders } from '../../agent/closed-readers.ts';
 import { LabError } from '../lab/host/lab-error.ts';
 import { buildImage, projectFolder, projectVersion, updatePins } from './build-image.ts';
 import { ImageError } from './image-error.ts';
 import { type Platform, platforms } from './platform.ts';
+
+goOnWithoutReaders();
 
 interface Flags {
   readonly platforms: readonly Platform[];

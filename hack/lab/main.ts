@@ -2,6 +2,7 @@ import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
+import { goOnWithoutReaders } from '../../agent/closed-readers.ts';
 import { LabError } from './host/lab-error.ts';
 import { positiveNumber } from './host/positive-number.ts';
 import { type BundledPrograms, bundlePrograms } from './host/programs.ts';
@@ -10,6 +11,8 @@ import { withEsp } from './host/with-esp.ts';
 import { scenarioCatalogue } from './runner/catalogue.ts';
 import { labFailureCode, runInGuests } from './runner/run-guests.ts';
 import type { Scenario } from './runner/scenario.ts';
+
+goOnWithoutReaders();
 
 /** A guest has one processor and takes up to a gigabyte; many scenarios wait more than they compute. */
 const defaultGuests = Math.min(4, availableParallelism() + 1);

@@ -1,6 +1,8 @@
 import { Command } from 'commander';
-
+import { goOnWithoutReaders } from '../../agent/closed-readers.ts';
 import { type Counts, runCluster, runIntegration, runLab, runLifecycle, runSimulation, runUnit } from './stages.ts';
+
+goOnWithoutReaders();
 
 /** All tests, the quickest first, in their long forms where asked; the last line counts them for people and machines. */
 async function main(full: boolean): Promise<void> {

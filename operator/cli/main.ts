@@ -2,13 +2,14 @@ import { basename } from 'node:path';
 
 import { CommanderError } from 'commander';
 
+import { goOnWithoutReaders } from '../closed-readers.ts';
 import { completionsOf } from './completion/complete.ts';
 import { nodeNames } from './completion/node-names.ts';
 import { ExitCode } from './exit-code.ts';
 import { programOf } from './program.ts';
 
-// Whoever reads no further, such as `head`, has what he wanted.
-process.stdout.on('error', () => process.exit(process.exitCode ?? ExitCode.Fine));
+// Some commands would go on for ever.
+goOnWithoutReaders(() => process.exit(process.exitCode ?? ExitCode.Fine));
 
 const surroundings = {
   stdout: process.stdout,
