@@ -23,6 +23,47 @@ describe('the dashboards', () => {
     }
   });
 
+  it.each(panels)('$dashboard: $title has a title, a unit, and a legend for every series', (panel) => {
+    expect(panel.title).not.toBe('');
+    expect(panel.unit).not.toBe('');
+    const legends = panel.queries.map(({ legend }) => legend);
+    // A table has columns.
+    if (panel.kind !== 'table') expect(legends).not.toContain('');
+    expect(new Set(legends).size).toBe(legends.length);
+    for (const { legend, expr } of panel.queries) {
+      const kept = /\b(?:by|on) \(([^)]*)\)/.exec(expr)?.[1]?.split(', ') ?? [];
+      const isOfOneMetric = /^ikemesh_[a-z_]+$/.test(expr);
+      for (const [, label] of legend.matchAll(/\{\{([a-z_]+)\}\}/g)) {
+        if (!isOfOneMetric) expect(kept, `${expr} keeps what its legend names`).toContain(label);
+      }
+    }
+  });
+
+  it('ask the data source that was chosen, in every panel, query and choice', () => {
+    for (const { path, text } of dashboardFiles()) {
+      const dashboard = JSON.parse(text) as Placed & {
+        readonly templating: { readonly list: readonly { readonly type: string; readonly datasource?: object }[] };
+        readonly panels: readonly (Placed & { readonly type: string; readonly targets?: readonly Asking[] })[];
+      };
+      const [first, ...choices] = dashboard.templating.list;
+      expect(first, path).toMatchObject({ name: 'datasource', type: 'datasource', query: 'prometheus' });
+      const shown = dashboard.panels.filter(({ type }) => type !== 'row');
+      const asking = [...choices, ...shown, ...shown.flatMap(({ targets = [] }) => targets)];
+      for (const { datasource } of asking as readonly Asking[]) expect(datasource).toEqual(CHOSEN);
+    }
+  });
+
+  it('make no number red by itself: only thresholds that were thought of have colours', () => {
+    for (const { text } of dashboardFiles()) {
+      const { panels: shown } = JSON.parse(text) as { readonly panels: readonly Coloured[] };
+      for (const { type, title, fieldConfig } of shown) {
+        if (type !== 'stat') continue;
+        const { color, thresholds } = fieldConfig.defaults;
+        expect(color.mode, title).toBe(thresholds === undefined ? 'fixed' : 'thresholds');
+      }
+    }
+  });
+
   it('show every metric of operator and agents but build_info, or its like for the node', () => {
     const asked = panels.flatMap(({ queries }) => queries.map(({ expr }) => expr)).join('\n');
     const left = METRICS.map(({ name }) => name).filter((name) => !new RegExp(`\\b${name}(_|\\b)`).test(asked));
@@ -41,6 +82,20 @@ describe('the dashboards', () => {
     }
   });
 });
+
+const CHOSEN = { type: 'prometheus', uid: '$datasource' };
+
+interface Asking {
+  readonly datasource?: object;
+}
+
+interface Coloured {
+  readonly type: string;
+  readonly title: string;
+  readonly fieldConfig: {
+    readonly defaults: { readonly color: { readonly mode: string }; readonly thresholds?: object };
+  };
+}
 
 interface Placed {
   readonly id: number;

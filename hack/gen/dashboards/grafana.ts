@@ -1,9 +1,34 @@
+import {
+  BigValueColorMode,
+  BigValueGraphMode,
+  BigValueJustifyMode,
+  BigValueTextMode,
+  type DashboardLink,
+  FieldColorModeId,
+  type FieldConfig,
+  type Dashboard as GrafanaDashboard,
+  type Panel as GrafanaPanel,
+  LegendDisplayMode,
+  MappingType,
+  PercentChangeColorMode,
+  SortOrder,
+  TableCellHeight,
+  type Threshold,
+  ThresholdsMode,
+  TooltipDisplayMode,
+  type VariableModel,
+  VizOrientation,
+} from '@grafana/schema';
+import type { Options as StatOptions } from '@grafana/schema/dist/esm/raw/composable/stat/panelcfg/x/StatPanelCfg_types.gen';
+import type { Options as TableOptions } from '@grafana/schema/dist/esm/raw/composable/table/panelcfg/x/TablePanelCfg_types.gen';
+import type { Options as TimeSeriesOptions } from '@grafana/schema/dist/esm/raw/composable/timeseries/panelcfg/x/TimeSeriesPanelCfg_types.gen';
+
 import type { Choice, Dashboard, Panel } from './panel.ts';
 
-/** A dashboard as Grafana imports it; data sources are chosen by whoever looks. */
+/** A dashboard as Grafana imports it, by its own schema; data sources are chosen by whoever looks. */
 export function grafanaJson(dashboard: Dashboard): string {
   const { name, title, description, choices } = dashboard;
-  const json = {
+  const json: GrafanaDashboard = {
     uid: `ikemesh-${name}`,
     title: `ikemesh / ${title}`,
     description,
@@ -14,23 +39,20 @@ export function grafanaJson(dashboard: Dashboard): string {
     schemaVersion: 39,
     time: { from: 'now-6h', to: 'now' },
     timezone: 'browser',
-    links: [
-      { type: 'dashboards', title: 'ikemesh', tags: ['ikemesh'], asDropdown: true, includeVars: true, keepTime: true },
-    ],
+    links: [otherDashboards],
     templating: { list: [dataSourceChoice, ...choices.map(variable)] },
     panels: placed(dashboard),
   };
   return `${JSON.stringify(json, undefined, 2)}\n`;
 }
 
-function variable({ name, label, series }: Choice): object {
+function variable({ name, label, series }: Choice): VariableModel {
   const query = `label_values(${series}, ${name})`;
   return {
     name,
     label,
     type: 'query',
     datasource: DATA_SOURCE,
-    definition: query,
     query: { query, refId: name },
     refresh: 2,
     sort: 1,
@@ -38,8 +60,8 @@ function variable({ name, label, series }: Choice): object {
 }
 
 /** Panels in the order of the list, from left to right, each row of them under its title. */
-function placed({ rows }: Dashboard): readonly object[] {
-  const all: object[] = [];
+function placed({ rows }: Dashboard): NonNullable<GrafanaDashboard['panels']> {
+  const all: NonNullable<GrafanaDashboard['panels']> = [];
   let y = 0;
   for (const { title, panels } of rows) {
     all.push({
@@ -69,26 +91,16 @@ function placed({ rows }: Dashboard): readonly object[] {
   return all;
 }
 
-function panelJson(panel: Panel): object {
-  const { title, description, unit, kind, queries, thresholds } = panel;
+function panelJson(panel: Panel): GrafanaPanel {
+  const { title, description, kind, queries } = panel;
   const isNow = kind !== 'timeseries';
   return {
     type: kind,
     title,
     description,
     datasource: DATA_SOURCE,
-    fieldConfig: {
-      defaults: {
-        unit,
-        min: kind === 'timeseries' ? 0 : undefined,
-        ...(thresholds && {
-          color: { mode: 'thresholds' },
-          thresholds: { mode: 'absolute', steps: steps(thresholds) },
-        }),
-      },
-      overrides: [],
-    },
-    options: OPTIONS[kind],
+    fieldConfig: { defaults: fieldConfig(panel), overrides: [] },
+    options: { ...OPTIONS[kind] },
     ...(kind === 'table' && { transformations: [{ id: 'organize', options: { excludeByName: { Time: true } } }] }),
     targets: queries.map(({ expr, legend }, index) => ({
       refId: String.fromCharCode('A'.charCodeAt(0) + index),
@@ -101,21 +113,70 @@ function panelJson(panel: Panel): object {
   };
 }
 
-function steps({ yellow, red }: NonNullable<Panel['thresholds']>): readonly object[] {
+function fieldConfig({ unit, kind, thresholds, words }: Panel): FieldConfig {
+  return {
+    unit,
+    ...(kind === 'timeseries' && { min: 0 }),
+    // Without thresholds of its own, Grafana makes every number from 80 on red.
+    ...(kind === 'stat' && { color: { mode: FieldColorModeId.Fixed, fixedColor: 'text' } }),
+    ...(thresholds && {
+      color: { mode: FieldColorModeId.Thresholds },
+      thresholds: { mode: ThresholdsMode.Absolute, steps: steps(thresholds) },
+    }),
+    ...(words && {
+      mappings: [
+        {
+          type: MappingType.ValueToText,
+          options: Object.fromEntries(words.map((text, index) => [index, { text, index }])),
+        },
+      ],
+    }),
+  };
+}
+
+function steps({ yellow, red }: NonNullable<Panel['thresholds']>): Threshold[] {
   return red > yellow
     ? [step('green', null), step('yellow', yellow), step('red', red)]
     : [step('red', null), step('yellow', red), step('green', yellow)];
 }
 
-function step(color: string, value: number | null): object {
+function step(color: string, value: number | null): Threshold {
   return { color, value };
 }
 
 const COLUMNS = 24;
 const DATA_SOURCE = { type: 'prometheus', uid: '$datasource' };
-const dataSourceChoice = { name: 'datasource', label: 'Data source', type: 'datasource', query: 'prometheus' };
-const OPTIONS = {
-  stat: { reduceOptions: { calcs: ['lastNotNull'] }, colorMode: 'value', graphMode: 'none' },
-  timeseries: { legend: { displayMode: 'list', placement: 'bottom' }, tooltip: { mode: 'multi', sort: 'desc' } },
-  table: { showHeader: true },
+const dataSourceChoice: VariableModel = {
+  name: 'datasource',
+  label: 'Data source',
+  type: 'datasource',
+  query: 'prometheus',
 };
+const otherDashboards: DashboardLink = {
+  type: 'dashboards',
+  title: 'ikemesh',
+  tooltip: 'The other dashboards of ikemesh',
+  icon: 'external link',
+  tags: ['ikemesh'],
+  asDropdown: true,
+  includeVars: true,
+  keepTime: true,
+  targetBlank: false,
+};
+const statOptions: StatOptions = {
+  reduceOptions: { calcs: ['lastNotNull'], fields: '', values: false },
+  colorMode: BigValueColorMode.Value,
+  graphMode: BigValueGraphMode.None,
+  justifyMode: BigValueJustifyMode.Auto,
+  textMode: BigValueTextMode.Auto,
+  orientation: VizOrientation.Auto,
+  percentChangeColorMode: PercentChangeColorMode.Standard,
+  showPercentChange: false,
+  wideLayout: true,
+};
+const timeSeriesOptions: TimeSeriesOptions = {
+  legend: { displayMode: LegendDisplayMode.List, placement: 'bottom', showLegend: true, calcs: [] },
+  tooltip: { mode: TooltipDisplayMode.Multi, sort: SortOrder.Descending },
+};
+const tableOptions: TableOptions = { showHeader: true, frameIndex: 0, cellHeight: TableCellHeight.Sm };
+const OPTIONS = { stat: statOptions, timeseries: timeSeriesOptions, table: tableOptions };

@@ -17,6 +17,8 @@ export interface Panel {
   readonly width: number;
   /** From this value on it is yellow, from that on red; or the other way round where less is worse. */
   readonly thresholds?: { readonly yellow: number; readonly red: number };
+  /** What is shown instead of the numbers 0, 1, 2 and so on. */
+  readonly words?: readonly string[];
   /** What has to go wrong before there is anything to see; left out where there always is. */
   readonly onlyAfter?: string;
 }
@@ -40,7 +42,7 @@ export interface Dashboard {
 
 type Unit = 'none' | 'short' | 's' | 'bytes' | 'Bps' | 'pps' | 'ops' | 'bool_yes_no' | 'percentunit';
 
-type More = Partial<Pick<Panel, 'width' | 'thresholds' | 'onlyAfter'>>;
+type More = Partial<Pick<Panel, 'width' | 'thresholds' | 'words' | 'onlyAfter'>>;
 
 /** One number. */
 export function stat(title: string, unit: Unit, expr: string, description: string, more: More = {}): Panel {

@@ -20,8 +20,8 @@ export const peer: Dashboard = {
           'State',
           'none',
           `max(ikemesh_peer_state${WHICH})`,
-          '3 encrypting (every Child SA is in the kernel and nothing says that it does not work), 2 established, 1 connecting, 0 down.',
-          { thresholds: { yellow: 3, red: 2 } },
+          'encrypting: every Child SA is in the kernel and nothing says that it does not work.',
+          { thresholds: { yellow: 3, red: 2 }, words: ['down', 'connecting', 'established', 'encrypting'] },
         ),
         stat(
           'IKE SA is up for',
