@@ -5,7 +5,7 @@ import { MemoryDataplane } from '../../agent/dataplane/memory.ts';
 import type { Clock } from '../../agent/ports.ts';
 import type { Bench, BenchResult, Extent, Progress, Target } from './bench.ts';
 import { ESP_PROPOSAL, IKE_PROPOSAL } from './connections.ts';
-import { age, cpuSeconds, median } from './measure.ts';
+import { age, collectYoung, cpuSeconds, median } from './measure.ts';
 import { readInOwnProcess } from './own-process.ts';
 import { primitiveCosts, sharesOfPrimitives, timePrimitives, timePrimitivesInLoops } from './primitive-sum.ts';
 import { certificateProof, type Proof, preSharedKeyProof } from './proof.ts';
@@ -151,6 +151,7 @@ export class HandshakeRun {
     age();
     return cpuSeconds(() => {
       for (let number = 0; number < this.#handshakes; number += 1) ends.establish(number);
+      collectYoung();
     });
   }
 }

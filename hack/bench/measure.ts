@@ -14,11 +14,24 @@ export function cpuSeconds(work: () => void): number {
  * and that would count as work. A collection of everything would not do: V8 starts with a small young generation again.
  */
 export function age(): void {
-  setFlagsFromString('--expose-gc');
-  const collect: NonNullable<typeof globalThis.gc> = runInNewContext('gc');
   // The first moves objects within the young generation, the second out of it.
-  for (let count = 0; count < 2; count += 1) collect({ type: 'minor', execution: 'sync' });
+  for (let count = 0; count < 2; count += 1) collectYoung();
 }
+
+/**
+ * Collects the young generation. At the end of measured work it makes that pay for all that it leaves: otherwise whether a
+ * collection falls into it is a matter of how long it is, and what it leaves is collected at the expense of others.
+ */
+export function collectYoung(): void {
+  collector({ type: 'minor', execution: 'sync' });
+}
+
+function exposedCollector(): NonNullable<typeof globalThis.gc> {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc');
+}
+
+const collector = exposedCollector();
 
 /**
  * Adds up the processor time of this process while it does some of what it does. Not that of the thread, which Linux

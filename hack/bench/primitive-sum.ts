@@ -1,4 +1,4 @@
-import { cpuSeconds, median } from './measure.ts';
+import { age, collectYoung, cpuSeconds, median } from './measure.ts';
 import type { Primitive } from './record-primitives.ts';
 
 /** A primitive, how often a handshake needs it, and what that costs. */
@@ -20,6 +20,7 @@ export interface PrimitiveCost {
 export function timePrimitives(handshakes: readonly (readonly Primitive[])[]): number {
   return cpuSeconds(() => {
     for (const primitives of handshakes) for (const { run } of primitives) run();
+    collectYoung();
   });
 }
 
@@ -55,7 +56,14 @@ function secondsInLoop({ run, oneHmac, hmacs }: Primitive, calls: number): numbe
     for (let call = 0; call < count; call += 1) compute();
   };
   repeat(FIRST_CALLS);
-  return (cpuSeconds(() => repeat(calls)) / calls) * (oneHmac === undefined ? 1 : hmacs);
+  age();
+  const whole = cpuSeconds(() => {
+    repeat(calls);
+    collectYoung();
+  });
+  // A collection takes its time where there is nothing to collect, too, and each of thirty loops has one.
+  const collection = cpuSeconds(collectYoung);
+  return (Math.max(0, whole - collection) / calls) * (oneHmac === undefined ? 1 : hmacs);
 }
 
 /** What equal primitives have in common: they differ in their keys and in what they are given only. */
