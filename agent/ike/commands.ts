@@ -3,6 +3,7 @@ import { assertNever } from '../result.ts';
 import { deletionOf } from './child/ending.ts';
 import { inherit, leftoversOf, removeUnwanted } from './child/kernel-snapshot.ts';
 import { orderPolicies } from './child/order-policies.ts';
+import { sendOnOthers } from './child/pair-in-use.ts';
 import { removeOrphans, retireOrphans, retiringAnyway, takePinned } from './child/retirement.ts';
 import { deleteUnselected } from './child/unselected.ts';
 import { closeIkeSa } from './closing.ts';
@@ -170,11 +171,20 @@ function adjust(core: Core, at: Instant, connection: Connection, config: Connect
     });
     sa.state = { ...sa.state, children, rekeyAt, reauthenticateAt };
   }
-  orderPolicies(core, connection);
+  // Nothing goes in plaintext any more until the peer has shown that it has a pair.
+  if (becomesRequired(before, config)) sendOnOthers(core, at, connection);
+  else orderPolicies(core, connection);
   const isNew = config.children.some(({ name }) => !before.children.some((child) => child.name === name));
   if (initiationOf(before) === initiationOf(config) && !isNew) return;
   if (connection.replacing === 0) callOff(core, connection);
   if (!isSatisfied(connection)) begin(core, at, connection, core.connections.size);
+}
+
+function becomesRequired(before: ConnectionConfig, after: ConnectionConfig): boolean {
+  return after.children.some(({ name, enforcement }) => {
+    const same = before.children.find((child) => child.name === name);
+    return enforcement === 'Required' && same?.enforcement === 'Permissive';
+  });
 }
 
 function reauthenticationAt(

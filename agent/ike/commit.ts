@@ -1,5 +1,6 @@
 import { noteReceived } from './child/arrival-watch.ts';
 import { installChild } from './child/installation.ts';
+import { waitsInPlaintext } from './child/pair-in-use.ts';
 import { removeChildren } from './child/removal.ts';
 import { closeIkeSa, noteFailure } from './closing.ts';
 import { backoffMs, missingChildren, reauthenticate, scheduleAttempt } from './connection/connecting.ts';
@@ -13,7 +14,7 @@ import type { HandledRequest, Outcome } from './outcome.ts';
 import { postponeKeepalive } from './path/keepalive.ts';
 import { succeed } from './rekey/succession.ts';
 import type { IkeSa } from './state.ts';
-import type { Instant } from './types.ts';
+import type { ChildConfig, Instant } from './types.ts';
 
 /** Makes an outcome true: state, response, kernel, follow-up requests, in the order that no packet is lost by. */
 export function commit(
@@ -83,7 +84,8 @@ export function commit(
   else if (!established) scheduleAttempt(core, at, connection);
   if (weInstalled) {
     const missing = established ? missingChildren(connection, sa) : [];
-    followUpLater(core, at, sa, missing, shows && isToBeShown(connection, sa, established));
+    const isShown = shows && isToBeShown(connection, sa, install.agreement.config, established);
+    followUpLater(core, at, sa, missing, isShown);
   } else if (installs && established && connection.orphans.length > 0) {
     // Its answer shows that the initiator has the pair: until then we send on what an earlier run has left.
     followUpLater(core, at, sa, [], true);
@@ -92,9 +94,11 @@ export function commit(
 
 /**
  * A responder switches to a new pair when it knows that we have it; only then can the older one end. After a restart the
- * older pair that it goes on sending on may even be one that our kernel has no more.
+ * older pair that it goes on sending on may even be one that our kernel has no more. Where plaintext is allowed it goes on
+ * with that.
  */
-function isToBeShown(connection: Connection, sa: IkeSa, first: boolean): boolean {
+function isToBeShown(connection: Connection, sa: IkeSa, child: ChildConfig, first: boolean): boolean {
+  if (waitsInPlaintext(sa, child)) return true;
   const replaces = connection.ikeSas.some((other) => other !== sa && other.state.kind === 'established');
   return replaces || connection.orphans.length > 0 || (!first && sa.number === connection.firstIkeSa);
 }

@@ -7,7 +7,7 @@ import { DEFAULT_LIMITS } from '../ike/limits.ts';
 import { address, present } from '../ike/testing/pair.ts';
 import type { EndpointStatus, IkeAction, IkeEvent, IkeSaStatus } from '../ike/types.ts';
 import type { Sabotage } from './host.ts';
-import type { Scenario } from './scenario.ts';
+import type { ChildPlan, Scenario } from './scenario.ts';
 import { core, found, isAddition, owner, scenario, violation } from './testing/planted-bugs.ts';
 import { flowsOf } from './topology.ts';
 
@@ -145,6 +145,10 @@ function hasty(): Sabotage {
   });
 }
 
+function asPermissive(child: ChildPlan): ChildPlan {
+  return { ...child, enforcement: 'Permissive' };
+}
+
 function foundDead(peer: string): Fact {
   const path = { localAddress: NOWHERE, localPort: 500, remoteAddress: NOWHERE, remotePort: 500 };
   return { kind: 'ikeSaClosed', connection: peer, ikeSa: 0, path, reason: 'peerDead', established: true };
@@ -168,6 +172,14 @@ describe('an excuse does not hide', () => {
       expect(found(hasty(), { ...scenario(), unselectedGraceMs })).toEqual(violated);
     },
   );
+
+  it('a responder that sends on what it has just granted although it may send in plaintext (onlyOne)', () => {
+    const required = { ...scenario(), disturbances: [] };
+    const pairs = required.pairs.map((pair) => ({ ...pair, children: pair.children.map(asPermissive) }));
+    expect(found({}, { ...required, pairs })).toBeUndefined();
+    const violated = violation('reception', /selects SA .* the receiver never had it/);
+    expect(found(hasty(), { ...required, pairs })).toEqual(violated);
+  });
 
   it('an attempt that never ends, where an IKE_SA_INIT was changed on its way (tampering)', () => {
     const played = { ...scenario({ corrupt: 0.5 }), calmAtMs: 120_000 };

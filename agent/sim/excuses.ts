@@ -21,8 +21,8 @@ export const RECEPTION_EXCUSES = {
     'it, and one that refuses to delete it may send on it: until that very order is given again, and obeyed.',
   onlyOne:
     'A responder that has no other SA sends on the one that it has just granted, but the initiator can receive only ' +
-    'when the answer has come. Without it there is nothing to send on at all; and waiting for a packet of the initiator ' +
-    'would leave pairs without an SA whose initiator has nothing to send.',
+    'when the answer has come. Where plaintext is not allowed there is nothing to send on at all without it; and waiting ' +
+    'for a packet of the initiator would leave pairs without an SA whose initiator has nothing to send.',
   nothingLeft:
     'A sender whose pair the peer has just ended goes back to an older one, if it has any. That the peer has given up ' +
     'the IKE SA of that one it cannot know yet, and else there is nothing to send on at all.',
@@ -52,7 +52,8 @@ export function receptionExcuse(world: World, flow: Flow, used: UsedSa): Recepti
   if (gone?.cause === 'hardLimit') return 'hardLimit';
   if (isRefused(world, flow, sa)) return 'kernelRefused';
   if (gone !== undefined && gone.atMs < selectedAtMs && onlyOne) return 'nothingLeft';
-  if (gone === undefined && world.hostOf(sender).granted.has(sa.id.spi) && onlyOne) return 'onlyOne';
+  const isGranted = gone === undefined && world.hostOf(sender).granted.has(sa.id.spi);
+  if (isGranted && onlyOne && flow.child.enforcement === 'Required') return 'onlyOne';
   return undefined;
 }
 

@@ -23,7 +23,7 @@ export interface ChildSa {
   readonly lifetime: SaLifetime;
   /**
    * `deferred`: a responder's new pair, received on but not sent on yet because the initiator may not have its inbound
-   * SA; `superseded`: received on until packets under way are in, never sent on.
+   * SA: what is sent goes on an older pair, or in plaintext where that is allowed; `superseded`: received on until packets under way are in, never sent on.
    */
   readonly usage: 'deferred' | 'current' | 'superseded';
   /** Whether it is, or ever was, sent on. */

@@ -82,6 +82,17 @@ describe('packets of a peer that sends on a new SA before its answer has been re
   });
 });
 
+it('a peer of another make, which lets in no plaintext once it has its SAs, is sent ESP at once where plaintext is allowed', () => {
+  const permissive = { children: [childConfig({ enforcement: 'Permissive' })] };
+  const pair = new Pair().configure(permissive, permissive);
+  pair.fire();
+  for (const _ of ['IKE_SA_INIT', 'its answer', 'IKE_AUTH']) pair.deliver();
+  const { right, left } = pair;
+  const addresses = { source: right.address, destination: left.address };
+  const ports = { protocol: 17, sourcePort: 4_000, destinationPort: 5_000 };
+  expect(right.kernel.outbound({ kind: 'plain', ...addresses, ...ports, payloadBytes: 100 }).kind).toBe('esp');
+});
+
 it('a host that can keep none has its Child SA all the same', () => {
   const pair = new Pair().configure();
   pair.left.refuse = (command) => (command.kind === 'awaitSa' ? 'CAP_NET_RAW is missing' : undefined);

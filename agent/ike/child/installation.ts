@@ -6,7 +6,7 @@ import { shortenedLimits, withinSequenceNumbers } from '../rekey/rekey-time.ts';
 import type { IkeSa } from '../state.ts';
 import type { Instant, Path } from '../types.ts';
 import { type ChildSa, childSa, saSpecs } from './child-sa.ts';
-import { hasCurrent, makeCurrent } from './pair-in-use.ts';
+import { hasCurrent, makeCurrent, receiveOnly, waitsInPlaintext } from './pair-in-use.ts';
 import { awaitsPackets } from './proof-of-use.ts';
 import { orphanPins } from './retirement.ts';
 import { setChildren } from './set-children.ts';
@@ -26,8 +26,9 @@ interface Installation extends NewPair {
 
 /**
  * Installs a Child SA: inbound SA, outbound SA, as responder the response, which so promises nothing that the kernel does
- * not hold, then policies. A responder that still has an older pair goes on sending on it until the initiator is known to have its new inbound
- * SA: it deletes the older pair, sends a packet on the new one, or a further request on its IKE SA.
+ * not hold, then policies. A responder that still has an older pair, or may send in plaintext meanwhile, does not send on
+ * the new one until the initiator is known to have its inbound SA: it deletes the older pair, sends a packet on the new
+ * one, or a further request on its IKE SA, or answers ours.
  */
 export function installChild(
   core: Core,
@@ -39,7 +40,8 @@ export function installChild(
   const { path } = sa;
   const { name, reqid } = agreement.config;
   const older = hasCurrent(connection, name) || orphanPins(connection).has(reqid);
-  const usage = redundant ? 'superseded' : reply !== undefined && older ? 'deferred' : 'current';
+  const waits = older || waitsInPlaintext(sa, agreement.config);
+  const usage = redundant ? 'superseded' : reply !== undefined && waits ? 'deferred' : 'current';
   // An answer shows that the peer has our last response only where it could not answer before it had it.
   const settledBy = agreement.weInitiated || first ? sa.window.nextRequestId : undefined;
   const limits = withinSequenceNumbers(agreement.config.lifetime, agreement.suite.esn);
@@ -53,6 +55,7 @@ export function installChild(
   if (reply !== undefined) core.transmit(reply.path, reply.datagrams);
   setChildren(sa, (children) => [...children, child]);
   if (usage === 'current') makeCurrent(core, at, connection, child);
+  else if (usage === 'deferred' && !older) receiveOnly(core, connection, child);
   if (awaitsPackets(connection, child)) {
     connection.switchCheckAt ??= at + core.context.limits.switchCheckMs;
     core.schedule(connection);

@@ -1,5 +1,6 @@
-import { type Connection, childrenOf, knownAddress } from '../connection/connection.ts';
+import { type Connection, childrenOf, knownAddress, mayReceive } from '../connection/connection.ts';
 import type { Core } from '../core.ts';
+import type { ChildSa } from './child-sa.ts';
 import { policyCommands } from './policies.ts';
 import { orphanPins } from './retirement.ts';
 
@@ -10,7 +11,7 @@ import { orphanPins } from './retirement.ts';
 export function orderPolicies(core: Core, connection: Connection): void {
   const commands = policyCommands(
     { config: connection.config, remoteAddress: knownAddress(connection) },
-    childrenOf(connection),
+    childrenOf(connection).filter((child) => !isInVain(connection, child)),
     connection.policies,
     core.policyIndexes,
     core.context.limits,
@@ -19,4 +20,9 @@ export function orderPolicies(core: Core, connection: Connection): void {
   );
   connection.policiesUncertain = false;
   for (const command of commands) core.command(command, connection, 0, 0);
+}
+
+/** Whether what is sent on a pair is lost for certain, while plaintext would arrive. */
+function isInVain(connection: Connection, child: ChildSa): boolean {
+  return child.config.enforcement === 'Permissive' && !mayReceive(connection, child);
 }

@@ -3,7 +3,7 @@ import { isLost, losesTo } from '../connection/rivalry.ts';
 import type { Core } from '../core.ts';
 import { isRedundant } from '../rekey/under-way.ts';
 import type { IkeSa, QueuedRequest } from '../state.ts';
-import type { Instant } from '../types.ts';
+import type { ChildConfig, Instant } from '../types.ts';
 import type { ChildSa } from './child-sa.ts';
 import { isAboutToEnd, isToBeDeleted } from './ending.ts';
 import { orderPolicies } from './order-policies.ts';
@@ -15,6 +15,20 @@ import { changed, ownerOf, setChildren } from './set-children.ts';
 export function makeCurrent(core: Core, at: Instant, connection: Connection, child: ChildSa): void {
   markCurrent(core, at, connection, child);
   orderPolicies(core, connection);
+}
+
+/** Receives on `child`, and sends in plaintext, until the peer is known to have it. */
+export function receiveOnly(core: Core, connection: Connection, child: ChildSa): void {
+  noteAddress(core, connection, child);
+  orderPolicies(core, connection);
+}
+
+/**
+ * Whether what would be sent on a pair that the peer may not have goes in plaintext until it is known to. A peer of another
+ * make does not hurry to show that it has the pair, and lets in no plaintext once it has.
+ */
+export function waitsInPlaintext({ state }: IkeSa, { enforcement }: ChildConfig): boolean {
+  return enforcement === 'Permissive' && state.kind === 'established' && state.peerIsAgent;
 }
 
 /** What was sent on in an IKE SA that is to end goes on in the one that stays, whose pairs the peer is known to have. */
@@ -48,7 +62,8 @@ function isLasting(sa: IkeSa): boolean {
 /**
  * Where the pair that was sent on is gone, another takes its place, one that waited for it to end or that it had
  * superseded; for want of any other one that is to be deleted, or one that the peer has forgotten but its kernel may still
- * have. The policies follow when all are in place: none may lose its pin on the way.
+ * have. Where plaintext is allowed none is sent on that the peer is not known to have. The policies follow when all are in
+ * place: none may lose its pin on the way.
  */
 export function ensureCurrent(core: Core, at: Instant, connection: Connection, ended: readonly ChildSa[] = []): void {
   const pins = orphanPins(connection);
@@ -66,8 +81,28 @@ export function ensureCurrent(core: Core, at: Instant, connection: Connection, e
     const isSure = current !== undefined || lasting.some((child) => isKnown(child) || succeedsOne(child, ended));
     const known = isSure ? undefined : lastSuperseded(forgotten.filter(isKnown));
     const next = known ?? prefer(lasting) ?? current ?? prefer(candidates) ?? prefer(forgotten);
-    if (next !== undefined) markCurrent(core, at, connection, next);
+    if (next === undefined) continue;
+    if (!isUnproved(connection, next, ended)) markCurrent(core, at, connection, next);
+    else if (current === undefined) defer(core, at, connection, next);
   }
+}
+
+/** Whether plaintext is rather sent than anything on a pair that the peer is not known to have. */
+function isUnproved(connection: Connection, child: ChildSa, ended: readonly ChildSa[]): boolean {
+  const owner = ownerOf(connection, child);
+  if (owner === undefined || !waitsInPlaintext(owner, child.config)) return false;
+  return child.usage !== 'current' && !isKnown(child) && !succeedsOne(child, ended);
+}
+
+/** The pair that is sent on as soon as the peer is known to have it. */
+function defer(core: Core, at: Instant, connection: Connection, child: ChildSa): void {
+  const owner = ownerOf(connection, child);
+  if (owner === undefined) return;
+  setChildren(owner, (children) =>
+    changed(children, (each) => (each === child ? { ...each, usage: 'deferred', deleteAt: undefined } : each)),
+  );
+  connection.switchCheckAt ??= at + core.context.limits.switchCheckMs;
+  core.schedule(connection);
 }
 
 /**
@@ -130,8 +165,7 @@ function isLeaving(connection: Connection, child: ChildSa): boolean {
 }
 
 function markCurrent(core: Core, at: Instant, connection: Connection, child: ChildSa): void {
-  connection.lastAddress = child.remoteAddress;
-  if (connection.config.remoteAddress === 'any') takeOverAddress(core, connection, child);
+  noteAddress(core, connection, child);
   const deleteAt = at + core.context.limits.rekeyedGraceMs;
   const own = ownerOf(connection, child);
   // The peer, too, goes over to the pairs of the IKE SA that stays.
@@ -152,6 +186,11 @@ function markCurrent(core: Core, at: Instant, connection: Connection, child: Chi
     );
     core.touch(owner);
   }
+}
+
+function noteAddress(core: Core, connection: Connection, child: ChildSa): void {
+  connection.lastAddress = child.remoteAddress;
+  if (connection.config.remoteAddress === 'any') takeOverAddress(core, connection, child);
 }
 
 /** Peers of any address may be at the same one, one after the other: policies between the hosts are the last one's. */

@@ -207,11 +207,13 @@ function templates(
   // Kernels from 6.4 on refuse an optional tunnel on the way out: it is required while there is an SA, else not asked for.
   if (tunnel && level === 'optional' && outboundSpi === 0) return { ...demands, out: { action: 'allow' } };
   const outLevel = tunnel ? 'required' : level;
+  // Unpinned, an SA would be sent on as soon as it is there, which may be before the peer has its half.
+  const pin = outboundSpi === 0 && level === 'optional' ? NO_SA : outboundSpi;
   const out = template(
     config,
     mode,
     tunnel && remote !== undefined ? { source: local, destination: remote } : undefined,
-    outboundSpi,
+    pin,
     outLevel,
   );
   return { ...demands, out: { action: 'allow', template: out } };
@@ -285,5 +287,7 @@ function isMet(demand: Demand, { priority }: Place, present: PolicySpec): boolea
   );
 }
 
+/** An SPI that no SA ever has: RFC 4303 §2.1 reserves 1 to 255. Its template still raises an ACQUIRE. */
+const NO_SA = 1;
 const NO_PINS: ReadonlyMap<number, number> = new Map();
 const AS_IT_IS: Demand = { action: 'allow' };

@@ -2,6 +2,7 @@ import type { DataplaneEvent } from '../../dataplane/types.ts';
 import { type Connection, childrenOf } from '../connection/connection.ts';
 import type { Core } from '../core.ts';
 import { followUpLater } from '../follow-up.ts';
+import { enqueue } from '../message/requests.ts';
 import type { IkeSa } from '../state.ts';
 import type { Instant } from '../types.ts';
 import type { ChildSa } from './child-sa.ts';
@@ -19,7 +20,20 @@ export function askForCounters(core: Core, at: Instant, connection: Connection):
     core.command({ kind: 'queryCounters', id }, connection, 0, 0);
     connection.switchCheckAt = at + core.context.limits.switchCheckMs;
   }
+  for (const sa of connection.ikeSas) askForProof(core, at, connection, sa);
   core.schedule(connection);
+}
+
+/** Where there is nothing to send on but a pair whose initiator has not shown yet that it has it, its answer does. */
+function askForProof(core: Core, at: Instant, connection: Connection, sa: IkeSa): void {
+  const { state, window, queue } = sa;
+  if (state.kind !== 'established' || state.endsAt !== undefined) return;
+  if (window.pending !== undefined || queue.length > 0) return;
+  const proves = state.children.some(({ usage, settledAt, settledBy, config }) => {
+    const waits = usage === 'deferred' && settledAt === undefined && settledBy !== undefined;
+    return waits && !hasCurrent(connection, config.name);
+  });
+  if (proves) enqueue(core, at, sa, { kind: 'liveness' });
 }
 
 /** A packet on a new pair proves that the peer has both of its SAs; one on an old one that it still uses that. */
