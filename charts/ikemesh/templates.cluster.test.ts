@@ -308,6 +308,21 @@ describe("the chart's templates", () => {
           JSON.parse(await readFile(join(chart, 'files/dashboards', name.replace('ikemesh-', '')), 'utf8')),
         );
       }
+      const linked = dashboards(
+        await helm.render([
+          'metrics.dashboards.enabled=true',
+          'metrics.prometheusRule.runbookUrl=https://git.example.test/RUNBOOK.md',
+        ]),
+      );
+      expect(linked).toHaveLength(3);
+      for (const { data } of linked) {
+        const [[name = '', text = ''] = []] = Object.entries(data as Readonly<Record<string, string>>);
+        const asFile = JSON.parse(
+          await readFile(join(chart, 'files/dashboards', name.replace('ikemesh-', '')), 'utf8'),
+        );
+        const link = expect.objectContaining({ title: 'Runbook', url: 'https://git.example.test/RUNBOOK.md' });
+        expect(JSON.parse(text)).toEqual({ ...asFile, links: [...asFile.links, link] });
+      }
       expect(await refusal('metrics.enabled=false', 'metrics.dashboards.enabled=true')).toContain(
         'needs metrics.enabled',
       );

@@ -92,7 +92,10 @@ export const ALERT_SCENARIOS: readonly AlertScenario[] = [
   },
   {
     alert: 'IkemeshSaExpiring',
-    series: { 'ikemesh_child_sa_expiry_seconds{node="a",peer="b-ipv4",child="default"}': '7200-60x119' },
+    series: {
+      'ikemesh_child_sa_expiry_seconds{node="a",peer="b-ipv4",child="default"}': '7200-60x119',
+      'ikemesh_child_sa_rekey_seconds{node="a",peer="b-ipv4",child="default"}': '3600-60x119',
+    },
     silentAt: 95,
     firesAt: 105,
     labels: { node: 'a', peer: 'b-ipv4', child: 'default' },
@@ -342,7 +345,14 @@ function healthyNode(node: string, instance: string): Series {
           'ikemesh_child_sa_expiry_seconds',
           `,peer="${peer}",child="default"`,
           Array(12).fill('7200-60x59').join(' '),
-          Array(12).fill('7200-60x59').join(' '),
+          // From noon on an agent may be away for ten minutes only.
+          Array(12).fill('4200-60x59').join(' '),
+        ),
+        ...all(
+          'ikemesh_child_sa_rekey_seconds',
+          `,peer="${peer}",child="default"`,
+          Array(12).fill('3600-60x59').join(' '),
+          Array(12).fill('3600-60x59').join(' '),
         ),
       })),
     ),
