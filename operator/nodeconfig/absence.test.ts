@@ -63,6 +63,23 @@ describe('absence', () => {
     }
   });
 
+  it('of a node from the places for pods, as when it is cordoned, drained or not Ready, changes nothing', () => {
+    const cluster = settled();
+    const [, ...others] = cluster.given.nodes;
+    const taints = ['node.kubernetes.io/unschedulable', 'node.kubernetes.io/not-ready'].map((key) => ({
+      key,
+      effect: 'NoSchedule',
+    }));
+    const cordoned = nodeOf(1, {
+      'spec.unschedulable': true,
+      'spec.taints': taints,
+      'status.conditions': [{ type: 'Ready', status: 'False' }],
+    });
+    cluster.given = { ...cluster.given, nodes: [cordoned, ...others] };
+    expect(cluster.settle(atSecond(3_600))).toEqual([]);
+    expect(peersOf(cluster)).toContain('node-1');
+  });
+
   it('of the addresses of a node keeps those that its peers know', () => {
     const cluster = settled();
     const [, ...others] = cluster.given.nodes;
