@@ -6,10 +6,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { chart, valueWords } from './testing/helm.ts';
 import { TestCluster } from './testing/release.ts';
 
-describe('an installation of the chart', () => {
+describe.each(['helm', 'helm-3'] as const)('an installation of the chart by %s', (release) => {
   let cluster: TestCluster;
   beforeAll(async () => {
-    cluster = await TestCluster.start();
+    cluster = await TestCluster.start({}, release);
   });
   afterAll(() => cluster?.close());
 

@@ -10,10 +10,15 @@ import { documentedRights, installedRights } from './testing/rights.ts';
 /** What the chart makes of values, without a cluster. */
 describe("the chart's templates", () => {
   let helm: Helm;
+  let helm3: Helm;
   beforeAll(async () => {
     helm = new Helm(await helmProgram());
+    helm3 = new Helm(await helmProgram('helm-3'));
   });
-  afterAll(() => helm?.close());
+  afterAll(() => {
+    helm?.close();
+    helm3?.close();
+  });
 
   /** Why values are refused. */
   async function refusal(...values: readonly string[]): Promise<string> {
@@ -33,10 +38,16 @@ describe("the chart's templates", () => {
     return specOf(find(await helm.render(values), 'DaemonSet', 'ikemesh-agent'));
   }
 
-  it('are without a fault in the eyes of helm lint --strict', async () => {
-    const { code, stdout } = await helm.run('lint', '--strict', chart);
-    expect(stdout).not.toMatch(/\[(WARNING|ERROR)\]/);
-    expect(code).toBe(0);
+  it('are without a fault in the eyes of helm lint --strict, of Helm 3 as well', async () => {
+    for (const each of [helm, helm3]) {
+      const { code, stdout } = await each.run('lint', '--strict', chart);
+      expect(stdout).not.toMatch(/\[(WARNING|ERROR)\]/);
+      expect(code).toBe(0);
+    }
+  });
+
+  it('make the same objects by Helm 3', async () => {
+    expect(await helm3.render(EVERYTHING)).toEqual(await helm.render(EVERYTHING));
   });
 
   describe('give pods no more than they need', () => {

@@ -66,9 +66,13 @@ export class Helm {
   }
 }
 
+/** Which Helm: the one that most have by now, or the major version before. */
+export type HelmRelease = 'helm' | 'helm-3';
+
 /** Builds Helm where the cache has none. */
-export async function helmProgram(): Promise<string> {
-  return (await programPaths(['helm'], { say: (line) => process.stderr.write(`cluster: ${line}\n`) })).helm;
+export async function helmProgram(release: HelmRelease = 'helm'): Promise<string> {
+  const paths = await programPaths([release], { say: (line) => process.stderr.write(`cluster: ${line}\n`) });
+  return paths[release];
 }
 
 /** Values as flags, with a trust domain, which every release must have. */

@@ -8,7 +8,7 @@ import {
 } from '../../../hack/cluster/control-plane/control-plane.ts';
 import type { Ended } from '../../../hack/cluster/control-plane/run-program.ts';
 import { ApiClient } from '../../../operator/kube/api-client.ts';
-import { chart, Helm, helmProgram, type KubernetesObject, valueWords } from './helm.ts';
+import { chart, Helm, type HelmRelease, helmProgram, type KubernetesObject, valueWords } from './helm.ts';
 
 /** A cluster without nodes, and Helm in it. */
 export class TestCluster {
@@ -20,8 +20,8 @@ export class TestCluster {
     this.helm = helm;
   }
 
-  static async start(options: ControlPlaneOptions = {}): Promise<TestCluster> {
-    const program = await helmProgram();
+  static async start(options: ControlPlaneOptions = {}, release: HelmRelease = 'helm'): Promise<TestCluster> {
+    const program = await helmProgram(release);
     const controlPlane = await startControlPlane({ controllers: true, ...options });
     return new TestCluster(controlPlane, new Helm(program, controlPlane.kubeconfig));
   }

@@ -2,7 +2,7 @@
 export interface Program {
   readonly name: string;
   /** Folder below `modules/` whose go.mod pins it. */
-  readonly module: 'cert-manager' | 'containerd' | 'etcd' | 'helm' | 'kubernetes' | 'node';
+  readonly module: 'cert-manager' | 'containerd' | 'etcd' | 'helm' | 'helm-3' | 'kubernetes' | 'node';
   readonly package: string;
   /** Go's build tags. */
   readonly tags?: readonly string[];
@@ -36,6 +36,19 @@ function containerd(name: string): Program {
   return { name, module: 'containerd', package: `github.com/containerd/containerd/v2/cmd/${name}`, tags };
 }
 
+/** As its releases are built: without, it renders for Kubernetes 1.20. */
+const helm3 = {
+  name: 'helm-3',
+  module: 'helm-3',
+  package: 'helm.sh/helm/v3/cmd/helm',
+  variables: {
+    'helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor': kubernetesMajor,
+    'helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor': kubernetesMinor,
+    'helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor': kubernetesMajor,
+    'helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor': kubernetesMinor,
+  },
+} as const;
+
 /** Every program, those first that most tests want. */
 export const programs = {
   etcd: { name: 'etcd', module: 'etcd', package: 'go.etcd.io/etcd/server/v3' },
@@ -52,6 +65,7 @@ export const programs = {
   pause: { name: 'pause', module: 'node', package: './pause' },
   traffic: { name: 'traffic', module: 'node', package: './traffic' },
   helm: { name: 'helm', module: 'helm', package: 'helm.sh/helm/v4/cmd/helm' },
+  'helm-3': helm3,
   'cert-manager-controller': {
     name: 'cert-manager-controller',
     module: 'cert-manager',
