@@ -37,11 +37,13 @@ export class InstalledCluster {
     say: (line: string) => void,
     signal = new AbortController().signal,
   ): Promise<InstalledCluster> {
+    image ??= makeImage(say, signal);
+    // It goes on while the cluster starts; what becomes of it is asked for then.
+    image.catch(() => undefined);
     const cluster = await startCluster({ nodes, certManager: true, say, signal });
     const helm = new Helm(await helmProgram(), cluster.controlPlane.kubeconfig, signal);
     const installed = new InstalledCluster(cluster, helm, signal);
     try {
-      image ??= makeImage(say, signal);
       await cluster.loadImage(await image);
       signal.throwIfAborted();
       say('helm install');
