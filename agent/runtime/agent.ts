@@ -279,6 +279,7 @@ export class Agent {
 
   #noteIkeSas(fact: Fact): void {
     if (fact.kind === 'ikeSaEstablished' || fact.kind === 'ikeSaRekeyed') this.#openIkeSas.add(fact.ikeSa);
+    if (fact.kind === 'ikeSaEstablished') this.#pathMtuRounds?.established(fact.connection);
     if (fact.kind === 'ikeSaClosed') this.#openIkeSas.delete(fact.ikeSa);
     if (this.#openIkeSas.size === 0) this.#onAllClosed();
   }

@@ -25,29 +25,38 @@ function rounds(peers: number) {
 }
 
 describe('rounds of searches for path MTUs', () => {
-  it('ask for one peer a second, by what its interface sends, whatever the kernel believes of the path', () => {
-    const { world, searches } = rounds(3);
+  it('ask each peer once there is an IKE SA with it, one a second, by what its interface sends', () => {
+    const { world, all, searches } = rounds(3);
+    world.pass(20_000);
+    for (const name of ['peer-1', 'peer-2', 'peer-1']) all.established(name);
+    world.pass(60_000);
+    all.established('peer-0');
     world.pass(60_000);
     expect(searches).toEqual([
-      [10, 'peer-0', 9_000],
-      [11, 'peer-1', 9_000],
-      [12, 'peer-2', 9_000],
+      [21, 'peer-1', 9_000],
+      [22, 'peer-2', 9_000],
+      [81, 'peer-0', 9_000],
     ]);
   });
 
-  it('begin again every ten minutes, with the peers of then', () => {
+  it('ask all of them every ten minutes, those of then', () => {
     const { world, searches, connections } = rounds(2);
-    world.pass(60_000);
+    world.pass(660_000);
     connections.pop();
     world.pass(600_000);
-    expect(searches.slice(2)).toEqual([[610, 'peer-0', 9_000]]);
+    expect(searches).toEqual([
+      [601, 'peer-0', 9_000],
+      [602, 'peer-1', 9_000],
+      [1_201, 'peer-0', 9_000],
+    ]);
   });
 
   it('pass over whom there is no way to, and end when they are told to', () => {
     const { world, all, searches } = rounds(10);
-    world.pass(60_000);
+    world.pass(660_000);
     expect(searches.map(([, name]) => name)).not.toContain('peer-9');
     expect(searches).toHaveLength(9);
+    all.established('peer-1');
     all.stop();
     world.pass(1_200_000);
     expect(searches).toHaveLength(9);

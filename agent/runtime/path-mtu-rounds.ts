@@ -13,53 +13,60 @@ export interface PathMtuRoundsParts {
 }
 
 /**
- * Has it found out how long packets to the peers may be, one peer after the other, and again and again: paths change
- * (RFC 8899 §5.1.1, PMTU_RAISE_TIMER). A peer without an IKE SA is passed over until the next round.
+ * Has it found out how long packets to the peers may be, one peer after the other: of each when an IKE SA with it stands, and
+ * of all again and again, since paths change (RFC 8899 §5.1.1, PMTU_RAISE_TIMER).
  */
 export class PathMtuRounds {
   readonly #parts: PathMtuRoundsParts;
-  #waiting: string[] = [];
-  #callOff: (() => void) | undefined;
+  readonly #waiting = new Set<string>();
+  #callOffRound: () => void = () => {};
+  #callOffNext: (() => void) | undefined;
 
   constructor(parts: PathMtuRoundsParts) {
     this.#parts = parts;
   }
 
   start(): void {
-    this.#callOff = this.#parts.timers.after(FIRST_ROUND_MS, () => this.#begin());
+    this.#callOffRound = this.#parts.timers.after(ROUND_MS, () => {
+      for (const { name } of this.#parts.connections()) this.#waiting.add(name);
+      this.#next();
+      this.start();
+    });
   }
 
   stop(): void {
-    this.#callOff?.();
-    this.#callOff = undefined;
+    this.#callOffRound();
+    this.#callOffNext?.();
+    this.#waiting.clear();
   }
 
-  #begin(): void {
-    this.#waiting = this.#parts.connections().map(({ name }) => name);
-    this.#next(ROUND_MS);
+  /** A connection has an IKE SA, by which the peer can be asked. */
+  established(connection: string): void {
+    this.#waiting.add(connection);
+    this.#next();
   }
 
-  /** `leftMs` is what is left of the round. */
-  #next(leftMs: number): void {
-    const name = this.#waiting.shift();
-    if (name === undefined) {
-      this.#callOff = this.#parts.timers.after(Math.max(leftMs, PACE_MS), () => this.#begin());
-      return;
-    }
+  /** Whoever waits has his turn after a pause, in which what an IKE SA begins with is done. */
+  #next(): void {
+    if (this.#callOffNext !== undefined || this.#waiting.size === 0) return;
+    this.#callOffNext = this.#parts.timers.after(PACE_MS, () => {
+      this.#callOffNext = undefined;
+      const [name] = this.#waiting;
+      if (name !== undefined) this.#search(name);
+      this.#next();
+    });
+  }
+
+  #search(name: string): void {
+    this.#waiting.delete(name);
     const connection = this.#parts.connections().find((each) => each.name === name);
-    if (connection !== undefined) this.#search(connection);
-    this.#callOff = this.#parts.timers.after(PACE_MS, () => this.#next(leftMs - PACE_MS));
-  }
-
-  #search({ name, localAddress, remoteAddress }: ConnectionConfig): void {
-    const mtu = remoteAddress === 'any' ? undefined : this.#parts.pathMtus.between(localAddress, remoteAddress);
+    if (connection === undefined || connection.remoteAddress === 'any') return;
+    const mtu = this.#parts.pathMtus.between(connection.localAddress, connection.remoteAddress);
     if (mtu !== undefined) this.#parts.search(name, mtu.link);
   }
 }
 
-/** IKE SAs have been negotiated by then. */
-const FIRST_ROUND_MS = 10_000;
 /** As RFC 8899 §5.1.1 has it. */
 const ROUND_MS = 600_000;
-/** Between two peers: 600 have their turn in each round, more make it longer. */
+/** Between two peers: 600 have their turn in each round. */
 const PACE_MS = 1_000;

@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { stringify } from 'yaml';
-
 import type { AgentProcess } from '../agent/agent-process.ts';
-import { isSettled } from '../agent/settled.ts';
 import { expectOnlyEspAndIke } from '../capture/report.ts';
+import { settledMtu, startMtuAgent } from '../pair/mtu-agents.ts';
 import type { Lab, Scenario } from '../runner/scenario.ts';
-import { waitUntil } from '../runner/wait-until.ts';
 import type { LabNode } from '../topology/lab-node.ts';
 import { ping } from '../traffic/counted-pings.ts';
+import { expectTransfers } from '../traffic/tcp-transfer.ts';
 
 /** How two agents encrypt over a link of a certain MTU. */
 interface Case {
@@ -79,8 +76,8 @@ async function runOverLink(lab: Lab, { mtu, mode, esp, family = 'IPv4', natTrave
     children: [{ name: 'default', mode, ...(mode === 'Tunnel' ? { selectors: [{ local, remote }] } : {}) }],
   });
   const agents = [
-    await start(lab, nodes.a, { name: 'a', address: a }, { name: 'b', address: b }, peer(a, b)),
-    await start(lab, nodes.b, { name: 'b', address: b }, { name: 'a', address: a }, peer(b, a)),
+    await startMtuAgent(lab, nodes.a, { name: 'a', address: a }, { name: 'b', address: b }, peer(a, b)),
+    await startMtuAgent(lab, nodes.b, { name: 'b', address: b }, { name: 'a', address: a }, peer(b, a)),
   ];
   const payload = await settledPayload(agents, mtu, mtu);
   lab.step(`${payload} bytes fit, says the status`);
@@ -124,8 +121,20 @@ async function runBehindRouter(lab: Lab): Promise<void> {
     children: [{ name: 'default', mode: 'Tunnel', selectors: [{ local, remote }] }],
   });
   const agents = [
-    await start(lab, a, { name: 'a', address: A }, { name: 'b', address: far }, children(`${A}/32`, '0.0.0.0/0')),
-    await start(lab, b, { name: 'b', address: far }, { name: 'a', address: A }, children('0.0.0.0/0', `${A}/32`)),
+    await startMtuAgent(
+      lab,
+      a,
+      { name: 'a', address: A },
+      { name: 'b', address: far },
+      children(`${A}/32`, '0.0.0.0/0'),
+    ),
+    await startMtuAgent(
+      lab,
+      b,
+      { name: 'b', address: far },
+      { name: 'a', address: A },
+      children('0.0.0.0/0', `${A}/32`),
+    ),
   ];
   await settledPayload(agents, 1_500, 1_500);
   lab.step('a packet that is too long for the way behind the router');
@@ -141,50 +150,11 @@ async function runBehindRouter(lab: Lab): Promise<void> {
   assert.ok(report.total.icmpError > 0, 'the router has said in plaintext that a packet was too long');
 }
 
-async function start(
-  lab: Lab,
-  node: LabNode,
-  own: { readonly name: string; readonly address: string },
-  other: { readonly name: string; readonly address: string },
-  more: object,
-): Promise<AgentProcess> {
-  const configuration = stringify({
-    node: { name: own.name, identity: { fqdn: `${own.name}.lab.test` }, addresses: [own.address] },
-    peers: [
-      {
-        name: other.name,
-        address: other.address,
-        identity: { fqdn: `${other.name}.lab.test` },
-        authentication: { preSharedKey: { file: 'mtu.psk' } },
-        ...more,
-      },
-    ],
-  });
-  const agent = await lab.agent(node, configuration, {
-    files: { 'mtu.psk': 'the secret of this pair, long enough\n' },
-    arguments: ['--flush-on-exit'],
-  });
-  await agent.ready();
-  return agent;
-}
-
 /** What the first end's status says fits, once the kernel knows this much of the way. */
 async function settledPayload(agents: readonly AgentProcess[], link: number, path: number): Promise<number> {
-  let seen: unknown;
-  let payload: number | undefined;
-  const isSo = async (): Promise<boolean> => {
-    const statuses = await Promise.all(agents.map((agent) => agent.status()));
-    const mtu = statuses[0]?.peers[0]?.mtu;
-    payload = mtu?.children[0]?.payload;
-    seen = [statuses.map((each) => isSettled(each)), mtu];
-    return (
-      statuses.every((each) => isSettled(each)) && mtu?.link === link && mtu.path === path && payload !== undefined
-    );
-  };
-  await waitUntil(`the status to show a way of ${path}`, isSo, { timeoutMs: 40_000 }).catch((error: Error) => {
-    throw new Error(`${error.message}: ${JSON.stringify(seen)}`);
-  });
-  return payload ?? 0;
+  const isSo = (mtu: { readonly link: number; readonly path: number }) => mtu.link === link && mtu.path === path;
+  const { children } = await settledMtu(agents, `a way of ${path}`, isSo);
+  return children[0]?.payload ?? 0;
 }
 
 /** A packet of so many bytes passes with DF; of one that is a byte longer the sender is told that it is too long. */
@@ -196,26 +166,6 @@ async function expectFits(node: LabNode, address: string, payload: number): Prom
   assert.equal(longer.received, 0, longer.output);
   // By IPv6 the kernel tells it in a way that ping does not listen to.
   if (!address.includes(':')) assert.match(longer.output, /[Mm]essage too long/);
-}
-
-/** Megabytes by TCP each way. */
-async function expectTransfers(
-  lab: Lab,
-  { a, b }: { readonly a: LabNode; readonly b: LabNode },
-  [near, far]: readonly [string, string],
-): Promise<void> {
-  for (const [server, address, client] of [
-    [b, far, a],
-    [a, near, b],
-  ] as const) {
-    lab.step(`${TRANSFER_BYTES} bytes by TCP from ${client.name} to ${server.name}`);
-    const listening = server.spawn('sink', ['node', '--eval', SINK, address]);
-    await listening.said(/^listening$/m);
-    await client.succeed(['node', '--eval', SOURCE, address, `${TRANSFER_BYTES}`], { timeoutMs: 60_000 });
-    await listening.exited();
-    const expected = createHash('sha256').update(Buffer.alloc(TRANSFER_BYTES, 0x5a)).digest('hex');
-    assert.match(listening.log(), new RegExp(`^${expected}$`, 'm'));
-  }
 }
 
 async function close(agents: readonly AgentProcess[]): Promise<void> {
@@ -230,26 +180,3 @@ const PREFIX = { IPv4: 24, IPv6: 64 } as const;
 const NARROW = 1_280;
 /** Headers of IP and ICMP. */
 const ICMP_BYTES = { IPv4: 28, IPv6: 48 } as const;
-const TRANSFER_BYTES = 2_000_000;
-const SINK = `
-const [address] = process.argv.slice(1);
-const hash = require('node:crypto').createHash('sha256');
-const server = require('node:net').createServer((socket) => {
-  socket.on('data', (bytes) => hash.update(bytes));
-  socket.on('end', () => { console.log(hash.digest('hex')); socket.end(); server.close(); });
-});
-server.listen(7300, address, () => console.log('listening'));`;
-const SOURCE = `
-const [address, bytes] = process.argv.slice(1);
-let left = Number(bytes);
-const socket = require('node:net').connect(7300, address, () => {
-  // Bursts that a capture has room for.
-  const timer = setInterval(() => {
-    const chunk = Buffer.alloc(Math.min(left, 50_000), 0x5a);
-    left -= chunk.length;
-    if (chunk.length > 0) return void socket.write(chunk);
-    clearInterval(timer);
-    socket.end();
-  }, 25);
-});
-socket.on('close', (failed) => { process.exitCode = failed ? 1 : 0; });`;
