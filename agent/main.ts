@@ -3,6 +3,7 @@ import { chooseProvider, productionProviders } from './crypto/provider.ts';
 import { selfTest } from './crypto/self-test.ts';
 import type { ProductionProvider } from './crypto/suites.ts';
 import type { CryptoProvider } from './crypto/types.ts';
+import { openSegmentClampTable } from './dataplane/nftables/segment-clamp-table.ts';
 import { PathMtus } from './dataplane/route/path-mtus.ts';
 import { openXfrmDataplane } from './dataplane/xfrm/driver.ts';
 import { HolderClient } from './holder/holder-client.ts';
@@ -207,6 +208,7 @@ function surroundings(
     provider,
     log,
     pathMtus: pathMtus.ok ? pathMtus.value : undefined,
+    segmentClamps: openSegmentClampTable(),
     refusesPlainPathMtu: refusePlainPathMtu,
     probesPathMtu: probePathMtu,
     createTransport: (observer) => new UdpTransport(IKE_PORTS, observer, holder),

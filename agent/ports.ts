@@ -45,6 +45,27 @@ export interface Dataplane {
   close(): void;
 }
 
+/** The largest segment that TCP connections through a Child SA may have, by the IP version of what is encrypted. */
+export interface SegmentSizes {
+  readonly ipv4: number;
+  readonly ipv6: number;
+}
+
+/** Why segments are not clamped, in a sentence for people. */
+export interface SegmentClampFailure {
+  readonly kind: 'segmentClampFailure';
+  readonly text: string;
+}
+
+/** The host's packet filter, as far as it makes the MSS that TCP connections through Child SAs agree on smaller, or a fake of it. */
+export interface SegmentClamps {
+  /** What is in force by reqid: empty where nothing of ours is, undefined where it is not as it was put. */
+  read(): Result<ReadonlyMap<number, SegmentSizes> | undefined, SegmentClampFailure>;
+  /** Puts these in the place of all others in one go. With none nothing of ours is left. */
+  replace(sizes: ReadonlyMap<number, SegmentSizes>): Result<void, SegmentClampFailure>;
+  close(): void;
+}
+
 /** Checks certificates and signatures, which takes a while and is done elsewhere. */
 export interface Verifier {
   /** Settles once; whoever asks sets the bound on how long it may take. */

@@ -135,6 +135,11 @@ export interface ConnectionConfig {
   /** When to begin by ourselves: at once, only for traffic (acquire), never, or if the peer has not done so by then. */
   readonly initiation: 'start' | 'onDemand' | 'respond' | 'takeover';
   readonly natTraversal: 'Auto' | 'Always' | 'Never';
+  /**
+   * The largest segment that TCP connections through its Child SAs may agree on: bytes, or what fits; absent: any. The kernel's
+   * packet filter does that, the core has nothing to do with it.
+   */
+  readonly mssClamp?: number | 'auto';
   readonly liveness: { readonly intervalMs: number; readonly timeoutMs: number };
   /** Largest IP packet in which a message may be sent once the peer takes fragments; the limit's where left out. */
   readonly fragmentBytes?: number;

@@ -339,7 +339,7 @@ class Composition {
 
   /** What all peers of a peering have in common, checked once. */
   #template(peering: NodePeering, address: string, identity: object, faults: ConfigFault[]): PeerFields | undefined {
-    const { traffic, proposals, lifetimes, liveness, natTraversal } = peering;
+    const { traffic, proposals, lifetimes, liveness, natTraversal, mssClamp } = peering;
     const initiation = address === 'any' || this.#withoutCredentials.has(peering.name) ? 'Never' : peering.initiation;
     const raw = {
       name: 'peer',
@@ -350,6 +350,7 @@ class Composition {
       lifetimes,
       liveness,
       natTraversal,
+      mssClamp,
       initiation,
     };
     const checked = checkFields(peerSchema, raw, []);

@@ -3,8 +3,11 @@ import { opensslProvider } from '../crypto/openssl/openssl-provider.ts';
 import { ip, policy, selector } from '../dataplane/testing/builders.ts';
 import type { KernelSnapshot } from '../dataplane/types.ts';
 import { secretsOf } from '../ike/negotiation/authentication.ts';
+import type { SegmentClamps, SegmentSizes } from '../ports.ts';
+import { ok } from '../result.ts';
 import type { Agent } from './agent.ts';
 import { bypassPolicies, isBypass, isPathMtuBypass } from './bypass.ts';
+import { statusText } from './status/table.ts';
 import { TEST_SECRET, TestHost, TestWorld, testConfig } from './testing/agents.ts';
 
 const A = '10.78.0.1';
@@ -51,6 +54,51 @@ describe('an agent', () => {
       Math.min(...others.map((one) => one.priority)),
     );
     expect(host.commands.slice(0, BYPASSES)).toEqual(Array(BYPASSES).fill('putPolicy'));
+  });
+
+  it('clamps segments to what fits once there is a Child SA, shows it, follows a reload, and leaves it in place when it ends', () => {
+    const world = new TestWorld();
+    const [host, other] = [new TestHost(world, opensslProvider), new TestHost(world, opensslProvider)];
+    const filter = { present: new Map<number, SegmentSizes>() as ReadonlyMap<number, SegmentSizes> };
+    const segmentClamps: SegmentClamps = {
+      read: () => ok(filter.present),
+      replace: (sizes) => {
+        filter.present = sizes;
+        return ok(undefined);
+      },
+      close: () => {},
+    };
+    const pathMtus = { between: () => ({ link: 1_500, path: 1_500 }) };
+    const config = (mssClamp: 'auto' | number) =>
+      testConfig(opensslProvider, 'node-a', A, { 'node-b': B }, { mssClamp });
+    const agent = started(host, config('auto'), { segmentClamps, pathMtus });
+    started(other, configB());
+    world.pass(2_000);
+    const [peer] = agent.status().peers;
+    const payload = peer?.mtu?.children[0]?.payload ?? 0;
+    expect(peer?.mssClamps).toEqual([{ name: 'default', ipv4: payload - 40, ipv6: payload - 60 }]);
+    expect(statusText(agent.status())).toContain(`TCP segments through default: ${payload - 40} at most by IPv4`);
+    agent.reload(config(1_200));
+    world.pass(1_000);
+    expect([...filter.present.values()]).toEqual([{ ipv4: 1_200, ipv6: 1_200 }]);
+    expect(agent.status().peers[0]?.ikeSas).toHaveLength(1);
+    agent.stop();
+    expect(filter.present.size).toBe(1);
+  });
+
+  it('takes its clamps away with a flush', async () => {
+    let cleared = 0;
+    const segmentClamps: SegmentClamps = {
+      read: () => ok(new Map()),
+      replace: (sizes) => {
+        if (sizes.size === 0) cleared += 1;
+        return ok(undefined);
+      },
+      close: () => {},
+    };
+    const wanting = testConfig(opensslProvider, 'node-c', C, { 'node-z': '10.78.0.9' }, { mssClamp: 1_200 });
+    await started(new TestHost(new TestWorld(), opensslProvider), wanting, { segmentClamps }).flushAndStop();
+    expect(cleared).toBe(1);
   });
 
   it('receives what routers say of the path MTU in plaintext, unless told otherwise, and never sends it so', () => {

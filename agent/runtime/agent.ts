@@ -2,7 +2,16 @@ import { ownIndexSequence } from '../dataplane/ownership.ts';
 import type { KernelSnapshot } from '../dataplane/types.ts';
 import type { Fact } from '../ike/fact.ts';
 import type { ConnectionConfig, Endpoint } from '../ike/types.ts';
-import type { Clock, Dataplane, Observer, RevocationMemory, Timers, Transport, Verifier } from '../ports.ts';
+import type {
+  Clock,
+  Dataplane,
+  Observer,
+  RevocationMemory,
+  SegmentClamps,
+  Timers,
+  Transport,
+  Verifier,
+} from '../ports.ts';
 import { err, ok, type Result } from '../result.ts';
 import { type IpAddress, ipFamily, zoneOf } from '../wire/ip-address.ts';
 import { type Bypass, bypasses, bypassPolicies, isBypass, isPathMtuBypass } from './bypass.ts';
@@ -17,6 +26,8 @@ import { LinkWatch } from './link-watch.ts';
 import type { Log } from './log/logger.ts';
 import { Loop } from './loop.ts';
 import { PathMtuRounds } from './path-mtu-rounds.ts';
+import { SegmentClampWatch } from './segment-clamp-watch.ts';
+import { segmentSizes } from './segment-sizes.ts';
 import { environmentFailure, type StartFailure } from './start-failure.ts';
 import type { PathMtuSource } from './status/path-mtu-report.ts';
 import { type StatusReport, statusReport } from './status/report.ts';
@@ -53,6 +64,8 @@ export interface AgentParts {
   readonly ports: IkePorts;
   /** Where the status asks how long packets may be. */
   readonly pathMtus?: PathMtuSource | undefined;
+  /** The host's packet filter, where segments of TCP can be clamped. */
+  readonly segmentClamps?: SegmentClamps | undefined;
   /** Also ICMP about the path MTU is received only encrypted, where it is from within what is encrypted. */
   readonly refusesPlainPathMtu?: boolean | undefined;
   /** Peers are asked in packets of many lengths which arrive. */
@@ -71,6 +84,7 @@ export class Agent {
   readonly #links: LinkWatch;
   readonly #kernel: KernelWatch;
   readonly #pathMtuRounds: PathMtuRounds | undefined;
+  readonly #clamps: SegmentClampWatch | undefined;
   #config: AgentConfig;
   #connections: readonly ConnectionConfig[];
   #onAllClosed: () => void = () => {};
@@ -91,11 +105,20 @@ export class Agent {
       const search = (name: string, most: number) => this.#loop.command({ kind: 'searchPathMtu', name, most });
       this.#pathMtuRounds = new PathMtuRounds({ timers, pathMtus, connections: () => this.#connections, search });
     }
+    if (parts.segmentClamps !== undefined) {
+      this.#clamps = new SegmentClampWatch({
+        timers,
+        clamps: parts.segmentClamps,
+        log: parts.log,
+        isWanted: () => this.#connections.some(({ mssClamp }) => mssClamp !== undefined),
+        sizes: (present) => segmentSizes(this.#connections, this.#loop.status().connections, pathMtus, present),
+      });
+    }
     this.#startedAt = parts.clock.monotonicMs();
     this.#loop = new Loop({
       ...parts,
       endpoint,
-      observers: [...parts.observers, { note: (fact) => this.#noteIkeSas(fact) }],
+      observers: [...parts.observers, { note: (fact) => this.#noteFact(fact) }],
       onDefect: (error) => parts.log.error({ error: describeDefect(error) }, 'defect: a datagram was dropped'),
     });
   }
@@ -119,6 +142,7 @@ export class Agent {
     agent.#links.watch(hasLinkLocal(parts.config.addresses));
     agent.#kernel.start();
     agent.#pathMtuRounds?.start();
+    agent.#clamps?.start();
     return ok(agent);
   }
 
@@ -140,6 +164,7 @@ export class Agent {
     for (const command of difference.commands) this.#loop.command(command);
     transport.retain(config.addresses);
     this.#links.watch(hasLinkLocal(config.addresses));
+    this.#clamps?.changed();
     this.#takeCredentials(heldBack.map(faultText));
     const changes = difference.commands.length;
     if (what === 'file' || changes > 0) this.#parts.log.info({ changes, peers: wanted.length }, CHANGED[what](changes));
@@ -169,6 +194,7 @@ export class Agent {
       holder: this.#parts.transport.holder,
       bypasses: wantedBypasses(this.#parts),
       pathMtus: this.#parts.pathMtus,
+      clamps: this.#clamps?.state,
     });
   }
 
@@ -178,6 +204,7 @@ export class Agent {
     this.#pathMtuRounds?.stop();
     this.#links.watch(false);
     this.#kernel.stop();
+    this.#clamps?.stop();
     this.#loop.stop();
     this.#parts.transport.close();
     this.#parts.dataplane.close();
@@ -189,6 +216,7 @@ export class Agent {
     await this.#allClosed();
     this.#kernel.stop();
     this.#loop.stop();
+    this.#clamps?.remove();
     const dumped = this.#parts.dataplane.dump();
     if (dumped.ok) this.#remove(dumped.value);
     else this.#parts.log.warn({ text: dumped.error.message }, 'SAs and policies were left in the kernel');
@@ -277,9 +305,14 @@ export class Agent {
     }
   }
 
+  #noteFact(fact: Fact): void {
+    this.#noteIkeSas(fact);
+    if (fact.kind === 'ikeSaEstablished') this.#pathMtuRounds?.established(fact.connection);
+    if (DECIDES_SEGMENTS.has(fact.kind)) this.#clamps?.changed();
+  }
+
   #noteIkeSas(fact: Fact): void {
     if (fact.kind === 'ikeSaEstablished' || fact.kind === 'ikeSaRekeyed') this.#openIkeSas.add(fact.ikeSa);
-    if (fact.kind === 'ikeSaEstablished') this.#pathMtuRounds?.established(fact.connection);
     if (fact.kind === 'ikeSaClosed') this.#openIkeSas.delete(fact.ikeSa);
     if (this.#openIkeSas.size === 0) this.#onAllClosed();
   }
@@ -352,5 +385,7 @@ const CHANGED = {
   file: (changes: number) => (changes === 0 ? 'nothing has changed' : 'configuration applied'),
   credentials: () => 'new keys or certificates are in use',
 } as const;
+/** What fits through a Child SA depends on them. */
+const DECIDES_SEGMENTS: ReadonlySet<Fact['kind']> = new Set(['childSaEstablished', 'childSaRekeyed', 'pathMtuFound']);
 /** A peer that is there answers a Delete in milliseconds; whoever stops the agent does not wait for one that is not. */
 const FLUSH_TIMEOUT_MS = 3_000;

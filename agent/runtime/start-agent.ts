@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CryptoProvider } from '../crypto/types.ts';
 import { createEndpoint } from '../ike/endpoint.ts';
 import { DEFAULT_LIMITS } from '../ike/limits.ts';
-import type { Dataplane, Observer } from '../ports.ts';
+import type { Dataplane, Observer, SegmentClamps } from '../ports.ts';
 import { err, type Result } from '../result.ts';
 import { Agent, type IkeTransport } from './agent.ts';
 import { systemClock, systemTimers } from './clock-system.ts';
@@ -28,6 +28,7 @@ export interface StartParts {
   /** Makes the transport, without sockets yet. */
   readonly createTransport: (observer: TransportObserver) => IkeTransport;
   readonly pathMtus?: PathMtuSource | undefined;
+  readonly segmentClamps?: SegmentClamps | undefined;
   readonly refusesPlainPathMtu?: boolean | undefined;
   readonly probesPathMtu?: boolean | undefined;
   /** Hear of all facts, beside the log. */
@@ -66,6 +67,7 @@ export async function startAgent(options: StartParts, config: AgentConfig): Prom
     log,
     ports: IKE_PORTS,
     pathMtus: options.pathMtus,
+    segmentClamps: options.segmentClamps,
     refusesPlainPathMtu: options.refusesPlainPathMtu,
     probesPathMtu: options.probesPathMtu,
     version: VERSION,

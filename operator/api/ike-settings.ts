@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { MAX_PROPOSALS } from './limits.ts';
 import { espProposal, ikeProposal } from './proposal.ts';
 import { ruled } from './rule.ts';
-import { atomicList, byteCount, duration, shorter } from './scalars.ts';
+import { atomicList, byteCount, duration, mssClamp, shorter } from './scalars.ts';
 
 const proposals = z.object({
   ike: atomicList(ikeProposal(), MAX_PROPOSALS)
@@ -54,6 +54,12 @@ export const ikeSettings = {
     .enum(['Auto', 'Always', 'Never'])
     .default('Auto')
     .describe('ESP in UDP: where a NAT is found or ESP itself does not arrive, always, or never.'),
+  mssClamp: mssClamp()
+    .default('Off')
+    .describe(
+      'The largest segment that TCP connections through the tunnels agree on, forwarded ones too: `Auto`, what fits by the path ' +
+        'MTU; a number of bytes; or `Off`. For paths whose routers drop long packets without a word. The kernel needs nf_tables.',
+    ),
   initiation: z
     .enum(['Always', 'OnDemand'])
     .default('Always')

@@ -66,6 +66,13 @@ export const MAX_KEY_ID = 255;
 /** `99999h59999m59999s` fits. */
 export const MAX_DURATION = 20;
 
+/** MSS of TCP: what every host takes in (RFC 9293 §3.7.1), and what the longest IPv4 packet has room for. */
+export const MIN_SEGMENT_BYTES = 536;
+export const MAX_SEGMENT_BYTES = 65_495;
+
+/** `65495` fits. */
+export const MAX_MSS_CLAMP = 5;
+
 /** `999999999999999Gi` fits. */
 export const MAX_QUANTITY = 20;
 

@@ -1,7 +1,18 @@
 import * as z from 'zod';
 
 import { canonicalAddress, canonicalNetwork, isNetwork } from './ip-text.ts';
-import { MAX_ADDRESS, MAX_CIDR, MAX_COUNT, MAX_DURATION, MAX_NAME, MAX_QUANTITY, MAX_UID } from './limits.ts';
+import {
+  MAX_ADDRESS,
+  MAX_CIDR,
+  MAX_COUNT,
+  MAX_DURATION,
+  MAX_MSS_CLAMP,
+  MAX_NAME,
+  MAX_QUANTITY,
+  MAX_SEGMENT_BYTES,
+  MAX_UID,
+  MIN_SEGMENT_BYTES,
+} from './limits.ts';
 import { bytesOf, QUANTITY } from './quantity.ts';
 import { type Rule, ruled } from './rule.ts';
 
@@ -133,6 +144,22 @@ export function byteCount() {
     holds: (value) => bytesOf(value) >= 2 ** 20 && bytesOf(value) <= 2 ** 50,
     message: 'must be a number of bytes from 1Mi to 1024Ti, such as 64Gi',
   });
+}
+
+/** What TCP connections are to agree on as their MSS: nothing, what fits, or a number of bytes. */
+export function mssClamp() {
+  const limited = z
+    .union([z.int(), z.string().max(MAX_MSS_CLAMP)])
+    .meta({ 'x-kubernetes-int-or-string': true, maxLength: MAX_MSS_CLAMP });
+  return ruled(limited, {
+    cel: `string(self) in ['Off', 'Auto'] || (string(self).matches('^[0-9]{3,5}$') && int(string(self)) >= ${MIN_SEGMENT_BYTES} && int(string(self)) <= ${MAX_SEGMENT_BYTES})`,
+    holds: (value) => value === 'Off' || value === 'Auto' || isSegmentSize(String(value)),
+    message: `must be Off, Auto, or a number of bytes from ${MIN_SEGMENT_BYTES} to ${MAX_SEGMENT_BYTES}, such as 1360`,
+  });
+}
+
+function isSegmentSize(text: string): boolean {
+  return /^[0-9]{3,5}$/.test(text) && Number(text) >= MIN_SEGMENT_BYTES && Number(text) <= MAX_SEGMENT_BYTES;
 }
 
 /** Whether a text is a DNS-1123 subdomain. */

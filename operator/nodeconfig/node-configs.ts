@@ -51,6 +51,7 @@ export function nodePeeringOf(
     lifetimes: spec.lifetimes,
     liveness: spec.liveness,
     natTraversal: spec.natTraversal,
+    mssClamp: spec.mssClamp,
     initiation: spec.initiation,
   };
 }

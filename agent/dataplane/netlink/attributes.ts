@@ -1,6 +1,6 @@
 import { hostView } from './host-order.ts';
 
-/** One attribute to send (struct nlattr of linux/netlink.h). */
+/** One attribute (struct nlattr of linux/netlink.h). */
 export interface Attribute {
   readonly type: number;
   readonly value: Uint8Array;
@@ -25,14 +25,19 @@ export function encodeWithAttributes(head: Uint8Array, attributes: readonly Attr
 
 /** The attributes in `bytes` by type, as views; the last of a type counts. Stops at one whose length cannot be right. */
 export function decodeAttributes(bytes: Uint8Array): ReadonlyMap<number, Uint8Array> {
-  const attributes = new Map<number, Uint8Array>();
+  return new Map(decodeAttributeList(bytes).map(({ type, value }) => [type, value]));
+}
+
+/** The same in their order, where several of a type count. */
+export function decodeAttributeList(bytes: Uint8Array): readonly Attribute[] {
+  const attributes: Attribute[] = [];
   const view = hostView(bytes);
   let offset = 0;
   while (offset + HEADER_BYTES <= bytes.length) {
     const length = view.getUint16(offset);
     if (length < HEADER_BYTES || offset + length > bytes.length) break;
     const type = view.getUint16(offset + 2) & TYPE_MASK;
-    attributes.set(type, bytes.subarray(offset + HEADER_BYTES, offset + length));
+    attributes.push({ type, value: bytes.subarray(offset + HEADER_BYTES, offset + length) });
     offset += aligned(length);
   }
   return attributes;

@@ -1,5 +1,6 @@
 import type { SystemError } from '../../native/libc.ts';
 import { err, ok, type Result } from '../../result.ts';
+import { aligned } from './attributes.ts';
 import {
   controlTypes,
   decodeAcknowledgement,
@@ -60,8 +61,41 @@ export class NetlinkConnection {
     return err({ errno: 'EINTR', reason: `the dump was interrupted ${DUMP_ATTEMPTS} times by changes` });
   }
 
+  /** Sends messages that belong together in one datagram; fails with the first failure that the kernel tells of any. */
+  batch(messages: readonly BatchMessage[]): Result<void, NetlinkFailure> {
+    const first = this.#sequence + 1;
+    const encoded = messages.map(({ type, flags, body }) => {
+      this.#sequence = (this.#sequence + 1) >>> 0;
+      return encodeMessage(type, messageFlags.request | flags, this.#sequence, body, this.port);
+    });
+    const sent = this.#socket.send(concatenated(encoded));
+    if (!sent.ok) return err(failureOf(sent.error));
+    const asked = messages.filter(({ flags }) => (flags & messageFlags.ack) !== 0).length;
+    return this.#acknowledged(first, asked);
+  }
+
   close(): void {
     this.#socket.close();
+  }
+
+  /** The kernel has told of all messages when the call returns that sent them, so what is missing will not come. */
+  #acknowledged(first: number, asked: number): Result<void, NetlinkFailure> {
+    let acknowledged = 0;
+    let failure: NetlinkFailure | undefined;
+    for (let datagrams = 0; datagrams < MAX_DATAGRAMS; datagrams++) {
+      const received = this.#socket.receive(this.#buffer);
+      if (!received.ok) return err(failureOf(received.error));
+      if (received.value === undefined) break;
+      for (const message of decodeMessages(this.#buffer.subarray(0, received.value))) {
+        if (message.sequence < first || message.port !== this.#socket.port) continue;
+        const end = this.#endOf(message);
+        if (end?.ok === true) acknowledged += 1;
+        else if (end !== undefined) failure ??= end.error;
+      }
+    }
+    if (failure !== undefined) return err(failure);
+    if (acknowledged < asked) return err({ errno: 'EBADMSG', reason: 'the kernel did not answer' });
+    return ok(undefined);
   }
 
   #exchange<T>(type: number, flags: number, body: Uint8Array, read: Read<T>): Result<readonly T[], NetlinkFailure> {
@@ -118,6 +152,23 @@ export class NetlinkConnection {
     const place = said.offset === undefined ? '' : ` at byte ${said.offset} of the request`;
     return err({ errno: this.#nameOf(said.errno), reason: said.reason === '' ? '' : `${said.reason}${place}` });
   }
+}
+
+/** One message of a batch. */
+export interface BatchMessage {
+  readonly type: number;
+  readonly flags: number;
+  readonly body: Uint8Array;
+}
+
+function concatenated(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + aligned(part.length), 0));
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += aligned(part.length);
+  }
+  return whole;
 }
 
 /** Makes a value of an answer; it must keep no view of the message. */

@@ -23,6 +23,10 @@ export const messageFlags = {
   /** NLM_F_ACK_TLVS: attributes follow an acknowledgement. */
   extendedAck: 0x200,
   dump: 0x300,
+  /** NLM_F_CREATE, of a request that makes something. */
+  create: 0x400,
+  /** NLM_F_APPEND: behind those that are there. */
+  append: 0x800,
 } as const;
 
 /** The types below NLMSG_MIN_TYPE, which every netlink family shares. */

@@ -42,6 +42,9 @@ export function openNetlinkSocket(family: number, groups: readonly number[]): Re
 /** Bytes that a socket may hold before events are lost; what charon asks for, some ten thousand events. */
 const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
 
+/** Twice what clamps for 20,000 Child SAs take; nothing lies there once a call has returned. */
+const SEND_BUFFER_BYTES = 4 * 1024 * 1024;
+
 class KernelSocket implements NetlinkSocket {
   readonly port: number;
   readonly #fd: FileDescriptor;
@@ -88,6 +91,8 @@ function prepare(fd: FileDescriptor, groups: readonly number[]): Result<number, 
   // Without CAP_NET_ADMIN the size stays what the system allows: then events are lost earlier, and dumped again.
   const forced = setSocketOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES);
   if (!forced.ok) setSocketOption(fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER_BYTES);
+  // What is sent must fit whole, and a batch may be long.
+  setSocketOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER_BYTES);
   const address = new Uint8Array(SOCKADDR_NL_BYTES);
   const view = hostView(address);
   view.setUint16(0, AF_NETLINK);
@@ -107,6 +112,7 @@ const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
 const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
+const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
 const SOCKADDR_NL_BYTES = 12;
 /** Datagrams of other senders that one receive skips, so that they cannot keep it busy. */

@@ -80,5 +80,6 @@ const peering = {
   lifetimes: {},
   liveness: {},
   natTraversal: 'Auto',
+  mssClamp: 'Off',
   initiation: 'Always',
 };

@@ -22,6 +22,10 @@ export const MAX_PROPOSALS = 16;
 export const MIN_FRAGMENT_BYTES = 576;
 export const MAX_FRAGMENT_BYTES = 65_535;
 
+/** MSS of TCP: what every host takes in (RFC 9293 §3.7.1), and what the longest IPv4 packet has room for. */
+export const MIN_SEGMENT_BYTES = 536;
+export const MAX_SEGMENT_BYTES = 65_495;
+
 /** Port ranges of one selector; each is a traffic selector of its own. */
 export const MAX_PORT_RANGES = 16;
 

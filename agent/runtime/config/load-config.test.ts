@@ -124,6 +124,14 @@ describe('a configuration file', () => {
     expect(page.metrics).toEqual({ listen, withPeers: true, statusPage: true });
   });
 
+  it('has the segments of a peer clamped as the defaults say, but where it says Off', async () => {
+    const clampOf = async (text: string) => (await config(text)).connections[0]?.mssClamp;
+    expect(await clampOf(withPeer())).toBeUndefined();
+    expect(await clampOf(withPeer('  mssClamp: Auto\n'))).toBe('auto');
+    expect(await clampOf(`defaults: {mssClamp: 1360}\n${withPeer()}`)).toBe(1_360);
+    expect(await clampOf(`defaults: {mssClamp: 1360}\n${withPeer('  mssClamp: Off\n')}`)).toBeUndefined();
+  });
+
   it('gives the pre-shared key without the newline that editors add', async () => {
     const { connections } = await config(withPeer());
     const texts = connections.flatMap(secretsOf).map((secret) => secret.use((psk) => new TextDecoder().decode(psk)));
@@ -146,6 +154,7 @@ describe('a configuration file', () => {
   lifetimes: {ike: 1h30m, child: 10m, childBytes: 1Gi, maxAgentOutage: 5m, reauthentication: 24h}
   liveness: {interval: 10s, timeout: 1m}
   natTraversal: Always
+  mssClamp: 1360
   initiation: OnDemand
   fragmentSize: 800
   childless: Prefer
@@ -155,6 +164,7 @@ describe('a configuration file', () => {
       remoteIdentity: { idType: 3 },
       initiation: 'onDemand',
       natTraversal: 'Always',
+      mssClamp: 1_360,
       ikeLifetimeMs: 5_400_000,
       reauthenticationMs: 86_400_000,
       childless: true,
@@ -353,6 +363,12 @@ peers:
       withPeer('  fragmentSize: 500\n'),
       [/^f:10:17: peers\[0\]\.fragmentSize: .*576/],
     ],
+    [
+      'segments that no host need take in',
+      withPeer('  mssClamp: 500\n'),
+      [/^f:10:13: peers\[0\]\.mssClamp: 500 is no MSS: write Off, Auto or 536 to 65495/],
+    ],
+    ['a clamp in other words', withPeer('  mssClamp: auto\n'), [/mssClamp: "auto" is no MSS/]],
     ['peers that are no list', `${NODE}peers: {a: 1}\n`, ['f:5:8: peers: must be a list, but is a mapping']],
     [
       'text where a mapping belongs',

@@ -52,6 +52,11 @@ describe('what --check prints', () => {
     expect(lines.join()).not.toContain('sesame');
   });
 
+  it('tells that TCP connections are to agree on smaller segments', () => {
+    expect(plan('no', { mssClamp: 1_360 })).toContain('  TCP connections agree on segments of 1360 bytes at most');
+    expect(plan('no', { mssClamp: 'auto' })).toContain('  TCP connections agree on segments that fit');
+  });
+
   it('tells who proves what by which certificate, and when each ends', () => {
     const own = { kind: 'own', file: 'tls.crt', name: 'node-a', fingerprint: '', notBeforeMs: 0 } as const;
     const lines = plan(

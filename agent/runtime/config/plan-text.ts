@@ -48,11 +48,17 @@ function connectionLines(connection: ConnectionConfig): readonly string[] {
     `  we are ${identityText(localIdentity)}, the peer is ${identityText(remoteIdentity)}; ${proofText(connection)}`,
     `  ${INITIATION[connection.initiation]}`,
     ...proposalLines('  IKE', connection.proposals),
+    ...mssLines(connection),
     `  IKE SA rekeyed every ${durationText(connection.ikeLifetimeMs)}${proofs}; a silent peer is asked after ` +
       `${durationText(liveness.intervalMs)} and given up after ${durationText(liveness.timeoutMs)}; ` +
       `NAT traversal: ${connection.natTraversal}`,
     ...connection.children.flatMap((child) => childLines(child, connection)),
   ];
+}
+
+function mssLines({ mssClamp }: ConnectionConfig): readonly string[] {
+  if (mssClamp === undefined) return [];
+  return [`  TCP connections agree on segments ${mssClamp === 'auto' ? 'that fit' : `of ${mssClamp} bytes at most`}`];
 }
 
 function proofText({ localAuthentication, remoteAuthentication }: ConnectionConfig): string {

@@ -11,7 +11,14 @@ import type { SettingFields } from './schema.ts';
 export interface Settings
   extends Pick<
     ConnectionConfig,
-    'proposals' | 'natTraversal' | 'liveness' | 'fragmentBytes' | 'childless' | 'ikeLifetimeMs' | 'reauthenticationMs'
+    | 'proposals'
+    | 'natTraversal'
+    | 'mssClamp'
+    | 'liveness'
+    | 'fragmentBytes'
+    | 'childless'
+    | 'ikeLifetimeMs'
+    | 'reauthenticationMs'
   > {
   readonly initiation: WantedInitiation;
   readonly enforcement: 'Required' | 'Permissive';
@@ -31,6 +38,7 @@ export function resolveSettings(
   const lifetimes = { ...defaults.lifetimes, ...own.lifetimes };
   const proposalsOf = (protocol: 'ike' | 'esp') => configuredProposals(protocol, own, path, around, faults);
   const fragmentBytes = own.fragmentSize ?? defaults.fragmentSize;
+  const mssClamp = own.mssClamp === undefined ? defaults.mssClamp : own.mssClamp;
   const childless = (own.childless ?? defaults.childless) === 'Prefer';
   return {
     initiation: own.initiation ?? defaults.initiation ?? 'Always',
@@ -40,6 +48,7 @@ export function resolveSettings(
     espProposals: proposalsOf('esp'),
     natTraversal: own.natTraversal ?? defaults.natTraversal ?? 'Auto',
     liveness: livenessOf(own, path, defaults, faults),
+    ...(mssClamp === undefined || mssClamp === null ? {} : { mssClamp }),
     ...(fragmentBytes === undefined ? {} : { fragmentBytes }),
     ...(childless ? { childless } : {}),
     lifetime: childLifetime(lifetimes),

@@ -2,7 +2,7 @@ import { algorithmByKeyword, transformTypes } from '../../crypto/suites.ts';
 import { type EspShape, payloadMtu } from '../../dataplane/esp-overhead.ts';
 import type { ConnectionStatus } from '../../ike/types.ts';
 import { type IpAddress, ipFamily, parseZonedAddress, zoneOf } from '../../wire/ip-address.ts';
-import type { ChildSaReport, IkeSaReport } from './report.ts';
+import type { ChildSaReport } from './report.ts';
 
 /** Where the length of packets to an address is asked for. */
 export interface PathMtuSource {
@@ -29,7 +29,7 @@ export function pathMtuReport(
     remoteAddress,
     pathMtu: probed,
   }: Pick<ConnectionStatus, 'localAddress' | 'remoteAddress' | 'pathMtu'>,
-  ikeSas: readonly IkeSaReport[],
+  ikeSas: readonly { readonly children: readonly ChildShape[] }[],
 ): PathMtuReport | undefined {
   const [local, remote] = [parseZonedAddress(localAddress), parseZonedAddress(remoteAddress)];
   // The way to a link-local address is another one on each link.
@@ -51,7 +51,9 @@ export function pathMtuReport(
   };
 }
 
-function shapeOf({ suite, mode, udpEncapsulation }: ChildSaReport, family: 4 | 6): EspShape | undefined {
+type ChildShape = Pick<ChildSaReport, 'name' | 'state' | 'mode' | 'suite' | 'udpEncapsulation'>;
+
+function shapeOf({ suite, mode, udpEncapsulation }: ChildShape, family: 4 | 6): EspShape | undefined {
   const chosen = suite.split('-').map(algorithmByKeyword);
   const encryption = chosen.find((each) => each?.transformType === transformTypes.encryption);
   const integrity = chosen.find((each) => each?.transformType === transformTypes.integrity);

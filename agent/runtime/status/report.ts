@@ -16,6 +16,7 @@ import { type IpAddress, parseZonedAddress, withoutZone } from '../../wire/ip-ad
 import type { Bypass } from '../bypass.ts';
 import type { WatchedCertificate } from '../config/watched-certificate.ts';
 import type { Counts } from '../counters.ts';
+import type { SegmentClampState } from '../segment-clamp-watch.ts';
 import type { HolderState } from '../udp-ike-socket.ts';
 import { type BypassReport, bypassReports } from './bypass-report.ts';
 import { type ExemptionReport, ExemptPolicies } from './exemption-report.ts';
@@ -50,6 +51,8 @@ export interface StatusReport {
   readonly holder?: HolderReport;
   /** What stays in plaintext of all peers. */
   readonly bypasses: readonly BypassReport[];
+  /** Why segments of TCP are not clamped as the configuration has it; absent where they are. */
+  readonly mssClampFailure?: string;
   /** Why the kernel's counters are missing; absent where they are there. */
   readonly kernelFailure?: string;
 }
@@ -94,10 +97,19 @@ export interface PeerReport {
   readonly ikeSas: readonly IkeSaReport[];
   /** How long packets may be; absent where the kernel has no route. */
   readonly mtu?: PathMtuReport;
+  /** The largest segments that TCP connections through its Child SAs agree on, where they are clamped. */
+  readonly mssClamps?: readonly MssClampReport[];
   /** What of its traffic stays in plaintext; absent where nothing does. */
   readonly exempt?: readonly ExemptionReport[];
   readonly lastFailure?: { readonly secondsAgo: number; readonly text: string };
   readonly nextAttemptSeconds?: number;
+}
+
+/** The largest segments through a Child SA, by the IP version of what is encrypted. */
+export interface MssClampReport {
+  readonly name: string;
+  readonly ipv4: number;
+  readonly ipv6: number;
 }
 
 /** The certificate of a peer. */
@@ -205,6 +217,7 @@ export interface ReportInputs {
   readonly holder?: HolderState | undefined;
   readonly bypasses?: readonly Bypass[];
   readonly pathMtus?: PathMtuSource | undefined;
+  readonly clamps?: SegmentClampState | undefined;
 }
 
 /** A picture of the running agent in which the counters are the kernel's. */
@@ -232,6 +245,7 @@ export function statusReport(inputs: ReportInputs): StatusReport {
     unsent: inputs.unsent,
     bypasses: bypassReports(inputs.bypasses ?? [], inputs.snapshot),
     ...(inputs.holder === undefined ? {} : { holder: holderReport(inputs.holder, inputs.now) }),
+    ...(inputs.clamps?.failure === undefined ? {} : { mssClampFailure: inputs.clamps.failure }),
     ...(inputs.kernelFailure === undefined ? {} : { kernelFailure: inputs.kernelFailure }),
   };
 }
@@ -295,6 +309,7 @@ function peerReport(
   const ikeSas = connection.ikeSas.map((sa) => ikeSaReport(sa, now, sas));
   const certificate = provenBy(config, ikeSas, inputs);
   const exemptions = config === undefined ? [] : exempt.reports(config, parseZonedAddress(remoteAddress));
+  const mssClamps = mssClampReports(config, inputs);
   const mtu = pathMtuReport(inputs.pathMtus, connection, ikeSas);
   return {
     name,
@@ -313,12 +328,20 @@ function peerReport(
     ...(certificate && { certificate }),
     ikeSas,
     ...(mtu && { mtu }),
+    ...(mssClamps.length === 0 ? {} : { mssClamps }),
     ...(exemptions.length === 0 ? {} : { exempt: exemptions }),
     ...(lastFailure === undefined
       ? {}
       : { lastFailure: { secondsAgo: seconds(now - lastFailure.at), text: lastFailure.text } }),
     ...(nextAttemptAt === undefined ? {} : { nextAttemptSeconds: seconds(nextAttemptAt - now) }),
   };
+}
+
+function mssClampReports(config: ConnectionConfig | undefined, { clamps }: ReportInputs): readonly MssClampReport[] {
+  return (config?.children ?? []).flatMap(({ name, reqid }) => {
+    const sizes = clamps?.sizes.get(reqid);
+    return sizes === undefined ? [] : [{ name, ...sizes }];
+  });
 }
 
 function provenBy(

@@ -171,6 +171,11 @@ certificates:
     expect(statusText(probed)).toMatch(/^ {2}MTU of the link 1500, of the way 1399 \(what arrives\); /m);
   });
 
+  it('says why segments of TCP are not clamped', () => {
+    const clamps = { sizes: new Map(), failure: 'no nf_tables' };
+    expect(statusText(statusReport(inputs({ clamps })))).toContain('\nTCP segments are NOT CLAMPED: no nf_tables\n');
+  });
+
   it('shows how long packets may be, and what is never encrypted, with what the kernel lacks of it', () => {
     const report = statusReport(
       inputs({

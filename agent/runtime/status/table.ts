@@ -7,6 +7,7 @@ import type {
   Endpoint,
   HolderReport,
   IkeSaReport,
+  MssClampReport,
   PeerCertificateReport,
   PeerReport,
   SaReport,
@@ -27,6 +28,7 @@ export function statusText(report: StatusReport): string {
   ];
   if (report.halfOpen > 0) lines.push('', `${report.halfOpen} IKE SAs wait for the peer's proof`);
   if (report.demandsCookies) lines.push('', 'strangers have to prove their addresses first (cookies)');
+  if (report.mssClampFailure !== undefined) lines.push('', `TCP segments are NOT CLAMPED: ${report.mssClampFailure}`);
   if (report.kernelFailure !== undefined) lines.push('', `no kernel counters: ${report.kernelFailure}`);
   return `${lines.join('\n')}\n`;
 }
@@ -67,6 +69,7 @@ function peerLines(peer: PeerReport): readonly string[] {
     `  remote ${peer.remoteIdentity} @ ${peer.remoteAddress}`,
     ...(peer.certificate === undefined ? [] : [peerCertificateLine(peer.certificate)]),
     ...(peer.mtu === undefined ? [] : [pathMtuLine(peer.mtu)]),
+    ...(peer.mssClamps ?? []).map(mssClampLine),
     ...peer.ikeSas.flatMap(ikeSaLines),
     ...(peer.exempt ?? []).map(exemptionLine),
   ];
@@ -87,6 +90,10 @@ function pathMtuLine({ link, path, probed, children }: PathMtuReport): string {
   const way = path < link || probed !== undefined ? `, of the way ${path}${how}` : '';
   const through = children.map(({ name, payload, overhead }) => `${name} takes ${payload} (${overhead} for ESP)`);
   return `  MTU of the link ${link}${way}${through.length === 0 ? '' : `; ${through.join(', ')}`}`;
+}
+
+function mssClampLine({ name, ipv4, ipv6 }: MssClampReport): string {
+  return `  TCP segments through ${name}: ${ipv4} at most by IPv4, ${ipv6} by IPv6`;
 }
 
 function exemptionLine({ traffic, stage, policies, installed }: ExemptionReport): string {

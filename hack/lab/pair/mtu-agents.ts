@@ -51,14 +51,14 @@ export async function settledMtu(
   agents: readonly AgentProcess[],
   what: string,
   isSo: (mtu: PathMtuReport) => boolean,
-  timeoutMs = 40_000,
+  { timeoutMs = 40_000, children = 1 } = {},
 ): Promise<PathMtuReport> {
   let seen: unknown;
   let found: PathMtuReport | undefined;
   const isThere = async (): Promise<boolean> => {
     const statuses = await Promise.all(agents.map((agent) => agent.status()));
     found = statuses[0]?.peers[0]?.mtu;
-    const settled = statuses.map((each) => isSettled(each));
+    const settled = statuses.map((each) => isSettled(each, children));
     seen = [settled, found];
     return settled.every(Boolean) && found !== undefined && found.children.length > 0 && isSo(found);
   };

@@ -59,7 +59,7 @@ async function run(lab: Lab): Promise<void> {
   const startedAt = performance.now();
   const probing = [await startMtuAgent(lab, a, A, B, TUNNEL, words), await startMtuAgent(lab, b, B, A, TUNNEL, words)];
   const isFound = ({ probed }: { readonly probed?: number }) => probed !== undefined;
-  const mtu = await settledMtu(probing, 'what arrives', isFound, FOUND_WITHIN_MS);
+  const mtu = await settledMtu(probing, 'what arrives', isFound, { timeoutMs: FOUND_WITHIN_MS });
   lab.step(`after ${Math.round((performance.now() - startedAt) / 1_000)} s: ${JSON.stringify(mtu)}`);
   assert.ok(mtu.path <= NARROW && mtu.path > NARROW - 4, `${mtu.path} of ${NARROW} were found`);
   const payload = mtu.children[0]?.payload ?? 0;

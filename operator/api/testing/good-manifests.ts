@@ -54,6 +54,7 @@ export const goodManifests: Readonly<Record<string, Manifest>> = {
     lifetimes: { ike: '24h', child: '1h30m', childBytes: '500M', maxAgentOutage: '0s', reauthentication: '168h' },
     liveness: { interval: '10s', timeout: '10s' },
     natTraversal: 'Never',
+    mssClamp: 1360,
     initiation: 'OnDemand',
   }),
   'a gateway that may be anywhere and proves itself by certificate': changed(gatewayManifest, 'spec', {
