@@ -6,7 +6,7 @@ import type { Lab, Scenario } from '../runner/scenario.ts';
 import { waitUntil } from '../runner/wait-until.ts';
 import type { LabNode } from '../topology/lab-node.ts';
 import { expectPing } from '../traffic/counted-pings.ts';
-import { transfers } from '../traffic/tcp-transfer.ts';
+import { expectTransfers, transfers } from '../traffic/tcp-transfer.ts';
 
 const clamps: Scenario = {
   name: 'agent-mss-clamp',
@@ -27,7 +27,16 @@ const unsupported: Scenario = {
   run: runUnsupported,
 };
 
-export default [clamps, unsupported];
+const byIpv6: Scenario = {
+  name: 'agent-mss-clamp-ipv6',
+  description: 'the same by IPv6, in transport mode: large TCP transfers pass where one end clamps segments',
+  usesAgent: true,
+  filtersPackets: true,
+  timeoutMs: 180_000,
+  run: runByIpv6,
+};
+
+export default [clamps, byIpv6, unsupported];
 
 async function runClamped(lab: Lab): Promise<void> {
   const { a, b, client, server } = await nodesBehindRouter(lab);
@@ -64,7 +73,7 @@ async function runClamped(lab: Lab): Promise<void> {
   lab.step('the next one finds out what fits');
   const second = await startMtuAgent(lab, a, A, B, peer(OF_A, 'Auto'), ['--probe-path-mtu']);
   // 1,400 less IPv4, UDP or not, ESP, and the headers of IPv4 and TCP.
-  await clampedTo(second, (ipv4) => ipv4 > 1_290 && ipv4 < 1_310, 90_000);
+  await clampedTo(second, (ipv4) => ipv4 > 1_290 && ipv4 < 1_310, { timeoutMs: 90_000 });
   await expectAllTransfers(lab, [a, b], [client, server]);
 
   lab.step('nobody is to be clamped any more');
@@ -74,6 +83,35 @@ async function runClamped(lab: Lab): Promise<void> {
   await clampedTo(second, (ipv4) => ipv4 === 1_200);
   for (const agent of [second, ...agents.slice(1)]) assert.equal((await agent.stop()).code, 0, agent.log());
   assert.equal(await listing(a, 'ikemesh'), '', 'with a flush nothing is left');
+}
+
+async function runByIpv6(lab: Lab): Promise<void> {
+  const [left, right]: readonly [MtuEnd, MtuEnd] = [
+    { name: 'a', address: '2001:db8:1::1' },
+    { name: 'b', address: '2001:db8:2::1' },
+  ];
+  const { nodes } = await lab.topology({
+    nodes: {
+      a: { routes: ['default via 2001:db8:1::fe'] },
+      router: { forwarding: true },
+      b: { routes: ['default via 2001:db8:2::fe'] },
+    },
+    links: {
+      near: pairOf('a', `${left.address}/64`, 'router', '2001:db8:1::fe/64'),
+      far: pairOf('router', '2001:db8:2::fe/64', 'b', `${right.address}/64`),
+    },
+  });
+  const { a, b, router } = nodes;
+  if (!(await canClamp(a))) lab.skip('this kernel has no nf_tables for IP');
+  await router.succeed(['ip6tables-legacy', '-w', '-A', 'FORWARD', ...TOO_LONG]);
+  const agents = [await startMtuAgent(lab, a, left, right, {}), await startMtuAgent(lab, b, right, left, {})];
+  await settledMtu(agents, 'a Child SA', () => true);
+  assert.equal(await transfers(a, b, right.address, 8_000), false, 'without clamps it hangs');
+  const [first] = agents as [AgentProcess];
+  first.reload(mtuConfiguration(left, right, { mssClamp: 1_200 }));
+  await clampedTo(first, (ipv4) => ipv4 === 1_200, { children: 1 });
+  await expectTransfers(lab, { a, b }, [left.address, right.address]);
+  for (const agent of agents) assert.equal((await agent.stop()).code, 0, agent.log());
 }
 
 async function runUnsupported(lab: Lab): Promise<void> {
@@ -93,12 +131,6 @@ async function runUnsupported(lab: Lab): Promise<void> {
 
 /** A client behind a, a server behind b, and between a and b a router that drops long packets without a word. */
 async function nodesBehindRouter(lab: Lab) {
-  const pair = (near: string, nearAddress: string, far: string, farAddress: string) => ({
-    ends: [
-      { node: near, interface: `to-${far}`, addresses: [`${nearAddress}/24`] },
-      { node: far, interface: `to-${near}`, addresses: [`${farAddress}/24`] },
-    ] as const,
-  });
   const { nodes } = await lab.topology({
     nodes: {
       client: { routes: ['default via 10.1.0.1'] },
@@ -108,15 +140,28 @@ async function nodesBehindRouter(lab: Lab) {
       server: { routes: ['default via 10.2.0.1'] },
     },
     links: {
-      left: pair('client', CLIENT, 'a', '10.1.0.1'),
-      near: pair('a', A.address, 'router', '192.0.2.254'),
-      far: pair('router', '198.51.100.254', 'b', B.address),
-      right: pair('b', '10.2.0.1', 'server', SERVER),
+      left: pairOf('client', `${CLIENT}/24`, 'a', '10.1.0.1/24'),
+      near: pairOf('a', `${A.address}/24`, 'router', '192.0.2.254/24'),
+      far: pairOf('router', '198.51.100.254/24', 'b', `${B.address}/24`),
+      right: pairOf('b', '10.2.0.1/24', 'server', `${SERVER}/24`),
     },
   });
-  const tooLong = ['-m', 'length', '--length', '1401:65535', '-j', 'DROP'];
-  await nodes.router.succeed(['iptables-legacy', '-w', '-A', 'FORWARD', ...tooLong]);
+  await nodes.router.succeed(['iptables-legacy', '-w', '-A', 'FORWARD', ...TOO_LONG]);
   return nodes;
+}
+
+function pairOf<Near extends string, Far extends string>(
+  near: Near,
+  nearAddress: string,
+  far: Far,
+  farAddress: string,
+) {
+  return {
+    ends: [
+      { node: near, interface: `to-${far}`, addresses: [nearAddress] },
+      { node: far, interface: `to-${near}`, addresses: [farAddress] },
+    ] as const,
+  };
 }
 
 async function canClamp(node: LabNode): Promise<boolean> {
@@ -134,14 +179,14 @@ async function listing(node: LabNode, table: string): Promise<string> {
 async function clampedTo(
   agent: AgentProcess,
   isSo: (ipv4: number) => boolean,
-  timeoutMs: number = 20_000,
+  { timeoutMs = 20_000, children = 2 } = {},
 ): Promise<void> {
   let seen: unknown;
   const isThere = async () => {
     const { peers, mssClampFailure } = await agent.status();
     const sizes = peers[0]?.mssClamps ?? [];
     seen = [sizes, mssClampFailure, peers[0]?.mtu];
-    return sizes.length === 2 && sizes.every(({ ipv4 }) => isSo(ipv4));
+    return sizes.length === children && sizes.every(({ ipv4 }) => isSo(ipv4));
   };
   await waitUntil('the status to show clamps', isThere, { timeoutMs }).catch((error: Error) => {
     throw new Error(`${error.message}: ${JSON.stringify(seen)}`);
@@ -169,6 +214,7 @@ function peer({ local, remote }: { readonly local: string; readonly remote: stri
   };
 }
 
+const TOO_LONG = ['-m', 'length', '--length', '1401:65535', '-j', 'DROP'];
 const FOREIGN = `table inet foreign {
   chain input {
     type filter hook input priority 0
