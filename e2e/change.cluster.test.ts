@@ -12,7 +12,7 @@ import { agentStatus } from './agent-status.ts';
 import { Certificates } from './certificates.ts';
 import { type OutsideGateways, startGateways } from './gateways.ts';
 import { InstalledCluster, namespace } from './installed-cluster.ts';
-import { whileTrafficFlows } from './mesh-traffic.ts';
+import { type CountedEvent, whileTrafficFlows } from './mesh-traffic.ts';
 import { allPairsEncrypt } from './sas.ts';
 import { trafficPods } from './traffic-pods.ts';
 
@@ -43,22 +43,25 @@ describe.skipIf(reason !== undefined)('a mesh and two gateways, of which everyth
   it('lose no packet while their authority is replaced: both trusted, certificates of the new one, the old one out', async () => {
     const before = await serialNumbers();
     const newAuthority = await certificates.makeAuthority(NEW_AUTHORITY);
-    await flowing(async () => {
-      await trust(oldAuthority + newAuthority);
-      await everyAgent('to trust both authorities', async (node) => (await trusted(node)).length === 2);
-      await certificates.replaceAuthority(ISSUER, NEW_AUTHORITY);
-      await certificates.renewAll(ISSUER);
-      await everyAgent('to have proofs by the new authority', async (node) => {
-        const peers = await meshPeersOf(node);
-        return peers.length > 0 && peers.every(({ certificate }) => certificate?.issuer === `CN=${NEW_AUTHORITY}`);
-      });
-      await trust(newAuthority);
-      await everyAgent('to trust the new authority only', async (node) => {
-        return (await trusted(node)).join() === `CN=${NEW_AUTHORITY}`;
-      });
-      // Until what was replaced has gone.
-      await delay(8_000);
-    });
+    await flowing(
+      async () => {
+        await trust(oldAuthority + newAuthority);
+        await everyAgent('to trust both authorities', async (node) => (await trusted(node)).length === 2);
+        await certificates.replaceAuthority(ISSUER, NEW_AUTHORITY);
+        await certificates.renewAll(ISSUER);
+        await everyAgent('to have proofs by the new authority', async (node) => {
+          const peers = await meshPeersOf(node);
+          return peers.length > 0 && peers.every(({ certificate }) => certificate?.issuer === `CN=${NEW_AUTHORITY}`);
+        });
+        await trust(newAuthority);
+        await everyAgent('to trust the new authority only', async (node) => {
+          return (await trusted(node)).join() === `CN=${NEW_AUTHORITY}`;
+        });
+        // Until what was replaced has gone.
+        await delay(8_000);
+      },
+      { event: 'cluster-authority-rolled' },
+    );
     const after = await serialNumbers();
     for (const [node, serial] of before) expect(after.get(node), node).not.toBe(serial);
     for (const { name } of nodes) {
@@ -138,8 +141,8 @@ describe.skipIf(reason !== undefined)('a mesh and two gateways, of which everyth
   }, 300_000);
 
   /** Streams between all nodes while something happens: nothing is lost, nothing in plaintext. */
-  function flowing(happens: () => Promise<unknown>): Promise<void> {
-    return whileTrafficFlows({ cluster: installed.cluster, nodes }, happens);
+  function flowing(happens: () => Promise<unknown>, counted?: CountedEvent): Promise<void> {
+    return whileTrafficFlows({ cluster: installed.cluster, nodes }, happens, counted);
   }
 
   /** Pings between every node and what is behind each gateway, both ways. */

@@ -5,6 +5,7 @@ import { LabError } from '../hack/lab/host/lab-error.ts';
 import { positiveNumber } from '../hack/lab/host/positive-number.ts';
 import { labFailureCode } from '../hack/lab/runner/run-guests.ts';
 import { chooseRows } from './lifecycle/choice.ts';
+import { clusterEvents } from './lifecycle/cluster-events.ts';
 import { EARLIER_COMMIT } from './lifecycle/earlier-agent.ts';
 import { events } from './lifecycle/events.ts';
 import { type Family, families, type Mode, modes } from './lifecycle/row.ts';
@@ -26,7 +27,7 @@ program
   .description('what becomes of packets when keys, agents, nodes and configurations change: a row for each case')
   .argument('[event...]', 'names of events; all of them where none is named')
   .option('--list', 'name the events')
-  .option('--full', 'those that take minutes, too', false)
+  .option('--full', 'those that take minutes, too, and those on a cluster', false)
   .option('--quick', 'one row for each of those that npm test has', false)
   .addOption(new Option('--mode <mode>', 'in that mode only').choices(modes))
   .addOption(new Option('--family <family>', 'by that family only').choices(families))
@@ -40,14 +41,17 @@ program
 
 async function lifecycle(names: readonly string[], flags: Flags): Promise<void> {
   if (flags.list === true) {
-    const width = Math.max(...events.map(({ name }) => name.length));
+    const width = Math.max(...[...events, ...clusterEvents].map(({ name }) => name.length));
     for (const { name, description, worth } of events) {
       process.stdout.write(`${name.padEnd(width)}  ${description}${worth === 'long' ? ' (with --full)' : ''}\n`);
+    }
+    for (const { name, description } of clusterEvents) {
+      process.stdout.write(`${name.padEnd(width)}  ${description} (with --full, on a cluster)\n`);
     }
     return;
   }
   const { full, quick, mode, family } = flags;
-  const rows = chooseRows(events, { names, full, quick, mode, family });
+  const rows = chooseRows(events, clusterEvents, { names, full, quick, mode, family });
   if (!rows.ok) throw new LabError(rows.error);
   process.exitCode = await runMatrix(rows.value, flags);
 }

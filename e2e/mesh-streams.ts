@@ -47,6 +47,11 @@ export async function startStreams({ nodes, rate }: MeshStreams): Promise<readon
   throw failed.reason;
 }
 
+/** Whether a stream, by its place among those of `startStreams`, is of IPv6: each pair has one of IPv4 and then one of it. */
+export function isOfIpv6(index: number): boolean {
+  return index % 2 === 1;
+}
+
 /** Time for the last datagrams to arrive, on a busy machine. */
 export const DRAIN_MS = 2_000;
 const HIGH_RATE = 200;

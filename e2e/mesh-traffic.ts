@@ -5,18 +5,31 @@ import { expectNothingLost } from '../hack/lab/traffic/counted-stream.ts';
 import { type KernelDrops, kernelDropsText, readKernelDrops } from '../hack/lab/traffic/kernel-drops.ts';
 import { expectNoXfrmDrops, readXfrmStat } from '../hack/lab/xfrm/xfrm-stat.ts';
 import { keepEvidence } from './evidence.ts';
-import { DRAIN_MS, type MeshStreams, startStreams } from './mesh-streams.ts';
+import type { ClusterEventName } from './lifecycle/cluster-events.ts';
+import { writeClusterRows } from './lifecycle/cluster-rows.ts';
+import { DRAIN_MS, isOfIpv6, type MeshStreams, startStreams } from './mesh-streams.ts';
 
 /** What flows between nodes. */
 export interface MeshTraffic extends MeshStreams {
   readonly cluster: Cluster;
 }
 
+/** The row of the lifecycle matrix that is filled by what is counted. */
+export interface CountedEvent {
+  readonly event: ClusterEventName;
+  /** Where a node was away to which nothing was sent: seconds until it had its SAs again, once it has. */
+  readonly recoverySeconds?: () => number | undefined;
+}
+
 /**
  * Streams between all pairs of nodes by both families while something happens: nothing is lost, the wires between these
  * nodes show ESP, IKE and address resolution only, and IPsec on none of them drops a packet.
  */
-export async function whileTrafficFlows(traffic: MeshTraffic, happens: () => Promise<unknown>): Promise<void> {
+export async function whileTrafficFlows(
+  traffic: MeshTraffic,
+  happens: () => Promise<unknown>,
+  counted?: CountedEvent,
+): Promise<void> {
   const { cluster, nodes } = traffic;
   const counters = new Map(await Promise.all(nodes.map(async (node) => [node, await readXfrmStat(node)] as const)));
   const drops = await readDrops(traffic);
@@ -30,13 +43,21 @@ export async function whileTrafficFlows(traffic: MeshTraffic, happens: () => Pro
     const reports = await Promise.all(streams.map((stream) => stream.stop(DRAIN_MS)));
     const { packets } = await wire.stop();
     const dropped = await dropsSince(traffic, drops);
+    const addresses = new Set<string>(nodes.flatMap((node) => node.addresses));
+    const between = packets.filter(({ source, destination }) => addresses.has(source) && addresses.has(destination));
+    if (counted !== undefined) {
+      const directions = streams.flatMap(({ rate }, index) =>
+        (reports[index] ?? []).map((report) => ({ ipv6: isOfIpv6(index), rate, report })),
+      );
+      const text = failure && (failure.error instanceof Error ? failure.error.message : String(failure.error));
+      const recoverySeconds = counted.recoverySeconds?.();
+      writeClusterRows({ event: counted.event, directions, packets: between, failure: text, recoverySeconds });
+    }
     if (failure !== undefined) throw failure.error;
     // First what the kernel counts as drops: it says why a packet was lost.
     for (const [node, before] of counters) await expectNoXfrmDrops(node, before);
     const sent = reports.flat().reduce((sum, report) => sum + report.sent, 0);
     const gap = Math.max(...reports.flat().map(({ longestGapMs }) => longestGapMs));
-    const addresses = new Set<string>(nodes.flatMap((node) => node.addresses));
-    const between = packets.filter(({ source, destination }) => addresses.has(source) && addresses.has(destination));
     const esp = between.filter(({ kind }) => kind === 'esp' || kind === 'espInUdp').length;
     // Where datagrams are lost, this tells whether before the wire or behind it.
     process.stdout.write(

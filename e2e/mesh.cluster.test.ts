@@ -61,15 +61,19 @@ describe.skipIf(reason !== undefined)('a mesh of three nodes, installed by Helm'
 
   it('loses no packet and shows none when a certificate is renewed', async () => {
     const before = await serialNumber('a');
-    await whileTrafficFlows({ cluster: installed.cluster, nodes }, async () => {
-      await new Certificates(installed).renewOf('a');
-      await waitUntil('the agent to use the new certificate', async () => (await serialNumber('a')) !== before, {
-        timeoutMs: 60_000,
-        intervalMs: 500,
-      });
-      // Until what was replaced has gone.
-      await delay(8_000);
-    });
+    await whileTrafficFlows(
+      { cluster: installed.cluster, nodes },
+      async () => {
+        await new Certificates(installed).renewOf('a');
+        await waitUntil('the agent to use the new certificate', async () => (await serialNumber('a')) !== before, {
+          timeoutMs: 60_000,
+          intervalMs: 500,
+        });
+        // Until what was replaced has gone.
+        await delay(8_000);
+      },
+      { event: 'cert-manager-renews' },
+    );
   }, 180_000);
 
   dashboards(() => prometheus, say);

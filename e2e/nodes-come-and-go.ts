@@ -29,8 +29,8 @@ export function nodesComeAndGo(mesh: () => InstalledCluster): void {
   const uidOf = async (name: string) =>
     (await mesh().read<{ readonly metadata: { readonly uid: string } }>('node', name)).metadata.uid;
 
-  /** Waits until a node has SAs with all others, and says when it had the first and the last. */
-  async function encrypts(name: string, since: number): Promise<void> {
+  /** Waits until a node has SAs with all others, and says when it had the first and the last; after how many seconds that was. */
+  async function encrypts(name: string, since: number): Promise<number> {
     const node = mesh().cluster.node(name);
     const reached = async () => {
       const states = await dumpStates(node);
@@ -41,29 +41,39 @@ export function nodesComeAndGo(mesh: () => InstalledCluster): void {
     say(`${name} has its first SAs ${seconds(since)} s after that`);
     await waitUntil(`${name} to have SAs with all`, async () => (await reached()) === allBut(name).length, wait);
     await allPairsEncrypt(nodes());
-    say(`${name} has its last SAs ${seconds(since)} s after that`);
+    const last = seconds(since);
+    say(`${name} has its last SAs ${last} s after that`);
     const runs = async () => (await node.run(['pgrep', '-f', '^/traffic serve'])).code === 0;
     await waitUntil(`the pod that ends streams on ${name}`, runs, wait);
+    return Number(last);
   }
 
   it('takes in a node that joins, while the others lose nothing', async () => {
-    await whileTrafficFlows({ cluster: mesh().cluster, nodes: nodes() }, async () => {
-      await mesh().cluster.addNode('d');
-      await encrypts('d', performance.now());
-    });
+    await whileTrafficFlows(
+      { cluster: mesh().cluster, nodes: nodes() },
+      async () => {
+        await mesh().cluster.addNode('d');
+        await encrypts('d', performance.now());
+      },
+      { event: 'cluster-node-joined' },
+    );
     await whileTrafficFlows({ cluster: mesh().cluster, nodes: nodes() }, () => delay(1_000));
   }, 600_000);
 
   it('loses nothing to a live node whose Node object is deleted and registered again', async () => {
     const before = { uid: await uidOf('d'), ...(await certificateOf('d')) };
-    await whileTrafficFlows({ cluster: mesh().cluster, nodes: nodes() }, async () => {
-      await mesh().kubectl('delete', 'node', 'd');
-      await mesh().cluster.node('d').restartKubelet();
-      const isKnown = async () => (await peers()).some(({ name, uid }) => name === 'd' && uid !== before.uid);
-      await waitUntil('d to be a peer as the Node that it is now', isKnown, { timeoutMs: 240_000, intervalMs: 500 });
-      // Until whatever was replaced has gone.
-      await delay(8_000);
-    });
+    await whileTrafficFlows(
+      { cluster: mesh().cluster, nodes: nodes() },
+      async () => {
+        await mesh().kubectl('delete', 'node', 'd');
+        await mesh().cluster.node('d').restartKubelet();
+        const isKnown = async () => (await peers()).some(({ name, uid }) => name === 'd' && uid !== before.uid);
+        await waitUntil('d to be a peer as the Node that it is now', isKnown, { timeoutMs: 240_000, intervalMs: 500 });
+        // Until whatever was replaced has gone.
+        await delay(8_000);
+      },
+      { event: 'cluster-node-registered-again' },
+    );
     const after = await certificateOf('d');
     expect(after.secret).not.toBe(before.secret);
     expect(after.serial).toBeDefined();
@@ -72,11 +82,16 @@ export function nodesComeAndGo(mesh: () => InstalledCluster): void {
 
   it('encrypts again with a node that was rebooted, while the others lose nothing', async () => {
     const rebooted = performance.now();
-    await whileTrafficFlows({ cluster: mesh().cluster, nodes: allBut('c') }, async () => {
-      await mesh().cluster.reboot('c');
-      say(`c is Ready again ${seconds(rebooted)} s after it was told to reboot`);
-      await encrypts('c', performance.now());
-    });
+    let recoverySeconds: number | undefined;
+    await whileTrafficFlows(
+      { cluster: mesh().cluster, nodes: allBut('c') },
+      async () => {
+        await mesh().cluster.reboot('c');
+        say(`c is Ready again ${seconds(rebooted)} s after it was told to reboot`);
+        recoverySeconds = await encrypts('c', performance.now());
+      },
+      { event: 'cluster-node-rebooted', recoverySeconds: () => recoverySeconds },
+    );
     await whileTrafficFlows({ cluster: mesh().cluster, nodes: nodes() }, () => delay(1_000));
   }, 600_000);
 
@@ -85,11 +100,16 @@ export function nodesComeAndGo(mesh: () => InstalledCluster): void {
     const before = await certificateOf('c');
     const token = await tokenOf('c');
     expect(await isAccepted(token)).toBe(true);
-    await whileTrafficFlows({ cluster: mesh().cluster, nodes: allBut('c') }, async () => {
-      await mesh().cluster.removeNode('c');
-      await mesh().cluster.addNode('c');
-      await encrypts('c', performance.now());
-    });
+    let recoverySeconds: number | undefined;
+    await whileTrafficFlows(
+      { cluster: mesh().cluster, nodes: allBut('c') },
+      async () => {
+        await mesh().cluster.removeNode('c');
+        await mesh().cluster.addNode('c');
+        recoverySeconds = await encrypts('c', performance.now());
+      },
+      { event: 'cluster-node-replaced', recoverySeconds: () => recoverySeconds },
+    );
     await whileTrafficFlows({ cluster: mesh().cluster, nodes: nodes() }, () => delay(1_000));
     const after = await certificateOf('c');
     expect(after.secret).not.toBe(before.secret);

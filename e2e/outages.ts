@@ -1,8 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 
 import type { Component } from '../hack/cluster/control-plane/component.ts';
 import { waitUntil } from '../hack/lab/runner/wait-until.ts';
 import type { IpsecNodeConfig } from '../operator/api/ipsec-node-config.ts';
+import { Certificates } from './certificates.ts';
 import { type InstalledCluster, namespace } from './installed-cluster.ts';
 import { meshPeering } from './mesh-peering.ts';
 import { pairsOf } from './mesh-streams.ts';
@@ -14,48 +16,87 @@ import { spisWith } from './sas.ts';
 export function outages(mesh: () => InstalledCluster): void {
   const nodes = () => [...mesh().cluster.nodes.values()];
 
+  it('encrypts and rekeys without cert-manager, and takes the certificate that was due when it is back', async () => {
+    const controllers = mesh().cluster.controlPlane.component('cert-manager-controller');
+    const [spis, serial] = [await allSpis(), await serialNumber('a')];
+    await whileTrafficFlows(
+      { cluster: mesh().cluster, nodes: nodes() },
+      async () => {
+        await whileAway(controllers, async () => {
+          await new Certificates(mesh()).renewOf('a');
+          await allReplaced(spis);
+          expect(await serialNumber('a')).toBe(serial);
+        });
+        const returned = performance.now();
+        const isRenewed = async () => (await serialNumber('a')) !== serial;
+        await waitUntil('the certificate to be renewed', isRenewed, { timeoutMs: 120_000, intervalMs: 500 });
+        say(`the certificate that was due is in use ${seconds(returned)} s after cert-manager is back`);
+        // Until what was replaced has gone.
+        await delay(8_000);
+      },
+      { event: 'cert-manager-away' },
+    );
+  }, 600_000);
+
   it('encrypts and rekeys without the API server, across a restart of an agent, and tells the truth afterwards', async () => {
     const server = mesh().cluster.controlPlane.component('kube-apiserver');
     const before = await allSpis();
-    await whileTrafficFlows({ cluster: mesh().cluster, nodes: nodes() }, async () => {
-      await whileAway(server, async () => {
-        await killAgent(mesh().cluster.node('b'));
-        const isRekeyed = async () => {
-          const now = await allSpis();
-          return now.every((spis, index) => !spis.some((spi) => before[index]?.includes(spi)));
-        };
-        await waitUntil('every SA to be replaced', isRekeyed, { timeoutMs: 150_000, intervalMs: 1_000 });
-      });
-      const returned = performance.now();
-      await mesh().apply(meshPeering('90s'));
-      await waitUntil('all agents to have heard', () => isCarriedOut('90s'), { timeoutMs: 120_000, intervalMs: 500 });
-      say(`a change is carried out by all nodes ${seconds(returned)} s after the API server is back`);
-    });
+    await whileTrafficFlows(
+      { cluster: mesh().cluster, nodes: nodes() },
+      async () => {
+        await whileAway(server, async () => {
+          await killAgent(mesh().cluster.node('b'));
+          await allReplaced(before);
+        });
+        const returned = performance.now();
+        await mesh().apply(meshPeering('90s'));
+        await waitUntil('all agents to have heard', () => isCarriedOut('90s'), { timeoutMs: 120_000, intervalMs: 500 });
+        say(`a change is carried out by all nodes ${seconds(returned)} s after the API server is back`);
+      },
+      { event: 'api-server-away' },
+    );
     expect(await mesh().readyTunnels()).toEqual({ expected: 3, established: 3, encrypting: 3 });
   }, 600_000);
 
   it('has another operator lead within 15 s of a crash, and when the leader is told to end', async () => {
-    await whileTrafficFlows({ cluster: mesh().cluster, nodes: nodes() }, async () => {
-      const first = await leader();
-      const node = mesh().cluster.node(await nodeOfPod(first.pod));
-      const pid = await pidOf(node, OPERATOR);
-      const crashed = performance.now();
-      await node.succeed(['kill', '-9', pid]);
-      const second = await leaderAfter(first.identity);
-      say(`another operator leads ${seconds(crashed)} s after the leader crashed`);
-      expect(performance.now() - crashed).toBeLessThan(15_000);
-      await mesh().apply(meshPeering('3m'));
-      await waitUntil('all nodes to be told', () => isWritten('3m'), { timeoutMs: 60_000, intervalMs: 500 });
-      const asked = performance.now();
-      await mesh().kubectl('delete', 'pod', second.pod, `--namespace=${namespace}`, '--wait=false');
-      await leaderAfter(second.identity);
-      say(`another operator leads ${seconds(asked)} s after the leader was told to end`);
-      await mesh().apply(meshPeering('4m'));
-      await waitUntil('all nodes to be told', () => isWritten('4m'), { timeoutMs: 60_000, intervalMs: 500 });
-    });
+    await whileTrafficFlows(
+      { cluster: mesh().cluster, nodes: nodes() },
+      async () => {
+        const first = await leader();
+        const node = mesh().cluster.node(await nodeOfPod(first.pod));
+        const pid = await pidOf(node, OPERATOR);
+        const crashed = performance.now();
+        await node.succeed(['kill', '-9', pid]);
+        const second = await leaderAfter(first.identity);
+        say(`another operator leads ${seconds(crashed)} s after the leader crashed`);
+        expect(performance.now() - crashed).toBeLessThan(15_000);
+        await mesh().apply(meshPeering('3m'));
+        await waitUntil('all nodes to be told', () => isWritten('3m'), { timeoutMs: 60_000, intervalMs: 500 });
+        const asked = performance.now();
+        await mesh().kubectl('delete', 'pod', second.pod, `--namespace=${namespace}`, '--wait=false');
+        await leaderAfter(second.identity);
+        say(`another operator leads ${seconds(asked)} s after the leader was told to end`);
+        await mesh().apply(meshPeering('4m'));
+        await waitUntil('all nodes to be told', () => isWritten('4m'), { timeoutMs: 60_000, intervalMs: 500 });
+      },
+      { event: 'operator-crashed' },
+    );
   }, 600_000);
 
   const allSpis = () => Promise.all(pairsOf(nodes()).map(([one, other]) => spisWith(one, other)));
+
+  async function allReplaced(before: readonly (readonly number[])[]): Promise<void> {
+    const isRekeyed = async () => {
+      const now = await allSpis();
+      return now.every((spis, index) => !spis.some((spi) => before[index]?.includes(spi)));
+    };
+    await waitUntil('every SA to be replaced', isRekeyed, { timeoutMs: 150_000, intervalMs: 1_000 });
+  }
+
+  function serialNumber(node: string): Promise<string> {
+    const path = '--output=jsonpath={.status.peerings[0].certificate.serialNumber}';
+    return mesh().kubectl('get', 'ipsecnodeconfig', node, path);
+  }
 
   const nodeConfigs = () => mesh().list<IpsecNodeConfig>('ipsecnodeconfigs');
 

@@ -26,30 +26,34 @@ export function replacements(mesh: () => InstalledCluster): void {
       return states.length > 0 && states.every(({ encapsulation }) => encapsulation !== undefined);
     };
     await waitUntil('every SA to be of ESP in UDP', isInUdp, { timeoutMs: 120_000, intervalMs: 1_000 });
-    await whileTrafficFlows({ cluster: mesh().cluster, nodes: nodes() }, async () => {
-      await killAgent(mesh().cluster.node('a'));
-      // An update deletes a pod that is not ready at once, and its holder with it.
-      await mesh().kubectl(
-        'rollout',
-        'status',
-        'daemonset/ikemesh-agent',
-        `--namespace=${namespace}`,
-        '--timeout=120s',
-      );
-      const image = `${repository}:${await projectVersion()}`;
-      const tag = ['ctr', '--namespace=k8s.io', 'images', 'tag', image, `${repository}:next`];
-      await Promise.all(nodes().map((node) => node.succeed(tag)));
-      const upgrade = ['upgrade', 'ikemesh', chart, '--reuse-values', '--set=image.tag=next'];
-      for (const words of isLongForm() ? [upgrade, ['rollback', 'ikemesh']] : [upgrade]) {
-        const [started, before] = [performance.now(), await agentPods()];
-        await mesh().helm.succeed(...words, `--namespace=${namespace}`, '--wait', '--timeout=6m');
-        const areGone = async () => !(await agentPods()).some((pod) => before.includes(pod));
-        await waitUntil('the agents of before to be gone', areGone, { timeoutMs: 60_000, intervalMs: 500 });
-        say(`helm ${words[0]}: the agents of three nodes and the operators are replaced after ${seconds(started)} s`);
-      }
-      // Until what was replaced has gone.
-      await delay(8_000);
-    });
+    await whileTrafficFlows(
+      { cluster: mesh().cluster, nodes: nodes() },
+      async () => {
+        await killAgent(mesh().cluster.node('a'));
+        // An update deletes a pod that is not ready at once, and its holder with it.
+        await mesh().kubectl(
+          'rollout',
+          'status',
+          'daemonset/ikemesh-agent',
+          `--namespace=${namespace}`,
+          '--timeout=120s',
+        );
+        const image = `${repository}:${await projectVersion()}`;
+        const tag = ['ctr', '--namespace=k8s.io', 'images', 'tag', image, `${repository}:next`];
+        await Promise.all(nodes().map((node) => node.succeed(tag)));
+        const upgrade = ['upgrade', 'ikemesh', chart, '--reuse-values', '--set=image.tag=next'];
+        for (const words of isLongForm() ? [upgrade, ['rollback', 'ikemesh']] : [upgrade]) {
+          const [started, before] = [performance.now(), await agentPods()];
+          await mesh().helm.succeed(...words, `--namespace=${namespace}`, '--wait', '--timeout=6m');
+          const areGone = async () => !(await agentPods()).some((pod) => before.includes(pod));
+          await waitUntil('the agents of before to be gone', areGone, { timeoutMs: 60_000, intervalMs: 500 });
+          say(`helm ${words[0]}: the agents of three nodes and the operators are replaced after ${seconds(started)} s`);
+        }
+        // Until what was replaced has gone.
+        await delay(8_000);
+      },
+      { event: 'chart-upgraded' },
+    );
     expect(await isInUdp()).toBe(true);
     expect(await mesh().readyTunnels()).toEqual({ expected: 3, established: 3, encrypting: 3 });
   }, 600_000);

@@ -34,8 +34,21 @@ describe('chooseRows', () => {
     expect(rows).toHaveLength(names(rows).length);
   });
 
+  it('has events on a cluster with --full or by their names, in transport mode and by both families', () => {
+    const choose = (changes: Partial<Choice>) => {
+      const rows = chooseRows([event('one')], [{ name: 'api-server-away' }], { ...all, ...changes });
+      return rows.ok ? rows.value.filter(({ event: name }) => name !== 'one') : [];
+    };
+    const both = families.map((family) => ({ event: 'api-server-away', mode: 'transport', family }));
+    expect(choose({ full: true })).toEqual(both);
+    expect(choose({ names: ['api-server-away'] })).toEqual(both);
+    for (const changes of [{}, { quick: true }, { names: ['one'] }, { full: true, mode: 'tunnel' } as const]) {
+      expect(choose(changes)).toEqual([]);
+    }
+  });
+
   it('refuses a name that no event has', () => {
-    expect(chooseRows([event('one')], { ...all, names: ['won'] })).toEqual({
+    expect(chooseRows([event('one')], [], { ...all, names: ['won'] })).toEqual({
       ok: false,
       error: "there is no event 'won'; --list names them",
     });
@@ -47,7 +60,7 @@ function event(name: string, worth?: LifecycleEvent['worth']): LifecycleEvent {
 }
 
 function chosen(table: readonly LifecycleEvent[], changes: Partial<Choice> = {}) {
-  const rows = chooseRows(table, { ...all, ...changes });
+  const rows = chooseRows(table, [], { ...all, ...changes });
   if (!rows.ok) throw new Error(rows.error);
   return rows.value;
 }

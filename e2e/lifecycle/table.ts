@@ -1,3 +1,4 @@
+import { clusterEvents } from './cluster-events.ts';
 import { events } from './events.ts';
 import type { Row } from './row.ts';
 
@@ -33,4 +34,4 @@ function line(cells: readonly string[]): string {
 
 const HEADINGS = ['event', 'mode', 'family', 'sent', 'lost', 'plaintext', 'recovery s', 'promise'];
 const LEFT_CELLS = 3;
-const WIDTHS = [Math.max(...events.map(({ name }) => name.length)), 9, 6, 7, 6, 9, 10, 7];
+const WIDTHS = [Math.max(...[...events, ...clusterEvents].map(({ name }) => name.length)), 9, 6, 7, 6, 9, 10, 7];

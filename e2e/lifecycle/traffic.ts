@@ -74,15 +74,23 @@ export class Traffic {
   async report(): Promise<TrafficReport> {
     const connection = await this.#connection?.close();
     await this.stop();
-    const directions = this.#ended.map(({ rate, report }) => ({ rate, ...countsOf(report) }));
-    return {
-      sent: sum(directions.map(({ sent }) => sent)),
-      lost: sum(directions.map(({ lost }) => lost)),
-      darkSeconds: Math.max(0, ...directions.map(({ lost, rate }) => lost / rate)),
-      directions: directions.flatMap(({ text }) => (text === undefined ? [] : [text])),
-      connection,
-    };
+    return countedTraffic(this.#ended, connection);
   }
+}
+
+/** What became of the packets of streams that have ended. */
+export function countedTraffic(
+  ended: readonly { readonly rate: number; readonly report: DirectionReport }[],
+  connection?: ConnectionReport,
+): TrafficReport {
+  const directions = ended.map(({ rate, report }) => ({ rate, ...countsOf(report) }));
+  return {
+    sent: sum(directions.map(({ sent }) => sent)),
+    lost: sum(directions.map(({ lost }) => lost)),
+    darkSeconds: Math.max(0, ...directions.map(({ lost, rate }) => lost / rate)),
+    directions: directions.flatMap(({ text }) => (text === undefined ? [] : [text])),
+    connection,
+  };
 }
 
 /** What the kernel refused to send counts as sent and lost: for whoever sends it makes no difference. */
