@@ -16,7 +16,7 @@ export interface ClusterCounts {
   /** Directions of streams, each with its addresses' family and its datagrams per second. */
   readonly directions: readonly { readonly ipv6: boolean; readonly rate: number; readonly report: DirectionReport }[];
   /** What crossed the wires between the nodes of the streams. */
-  readonly packets: readonly Packet[];
+  readonly packets: readonly Pick<Packet, 'kind' | 'family' | 'summary'>[];
   /** What was not as it should be. */
   readonly failure: string | undefined;
   /** Seconds until a node that was away had all of its SAs again; nothing was sent to it before. */
@@ -29,7 +29,7 @@ export function writeClusterRows({ event, directions, packets, failure, recovery
   if (file === undefined) return;
   for (const family of families) {
     const ipv6 = family === 'IPv6';
-    const own = packets.filter(({ source }) => source?.includes(':') === ipv6);
+    const own = packets.filter((each) => each.family === (ipv6 ? 6 : 4));
     const plaintext = own.filter(({ kind }) => kind === 'plaintext');
     const row = judge(
       { event, mode: 'transport', family },
