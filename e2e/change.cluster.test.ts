@@ -10,14 +10,19 @@ import { changed, type Manifest, meshManifest } from '../operator/api/testing/ma
 import { PLACES } from '../operator/testing/operator-cluster.ts';
 import { agentStatus } from './agent-status.ts';
 import { Certificates } from './certificates.ts';
+import { earlierRelease } from './earlier-release.ts';
 import { type OutsideGateways, startGateways } from './gateways.ts';
 import { InstalledCluster, namespace } from './installed-cluster.ts';
 import { type CountedEvent, whileTrafficFlows } from './mesh-traffic.ts';
 import { allPairsEncrypt } from './sas.ts';
 import { trafficPods } from './traffic-pods.ts';
+import { upgrades } from './upgrades.ts';
 
 const reason = await whyNoNodes();
 if (reason !== undefined) process.stdout.write(`tests with nodes are skipped: ${reason}\n`);
+
+const earlier = earlierRelease();
+if (!earlier.ok) process.stdout.write(`no upgrade is tested: ${earlier.error}\n`);
 
 describe.skipIf(reason !== undefined)('a mesh and two gateways, of which everything is changed', () => {
   let installed: InstalledCluster;
@@ -27,7 +32,7 @@ describe.skipIf(reason !== undefined)('a mesh and two gateways, of which everyth
   let oldAuthority = '';
 
   beforeAll(async () => {
-    installed = await InstalledCluster.start(['a', 'b'], say);
+    installed = await InstalledCluster.start(['a', 'b'], say, undefined, earlier.ok ? earlier.value : undefined);
     nodes = [...installed.cluster.nodes.values()];
     certificates = new Certificates(installed);
     oldAuthority = await certificates.makeAuthority(ISSUER);
@@ -39,6 +44,8 @@ describe.skipIf(reason !== undefined)('a mesh and two gateways, of which everyth
     await allPairsEncrypt(nodes);
   }, 400_000);
   afterAll(() => installed?.close());
+
+  describe.skipIf(!earlier.ok)('and that begin as the minor version before', () => upgrades(() => installed));
 
   it('lose no packet while their authority is replaced: both trusted, certificates of the new one, the old one out', async () => {
     const before = await serialNumbers();

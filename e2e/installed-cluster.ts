@@ -8,6 +8,7 @@ import { platforms } from '../hack/image/platform.ts';
 import { takeLock } from '../hack/lab/host/folder-lock.ts';
 import { meshManifest } from '../operator/api/testing/manifests.ts';
 import { meshAuthority } from '../operator/testing/cluster-nodes.ts';
+import type { EarlierRelease, Release } from './earlier-release.ts';
 import { allPairsEncrypt } from './sas.ts';
 import { trafficPods } from './traffic-pods.ts';
 
@@ -29,26 +30,28 @@ export class InstalledCluster {
   }
 
   /**
-   * Starts the cluster and installs the chart, from the image of this source tree; waits until all pods are ready. Aborting it,
-   * then or later, takes everything down, and whatever is under way fails.
+   * Starts the cluster and installs the chart, from the image of this source tree unless it is to be an earlier release; waits
+   * until all pods are ready. Aborting it, then or later, takes everything down, and whatever is under way fails.
    */
   static async start(
     nodes: readonly string[],
     say: (line: string) => void,
     signal = new AbortController().signal,
+    earlier?: EarlierRelease,
   ): Promise<InstalledCluster> {
-    image ??= makeImage(say, signal);
+    const making = earlier === undefined ? currentRelease(say, signal) : earlier.make(say, signal);
     // It goes on while the cluster starts; what becomes of it is asked for then.
-    image.catch(() => undefined);
+    making.catch(() => undefined);
     const cluster = await startCluster({ nodes, certManager: true, say, signal });
     const helm = new Helm(await helmProgram(), cluster.controlPlane.kubeconfig, signal);
     const installed = new InstalledCluster(cluster, helm, signal);
     try {
-      await cluster.loadImage(await image);
+      const release = await making;
+      await cluster.loadImage(release.image);
       signal.throwIfAborted();
       say('helm install');
       await installed.helm.succeed(
-        ...['install', 'ikemesh', chart, `--namespace=${namespace}`, '--create-namespace'],
+        ...['install', 'ikemesh', release.chart, `--namespace=${namespace}`, '--create-namespace'],
         ...[`--set=trustDomain=${trustDomain}`, '--wait', '--timeout=3m'],
       );
       return installed;
@@ -110,7 +113,12 @@ export class InstalledCluster {
   };
 }
 
-/** The image of this source tree for this machine, built once for all files of tests. */
+/** The chart of this source tree, and its image for this machine, built once for all files of tests. */
+export async function currentRelease(say: (line: string) => void, signal: AbortSignal): Promise<Release> {
+  image ??= makeImage(say, signal);
+  return { chart, image: await image };
+}
+
 let image: Promise<string> | undefined;
 
 /** Builds it, unless another worker of the same run of tests has done so meanwhile. */
