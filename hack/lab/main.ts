@@ -78,7 +78,11 @@ async function runChosen(chosen: readonly Scenario[], flags: Flags, say: (line: 
   let code: number = labFailureCode;
   let programs: BundledPrograms | undefined;
   try {
-    programs = await bundlePrograms({ withAgent: chosen.some((scenario) => scenario.usesAgent === true) });
+    const usesPrometheus = chosen.some((scenario) => scenario.usesPrometheus === true);
+    programs = await bundlePrograms({
+      withAgent: chosen.some((scenario) => scenario.usesAgent === true),
+      ...(usesPrometheus ? { withPrometheus: say } : {}),
+    });
     const { guests, kernel, newerKernel = false, memory: memoryMib, timeout } = flags;
     const run = { guests, kernel, newerKernel, memoryMib, timeoutMs: timeout * 1000, outputFolder, programs, say };
     const ended = await runInGuests(chosen, run);

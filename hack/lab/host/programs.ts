@@ -1,7 +1,9 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { bundle } from '../../build/bundle.ts';
+import { prometheusPrograms } from '../../prometheus/programs.ts';
+import type { ScraperPrograms } from '../prometheus/scraper.ts';
 import { runnerText } from '../runner/catalogue.ts';
 import type { LabPrograms } from '../runner/scenario-lab.ts';
 import { isRunning } from './run-folder.ts';
@@ -19,6 +21,8 @@ export interface BundledPrograms {
 /** What is bundled beside the runner and the programs that make traffic. */
 export interface ProgramsOptions {
   readonly withAgent: boolean;
+  /** Where it can be had, with the alerts of the chart. Told what is downloaded, or why it cannot be. */
+  readonly withPrometheus?: (line: string) => void;
   /** Files that export scenarios. Default those of the lab. */
   readonly scenarioFiles?: readonly string[];
   /** Puts the source of an earlier agent into a folder, and tells where its main program is. */
@@ -58,9 +62,24 @@ export async function bundlePrograms(options: ProgramsOptions): Promise<BundledP
       ...(options.withAgent ? { agent, holder } : {}),
       ...(options.earlierAgent === undefined ? {} : { earlierAgent }),
     };
-    return { runner, inLab: { udpPeer, datagrams, keptConnection, ...agents }, remove };
+    const prometheus = options.withPrometheus && (await layDownPrometheus(folder, options.withPrometheus));
+    const others = prometheus === undefined ? {} : { prometheus };
+    return { runner, inLab: { udpPeer, datagrams, keptConnection, ...agents, ...others }, remove };
   } catch (error) {
     remove();
     throw error;
   }
+}
+
+/** Prometheus and the alerts of the chart, where a guest sees them; undefined where it cannot be had. */
+async function layDownPrometheus(folder: string, say: (line: string) => void): Promise<ScraperPrograms | undefined> {
+  const programs = await prometheusPrograms(say);
+  if (!programs.ok) {
+    say(programs.error);
+    return undefined;
+  }
+  const laidDown = { prometheus: join(folder, 'prometheus'), rules: join(folder, 'alerts.yaml') };
+  copyFileSync(programs.value.prometheus, laidDown.prometheus);
+  copyFileSync(join(projectFolder, 'charts/ikemesh/files/alerts.yaml'), laidDown.rules);
+  return laidDown;
 }

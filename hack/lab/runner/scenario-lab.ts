@@ -5,6 +5,7 @@ import { HolderProcess } from '../agent/holder-process.ts';
 import { onLink, startCapture } from '../capture/capture.ts';
 import { Pluto } from '../libreswan/pluto.ts';
 import { Iked } from '../openiked/iked.ts';
+import { Scraper, type ScraperPrograms } from '../prometheus/scraper.ts';
 import { Charon } from '../strongswan/charon.ts';
 import type { Daemon } from '../topology/daemon.ts';
 import { createTopology } from '../topology/topology.ts';
@@ -22,6 +23,7 @@ export interface LabPrograms {
   /** An agent built from an earlier commit. */
   readonly earlierAgent?: string;
   readonly holder?: string;
+  readonly prometheus?: ScraperPrograms;
 }
 
 /** Thrown by what a scenario skips itself with. */
@@ -76,6 +78,10 @@ export function scenarioLab(folder: string, programs: LabPrograms): ScenarioLab 
       const program = options.earlier === true ? programs.earlierAgent : programs.agent;
       if (program === undefined) throw new Error('the scenario must say usesAgent, or nobody has built an earlier one');
       return AgentProcess.start(node, { ...options, program, holderProgram: programs.holder, configuration, folder });
+    },
+    prometheus: async (node, options) => {
+      if (programs.prometheus === undefined) throw new Skipped('no Prometheus can be had; usesPrometheus asks for it');
+      return Scraper.start(node, folder, programs.prometheus, options);
     },
     holder: async (node, socket) => {
       if (programs.holder === undefined) throw new Error('the scenario must say usesAgent');

@@ -6,6 +6,7 @@ import type { IpsecConfiguration } from '../libreswan/ipsec-conf.ts';
 import type { Pluto } from '../libreswan/pluto.ts';
 import type { Iked } from '../openiked/iked.ts';
 import type { IkedConfiguration } from '../openiked/iked-conf.ts';
+import type { Scraper, ScraperOptions } from '../prometheus/scraper.ts';
 import type { Charon, CharonOptions } from '../strongswan/charon.ts';
 import type { Completed } from '../topology/completed.ts';
 import type { TopologyDescription } from '../topology/description.ts';
@@ -28,6 +29,8 @@ export interface Scenario {
   readonly timeoutMs?: number;
   /** The scenario starts our agent, so the runner bundles it first. */
   readonly usesAgent?: boolean;
+  /** The scenario starts a Prometheus, so the runner looks for one first. */
+  readonly usesPrometheus?: boolean;
   /** The root folder that it needs. Default that of strongSwan. */
   readonly recipe?: RecipeName;
   /** Something in it filters or translates packets, which only the root folder's own kernel can. */
@@ -73,6 +76,8 @@ export interface Lab {
   agentCommand(node: LabNode, words: readonly string[]): Promise<Completed>;
   /** Starts our agent in a node with the text of its configuration file; `ready()` of the process waits for it. */
   agent(node: LabNode, configuration: string, options?: AgentOptions): Promise<AgentProcess>;
+  /** Starts a Prometheus in a node; the scenario is skipped where there is none. */
+  prometheus(node: LabNode, options: ScraperOptions): Promise<Scraper>;
   /** Starts a holder of sockets in a node, which answers at this path. */
   holder(node: LabNode, socket: string): Promise<HolderProcess>;
 }
