@@ -55,10 +55,10 @@ export const ikeSettings = {
     .default('Auto')
     .describe('ESP in UDP: where a NAT is found or ESP itself does not arrive, always, or never.'),
   mssClamp: mssClamp()
-    .default('Off')
+    .default('Disabled')
     .describe(
       'The largest segment that TCP connections through the tunnels agree on, forwarded ones too: `Auto`, what fits by the path ' +
-        'MTU; a number of bytes; or `Off`. For paths whose routers drop long packets without a word. The kernel needs nf_tables.',
+        'MTU; a number of bytes; or `Disabled`. For paths whose routers drop long packets without a word. The kernel needs nf_tables.',
     ),
   initiation: z
     .enum(['Always', 'OnDemand'])

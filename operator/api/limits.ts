@@ -70,8 +70,8 @@ export const MAX_DURATION = 20;
 export const MIN_SEGMENT_BYTES = 536;
 export const MAX_SEGMENT_BYTES = 65_495;
 
-/** `65495` fits. */
-export const MAX_MSS_CLAMP = 5;
+/** Every word and every number of bytes fits. */
+export const MAX_MSS_CLAMP = 'Disabled'.length;
 
 /** `999999999999999Gi` fits. */
 export const MAX_QUANTITY = 20;

@@ -44,7 +44,7 @@ describe('reading manifests', () => {
         lifetimes: { ike: '4h', child: '1h', childBytes: '64Gi', maxAgentOutage: '1h' },
         liveness: { interval: '30s', timeout: '120s' },
         natTraversal: 'Auto',
-        mssClamp: 'Off',
+        mssClamp: 'Disabled',
         initiation: 'Always',
       },
     });

@@ -152,9 +152,9 @@ export function mssClamp() {
     .union([z.int(), z.string().max(MAX_MSS_CLAMP)])
     .meta({ 'x-kubernetes-int-or-string': true, maxLength: MAX_MSS_CLAMP });
   return ruled(limited, {
-    cel: `string(self) in ['Off', 'Auto'] || (string(self).matches('^[0-9]{3,5}$') && int(string(self)) >= ${MIN_SEGMENT_BYTES} && int(string(self)) <= ${MAX_SEGMENT_BYTES})`,
-    holds: (value) => value === 'Off' || value === 'Auto' || isSegmentSize(String(value)),
-    message: `must be Off, Auto, or a number of bytes from ${MIN_SEGMENT_BYTES} to ${MAX_SEGMENT_BYTES}, such as 1360`,
+    cel: `string(self) in ['Disabled', 'Auto'] || (string(self).matches('^[0-9]{3,5}$') && int(string(self)) >= ${MIN_SEGMENT_BYTES} && int(string(self)) <= ${MAX_SEGMENT_BYTES})`,
+    holds: (value) => value === 'Disabled' || value === 'Auto' || isSegmentSize(String(value)),
+    message: `must be Disabled, Auto, or a number of bytes from ${MIN_SEGMENT_BYTES} to ${MAX_SEGMENT_BYTES}, such as 1360`,
   });
 }
 

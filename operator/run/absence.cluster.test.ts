@@ -151,10 +151,10 @@ describe('an operator that does not see what was there', () => {
     await later();
     expect(await told()).toEqual(['cluster', 'cluster']);
     await apply(meshManifest);
-    await until('it is made anew', async () =>
-      (await cluster.nodeConfigs()).every(
-        ({ spec }) => Date.now() - Date.parse(spec.peerings[0]?.creationTimestamp ?? '') < 30_000,
-      ),
+    const creationTimestamp = (await cluster.peering('cluster'))?.metadata.creationTimestamp;
+    expect(creationTimestamp).toBeDefined();
+    await until('nodes are told of the one that was made anew', async () =>
+      (await cluster.nodeConfigs()).every(({ spec }) => spec.peerings[0]?.creationTimestamp === creationTimestamp),
     );
     await running.stop();
     await cluster.remove('IPsecPeering', 'cluster');

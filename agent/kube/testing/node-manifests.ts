@@ -80,6 +80,6 @@ const peering = {
   lifetimes: {},
   liveness: {},
   natTraversal: 'Auto',
-  mssClamp: 'Off',
+  mssClamp: 'Disabled',
   initiation: 'Always',
 };

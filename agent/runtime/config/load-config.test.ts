@@ -124,12 +124,12 @@ describe('a configuration file', () => {
     expect(page.metrics).toEqual({ listen, withPeers: true, statusPage: true });
   });
 
-  it('has the segments of a peer clamped as the defaults say, but where it says Off', async () => {
+  it('has the segments of a peer clamped as the defaults say, but where it says Disabled', async () => {
     const clampOf = async (text: string) => (await config(text)).connections[0]?.mssClamp;
     expect(await clampOf(withPeer())).toBeUndefined();
     expect(await clampOf(withPeer('  mssClamp: Auto\n'))).toBe('auto');
     expect(await clampOf(`defaults: {mssClamp: 1360}\n${withPeer()}`)).toBe(1_360);
-    expect(await clampOf(`defaults: {mssClamp: 1360}\n${withPeer('  mssClamp: Off\n')}`)).toBeUndefined();
+    expect(await clampOf(`defaults: {mssClamp: 1360}\n${withPeer('  mssClamp: Disabled\n')}`)).toBeUndefined();
   });
 
   it('gives the pre-shared key without the newline that editors add', async () => {
@@ -366,7 +366,7 @@ peers:
     [
       'segments that no host need take in',
       withPeer('  mssClamp: 500\n'),
-      [/^f:10:13: peers\[0\]\.mssClamp: 500 is no MSS: write Off, Auto or 536 to 65495/],
+      [/^f:10:13: peers\[0\]\.mssClamp: 500 is no MSS: write Disabled, Auto or 536 to 65495/],
     ],
     ['a clamp in other words', withPeer('  mssClamp: auto\n'), [/mssClamp: "auto" is no MSS/]],
     ['peers that are no list', `${NODE}peers: {a: 1}\n`, ['f:5:8: peers: must be a list, but is a mapping']],

@@ -99,14 +99,14 @@ export function parseProtocol(value: string | number): Result<number, string> {
   return err(`${quoted(value)} is no protocol known here${hint} ${Object.keys(PROTOCOLS).join(', ')}, or a number`);
 }
 
-/** `Off`, `Auto` or a number of bytes; null for `Off`, which a peer may say where `defaults` say otherwise. */
+/** `Disabled`, `Auto` or a number of bytes; null for `Disabled`, which a peer may say where `defaults` say otherwise. */
 export function parseMssClamp(value: string | number): Result<number | 'auto' | null, string> {
-  if (value === 'Off') return ok(null);
+  if (value === 'Disabled') return ok(null);
   if (value === 'Auto') return ok('auto');
   const bytes = typeof value === 'number' || /^[0-9]{1,5}$/.test(value) ? Number(value) : Number.NaN;
   if (Number.isInteger(bytes) && bytes >= MIN_SEGMENT_BYTES && bytes <= MAX_SEGMENT_BYTES) return ok(bytes);
   const written = typeof value === 'number' ? `${value}` : quoted(value);
-  return err(`${written} is no MSS: write Off, Auto or ${MIN_SEGMENT_BYTES} to ${MAX_SEGMENT_BYTES}`);
+  return err(`${written} is no MSS: write Disabled, Auto or ${MIN_SEGMENT_BYTES} to ${MAX_SEGMENT_BYTES}`);
 }
 
 /** Whether a protocol has ports that a selector can name. */

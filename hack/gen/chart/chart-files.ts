@@ -51,4 +51,5 @@ const FOLDER = 'charts/ikemesh';
 const CHART = new URL(`../../../${FOLDER}/`, import.meta.url);
 const BEGIN = '<!-- values, generated from values.yaml by npm run generate -->';
 const END = '<!-- end of values -->';
-const YAML_STYLE = { lineWidth: 0, aliasDuplicateObjects: false };
+/** Kubernetes reads YAML 1.1, in which Off, No and Yes without quotes are truth values. */
+const YAML_STYLE = { lineWidth: 0, aliasDuplicateObjects: false, compat: 'yaml-1.1' } as const;

@@ -188,7 +188,7 @@ export const badManifests: readonly BadManifest[] = [
   mesh('spec.lifetimes', { childBytes: '1Ei' }, 'such as 64Gi', 'spec.lifetimes.childBytes'),
   mesh('spec.liveness', { interval: '10m' }, 'must be no longer than timeout', 'spec.liveness.interval'),
   mesh('spec.natTraversal', 'auto'),
-  mesh('spec.mssClamp', 'auto', 'must be Off, Auto, or a number'),
+  mesh('spec.mssClamp', 'auto', 'must be Disabled, Auto, or a number'),
   mesh('spec.mssClamp', 535, 'from 536 to 65495'),
   mesh('spec.mssClamp', 65_496, 'from 536 to 65495'),
   mesh('spec.initiation', 'Never'),
