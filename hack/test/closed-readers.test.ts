@@ -45,9 +45,12 @@ describe.concurrent('a reader that closes early, such as head', () => {
     const [socket, starts] = [join(folder, 'holder.sock'), join(folder, 'starts')];
     const agent = ['sh', '-c', `echo >>${starts}; exit 1`];
     const { child, ended } = start(['agent/holder.ts', '--socket', socket, '--', ...agent], 'stderr');
-    // It logs before each start.
-    await waitUntil('an agent to be started again', () => isTwice(starts), { timeoutMs: 20_000, intervalMs: 50 });
-    child.kill('SIGTERM');
+    try {
+      // It logs before each start.
+      await waitUntil('an agent to be started again', () => isTwice(starts), { timeoutMs: 20_000, intervalMs: 50 });
+    } finally {
+      child.kill('SIGTERM');
+    }
     expect(await ended).toMatchObject({ heard: '' });
   });
 });
