@@ -1,11 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { err } from '../agent/result.ts';
 import type { ClusterNode } from '../hack/cluster/nodes/cluster-node.ts';
 import { whyNoNodes } from '../hack/cluster/nodes/why-no-nodes.ts';
 import { waitUntil } from '../hack/lab/runner/wait-until.ts';
 import { expectPing } from '../hack/lab/traffic/counted-pings.ts';
 import { addForeignObjects, foreignText, type KernelText, kernelText } from '../hack/lab/xfrm/foreign-objects.ts';
+import { isLongForm } from '../hack/test/long-form.ts';
 import { changed, type Manifest, meshManifest } from '../operator/api/testing/manifests.ts';
 import { PLACES } from '../operator/testing/operator-cluster.ts';
 import { agentStatus } from './agent-status.ts';
@@ -21,7 +23,7 @@ import { upgrades } from './upgrades.ts';
 const reason = await whyNoNodes();
 if (reason !== undefined) process.stdout.write(`tests with nodes are skipped: ${reason}\n`);
 
-const earlier = earlierRelease();
+const earlier = isLongForm() ? earlierRelease() : err('only the long form upgrades');
 if (!earlier.ok) process.stdout.write(`no upgrade is tested: ${earlier.error}\n`);
 
 describe.skipIf(reason !== undefined)('a mesh and two gateways, of which everything is changed', () => {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { access, chmod, copyFile, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -128,7 +129,13 @@ async function prepareKernel(root: string, options: BuildOptions): Promise<void>
 
 /** What the kernel's program needs in its environment to run with the C library of the folder that has it. */
 export function kernelVariables(folder: string): readonly string[] {
-  return [`LD_LIBRARY_PATH=${join(folder, librariesFolder)}`, `LD_PRELOAD=${join(folder, kernelPreload)}`];
+  const libraries = `LD_LIBRARY_PATH=${join(folder, librariesFolder)}`;
+  return hasAmx() ? [libraries, `LD_PRELOAD=${join(folder, kernelPreload)}`] : [libraries];
+}
+
+/** Whether this processor has registers for which the kernel's program has no room; the source of what is preloaded says more. */
+function hasAmx(): boolean {
+  return /^flags\s*:.*\bamx_tile\b/m.test(readFileSync('/proc/cpuinfo', 'utf8'));
 }
 
 /** The kernel that the lab starts, its C library and its modules, relative to the folder that has it. */
