@@ -40,6 +40,15 @@ describe('the status of a node', () => {
     expect(await writer.offer(statusOf({ old: 3 }), undefined)).toBeUndefined();
     expect(written.map(encrypting)).toEqual([[1], [3]]);
   });
+
+  it('tells soon when a peer that was told of as pending counts, so that a peering is not Ready minutes late', async () => {
+    const { writer, clock, written } = world();
+    await writer.offer(statusOf({ old: 1 }, 1), undefined);
+    clock.now = 4 * MINUTE;
+    expect(await writer.offer(statusOf({ old: 2 }, 1), undefined)).toBe(MINUTE);
+    expect(await writer.offer(statusOf({ old: 2 }), undefined)).toBeUndefined();
+    expect(written.map(encrypting)).toEqual([[1], [2]]);
+  });
 });
 
 function world() {
@@ -60,10 +69,10 @@ function world() {
   return { writer, clock, written };
 }
 
-function statusOf(counts: Readonly<Record<string, number>>): NodeStatus {
+function statusOf(counts: Readonly<Record<string, number>>, pending = 0): NodeStatus {
   const peerings = Object.entries(counts).map(([name, count]) => ({
     name,
-    tunnels: { expected: count, pending: 0, established: count, encrypting: count },
+    tunnels: { expected: count, pending, established: count, encrypting: count },
   }));
   return { observedGeneration: 1, conditions: [], peerings };
 }

@@ -16,13 +16,14 @@ export interface StatusWriterParts {
 /**
  * Writes the status when it has changed: soon what people wait for or must hear of, seldom what is routine (counts and
  * who is in trouble while no condition changes), so that a thousand agents do not write because one node has joined. Counts
- * are awaited while the node itself joins: for some minutes after the start, and after each peering that is new to it.
+ * are awaited while the node itself joins: for some minutes after the start, and after each peering that is new to it; and
+ * once none of the peers that were written as pending is any more, since the peering is not Ready until it is known of them.
  */
 export class StatusWriter {
   readonly #parts: StatusWriterParts;
   #joinedAt: number;
   #joined: ReadonlySet<string> | undefined;
-  #written: { readonly urgent: string; readonly all: string } | undefined;
+  #written: { readonly urgent: string; readonly all: string; readonly isPending: boolean } | undefined;
   #writtenAt = Number.NEGATIVE_INFINITY;
   #routineMs: number;
   #failures = 0;
@@ -41,12 +42,13 @@ export class StatusWriter {
   async offer(status: NodeStatus, uid: string | undefined): Promise<number | undefined> {
     const now = this.#parts.monotonicMs();
     this.#noteJoining(status, now);
-    const content = { urgent: urgentPart(status), all: JSON.stringify(status) };
+    const content = { urgent: urgentPart(status), all: JSON.stringify(status), isPending: hasPending(status) };
     if (content.all === this.#written?.all) return undefined;
     if (now < this.#notBefore) return this.#notBefore - now;
     const isUrgent = content.urgent !== this.#written?.urgent;
     const isJoining = now - this.#joinedAt < JOINING_MS;
-    const dueAt = this.#writtenAt + (isUrgent || isJoining ? URGENT_MS : this.#routineMs);
+    const isAwaited = this.#written?.isPending === true && !content.isPending;
+    const dueAt = this.#writtenAt + (isUrgent || isJoining || isAwaited ? URGENT_MS : this.#routineMs);
     if (now < dueAt) return dueAt - now;
     const answer = await this.#parts.client.ask({
       method: 'PATCH',
@@ -84,6 +86,10 @@ export class StatusWriter {
   #drawRoutine(): number {
     return ROUTINE_MS * (1 + this.#parts.random());
   }
+}
+
+function hasPending({ peerings = [] }: NodeStatus): boolean {
+  return peerings.some(({ tunnels }) => (tunnels?.pending ?? 0) > 0);
 }
 
 /** What is worth a write by itself: everything but counts, troubled peers and the texts of conditions. */
