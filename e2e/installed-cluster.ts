@@ -16,6 +16,12 @@ import { trafficPods } from './traffic-pods.ts';
 export const namespace = 'ikemesh';
 export const trustDomain = 'e2e.ikemesh.internal';
 
+/** What is read of the status of a peering. */
+interface PeeringStatus {
+  readonly tunnels: object;
+  readonly conditions: readonly { readonly type: string; readonly status: string; readonly message: string }[];
+}
+
 /** A cluster with nodes, cert-manager, our image and the chart. */
 export class InstalledCluster {
   readonly cluster: Cluster;
@@ -84,10 +90,14 @@ export class InstalledCluster {
 
   /** What the one peering says, all of whose tunnels are those that the nodes need, once it is Ready. */
   async readyTunnels(timeoutMs = 120_000): Promise<object> {
-    await this.kubectl('wait', '--for=condition=Ready', `--timeout=${timeoutMs}ms`, 'ipsecpeering/cluster');
-    return this.read<{ readonly status: { readonly tunnels: object } }>('ipsecpeering', 'cluster').then(
-      ({ status }) => status.tunnels,
+    const words = ['wait', '--for=condition=Ready', `--timeout=${timeoutMs}ms`, 'ipsecpeering/cluster'];
+    const { code, stderr } = await this.cluster.controlPlane.kubectl(words);
+    const { status } = await this.read<{ readonly status: PeeringStatus }>('ipsecpeering', 'cluster');
+    if (code === 0) return status.tunnels;
+    const obstacles = status.conditions.flatMap(({ type, status: holds, message }) =>
+      holds === 'True' ? [] : [`${type} is ${holds}: ${message}`],
     );
+    throw new Error(`${stderr.trim()}: ${obstacles.join('; ')}`);
   }
 
   /** An object as it is now. */

@@ -4,15 +4,18 @@ import { type Counts, runCluster, runIntegration, runLab, runLifecycle, runSimul
 
 goOnWithoutReaders();
 
-/** All tests, the quickest first, in their long forms where asked; the last line counts them for people and machines. */
+/** All tests, the quickest first, in their long forms where asked; the last lines name what failed and count for people and machines. */
 async function main(full: boolean): Promise<void> {
   const total = { passed: 0, failed: 0, skipped: 0 };
+  const failures: string[] = [];
   for (const stage of [runUnit, runSimulation, runIntegration, runCluster, runLab, runLifecycle]) {
     const counts: Counts = await stage(full);
     total.passed += counts.passed;
     total.failed += counts.failed;
     total.skipped += counts.skipped;
+    failures.push(...(counts.failures ?? []));
   }
+  for (const failure of failures) console.log(`failed: ${failure}`);
   const skipped = total.skipped === 0 ? '' : `, ${total.skipped} skipped`;
   console.log(`${total.passed} passed, ${total.failed} failed${skipped}`);
   process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;

@@ -4,6 +4,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import type { RunResults } from '../lab/runner/run-guests.ts';
+import { failuresOfScenarios, failuresOfVitest, type VitestReport } from './failures.ts';
 import { longFormVariable } from './long-form.ts';
 
 /** What a stage found. */
@@ -11,6 +13,8 @@ export interface Counts {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
+  /** A line for each failure: which, and the beginning of why. */
+  readonly failures?: readonly string[];
 }
 
 /** The tests beside the code. */
@@ -43,8 +47,10 @@ export async function runLab(full: boolean): Promise<Counts> {
   heading('lab');
   return withReport(async (report) => {
     await run('node', ['hack/lab/main.ts', '--all', ...(full ? ['--full'] : []), '--results', report]);
-    const { passed, failed, skipped } = await read(report);
-    return { passed: numberOf(passed), failed: numberOf(failed), skipped: numberOf(skipped) };
+    const { passed, failed, skipped, scenarios } = (await read(report)) as Record<string, unknown> &
+      Pick<RunResults, 'scenarios'>;
+    const failures = failuresOfScenarios(scenarios);
+    return { passed: numberOf(passed), failed: numberOf(failed), skipped: numberOf(skipped), failures };
   });
 }
 
@@ -78,11 +84,13 @@ function runVitest(config: string, environment: Readonly<Record<string, string>>
   return withReport(async (report) => {
     const words = ['run', '--config', config, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
     await run('vitest', words, environment);
-    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, numFailedTestSuites } = await read(report);
+    const found = await read(report);
+    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, numFailedTestSuites } = found;
     const passed = numberOf(numPassedTests);
     // A file that does not load has no test that could fail.
     const failed = Math.max(numberOf(numFailedTests), Math.min(1, numberOf(numFailedTestSuites)));
-    return { passed, failed, skipped: numberOf(numPendingTests) + numberOf(numTodoTests) };
+    const failures = failuresOfVitest(found as unknown as VitestReport, process.cwd());
+    return { passed, failed, skipped: numberOf(numPendingTests) + numberOf(numTodoTests), failures };
   });
 }
 
