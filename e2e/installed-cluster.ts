@@ -88,10 +88,14 @@ export class InstalledCluster {
     await allPairsEncrypt([...this.cluster.nodes.values()]);
   }
 
-  /** What the one peering says, all of whose tunnels are those that the nodes need, once it is Ready. */
-  async readyTunnels(timeoutMs = 120_000): Promise<object> {
-    const words = ['wait', '--for=condition=Ready', `--timeout=${timeoutMs}ms`, 'ipsecpeering/cluster'];
-    const { code, stderr } = await this.cluster.controlPlane.kubectl(words);
+  /**
+   * Waits until the peering of the mesh expects so many tunnels, and is Ready then; answers with its counts. Nodes that joined
+   * less than a minute ago are not expected to have any, and it can be Ready without them.
+   */
+  async readyTunnels(expected: number, timeoutMs = 120_000): Promise<object> {
+    const wait = (what: string) => ['wait', `--for=${what}`, `--timeout=${timeoutMs}ms`, 'ipsecpeering/cluster'];
+    await this.kubectl(...wait(`jsonpath={.status.tunnels.expected}=${expected}`));
+    const { code, stderr } = await this.cluster.controlPlane.kubectl(wait('condition=Ready'));
     const { status } = await this.read<{ readonly status: PeeringStatus }>('ipsecpeering', 'cluster');
     if (code === 0) return status.tunnels;
     const obstacles = status.conditions.flatMap(({ type, status: holds, message }) =>

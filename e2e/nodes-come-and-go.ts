@@ -133,7 +133,7 @@ export function nodesComeAndGo(mesh: () => InstalledCluster): void {
       await delay(30_000);
     });
     expect((await config('d')).metadata.name).toBe('d');
-    expect(await mesh().readyTunnels()).toEqual({ expected: 3, established: 3, encrypting: 3 });
+    expect(await mesh().readyTunnels(3)).toEqual({ expected: 3, established: 3, encrypting: 3 });
     expect(pairsOf(nodes())).toHaveLength(3);
   }, 600_000);
 

@@ -55,7 +55,7 @@ export function outages(mesh: () => InstalledCluster): void {
       },
       { event: 'api-server-away' },
     );
-    expect(await mesh().readyTunnels()).toEqual({ expected: 3, established: 3, encrypting: 3 });
+    expect(await mesh().readyTunnels(3)).toEqual({ expected: 3, established: 3, encrypting: 3 });
   }, 600_000);
 
   it('has another operator lead within 15 s of a crash, and when the leader is told to end', async () => {

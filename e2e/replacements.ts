@@ -55,7 +55,7 @@ export function replacements(mesh: () => InstalledCluster): void {
       { event: 'chart-upgraded' },
     );
     expect(await isInUdp()).toBe(true);
-    expect(await mesh().readyTunnels()).toEqual({ expected: 3, established: 3, encrypting: 3 });
+    expect(await mesh().readyTunnels(3)).toEqual({ expected: 3, established: 3, encrypting: 3 });
   }, 600_000);
 
   async function agentPods(): Promise<readonly string[]> {

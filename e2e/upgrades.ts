@@ -27,7 +27,7 @@ export function upgrades(mesh: () => InstalledCluster): void {
       expect(await hasNewField()).toBe(false);
       await replaced(upgrade, [version]);
     });
-    expect(await mesh().readyTunnels(180_000)).toEqual({ expected: 1, established: 1, encrypting: 1 });
+    expect(await mesh().readyTunnels(1, 180_000)).toEqual({ expected: 1, established: 1, encrypting: 1 });
   }, 900_000);
 
   /** Helm says that it is done, all pods are of these versions, and what was replaced has gone. */

@@ -12,13 +12,13 @@ describe('what failed, at the end of npm test, where a reader of a long log find
         assertionResults: [
           { status: 'passed', fullName: 'a b' },
           { status: 'failed', fullName: 'a c', failureMessages: ['expected 1\n  to be 2', 'more'] },
-          { status: 'failed', fullName: 'a d', failureMessages: ['x'.repeat(1_000)] },
+          { status: 'failed', fullName: 'a d', failureMessages: ['x'.repeat(9_000)] },
         ],
       },
     ];
     expect(failuresOfVitest({ testResults }, '/project')).toEqual([
       'agent/x.test.ts > a c: expected 1 to be 2',
-      `agent/x.test.ts > a d: ${'x'.repeat(300)}`,
+      `agent/x.test.ts > a d: ${'x'.repeat(1_500)}`,
     ]);
   });
 

@@ -36,4 +36,4 @@ function beginning(reason = 'no reason is given'): string {
   return reason.replaceAll(/\s+/g, ' ').trim().slice(0, LONGEST_REASON);
 }
 
-const LONGEST_REASON = 300;
+const LONGEST_REASON = 1_500;

@@ -199,8 +199,8 @@ export class InteropLink {
     const before = await this.#packetCounts();
     const places = this.payloadAddresses();
     await Promise.all([
-      expectPing(this.machines.hosts.ours, places.theirs, { count, intervalMs: 20 }),
-      expectPing(this.machines.hosts.theirs, places.ours, { count, intervalMs: 20 }),
+      expectPing(this.machines.hosts.ours, places.theirs, { count }),
+      expectPing(this.machines.hosts.theirs, places.ours, { count }),
     ]);
     const after = await this.#packetCounts();
     const counted = after.map((value, index) => value - (before[index] ?? 0));

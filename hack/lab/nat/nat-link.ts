@@ -103,7 +103,7 @@ export class NatLink {
     for (const side of this.sides) {
       for (const other of othersOf(side, this.#settings)) {
         const from = this.#settings.mode === 'tunnel' ? { from: inner[side].host } : {};
-        await expectPing(this.machines[side], this.#seen(other), { count, intervalMs: 20, ...from });
+        await expectPing(this.machines[side], this.#seen(other), { count, ...from });
       }
     }
   }

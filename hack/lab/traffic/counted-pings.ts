@@ -11,9 +11,9 @@ export interface PingReport {
 
 export interface PingOptions {
   readonly count?: number;
-  /** Default 100 ms. */
+  /** Between requests; by default they are sent at once. */
   readonly intervalMs?: number;
-  /** How long to wait for the last answer. Default 1 s. */
+  /** How long to wait for the last answer; with an interval never longer than that once others came. Default 1 s. */
   readonly waitMs?: number;
   /** Bytes behind the ICMP header. Default 56. */
   readonly size?: number;
@@ -25,7 +25,9 @@ export interface PingOptions {
 
 /** Pings an address of either family and counts; lost packets are a count, not a failure. @public */
 export async function ping(node: Machine, address: string, options: PingOptions = {}): Promise<PingReport> {
-  const { count = 3, intervalMs = 100, waitMs = 1000, size = 56 } = options;
+  const { count = 3, waitMs = 1000, size = 56 } = options;
+  // Whatever -W says, ping waits one interval, or twice the longest round trip, for the last answer once it had another.
+  const { intervalMs = waitMs } = options;
   const command = [
     'ping',
     '-n',
@@ -37,6 +39,7 @@ export async function ping(node: Machine, address: string, options: PingOptions 
     `${waitMs / 1000}`,
     '-s',
     `${size}`,
+    ...(options.intervalMs === undefined ? ['-l', `${count}`] : []),
     ...(options.from === undefined ? [] : ['-I', options.from]),
     ...(options.doNotFragment === true ? ['-M', 'do'] : []),
     address,
