@@ -7,6 +7,7 @@ import { bundle } from '../hack/build/bundle.ts';
 import { type Cluster, startCluster } from '../hack/cluster/nodes/cluster.ts';
 import { whyNoNodes } from '../hack/cluster/nodes/why-no-nodes.ts';
 import { DocumentShell } from '../hack/docs/document-shell.ts';
+import { AS_ROOT } from '../hack/docs/how-commands-are-tried.ts';
 import { projectFolder } from '../hack/image/build-image.ts';
 import { waitUntil } from '../hack/lab/runner/wait-until.ts';
 import { prometheusPrograms } from '../hack/prometheus/programs.ts';
@@ -59,12 +60,16 @@ describe.skipIf(reason !== undefined)('what the documents tell their readers to 
 
   /** What an agent's command says in a debugging pod of node a; without a terminal kubectl goes back to its caller before the pod has begun. */
   async function debugs(command: string, replaced: Readonly<Record<string, string>> = {}): Promise<string> {
-    const beginning = `kubectl debug node/NODE -it --profile=netadmin --image=IMAGE -- node /app/agent.js ${command}`;
+    const beginning = `kubectl debug node/NODE -it ${AS_ROOT} --image=IMAGE -- node /app/agent.js ${command}`;
     const told = await says(CHART, beginning, { 'node/NODE': 'node/a', IMAGE, ...replaced });
     const [pod] = /node-debugger-a-\w+/.exec(told) ?? [];
     if (pod === undefined) throw new Error(`kubectl debug names no pod: ${told}`);
-    await succeeds(`kubectl wait pod/${pod} --for=jsonpath='{.status.phase}'=Succeeded --timeout=60s`);
-    return succeeds(`kubectl logs ${pod}`);
+    const phase = () => succeeds(`kubectl get pod ${pod} --output=jsonpath='{.status.phase}'`);
+    const hasEnded = async () => /Succeeded|Failed/.test(await phase());
+    await waitUntil(`${command} in ${pod} to end`, hasEnded, { timeoutMs: 60_000, intervalMs: 1_000 });
+    const said = await succeeds(`kubectl logs ${pod}`);
+    if ((await phase()) !== 'Succeeded') throw new Error(`${command} in ${pod} failed: ${said}`);
+    return said;
   }
 
   const apply = (...items: readonly object[]) =>

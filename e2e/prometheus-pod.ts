@@ -76,6 +76,7 @@ export function prometheusPod({ serverName, agents, operators, authority }: Scra
             image: reference,
             imagePullPolicy: 'Never',
             args: words,
+            readinessProbe: { httpGet: { path: '/-/ready', port: 9090 }, periodSeconds: 2 },
             volumeMounts: [
               { name: 'configuration', mountPath: '/etc/prometheus' },
               { name: 'data', mountPath: '/data' },

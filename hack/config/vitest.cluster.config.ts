@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Of files that take minutes, the longest first: one that began last would be waited for alone. */
-const LONGEST_FIRST = ['e2e/mesh', 'e2e/nodes', 'e2e/pods', 'e2e/change', 'operator/run/joining'];
+const LONGEST_FIRST = ['e2e/mesh', 'e2e/pods', 'e2e/change', 'e2e/documents', 'e2e/nodes', 'operator/run/joining'];
 /** How many files may run at a time, each with a cluster of its own: up to 5 GB of memory where that has four nodes. */
 const { IKEMESH_TEST_CLUSTERS: clusters = '1' } = process.env;
 

@@ -13,6 +13,9 @@ export interface TriedCommand {
   readonly trial: Trial;
 }
 
+/** The image's own user is not root, and of the profiles only this one mounts the node's files. */
+export const AS_ROOT = `--profile=sysadmin --custom=<(echo '{"securityContext": {"runAsUser": 0}}')`;
+
 const DOCUMENTS = 'e2e/documents.cluster.test.ts';
 const literally = (begins: string, says = begins): TriedCommand => ({ begins, trial: { test: DOCUMENTS, says } });
 const by = (begins: string, test: string, says: string): TriedCommand => ({ begins, trial: { test, says } });
@@ -80,14 +83,8 @@ export const TRIED_COMMANDS: readonly TriedCommand[] = [
   literally('kubectl create serviceaccount on-call'),
   literally('kubectl create token', 'kubectl create token on-call'),
   literally('kubectl exec', 'kubectl exec --namespace ikemesh'),
-  literally(
-    'kubectl debug node/NODE -it --profile=netadmin --image=IMAGE -- node /app/agent.js unblock',
-    "debugs('unblock'",
-  ),
-  literally(
-    'kubectl debug node/NODE -it --profile=netadmin --image=IMAGE -- node /app/agent.js leaks',
-    "debugs('leaks'",
-  ),
+  literally(`kubectl debug node/NODE -it ${AS_ROOT} --image=IMAGE -- node /app/agent.js unblock`, "debugs('unblock'"),
+  literally(`kubectl debug node/NODE -it ${AS_ROOT} --image=IMAGE -- node /app/agent.js leaks`, "debugs('leaks'"),
   literally('kubectl delete crd'),
   literally('kubectl delete namespace'),
   literally('agent() {', 'agent\\(\\)'),
