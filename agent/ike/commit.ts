@@ -38,7 +38,7 @@ export function commit(
   const response = request && secured && outcome.reply && storeResponse(core, sa, secured, request, outcome.reply);
   const { connection } = sa;
   const established = outcome.next.kind === 'established' && before !== 'established';
-  if (established && connection !== undefined) reportEstablished(core, at, sa);
+  if (established && connection !== undefined) reportEstablished(core, at, sa, connection);
   const forgotten = connection && outcome.past ? notePast(connection, sa, outcome.past) : 'nothing';
   const { install } = outcome;
   const installs = install !== undefined && connection !== undefined;
@@ -99,8 +99,11 @@ export function commit(
  */
 function isToBeShown(connection: Connection, sa: IkeSa, child: ChildConfig, first: boolean): boolean {
   if (waitsInPlaintext(sa, child)) return true;
-  const replaces = connection.ikeSas.some((other) => other !== sa && other.state.kind === 'established');
-  return replaces || connection.orphans.length > 0 || (!first && sa.number === connection.firstIkeSa);
+  return hasAnother(connection, sa) || connection.orphans.length > 0 || (!first && sa.number === connection.firstIkeSa);
+}
+
+function hasAnother(connection: Connection, sa: IkeSa): boolean {
+  return connection.ikeSas.some((other) => other !== sa && other.state.kind === 'established');
 }
 
 /** An initiator that finds a NAT goes on from port 4500 (RFC 7296 §2.23). */
@@ -122,13 +125,13 @@ function adoptConnection(sa: IkeSa, connection: NonNullable<IkeSa['connection']>
   connection.ikeSas.push(sa);
 }
 
-function reportEstablished(core: Core, at: Instant, sa: IkeSa): void {
+function reportEstablished(core: Core, at: Instant, sa: IkeSa, connection: Connection): void {
   core.halfOpen.leave(sa);
   postponeKeepalive(core, at, sa);
   const initiator = sa.role === 'initiator';
   core.report({
     kind: 'ikeSaEstablished',
-    connection: sa.connection?.config.name ?? '',
+    connection: connection.config.name,
     ikeSa: sa.number,
     role: sa.role,
     path: sa.path,
@@ -136,6 +139,7 @@ function reportEstablished(core: Core, at: Instant, sa: IkeSa): void {
     responderSpi: initiator ? sa.remoteSpi : sa.localSpi,
     suite: securedBy(sa.state)?.cryptography.suite.text ?? '',
     handshakeMs: at - sa.startedAt,
+    renews: hasAnother(connection, sa),
   });
 }
 

@@ -78,6 +78,8 @@ export type Fact =
       readonly responderSpi: string;
       readonly suite: SuiteText;
       readonly handshakeMs: number;
+      /** Another IKE SA with the peer is established, which this one is to replace. */
+      readonly renews: boolean;
     }
   | {
       readonly kind: 'ikeSaClosed';

@@ -176,6 +176,15 @@ describe('the metrics of an agent', () => {
     expect(scrape.value('ikemesh_esp_bytes_total{direction="in"}')).toBe(0);
   });
 
+  it('do not count as another establishment what replaces an IKE SA that is there, as after the renewal of a certificate', async () => {
+    const pair = new WatchedPair();
+    const series = 'ikemesh_peer_establishments_total{peer="node-b"}';
+    const before = (await pair.scrape()).value(series) ?? 0;
+    pair.metrics.observer.note(ESTABLISHED);
+    pair.metrics.observer.note({ ...ESTABLISHED, renews: true });
+    expect((await pair.scrape()).value(series)).toBe(before + 1);
+  });
+
   it('have at most 16 series for a peer with one Child SA', async () => {
     const pair = new WatchedPair();
     for (const fact of [...FACTS, refusal('node-b', 'peer')]) pair.metrics.observer.note(fact);
@@ -323,6 +332,19 @@ function drop(reason: Extract<Fact, { kind: 'datagramDropped' }>['reason']): Fac
   return { kind: 'datagramDropped', reason, path: PATH, text: '' };
 }
 
+const ESTABLISHED = {
+  kind: 'ikeSaEstablished',
+  connection: 'node-b',
+  ikeSa: 1,
+  role: 'responder',
+  path: PATH,
+  initiatorSpi: '',
+  responderSpi: '',
+  suite: '',
+  handshakeMs: 12,
+  renews: false,
+} as const satisfies Fact;
+
 /** One of everything that is counted. */
 const FACTS: readonly Fact[] = [
   refusal('node-b'),
@@ -333,17 +355,7 @@ const FACTS: readonly Fact[] = [
   drop('unauthenticatedNotify'),
   drop('unknownSpi'),
   drop('malformed'),
-  {
-    kind: 'ikeSaEstablished',
-    connection: 'node-b',
-    ikeSa: 1,
-    role: 'responder',
-    path: PATH,
-    initiatorSpi: '',
-    responderSpi: '',
-    suite: '',
-    handshakeMs: 12,
-  },
+  ESTABLISHED,
   { kind: 'ikeSaClosed', connection: 'node-b', ikeSa: 1, path: PATH, reason: 'peerDead', established: true },
   {
     kind: 'childSaClosed',

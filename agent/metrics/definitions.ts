@@ -339,7 +339,7 @@ export const AGENT_METRICS = [
   },
   {
     name: 'ikemesh_peer_establishments_total',
-    help: 'IKE SAs that were established with the peer, those by rekey not counted: many in an hour are a tunnel that flaps.',
+    help: 'IKE SAs that were established with the peer while there was none, so that neither rekeys nor renewed proofs count: many in an hour are a tunnel that flaps.',
     type: 'counter',
     labels: ['peer'],
     unit: 'SAs',

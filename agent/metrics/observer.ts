@@ -39,7 +39,7 @@ export class MetricsObserver implements Observer {
     switch (fact.kind) {
       case 'ikeSaEstablished':
         this.#negotiations.count({ outcome: 'established', reason: '', by: whoBegan(fact.role) });
-        this.#establishments.count({ peer: fact.connection });
+        if (!fact.renews) this.#establishments.count({ peer: fact.connection });
         this.#handshakes[fact.role].observe(fact.handshakeMs / 1_000);
         return;
       case 'negotiationFailed': {

@@ -334,6 +334,7 @@ function noteSomething(connection = 'no-answer'): void {
     ...spis,
     suite,
     handshakeMs: 12,
+    renews: false,
   });
   clock.advance(1_000);
   events.note({

@@ -62,6 +62,7 @@ describe('the log', () => {
       responderSpi: '8899aabbccddeeff',
       suite: 'aes256gcm16-prfsha384-x25519',
       handshakeMs: 12.3,
+      renews: false,
     });
     expect(parsed()).toEqual([
       {

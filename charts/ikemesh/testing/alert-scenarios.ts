@@ -339,8 +339,8 @@ function healthyNode(node: string, instance: string): Series {
     ...Object.assign(
       {},
       ...peers.map((peer) => ({
-        // Established anew once by the upgrade of each end, and by the reboot.
-        ...all('ikemesh_peer_establishments_total', `,peer="${peer}"`, '1x718 2x2', '1x1 2x180 3x537'),
+        // Counted from one again by the upgrade of its own end; once more by the reboot of the other.
+        ...all('ikemesh_peer_establishments_total', `,peer="${peer}"`, '1x720', '1x181 2x539'),
         ...all(
           'ikemesh_child_sa_expiry_seconds',
           `,peer="${peer}",child="default"`,

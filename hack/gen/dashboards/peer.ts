@@ -43,7 +43,7 @@ export const peer: Dashboard = {
           'Established',
           'none',
           `max(ikemesh_peer_establishments_total${WHICH})`,
-          'How often since the agent started, rekeys not counted.',
+          'How often since the agent started, rekeys and renewed proofs not counted.',
         ),
       ],
     },
