@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     root: new URL('../..', import.meta.url).pathname,
     include: ['agent/**/*.test.ts', 'operator/**/*.test.ts', 'hack/**/*.test.ts', 'e2e/**/*.test.ts'],
-    exclude: ['**/*.integration.test.ts', '**/*.cluster.test.ts'],
+    exclude: ['**/*.simulation.test.ts', '**/*.integration.test.ts', '**/*.cluster.test.ts'],
     pool: 'threads',
     isolate: false,
     fileParallelism: true,

@@ -30,16 +30,17 @@ export function runIntegration(): Promise<Counts> {
 }
 
 /**
- * Many endpoints whose SAs are replaced all the time: seeds with every fault, and what two of them may do at the same time
- * in every order, on all processors. A run of the simulator counts as one test.
+ * The tests of the simulator that take seconds; then many endpoints whose SAs are replaced all the time: seeds with every
+ * fault, and what two of them may do at the same time in every order, on all processors. A run of it counts as one test.
  */
 export async function runSimulation(full: boolean): Promise<Counts> {
   heading('simulation');
+  const tests = await runVitest('hack/config/vitest.simulation.config.ts');
   const codes: number[] = [];
   for (const words of full ? LONG_SIMULATIONS : SIMULATIONS)
     codes.push(await run('node', ['agent/sim/main.ts', ...words]));
   const failed = codes.filter((code) => code !== 0).length;
-  return { passed: codes.length - failed, failed, skipped: 0 };
+  return { ...tests, passed: tests.passed + codes.length - failed, failed: tests.failed + failed };
 }
 
 /** Scenarios on real kernels, with real peers and captures of the wire. */
