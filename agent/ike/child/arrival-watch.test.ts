@@ -142,6 +142,16 @@ describe('what somebody else does to the kernel is mended', () => {
     expect(pair.encrypts()).toBe(true);
   });
 
+  it('an SA whose lifetime is over is not called deleted by somebody where the agent was stopped until it was gone', () => {
+    const pair = connected();
+    const [outbound] = pair.outbound(pair.left);
+    pair.at += 7_200_000;
+    pair.left.kernel.execute({ kind: 'deleteSa', id: present(outbound).id });
+    survey(pair, pair.left);
+    expect(pair.left.facts).toContainEqual({ kind: 'saExpired', connection: 'right', child: 'hosts', hard: true });
+    expect(kinds(pair.left)).not.toContain('saTampered');
+  });
+
   it('a policy that is removed: it comes back, and is told', () => {
     const pair = connected();
     const removed = present(pair.policies(pair.left).find(({ direction }) => direction === 'out'));

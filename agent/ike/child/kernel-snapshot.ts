@@ -119,7 +119,10 @@ export function survey(core: Core, at: Instant, snapshot: KernelSnapshot): void 
   }
 }
 
-/** A pair of which the kernel has no SA, or one that is not ours, is given up and negotiated anew. */
+/**
+ * A pair of which the kernel has no SA, or one that is not ours, is given up and negotiated anew. It has ended by itself where its
+ * lifetime is over: who was stopped for so long may see that before he hears it.
+ */
 export function loseChild(
   core: Core,
   at: Instant,
@@ -128,10 +131,17 @@ export function loseChild(
   child: ChildSa,
   spi: number,
 ): void {
-  core.report({ kind: 'saTampered', connection: connection.config.name, child: child.config.name, spi });
+  const named = { connection: connection.config.name, child: child.config.name };
+  core.report(
+    hasEnded(child, at) ? { kind: 'saExpired', ...named, hard: true } : { kind: 'saTampered', ...named, spi },
+  );
   removeChildren(core, at, sa, connection, [child.inboundSpi], 'expired');
   enqueue(core, at, sa, deletionOf(child, 'expired'));
   scheduleAttempt(core, at, connection);
+}
+
+function hasEnded({ installedAt, lifetime: { hardSeconds } }: ChildSa, at: Instant): boolean {
+  return hardSeconds !== undefined && at >= installedAt + hardSeconds * 1_000;
 }
 
 function lookAtSas(core: Core, at: Instant, snapshot: KernelSnapshot): void {

@@ -120,7 +120,11 @@ async function runUnsupported(lab: Lab): Promise<void> {
   const agents = [await startMtuAgent(lab, a, A, B, peer(OF_A, 'Auto')), await startMtuAgent(lab, b, B, A, peer(OF_B))];
   await settledMtu(agents, 'two Child SAs', () => true, { children: 2 });
   await expectPing(client, SERVER);
-  const { mssClampFailure = '', peers } = await (agents[0] as AgentProcess).status();
+  const said = async () => {
+    const status = await (agents[0] as AgentProcess).status();
+    return status.mssClampFailure === undefined ? undefined : status;
+  };
+  const { mssClampFailure = '', peers } = await waitUntil('the status to say that it cannot clamp', said);
   lab.step(mssClampFailure);
   assert.match(mssClampFailure, /^this kernel lacks what it takes .*CONFIG_NF_TABLES_INET/);
   assert.equal(peers[0]?.mssClamps, undefined);
