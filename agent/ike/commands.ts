@@ -1,5 +1,6 @@
 import type { KernelSnapshot } from '../dataplane/types.ts';
 import { assertNever } from '../result.ts';
+import { depart } from './child/departure.ts';
 import { deletionOf } from './child/ending.ts';
 import { inherit, leftoversOf, removeUnwanted } from './child/kernel-snapshot.ts';
 import { orderPolicies } from './child/order-policies.ts';
@@ -204,8 +205,7 @@ function remove(core: Core, at: Instant, connection: Connection): void {
   wipeSecrets(connection.config);
   callOff(core, connection);
   hastenOpen(core, at, connection);
-  connection.config = { ...connection.config, children: [] };
-  orderPolicies(core, connection);
+  depart(core, connection);
   removeOrphans(core, connection);
   core.schedule(connection);
 }

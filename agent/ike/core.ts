@@ -51,6 +51,8 @@ export class Core {
   readonly connectionTimers: Timers<Connection>;
   readonly ikeSaTimers: Timers<IkeSa>;
   readonly policyIndexes: PolicyIndexes;
+  /** Connections that are configured no more and still have policies. */
+  readonly departing = new Set<Connection>();
   /** What to answer instead if the kernel refuses the Child SA that the action list in the making installs. */
   fallback: Fallback | undefined;
   readonly refused: RefusedCommands = {

@@ -3,6 +3,7 @@ import type { Connection } from '../connection/connection.ts';
 import type { Core } from '../core.ts';
 import type { Limits } from '../limits.ts';
 import type { Instant } from '../types.ts';
+import { goOnDeparting } from './departure.ts';
 
 /*
  * An inbound SA goes when its counter has stood still for a grace. What is known of the peer says when it should have
@@ -72,6 +73,7 @@ function remove(core: Core, connection: Connection, gone: Retiring): void {
   core.command({ kind: 'deleteSa', id: gone.id }, connection, 0, 0);
   core.espSpis.delete(gone.id.spi);
   connection.retiring = connection.retiring.filter((each) => each !== gone);
+  goOnDeparting(core, connection);
 }
 
 function replace(connection: Connection, before: Retiring, after: Retiring): void {

@@ -6,9 +6,9 @@ import { shortenedLimits, withinSequenceNumbers } from '../rekey/rekey-time.ts';
 import type { IkeSa } from '../state.ts';
 import type { Instant, Path } from '../types.ts';
 import { type ChildSa, childSa, saSpecs } from './child-sa.ts';
+import { orphanPins } from './orphan-pins.ts';
 import { hasCurrent, makeCurrent, receiveOnly, waitsInPlaintext } from './pair-in-use.ts';
 import { awaitsPackets } from './proof-of-use.ts';
-import { orphanPins } from './retirement.ts';
 import { setChildren } from './set-children.ts';
 
 /*

@@ -1,8 +1,9 @@
+import { policyKeyText } from '../../dataplane/texts.ts';
 import { type Connection, childrenOf, knownAddress, mayReceive } from '../connection/connection.ts';
 import type { Core } from '../core.ts';
 import type { ChildSa } from './child-sa.ts';
+import { orphanPins } from './orphan-pins.ts';
 import { policyCommands } from './policies.ts';
-import { orphanPins } from './retirement.ts';
 
 /**
  * Brings the kernel's policies to what the connection needs now. What it refuses is ordered again, and no Child SA given
@@ -10,7 +11,7 @@ import { orphanPins } from './retirement.ts';
  */
 export function orderPolicies(core: Core, connection: Connection): void {
   const commands = policyCommands(
-    { config: connection.config, remoteAddress: knownAddress(connection) },
+    { config: connection.config, remoteAddress: knownAddress(connection), departing: connection.departing },
     childrenOf(connection).filter((child) => !isInVain(connection, child)),
     connection.policies,
     core.policyIndexes,
@@ -19,7 +20,15 @@ export function orderPolicies(core: Core, connection: Connection): void {
     orphanPins(connection),
   );
   connection.policiesUncertain = false;
-  for (const command of commands) core.command(command, connection, 0, 0);
+  for (const command of commands) {
+    if (command.kind === 'putPolicy') takeFromDeparting(core, connection, policyKeyText(command.policy));
+    core.command(command, connection, 0, 0);
+  }
+}
+
+/** The policy in its place is another connection's from now on: one that departs must not delete it. */
+function takeFromDeparting(core: Core, connection: Connection, key: string): void {
+  for (const other of core.departing) if (other !== connection) other.policies.delete(key);
 }
 
 /** Whether what is sent on a pair is lost for certain, while plaintext would arrive. */

@@ -7,8 +7,8 @@ import type { ChildConfig, Instant } from '../types.ts';
 import type { ChildSa } from './child-sa.ts';
 import { isAboutToEnd, isToBeDeleted } from './ending.ts';
 import { orderPolicies } from './order-policies.ts';
+import { orphanPins } from './orphan-pins.ts';
 import { policyKeys } from './policies.ts';
-import { orphanPins } from './retirement.ts';
 import { changed, ownerOf, setChildren } from './set-children.ts';
 
 /** Sends on `child` from here on; older pairs of the same Child are received on only. */

@@ -20,6 +20,8 @@ export interface PolicyOwner {
   readonly config: ConnectionConfig;
   /** Undefined for a peer of any address that has not been heard of yet. */
   readonly remoteAddress: IpAddress | undefined;
+  /** Tunnels that are configured no more, and received on still. */
+  readonly departing?: readonly ChildConfig[];
 }
 
 /**
@@ -128,7 +130,7 @@ interface Draft {
  * plaintext where that is allowed.
  */
 function neededPolicies(
-  { config: connection, remoteAddress }: PolicyOwner,
+  { config: connection, remoteAddress, departing = [] }: PolicyOwner,
   children: readonly ChildSa[],
   pins: ReadonlyMap<number, number>,
   limits: Limits,
@@ -153,6 +155,13 @@ function neededPolicies(
     const wanted = child ? withoutSa(config) : templates(config, config.mode, localAddress, remoteAddress, pin);
     addPolicies(needed, placesOf(wholly, config.mode), wanted);
     addExemptions(exempt, wholly, config, localAddress, limits);
+  }
+  for (const config of departing) {
+    if (remoteAddress === undefined && !namesRemote(config)) continue;
+    const wholly = configuredTraffic(config, localAddress, remoteAddress ?? localAddress, limits);
+    const back = placesOf(wholly, config.mode).filter(({ direction }) => direction !== 'out');
+    const asked = { ...config, inboundEnforcement: 'Permissive' } as const;
+    addPolicies(needed, back, templates(asked, config.mode, localAddress, remoteAddress, 0));
   }
   return exempt.size === 0 ? needed : withExemptions(needed, exempt);
 }

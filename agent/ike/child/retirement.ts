@@ -5,6 +5,7 @@ import type { Core } from '../core.ts';
 import type { IkeSa } from '../state.ts';
 import type { Instant } from '../types.ts';
 import type { ChildSa } from './child-sa.ts';
+import { goOnDeparting } from './departure.ts';
 import { UNKNOWN_COUNT } from './idle-counter.ts';
 import { deleteUnselected } from './unselected.ts';
 
@@ -76,6 +77,7 @@ export function keepUnanswered(
   connection.retiring = connection.retiring
     .filter(({ id }) => !kept.has(id))
     .map((each) => (each.toldOn === ikeSa ? { ...each, toldOn: 0, removeAt } : each));
+  goOnDeparting(core, connection);
   core.schedule(connection);
 }
 
@@ -131,12 +133,6 @@ export function removeOrphans(core: Core, connection: Connection): void {
   connection.orphans = [];
 }
 
-/** The SPI that the out policies of a Child without a current pair are pinned to, by reqid. */
-export function orphanPins({ orphans }: Connection): ReadonlyMap<number, number> {
-  if (orphans.length === 0) return NO_PINS;
-  return new Map(orphans.filter(({ pinned }) => pinned).map(({ id, reqid }) => [reqid, id.spi]));
-}
-
 /** The kernel has ended an SA by itself: if it was one of these it is forgotten. True if policies were pinned to it. */
 export function forgetExpired(core: Core, connection: Connection, id: SaId): boolean {
   const isIt = (each: { readonly id: SaId }): boolean =>
@@ -146,6 +142,7 @@ export function forgetExpired(core: Core, connection: Connection, id: SaId): boo
   core.espSpis.delete(id.spi);
   connection.orphans = connection.orphans.filter((each) => !isIt(each));
   connection.retiring = connection.retiring.filter((each) => !isIt(each));
+  goOnDeparting(core, connection);
   return orphan?.pinned === true;
 }
 
@@ -165,4 +162,3 @@ export function hasSettled(connection: Connection, lone: Omit<LoneSa, 'id'>, own
 }
 
 const NEVER = Number.NEGATIVE_INFINITY;
-const NO_PINS: ReadonlyMap<number, number> = new Map();

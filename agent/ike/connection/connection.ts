@@ -6,7 +6,7 @@ import { type CounterWatch, retirementAt } from '../child/idle-counter.ts';
 import type { OrderedPolicies } from '../child/policies.ts';
 import type { Limits } from '../limits.ts';
 import type { IkeSa } from '../state.ts';
-import type { AgentInstance, ConnectionConfig, Instant } from '../types.ts';
+import type { AgentInstance, ChildConfig, ConnectionConfig, Instant } from '../types.ts';
 
 /** An SA without a Child SA of an IKE SA. */
 export interface LoneSa {
@@ -49,6 +49,8 @@ export interface Connection {
   /** True when a failure left open which of `policies` the kernel has. */
   policiesUncertain: boolean;
   retiring: RetiringSa[];
+  /** Tunnels that are configured no more and received on still (`../child/departure.ts`). */
+  departing: readonly ChildConfig[];
   /** When to look whether the peer sends on a pair that we do not send on yet; undefined where there is none. */
   switchCheckAt: Instant | undefined;
   orphans: OrphanSa[];
@@ -98,6 +100,7 @@ export function newConnection(config: ConnectionConfig): Connection {
     policies: new Map(),
     policiesUncertain: false,
     retiring: [],
+    departing: [],
     switchCheckAt: undefined,
     orphans: [],
     arrivals: new Map(),
