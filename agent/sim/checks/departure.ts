@@ -1,5 +1,5 @@
 import { policyKeyText } from '../../dataplane/texts.ts';
-import type { SaId } from '../../dataplane/types.ts';
+import type { PolicySpec, SaId } from '../../dataplane/types.ts';
 import { DEFAULT_LIMITS } from '../../ike/limits.ts';
 import type { EndpointStatus } from '../../ike/types.ts';
 import type { Host } from '../host.ts';
@@ -11,8 +11,9 @@ import type { Check, World } from '../world.ts';
 type Possessions = ReadonlySet<string>;
 
 /**
- * Of a peer that has been taken out of a node's list nothing stays: its connection goes at once, its policies too, its SAs
- * when it has heard of that, or can have believed in them for the last time. What the node has of other peers stays as it is.
+ * Of a peer that has been taken out of a node's list nothing stays: its connection goes at once, and all policies that demand
+ * anything; its SAs, and the policies by which what comes out of a tunnel is let in, when it has heard of that, or can have
+ * believed in them for the last time. What the node has of other peers stays as it is.
  */
 export class DepartureCheck implements Check {
   readonly #world: World;
@@ -73,16 +74,18 @@ export class DepartureCheck implements Check {
     };
     if (status.connections.some(({ name }) => name === peer)) violate('a connection with it');
     const { policies, states } = host.kernel.kernel;
-    const policy = policies.all().find(({ spec }) => this.#hasReqid(pair, spec.template?.reqid));
+    const left = policies.all().filter(({ spec }) => this.#hasReqid(pair, spec.template?.reqid));
+    const policy = left.find(({ spec }) => !letsIn(spec));
     const refusedForMs = world.clock.monotonicMs() - this.#refusedAtMs(host, pair);
     if (policy !== undefined && Math.min(forMs, refusedForMs) > retryMs)
       violate(`policy ${policyKeyText(policy.spec)}`);
     if (forMs <= liveness.timeoutMs + FAREWELL_MS + retryMs) return;
+    if (left[0] !== undefined) violate(`policy ${policyKeyText(left[0].spec)}`);
     // One that the kernel refuses to delete is judged when the faults are over.
     const refusals = world.ledger.refusalsOf(host.node);
     const isRefused = (id: SaId): boolean => refusals.concernsSa('deleteSa', id, world.clock.monotonicMs());
-    const left = states.all().filter(({ reqid, larval }) => !larval && this.#hasReqid(pair, reqid));
-    const sa = left.find(({ id }) => !isRefused(id));
+    const kept = states.all().filter(({ reqid, larval }) => !larval && this.#hasReqid(pair, reqid));
+    const sa = kept.find(({ id }) => !isRefused(id));
     if (sa !== undefined) violate(`SA ${saText(sa.id)} in the kernel`);
   }
 
@@ -108,6 +111,11 @@ export class DepartureCheck implements Check {
     const { nodes } = this.#world.pairOf(pair);
     return nodeName(nodes[0] === node ? nodes[1] : nodes[0]);
   }
+}
+
+/** Whether a policy lets in what comes out of a tunnel, and all else. */
+function letsIn({ direction, template }: PolicySpec): boolean {
+  return direction !== 'out' && template?.mode === 'tunnel' && template.level === 'optional';
 }
 
 const NEVER = Number.NEGATIVE_INFINITY;
