@@ -115,7 +115,10 @@ export function onDataplaneFailed(core: Core, at: Instant, failure: DataplaneFai
   const connection = core.connections.get(owner.connection);
   core.report({ kind: 'dataplaneFailed', connection: owner.connection, error });
   const fatal = command.kind === 'addSa';
-  if (connection !== undefined && (fatal || command.kind === 'putPolicy')) connection.policiesUncertain = true;
+  if (fatal || command.kind === 'putPolicy') {
+    if (connection !== undefined) connection.policiesUncertain = true;
+    for (const each of core.departing) if (each.config.name === owner.connection) each.policiesUncertain = true;
+  }
   rememberRefused(core, at, command, error);
   if (command.kind === 'addSa') expectNothing(core, command.sa);
   for (const action of dropped) {

@@ -36,7 +36,7 @@ export function retryRefused(core: Core, at: Instant): void {
   core.refused.retryAt = undefined;
   core.refused.deletions = [];
   const wanted = new Set<string>();
-  for (const connection of core.connections.values()) {
+  for (const connection of [...core.connections.values(), ...core.departing]) {
     if (connection.policiesUncertain) orderPolicies(core, connection);
     for (const key of connection.policies.keys()) wanted.add(key);
   }
