@@ -1,8 +1,8 @@
 import { NotifyType } from '../wire/registry.ts';
-import { tendRetiring } from './child/idle-counter.ts';
 import { askForCounters } from './child/proof-of-use.ts';
 import { keepUnanswered } from './child/retirement.ts';
 import { setChildren } from './child/set-children.ts';
+import { tendRetiring } from './child/tend-retiring.ts';
 import { closeIkeSa, noteFailure } from './closing.ts';
 import { attempt, reauthenticate } from './connection/connecting.ts';
 import { type Connection, mayReceive } from './connection/connection.ts';

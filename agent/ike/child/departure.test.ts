@@ -53,6 +53,19 @@ describe.each(['Permissive', 'Required'] as const)(
       expect([pair.policies(pair.left), pair.sas(pair.left)]).toEqual([[], []]);
     });
 
+    it('does not come back in the place of new policies when orders that were refused are given again', () => {
+      const pair = tunnels(enforcement);
+      const before = pair.policies(pair.left).map(({ direction, template }) => `${direction} ${template?.level}`);
+      pair.command(pair.left, { kind: 'removeConnection', name: 'right' });
+      let refusals = 1;
+      pair.left.refuse = ({ kind }) => (kind === 'putPolicy' && refusals-- > 0 ? 'no memory' : undefined);
+      pair.configureLeft(atLeft(enforcement));
+      pair.settle().advance(60_000);
+      const after = pair.policies(pair.left).map(({ direction, template }) => `${direction} ${template?.level}`);
+      expect(after.sort()).toEqual(before.sort());
+      expect(pair.encrypts(pods)).toBe(true);
+    });
+
     it('lets in what comes as soon as the kernel takes the policies for that', () => {
       const pair = tunnels(enforcement);
       let refusals = 2;

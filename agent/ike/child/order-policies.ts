@@ -20,15 +20,23 @@ export function orderPolicies(core: Core, connection: Connection): void {
     orphanPins(connection),
   );
   connection.policiesUncertain = false;
+  const replaced = new Set<Connection>();
   for (const command of commands) {
-    if (command.kind === 'putPolicy') takeFromDeparting(core, connection, policyKeyText(command.policy));
+    if (command.kind === 'putPolicy') takeFromDeparting(core, connection, policyKeyText(command.policy), replaced);
     core.command(command, connection, 0, 0);
+  }
+  for (const other of replaced) {
+    other.departing = [];
+    core.departing.delete(other);
+    orderPolicies(core, other);
   }
 }
 
-/** The policy in its place is another connection's from now on: one that departs must not delete it. */
-function takeFromDeparting(core: Core, connection: Connection, key: string): void {
-  for (const other of core.departing) if (other !== connection) other.policies.delete(key);
+/** The policy in its place is another connection's from now on: one that departs must neither change nor delete it. */
+function takeFromDeparting(core: Core, connection: Connection, key: string, replaced: Set<Connection>): void {
+  for (const other of core.departing) {
+    if (other !== connection && other.policies.delete(key)) replaced.add(other);
+  }
 }
 
 /** Whether what is sent on a pair is lost for certain, while plaintext would arrive. */

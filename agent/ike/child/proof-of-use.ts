@@ -6,10 +6,10 @@ import { enqueue } from '../message/requests.ts';
 import type { IkeSa } from '../state.ts';
 import type { Instant } from '../types.ts';
 import type { ChildSa } from './child-sa.ts';
-import { onRetiringCounted } from './idle-counter.ts';
 import { hasCurrent, makeCurrent } from './pair-in-use.ts';
 import { retireOrphans } from './retirement.ts';
 import { setChildren } from './set-children.ts';
+import { onRetiringCounted } from './tend-retiring.ts';
 
 /** Asks the kernel whether peers send on new pairs, where that matters; `onCounters` takes the answers. */
 export function askForCounters(core: Core, at: Instant, connection: Connection): void {
