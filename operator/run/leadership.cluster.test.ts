@@ -1,48 +1,15 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { type Manifest, meshManifest } from '../api/testing/manifests.ts';
 import { joinNode } from '../testing/cluster-nodes.ts';
 import { type AnyObject, OperatorCluster, PLACES, until } from '../testing/operator-cluster.ts';
-
-const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
-
-/** `operator run` as a process of its own. */
-class Candidate {
-  readonly process: ChildProcess;
-  log = '';
-  errors = '';
-
-  constructor(kubeconfig: string, name: string) {
-    const words = [MAIN, 'run', '--trust-domain=mesh.test', `--kubeconfig=${kubeconfig}`, '--health-port=0'];
-    const env = { ...process.env, POD_NAME: name, POD_NAMESPACE: PLACES.ownNamespace };
-    this.process = spawn(process.execPath, words, { env, stdio: ['ignore', 'pipe', 'pipe'] });
-    this.process.stdout?.on('data', (piece) => {
-      this.log += piece;
-    });
-    this.process.stderr?.on('data', (piece) => {
-      this.errors += piece;
-    });
-  }
-
-  get leads(): boolean {
-    return this.log.includes('"msg":"leading"');
-  }
-
-  /** Ends it by a signal; answers its exit code, null where the signal ended it. */
-  end(signal: NodeJS.Signals): Promise<number | null> {
-    const ended = new Promise<number | null>((resolve) => this.process.once('exit', resolve));
-    this.process.kill(signal);
-    return ended;
-  }
-}
+import { OperatorProcess, type OperatorProcessOptions } from '../testing/operator-process.ts';
 
 describe('several operators', () => {
   let cluster: OperatorCluster;
-  const candidates: Candidate[] = [];
-  const start = async (name: string) => {
-    const candidate = new Candidate(await cluster.operatorKubeconfig(), name);
+  const candidates: OperatorProcess[] = [];
+  const start = async (name: string, options: OperatorProcessOptions = {}) => {
+    const candidate = await OperatorProcess.start(cluster, name, options);
     candidates.push(candidate);
     return candidate;
   };
@@ -55,8 +22,7 @@ describe('several operators', () => {
     await cluster.apply(meshManifest as Manifest as unknown as AnyObject);
   });
   afterAll(async () => {
-    const running = candidates.filter(({ process: each }) => each.exitCode === null && each.signalCode === null);
-    await Promise.all(running.map((each) => each.end('SIGKILL')));
+    await Promise.all(candidates.filter(({ runs }) => runs).map((each) => each.end('SIGKILL')));
     await cluster?.close();
   });
 
@@ -79,7 +45,7 @@ describe('several operators', () => {
 
   it('hand over at once when the leader is told to end, which it does in order', async () => {
     const third = await start('third');
-    const second = candidates[1] as Candidate;
+    const second = candidates[1] as OperatorProcess;
     await until('the third waits', async () => third.log.includes('the leader is second') || third.errors);
     const asked = performance.now();
     expect(await second.end('SIGTERM')).toBe(0);
@@ -90,8 +56,8 @@ describe('several operators', () => {
   });
 
   it('say what is missing and what to do, when they may read nothing or the kinds are not there', async () => {
-    const stranger = new Candidate(await cluster.controlPlane.kubeconfigOf({ name: 'stranger' }), 'stranger');
-    candidates.push(stranger);
+    const kubeconfig = await cluster.controlPlane.kubeconfigOf({ name: 'stranger' });
+    const stranger = await start('stranger', { kubeconfig });
     await until('it is refused', async () => stranger.log.includes('grant it to the operator') || stranger.log);
     await cluster.remove('CustomResourceDefinition', 'ipsecpeerslices.ikemesh.io');
     await until('the kind is gone', async () => {
