@@ -587,6 +587,32 @@ const faults: readonly Fault[] = [
     /UDP 500 and 4500/,
   ],
   [
+    'the agent of the peer answers nobody, and its SAs are still there',
+    (facts) => hung(telling(facts, 'PeerSilent', 'the peer has not answered for 12 s'), PEER),
+    'IKE',
+    'AgentSilent',
+    /agent of node-2 answers nobody: .*within 10 s, and node-1 finds that the peer has not answered for 12 s/,
+    /delete pod/,
+  ],
+  [
+    'the agent of the node itself answers nobody',
+    (facts) => {
+      const silent = {
+        state: 'established',
+        reason: 'PeerSilent',
+        message: 'the peer has not answered for 12 s',
+      } as const;
+      return hung(
+        withConnection(facts, PEER, 'node-1-ipv4', (peer) => ({ ...peer, ...silent })),
+        NODE,
+      );
+    },
+    'IKE',
+    'AgentSilent',
+    /agent of node-1 answers nobody: .*, and node-2 finds that/,
+    /delete pod/,
+  ],
+  [
     'a policy was removed from the kernel',
     (facts) => telling(facts, 'PolicyMissing', 'not in the kernel as ordered: out 192.168.0.1/32 192.168.0.2/32'),
     'policy',
@@ -897,6 +923,12 @@ function noChild(facts: Facts, text: string): Facts {
 /** Every SA is there, and the agent knows that it does not work. */
 function telling(facts: Facts, reason: string, message: string): Facts {
   return withConnection(facts, NODE, 'node-2-ipv4', (peer) => ({ ...peer, state: 'established', reason, message }));
+}
+
+/** Whose agent does not answer whoever asks its Pod. */
+function hung(facts: Facts, node: string): Facts {
+  const lack = unknown(`the agent of ${node}`, 'unanswered', 'no answer within 10 s');
+  return { ...facts, agents: new Map([...facts.agents, [node, lack]]) };
 }
 
 function withChild(facts: Facts, node: string, connection: string, change: (child: Child) => Child): Facts {

@@ -6,6 +6,8 @@ import type { Pair } from './view.ts';
 /** Whether there is an IKE SA, and if not, why. */
 export function negotiationFault(pair: Pair): Finding | undefined {
   const { own, connections } = pair;
+  const hung = hungFault(pair);
+  if (hung !== undefined) return hung;
   if (connections === undefined) return troubledFault(pair);
   const name = peerName(pair);
   if (connections.length === 0) return notTold(pair);
@@ -27,6 +29,27 @@ export function negotiationFault(pair: Pair): Finding | undefined {
       remedyIn(told, `see the logs of the agents of ${own.name} and ${name}`),
     )
   );
+}
+
+/** An agent that answers nobody: neither its peer nor whoever asks its Pod. */
+function hungFault({ own, peer, connections, mirror }: Pair): Finding | undefined {
+  if (peer.kind === 'gateway') return undefined;
+  const seen = [
+    { end: own, by: peer.end, connections: mirror },
+    { end: peer.end, by: own, connections },
+  ];
+  for (const { end, by, connections: theirs = [] } of seen) {
+    if (end.agent?.known !== false || end.agent.lack.kind !== 'unanswered') continue;
+    const silent = theirs.find(({ state, reason }) => state !== 'encrypting' && reason === 'PeerSilent');
+    if (silent === undefined) continue;
+    const { namespace = '', name = '' } = end.pod ?? {};
+    return finding(
+      'AgentSilent',
+      `the agent of ${end.name} answers nobody: ${end.agent.lack.text}, and ${by.name} finds that ${silent.message}`,
+      `see its log, and have its Pod replaced, which takes over what is in the kernel: kubectl --namespace ${namespace} delete pod ${name}`,
+    );
+  }
+  return undefined;
 }
 
 /** What the status alone says, where the agent itself could not be asked. */
