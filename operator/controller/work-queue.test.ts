@@ -27,6 +27,17 @@ describe('the work queue', () => {
     expect(done.filter((key) => key === 'good')).toHaveLength(1);
   });
 
+  it('counts as its backlog what is due or has failed, and not what was told to wait', async () => {
+    const queue = queueOf(async () => ({ kind: 'retry' }));
+    queue.add('status', 30_000);
+    expect(queue.backlog).toBe(0);
+    queue.add('refused');
+    expect(queue.backlog).toBe(1);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(queue.backlog).toBe(1);
+    await queue.stop();
+  });
+
   it('never works on a key twice at a time, and once more when it was added meanwhile', async () => {
     const begun: string[] = [];
     let finish = () => {};

@@ -36,6 +36,12 @@ export class WorkQueue {
     return this.#ready.size + this.#later.size + this.#busy.size;
   }
 
+  /** Keys that are due, are worked on or have failed and are tried again: not those that were told to wait. */
+  get backlog(): number {
+    const failed = [...this.#later.keys()].filter((key) => this.#failures.has(key));
+    return this.#ready.size + this.#busy.size + failed.length;
+  }
+
   /** Has a key worked on, after a while at most; an earlier time that it has already stays. */
   add(key: string, afterMs = 0): void {
     if (this.#stopped || this.#ready.has(key)) return;

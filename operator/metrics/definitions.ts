@@ -25,7 +25,7 @@ export const OPERATOR_METRICS = [
   },
   {
     name: 'ikemesh_operator_watch_up',
-    help: '1 for each kind of objects that is being watched, 0 where that fails at the moment.',
+    help: '1 for each kind of objects that is being watched, 0 where that fails at the moment; none for kinds of cert-manager where that is not installed.',
     type: 'gauge',
     labels: ['kind'],
     unit: 'boolean',
@@ -47,7 +47,7 @@ export const OPERATOR_METRICS = [
   },
   {
     name: 'ikemesh_operator_work_queue_depth',
-    help: 'Objects that wait to be written or are being written, those included that are tried again later.',
+    help: 'Objects that are due to be written or are being written, those included that were refused and are tried again later; without statuses that wait so that one write tells of many changes.',
     type: 'gauge',
     labels: [],
     unit: 'objects',

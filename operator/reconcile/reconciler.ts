@@ -65,9 +65,9 @@ export class Reconciler {
     return this.#pending.size === 0 && this.#timer === undefined;
   }
 
-  /** Objects that wait to be written, or are being written. */
+  /** Objects that are due to be written, are being written, or were refused and are tried again. */
   get queueLength(): number {
-    return this.#queue.length;
+    return this.#queue.backlog;
   }
 
   /** Something is otherwise: the plan is made anew, soon. */

@@ -66,9 +66,10 @@ export class Watches {
     this.#of(name).store.put(object);
   }
 
-  /** Whether each kind is being watched at this moment, by its title. */
+  /** Whether each kind that there is to watch is being watched at this moment, by its title. */
   watching(): ReadonlyMap<string, boolean> {
-    return new Map([...this.#informers].map(([name, { state }]) => [watched[name].title, state.kind === 'watching']));
+    const there = [...this.#informers].filter(([name, { state }]) => !isWithoutCertManager(name, state));
+    return new Map(there.map(([name, { state }]) => [watched[name].title, state.kind === 'watching']));
   }
 
   /** Why no plan can be made yet, or undefined. */
@@ -79,7 +80,7 @@ export class Watches {
       if (state.kind === 'starting') return `${title} are not listed yet`;
       // A missing cert-manager is a condition of the peerings; everything else goes on.
       const answered = state.failure.kind !== 'failed';
-      if ((optional === true && answered) || (isCertManagers(name) && state.failure.kind === 'unknownKind')) continue;
+      if ((optional === true && answered) || isWithoutCertManager(name, state)) continue;
       return failureText(title, state, remedy);
     }
     return undefined;
@@ -105,8 +106,10 @@ export function failureText(
   return `${title} cannot be read: ${failure.text}`;
 }
 
-function isCertManagers(name: WatchedName): boolean {
-  return name === 'certificates' || name === 'certificateRequests';
+/** cert-manager need not be there: with pre-shared keys nobody needs it, and else the peerings say so. */
+function isWithoutCertManager(name: WatchedName, state: InformerState): boolean {
+  const isCertManagers = name === 'certificates' || name === 'certificateRequests';
+  return isCertManagers && state.kind === 'failing' && state.failure.kind === 'unknownKind';
 }
 
 /** resourceVersion changes with every write, and nothing depends on it. */

@@ -779,6 +779,18 @@ describe('why', () => {
     expect(others.filter(({ verdict }) => verdict === 'wrong').map(({ peer }) => peer)).toEqual(['node-3']);
   });
 
+  it('finds nothing wrong where agents have gone over to ESP in UDP by themselves, and says that they have', () => {
+    const message = 'packets get through in both directions in UDP; as ESP (IP protocol 50) they did not arrive';
+    const facts = withConnection(healthyFacts(), NODE, 'node-2-ipv4', (peer) => ({
+      ...peer,
+      reason: 'FellBackToUDP',
+      message,
+    }));
+    const { verdict, steps } = diagnosePair(facts, NODE, PEER);
+    expect(verdict).toBe('healthy');
+    expect(steps.at(-1)).toMatchObject({ stage: 'path', text: expect.stringContaining(message) });
+  });
+
   it('says what could not be looked at, and finds what can be seen all the same', () => {
     const facts = down(healthyFacts(), silent(PEER));
     const blind: Facts = {

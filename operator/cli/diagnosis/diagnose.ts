@@ -194,9 +194,12 @@ function pathText(pair: Pair): string {
   const heard = (pair.connections ?? []).flatMap(({ ikeSas }) =>
     ikeSas.flatMap(({ lastHeardSeconds }) => lastHeardSeconds ?? []),
   );
-  return heard.length === 0
-    ? `nothing against ${peerName(pair)}`
-    : `${peerName(pair)} was heard ${Math.min(...heard)} s ago`;
+  const text =
+    heard.length === 0
+      ? `nothing against ${peerName(pair)}`
+      : `${peerName(pair)} was heard ${Math.min(...heard)} s ago`;
+  const mended = pair.connections?.find(({ reason }) => reason === 'FellBackToUDP');
+  return mended === undefined ? text : `${text}; ${mended.message}`;
 }
 
 /** The earliest fault first, then what is not known. */
