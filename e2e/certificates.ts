@@ -33,9 +33,15 @@ export class Certificates {
     return (await this.#issued(name)).certificate;
   }
 
-  /** Has an Issuer sign with the key of another authority from now on. */
+  /** Has an Issuer sign with the key of another authority from now on; cert-manager has seen that when this is over. */
   async replaceAuthority(issuer: string, authority: string): Promise<void> {
     await this.#installed.apply(certManager('Issuer', issuer, { ca: { secretName: authority } }));
+    await waitUntil(`${issuer} to sign as ${authority}`, async () => {
+      const text = await this.#installed.kubectl('get', 'issuer', issuer, NAMESPACE, '--output=json');
+      const { metadata, status } = JSON.parse(text) as IssuerObject;
+      const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+      return ready?.status === 'True' && ready.observedGeneration === metadata.generation;
+    });
   }
 
   /** A certificate for a DNS name. */
@@ -84,6 +90,17 @@ export class Certificates {
     const entry = (key: string) => Buffer.from(data[key] ?? '', 'base64').toString();
     return { key: entry('tls.key'), certificate: entry('tls.crt'), authority: entry('ca.crt') };
   }
+}
+
+interface IssuerObject {
+  readonly metadata: { readonly generation: number };
+  readonly status?: {
+    readonly conditions?: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly observedGeneration?: number;
+    }[];
+  };
 }
 
 interface CertificateObject {
