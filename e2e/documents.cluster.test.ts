@@ -80,6 +80,14 @@ describe.skipIf(reason !== undefined)('what the documents tell their readers to 
     await succeeds('kubectl --namespace ikemesh rollout status deployment/ikemesh-operator --timeout=120s');
   }
 
+  /** Waits until the peering is Ready; says which of its conditions does not hold where that takes too long. */
+  async function isReady(): Promise<void> {
+    const wait = 'kubectl wait ipsecpeering/cluster --for=condition=Ready --timeout=180s';
+    const line = '{range .status.conditions[*]}{.type} is {.status}: {.message}; {end}';
+    const conditions = `kubectl get ipsecpeering cluster --output=jsonpath='${line}'`;
+    await succeeds(`${wait} || { ${conditions}; exit 1; }`);
+  }
+
   it('preflight of a node before ikemesh is installed', async () => {
     const found = await says(PLUGIN, 'kubectl run preflight', { NODE: 'a' });
     expect(found).toMatch(/ESP/);
@@ -109,7 +117,7 @@ describe.skipIf(reason !== undefined)('what the documents tell their readers to 
     await says(OPERATIONS, 'kubectl wait');
     await succeeds('kubectl ikemesh verify');
     await says(OPERATIONS, 'kubectl patch ipsecpeering');
-    await succeeds('kubectl wait ipsecpeering/cluster --for=condition=Ready --timeout=180s');
+    await isReady();
     expect(await says('README.md', 'kubectl get ipsecpeerings')).toMatch(/cluster +True +Required +2 +1/);
     expect(await says(OPERATIONS, 'kubectl --namespace ikemesh get pods')).toContain('ENCRYPTING');
     expect(await says(OPERATIONS, 'kubectl get ipsecnodeconfigs -o yaml')).toContain('serialNumber');
@@ -149,7 +157,7 @@ describe.skipIf(reason !== undefined)('what the documents tell their readers to 
     await succeeds(undo);
     say(await debugs('unblock'));
     await succeeds(undo);
-    await succeeds('kubectl wait ipsecpeering/cluster --for=condition=Ready --timeout=180s');
+    await isReady();
     say(await debugs('leaks', { '--seconds 60': '--seconds 10' }));
   }, 300_000);
 
@@ -264,7 +272,7 @@ describe.skipIf(reason !== undefined)('what the documents tell their readers to 
     await agentsAreThere();
     await says(OPERATIONS, 'helm rollback');
     await agentsAreThere();
-    await succeeds('kubectl wait ipsecpeering/cluster --for=condition=Ready --timeout=180s');
+    await isReady();
   }, 600_000);
 
   it('take everything away', async () => {
