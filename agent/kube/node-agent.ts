@@ -10,7 +10,7 @@ import { ClusterAgent } from './cluster-agent.ts';
 import { ClusterState } from './cluster-state.ts';
 import { CredentialFiles } from './credential-files.ts';
 import type { ConfigurationFile } from './kept-configuration.ts';
-import { type NodeStatus, nodeStatus } from './node-status.ts';
+import { awaitsPeers, type NodeStatus, nodeStatus } from './node-status.ts';
 import type { ObjectSource } from './object-source.ts';
 import { type Readiness, readinessOf } from './readiness.ts';
 import type { UnblockedPeerings } from './unblocked-peerings.ts';
@@ -48,6 +48,9 @@ export class NodeAgent {
   #wake: () => void = () => {};
   #latest: NodeStatus | undefined;
   #unblocked: ReadonlySet<string> = new Set();
+  #unblockedRevision: string | undefined;
+  /** Whether policies of peerings that are carried out may let pass what they are to block. */
+  #mayBeOpen = false;
 
   constructor(parts: NodeAgentParts) {
     const { log, nodeName, provider, source } = parts;
@@ -85,7 +88,9 @@ export class NodeAgent {
         this.#isDue = false;
         await this.#step();
       }
-      await this.#pause((await this.#offerStatus()) ?? LOOK_MS);
+      const writeMs = await this.#offerStatus();
+      const isAwaited = this.#latest !== undefined && awaitsPeers(this.#latest);
+      await this.#pause(Math.min(writeMs ?? LOOK_MS, isAwaited ? PENDING_LOOK_MS : LOOK_MS));
     }
     this.#state.stop();
     this.#validity.await(undefined);
@@ -107,11 +112,17 @@ export class NodeAgent {
   }
 
   #lookForUnblocked(): void {
-    const names = this.#parts.unblocked?.names() ?? new Set<string>();
-    if ([...names].join() === [...this.#unblocked].join()) return;
-    this.#parts.log.warn({ peerings: [...names] }, 'peerings that are unblocked on this node are not carried out');
-    this.#unblocked = names;
+    const { unblocked, log } = this.#parts;
+    const revision = unblocked?.revision();
+    if (unblocked === undefined || revision === this.#unblockedRevision) return;
+    this.#unblockedRevision = revision;
+    // Since the last look one may have been unblocked and blocked again; one that starts makes all policies anew.
+    this.#mayBeOpen = this.#agent.agent !== undefined;
     this.#isDue = true;
+    const names = unblocked.names();
+    if ([...names].join() === [...this.#unblocked].join()) return;
+    log.warn({ peerings: [...names] }, 'peerings that are unblocked on this node are not carried out');
+    this.#unblocked = names;
   }
 
   async #step(): Promise<void> {
@@ -127,6 +138,7 @@ export class NodeAgent {
         'defect: the configuration was not applied',
       );
     }
+    if (outcome === 'done' && this.#mayBeOpen) this.#mayBeOpen = this.#agent.agent?.restorePolicies() === false;
     this.#parts.reconciliations?.reconciled((systemClock.monotonicMs() - started) / 1_000, outcome);
     this.#validity.await(this.#agent.desired?.config.credentials.validFromMs);
   }
@@ -216,4 +228,6 @@ const PATIENCE_MS = 10_000;
 const SETTLE_MS = 200;
 /** Looking at the kernel's counters; nothing is written unless it has changed. */
 const LOOK_MS = 10_000;
+/** Somebody may wait for peers that are new. */
+const PENDING_LOOK_MS = 2_000;
 const START_LOOK_MS = 500;

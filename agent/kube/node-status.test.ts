@@ -109,6 +109,11 @@ describe('the status of a node', () => {
     expect(status.observedGeneration).toBe(3);
   });
 
+  it('counts a peer of the last minute as soon as it is reached, so that nobody waits for what is there', () => {
+    const status = nodeStatus(inputs({ b: ['encrypting', 0], c: ['down', 0] }));
+    expect(status.peerings?.[0]?.tunnels).toEqual({ expected: 1, pending: 1, established: 1, encrypting: 1 });
+  });
+
   it('tells the least path MTU of all peers, and what fits through it', () => {
     const all = inputs({ b: ['encrypting', MINUTE], c: ['encrypting', MINUTE], d: ['encrypting', 0] });
     const mtus: Readonly<Record<string, PeerReport['mtu']>> = {

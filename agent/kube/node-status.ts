@@ -70,7 +70,7 @@ interface Counted {
 
 /**
  * Peers are counted, not connections: one that is reached by one family and not by the other is in trouble. One that is
- * gone is not counted, whether it is reached or not.
+ * gone is not counted, whether it is reached or not; one that is new counts once it is reached, or after a minute.
  */
 function countPeers(inputs: StatusInputs): Counted {
   const { desired, report, wallMs } = inputs;
@@ -96,7 +96,7 @@ function countPeers(inputs: StatusInputs): Counted {
     const worst = worstOf(reports);
     const idle =
       onDemand.has(member.peering) && reports.every((each) => each?.state === 'down' && each.lastFailure === undefined);
-    if (wallMs - member.sinceMs < PENDING_MS) counts.pending += 1;
+    if (worst !== undefined && wallMs - member.sinceMs < PENDING_MS) counts.pending += 1;
     else if (!idle) {
       counts.expected += 1;
       if (reports.every((each) => each?.state === 'encrypting' || each?.state === 'established'))
@@ -117,6 +117,11 @@ function countPeers(inputs: StatusInputs): Counted {
   }
   troubled.sort((left, right) => (`${left.peering}/${left.name}` < `${right.peering}/${right.name}` ? -1 : 1));
   return { tunnels, pathMtus, troubled: troubled.slice(0, MAX_TROUBLED_PEERS) };
+}
+
+/** Whether there are new peers which are not reached yet. */
+export function awaitsPeers({ peerings = [] }: NodeStatus): boolean {
+  return peerings.some(({ tunnels }) => (tunnels?.pending ?? 0) > 0);
 }
 
 function pathMtuTo(peer: string, { path, children }: NonNullable<PeerReport['mtu']>): PathMtu {
@@ -331,7 +336,7 @@ function loadedVerdict({ desired, missing }: StatusInputs): Verdict {
 
 function peersVerdict(expected: number, encrypting: number, first: Trouble | undefined): Verdict {
   if (encrypting >= expected)
-    return { status: 'True', reason: 'Encrypting', message: 'every peer that is known for a minute is reached' };
+    return { status: 'True', reason: 'Encrypting', message: 'every peer is reached that is to be by now' };
   const example = first === undefined ? '' : `, such as ${first.name}: ${first.message}`;
   return {
     status: 'False',
@@ -350,5 +355,5 @@ function timestamp(wallMs: number): string {
 }
 
 const NO_TUNNELS: Tunnels = { expected: 0, pending: 0, established: 0, encrypting: 0 };
-/** A peer that is newer may not have heard of us yet. */
+/** A peer that is newer and not reached may not have heard of us yet. */
 const PENDING_MS = 60_000;

@@ -49,6 +49,16 @@ describe('the status of a node', () => {
     expect(await writer.offer(statusOf({ old: 2 }), undefined)).toBeUndefined();
     expect(written.map(encrypting)).toEqual([[1], [2]]);
   });
+
+  it('tells how far a node that joins has come, and at once when it has reached everybody', async () => {
+    const { writer, clock, written } = world();
+    await writer.offer(statusOf({ cluster: 0 }, 3), undefined);
+    clock.now = 2_000;
+    expect(await writer.offer(statusOf({ cluster: 1 }, 2), undefined)).toBe(8_000);
+    clock.now = 4_000;
+    expect(await writer.offer(statusOf({ cluster: 3 }), undefined)).toBeUndefined();
+    expect(written.map(encrypting)).toEqual([[0], [3]]);
+  });
 });
 
 function world() {

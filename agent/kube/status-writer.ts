@@ -2,7 +2,7 @@ import { apiVersion } from '../../operator/api/resource.ts';
 import type { ApiClient } from './api-client.ts';
 import type { ApiFailure } from './api-failure.ts';
 import { pauseAfter } from './list-watch.ts';
-import type { NodeStatus } from './node-status.ts';
+import { awaitsPeers, type NodeStatus } from './node-status.ts';
 
 /** What writing a status depends on. */
 export interface StatusWriterParts {
@@ -42,13 +42,15 @@ export class StatusWriter {
   async offer(status: NodeStatus, uid: string | undefined): Promise<number | undefined> {
     const now = this.#parts.monotonicMs();
     this.#noteJoining(status, now);
-    const content = { urgent: urgentPart(status), all: JSON.stringify(status), isPending: hasPending(status) };
+    const content = { urgent: urgentPart(status), all: JSON.stringify(status), isPending: awaitsPeers(status) };
     if (content.all === this.#written?.all) return undefined;
     if (now < this.#notBefore) return this.#notBefore - now;
     const isUrgent = content.urgent !== this.#written?.urgent;
     const isJoining = now - this.#joinedAt < JOINING_MS;
     const isAwaited = this.#written?.isPending === true && !content.isPending;
-    const dueAt = this.#writtenAt + (isUrgent || isJoining || isAwaited ? URGENT_MS : this.#routineMs);
+    const joiningMs = content.isPending ? GATHERING_MS : URGENT_MS;
+    const pauseMs = isUrgent || isAwaited ? URGENT_MS : isJoining ? joiningMs : this.#routineMs;
+    const dueAt = this.#writtenAt + pauseMs;
     if (now < dueAt) return dueAt - now;
     const answer = await this.#parts.client.ask({
       method: 'PATCH',
@@ -70,10 +72,10 @@ export class StatusWriter {
       return undefined;
     }
     this.#failures += 1;
-    const pauseMs = Math.max(pauseAfter(this.#failures, this.#parts.random()), answer.error.retryAfterMs);
-    this.#notBefore = this.#parts.monotonicMs() + pauseMs;
+    const retryMs = Math.max(pauseAfter(this.#failures, this.#parts.random()), answer.error.retryAfterMs);
+    this.#notBefore = this.#parts.monotonicMs() + retryMs;
     this.#parts.onFailure(answer.error);
-    return pauseMs;
+    return retryMs;
   }
 
   #noteJoining({ peerings = [] }: NodeStatus, now: number): void {
@@ -86,10 +88,6 @@ export class StatusWriter {
   #drawRoutine(): number {
     return ROUTINE_MS * (1 + this.#parts.random());
   }
-}
-
-function hasPending({ peerings = [] }: NodeStatus): boolean {
-  return peerings.some(({ tunnels }) => (tunnels?.pending ?? 0) > 0);
 }
 
 /** What is worth a write by itself: everything but counts, troubled peers and the texts of conditions. */
@@ -110,6 +108,8 @@ function urgentPart({ observedGeneration, conditions = [], agent, peerings = [] 
 
 /** Between two writes, whatever happens. */
 const URGENT_MS = 2_000;
+/** Between two counts of a node that joins and has not reached all of its peers: a thousand may join at the same time. */
+const GATHERING_MS = 10_000;
 /** At most one routine write in five minutes, spread over as many again. */
 const ROUTINE_MS = 300_000;
 /** Longer than peers are pending, and enforcement takes its steps. */

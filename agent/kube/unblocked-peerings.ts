@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { writeDurably } from './durable-file.ts';
@@ -23,6 +23,13 @@ export class UnblockedPeerings {
     } catch {
       return new Set();
     }
+  }
+
+  /** Differs after each change, also where the names are the same again. */
+  revision(): string {
+    // It is replaced by another file each time.
+    const found = statSync(this.path, { bigint: true, throwIfNoEntry: false });
+    return found === undefined ? '' : `${found.ino} ${found.mtimeNs}`;
   }
 
   /** Adds a name. Throws what the file system says. */

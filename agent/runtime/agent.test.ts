@@ -5,6 +5,7 @@ import type { KernelSnapshot } from '../dataplane/types.ts';
 import { secretsOf } from '../ike/negotiation/authentication.ts';
 import type { SegmentClamps, SegmentSizes } from '../ports.ts';
 import { ok } from '../result.ts';
+import type { IpAddress } from '../wire/ip-address.ts';
 import type { Agent } from './agent.ts';
 import { bypassPolicies, isBypass, isPathMtuBypass } from './bypass.ts';
 import { statusText } from './status/table.ts';
@@ -224,6 +225,25 @@ describe('a reload', () => {
     expect(installed(hosts[0])).toMatchObject({ sas: [] });
     expect(installed(hosts[0]).policies).toHaveLength(BYPASSES);
     expect(installed(hosts[1]).sas).toEqual([]);
+  });
+
+  it('hears the answer of a peer that is no longer configured, and only then closes the sockets that nobody needs', () => {
+    const world = new TestWorld();
+    const hosts = [new TestHost(world, opensslProvider), new TestHost(world, opensslProvider)] as const;
+    const transport = world.transport();
+    const retained: (readonly string[])[] = [];
+    const retain = (addresses: readonly IpAddress[]): void => {
+      retained.push(addresses);
+      transport.retain(addresses);
+    };
+    const agent = started(hosts[0], configA(), { transport: { ...transport, retain } });
+    started(hosts[1], configB());
+    world.pass(1_000);
+    agent.reload({ ...configA({}), addresses: [] });
+    expect(retained).toEqual([[A]]);
+    world.pass(100);
+    expect(hosts[0].logLines.some(({ msg }) => msg === 'IKE SA closed')).toBe(true);
+    expect(retained).toEqual([[A], []]);
   });
 
   it('does nothing where the file says the same, and wipes the keys it does not need', () => {

@@ -79,7 +79,8 @@ export class Agent {
   readonly #parts: AgentParts;
   readonly #loop: Loop;
   readonly #startedAt: number;
-  readonly #openIkeSas = new Set<number>();
+  /** Our address of each. */
+  readonly #openIkeSas = new Map<number, IpAddress>();
   readonly #expiry: ExpiryWatch;
   readonly #links: LinkWatch;
   readonly #kernel: KernelWatch;
@@ -162,13 +163,20 @@ export class Agent {
     const { heldBack } = this.#config;
     this.#config = config;
     for (const command of difference.commands) this.#loop.command(command);
-    transport.retain(config.addresses);
+    transport.retain(this.#addressesInUse());
     this.#links.watch(hasLinkLocal(config.addresses));
     this.#clamps?.changed();
     this.#takeCredentials(heldBack.map(faultText));
     const changes = difference.commands.length;
     if (what === 'file' || changes > 0) this.#parts.log.info({ changes, peers: wanted.length }, CHANGED[what](changes));
     return ok(undefined);
+  }
+
+  /** Gives back to the kernel what it lacks of ours, and what somebody has changed of it; false where it cannot be read. */
+  restorePolicies(): boolean {
+    const dumped = this.#parts.dataplane.dump();
+    if (dumped.ok) this.#loop.resync(dumped.value);
+    return dumped.ok;
   }
 
   /** A picture of the agent with the kernel's counters of this moment. */
@@ -250,17 +258,16 @@ export class Agent {
 
   /** Sockets and policies are of interfaces by number, which the configuration names. False where one is not there. */
   #followInterfaces(): boolean {
-    const { transport, dataplane, log } = this.#parts;
-    const { addresses } = this.#config;
+    const { transport, log } = this.#parts;
+    const addresses = this.#addressesInUse();
     const { stale } = transport;
     transport.retain(addresses.filter((address) => !stale.includes(address)));
-    const listening = transport.listen(addresses);
-    const dumped = dataplane.dump();
-    if (dumped.ok) this.#loop.resync(dumped.value);
-    if (listening.ok && dumped.ok) log.info({ addresses }, 'an interface was made anew');
+    const listening = transport.listen(this.#config.addresses);
+    const isRestored = this.restorePolicies();
+    if (listening.ok && isRestored) log.info({ addresses }, 'an interface was made anew');
     else if (!listening.ok && stale.length > 0)
       log.warn({ text: socketFailureText(listening.error) }, 'an interface is gone');
-    return listening.ok && dumped.ok;
+    return listening.ok && isRestored;
   }
 
   #report(fact: Fact): void {
@@ -312,9 +319,20 @@ export class Agent {
   }
 
   #noteIkeSas(fact: Fact): void {
-    if (fact.kind === 'ikeSaEstablished' || fact.kind === 'ikeSaRekeyed') this.#openIkeSas.add(fact.ikeSa);
-    if (fact.kind === 'ikeSaClosed') this.#openIkeSas.delete(fact.ikeSa);
+    if (fact.kind === 'ikeSaEstablished' || fact.kind === 'ikeSaRekeyed')
+      this.#openIkeSas.set(fact.ikeSa, fact.path.localAddress);
+    if (fact.kind === 'ikeSaClosed') {
+      this.#openIkeSas.delete(fact.ikeSa);
+      // Not before what closes it has been sent.
+      if (!this.#addressesInUse().includes(fact.path.localAddress))
+        this.#parts.timers.after(0, () => this.#parts.transport.retain(this.#addressesInUse()));
+    }
     if (this.#openIkeSas.size === 0) this.#onAllClosed();
+  }
+
+  /** Also those that no connection has any more, while a peer there has not answered that all is over. */
+  #addressesInUse(): readonly IpAddress[] {
+    return [...new Set([...this.#config.addresses, ...this.#openIkeSas.values()])];
   }
 
   #allClosed(): Promise<void> {

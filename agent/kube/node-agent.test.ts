@@ -1,0 +1,102 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import { opensslProvider } from '../crypto/openssl/openssl-provider.ts';
+import { MemoryDataplane } from '../dataplane/memory.ts';
+import { ok } from '../result.ts';
+import { systemClock, systemTimers } from '../runtime/clock-system.ts';
+import { createLog } from '../runtime/log/logger.ts';
+import { TestWorld } from '../runtime/testing/agents.ts';
+import { unblock } from '../runtime/unblock.ts';
+import { ManifestObjects } from './manifest-objects.ts';
+import { NodeAgent } from './node-agent.ts';
+import { NodeManifests } from './testing/node-manifests.ts';
+import { UnblockedPeerings } from './unblocked-peerings.ts';
+
+let folder = '';
+const waited = { timeout: 10_000, interval: 20 };
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'ikemesh-node-agent-'));
+  mkdirSync(join(folder, 'in'));
+});
+
+afterEach(() => rmSync(folder, { recursive: true }));
+
+describe('what somebody unblocks on a node', () => {
+  it('is encrypted or dropped again once it is undone, also where the agent has seen neither', async () => {
+    const { agent, kernel, unblocked, end } = await startAgent();
+    await vi.waitFor(() => expect(levels(kernel)).toEqual(['in optional', 'out required']), waited);
+    unblock(kernel, 'all');
+    expect(levels(kernel)).toEqual(['in optional', 'out allow']);
+    await unblocked.add('cluster');
+    await unblocked.remove('cluster');
+    agent.wake();
+    await vi.waitFor(() => expect(levels(kernel)).toEqual(['in optional', 'out required']), waited);
+    await end();
+  });
+
+  it('is not carried out until it is undone', async () => {
+    const { agent, kernel, unblocked, end } = await startAgent();
+    await vi.waitFor(() => expect(levels(kernel)).toHaveLength(2), waited);
+    await unblocked.add('cluster');
+    agent.wake();
+    await vi.waitFor(() => expect(levels(kernel)).toEqual([]), waited);
+    await unblocked.remove('cluster');
+    agent.wake();
+    await vi.waitFor(() => expect(levels(kernel)).toEqual(['in optional', 'out required']), waited);
+    await end();
+  });
+});
+
+/** An agent of manifests, whose surroundings are a folder and a fake kernel. */
+async function startAgent() {
+  const manifests = new NodeManifests(join(folder, 'in'));
+  manifests.writeNodeConfig();
+  manifests.writeSlice();
+  manifests.writeSecret();
+  const log = createLog('json', 'info', { write: () => {} }, false);
+  const opened = await ManifestObjects.open({
+    folder: manifests.folder,
+    namespace: 'ikemesh-nodes',
+    timers: systemTimers,
+    log,
+  });
+  if (!opened.ok) throw new Error(opened.error.join('\n'));
+  const kernel = new MemoryDataplane({ clock: systemClock });
+  const unblocked = new UnblockedPeerings(folder);
+  const agent = new NodeAgent({
+    nodeName: 'a',
+    source: opened.value,
+    credentialFolder: join(folder, 'credentials'),
+    unblocked,
+    mayBegin: async () => true,
+    isStandingBy: () => false,
+    publish: async () => undefined,
+    provider: opensslProvider,
+    log,
+    createTransport: () => new TestWorld().transport(),
+    openDataplane: () => ok(kernel),
+  });
+  let isTold = false;
+  const ended = agent.run(() => isTold);
+  const end = async (): Promise<void> => {
+    isTold = true;
+    agent.wake();
+    await ended;
+    opened.value.close();
+  };
+  return { agent, kernel, unblocked, end };
+}
+
+function levels(kernel: MemoryDataplane): readonly string[] {
+  const dumped = kernel.dump();
+  if (!dumped.ok) throw new Error(dumped.error.message);
+  return dumped.value.policies
+    .filter(({ selector }) => selector.source.length === 32)
+    .map(({ direction, template, action }) => `${direction} ${template?.level ?? action}`)
+    .sort();
+}
