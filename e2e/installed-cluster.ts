@@ -90,7 +90,7 @@ export class InstalledCluster {
 
   /**
    * Waits until the peering of the mesh expects so many tunnels, and is Ready then; answers with its counts. Nodes that joined
-   * less than a minute ago are not expected to have any, and it can be Ready without them.
+   * less than a minute ago are not expected to have any before they reach all, and it can be Ready without them.
    */
   async readyTunnels(expected: number, timeoutMs = 120_000): Promise<object> {
     const wait = (what: string) => ['wait', `--for=${what}`, `--timeout=${timeoutMs}ms`, 'ipsecpeering/cluster'];

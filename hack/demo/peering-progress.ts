@@ -18,6 +18,6 @@ export async function awaitReady(
     told = text;
     return ready.status === 'True';
   };
-  // Longer than a node's first minute, in which it is not judged, and the steps to enforcement.
+  // Longer than a node's first minute, in which nobody is missed, and the steps to enforcement.
   await waitUntil(`${peering} to be Ready`, isReady, { timeoutMs: 240_000, intervalMs: 1_000, say: tell });
 }

@@ -84,8 +84,8 @@ const peeringStatus = z.object({
   certificate: loadedCertificate.optional().describe('The certificate that the agent uses.'),
   tunnels: z
     .object({
-      expected: count().describe('Peers that have been known for a minute.'),
-      pending: count().describe('Peers that are newer.'),
+      expected: count().describe('Peers that are reached, or have been known for a minute.'),
+      pending: count().describe('Peers that are newer and not reached yet.'),
       established: count().describe('Those of `expected` with an IKE SA.'),
       encrypting: count().describe('Those whose packets the kernel encrypts, by its own counters.'),
     })

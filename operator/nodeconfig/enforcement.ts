@@ -56,7 +56,7 @@ function hasDone({ node, entry }: Told, step: number): boolean {
 }
 
 /** Whether a node encrypts with all that it knows, and knows all that were told: an agent that knows nobody reaches all. */
-function reachesAll({ node, entry }: Told, told: number): boolean {
+export function reachesAll({ node, entry }: Told, told: number): boolean {
   const tunnels = reportOf({ node, entry })?.tunnels;
   const least = entry.remote.mesh === undefined ? 1 : told - 1;
   return tunnels !== undefined && tunnels.pending === 0 && tunnels.encrypting >= Math.max(tunnels.expected, least);

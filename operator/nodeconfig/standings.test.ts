@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 import { plan } from './plan.ts';
 import { atSecond, clusterOf, gatewayOf, meshOf, nodesOf, settings } from './testing/builders.ts';
@@ -23,4 +23,45 @@ it('a fault on one node is told by the condition of the peering that it is of, a
   expect(said('cluster', 'Encrypting')).toMatch(/^True/);
   expect(statuses.get('cluster')?.tunnels).toEqual({ expected: 1, established: 1, encrypting: 1 });
   expect(said('office', 'Programmed')).toMatch(/^True/);
+});
+
+describe('nodes of the last minute', () => {
+  const justNow = atSecond(0).milliseconds;
+  const all = { 'uid-of-cluster': justNow, 'uid-1': justNow, 'uid-2': justNow, 'uid-3': justNow };
+
+  it.for([
+    [
+      'make a mesh Ready as soon as all of them reach all others',
+      all,
+      [2, 2, 2],
+      'True: 3 tunnels of 3 nodes encrypting',
+    ],
+    [
+      'leave open whether a mesh is Ready while one is not reached',
+      all,
+      [1, 1, 0],
+      /^Unknown: .*less than a minute ago/,
+    ],
+    ['flip nothing where the others were there before', { 'uid-3': justNow }, [1, 1, 0], /^True: 1 tunnel of 2 nodes/],
+    ['count there once they reach all', { 'uid-3': justNow }, [1, 1, 2], /^True: 3 tunnels of 3 nodes/],
+  ] as const)('%s', ([, since, reached, said]) => {
+    const cluster = clusterOf({ peerings: [meshOf('cluster')], nodes: nodesOf(3) });
+    cluster.settle(atSecond(0));
+    const observed = cluster.observed();
+    const nodeConfigs = observed.nodeConfigs.map((config, index) => {
+      const count = reached[index] ?? 0;
+      const tunnels = {
+        expected: count,
+        pending: since === all ? 2 - count : 0,
+        established: count,
+        encrypting: count,
+      };
+      const peerings = (config.status?.peerings ?? []).map((each) => ({ ...each, tunnels }));
+      return { ...config, status: { ...config.status, peerings } };
+    });
+    const given = { ...observed, nodeConfigs, since: new Map(Object.entries(since)) };
+    const { statuses } = plan(given, settings, atSecond(1));
+    const found = statuses.get('cluster')?.conditions?.find(({ type }) => type === 'Encrypting');
+    expect(`${found?.status}: ${found?.message}`).toMatch(said);
+  });
 });

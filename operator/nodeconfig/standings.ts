@@ -2,14 +2,14 @@ import type { NodePeering } from '../api/ipsec-node-config.ts';
 import type { AgentStanding, CertificateStanding, NodeStanding, PeeringStanding } from '../policies/standing.ts';
 import { certificateStanding } from './certificates.ts';
 import type { Draft } from './draft.ts';
-import { isCurrent, isFinal } from './enforcement.ts';
+import { isCurrent, isFinal, reachesAll } from './enforcement.ts';
 import { wantedExemptions } from './essential-exemptions.ts';
 import { type Exemption, isInForce } from './exemptions.ts';
 import { certificateName } from './names.ts';
 import type { Entries } from './node-entries.ts';
 import { writtenEntry } from './node-entries.ts';
 import type { Moment, Observed, ObservedCertificate } from './observed.ts';
-import { isPending } from './pending.ts';
+import { isPending, ROUTINE_WRITE_MS } from './pending.ts';
 import { type Member, uidOf } from './roster.ts';
 import { sameContent } from './same-content.ts';
 
@@ -23,17 +23,24 @@ export function standingOf(
 ): PeeringStanding {
   const { peering, members, credentials } = draft;
   const exemptions = wantedExemptions(draft, observed);
+  const taking = members.filter(({ obstacle }) => obstacle === undefined).length;
   return {
     kind: peering.spec.remote.mesh === undefined ? 'gateway' : 'mesh',
     credentials,
     nodes: members.map((member): NodeStanding => {
-      const entry = entries.get(member.node.name)?.find(({ name }) => name === peering.metadata.name);
+      const { node } = member;
+      const entry = entries.get(node.name)?.find(({ name }) => name === peering.metadata.name);
+      const agent = agentOf(draft, member, entry, exemptions, observed);
+      const uids = [node.uid, uidOf(peering)];
+      const isNew = isPending(observed.since, uids, at);
+      const isReaching = agent.kind === 'reporting' && entry !== undefined && reachesAll({ node, entry }, taking);
       return {
-        name: member.node.name,
-        pending: isPending(observed.since, [member.node.uid, uidOf(peering)], at),
+        name: node.name,
+        pending: isNew && !isReaching,
+        joinedLately: isPending(observed.since, uids, at, ROUTINE_WRITE_MS),
         obstacle: member.obstacle ?? (draft.acceptance.status === 'True' && entry === undefined ? TOO_MANY : undefined),
         certificate: certificateOf(draft, member, observed, certificates, at),
-        agent: agentOf(draft, member, entry, exemptions, observed),
+        agent,
       };
     }),
   };

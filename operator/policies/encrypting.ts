@@ -22,7 +22,8 @@ export function encrypting(standing: PeeringStanding): Verdict {
   if (silent.length > 0) return unknown('NotReported', `nothing is known of ${listed(silent)}`);
   if (standing.kind === 'mesh' && members.length === 1) return holds('NoPeers', 'one node has nobody to encrypt with');
   const peers = standing.kind === 'mesh' ? members.length - 1 : 1;
-  const unaware = reports.filter(({ tunnels }) => (tunnels?.expected ?? 0) < peers).map(({ name }) => name);
+  const untold = standing.kind === 'mesh' ? newcomers(members).length : 0;
+  const unaware = reports.filter(({ tunnels }) => (tunnels?.expected ?? 0) < peers - untold).map(({ name }) => name);
   if (unaware.length > 0) {
     const know = unaware.length === 1 ? 'does not know all of its' : 'do not know all of their';
     return unknown('PeersUnknown', `${listed(unaware)} ${know} peers yet`);
@@ -35,26 +36,49 @@ function tunnelsOf(agent: NodeStanding['agent']): TunnelCounts | undefined {
   return agent.kind === 'reporting' || agent.kind === 'failing' ? agent.tunnels : undefined;
 }
 
+/** Those that reach everybody and joined so lately that the others need not have told of it. */
+function newcomers(members: readonly NodeStanding[]): readonly NodeStanding[] {
+  return members.filter(({ joinedLately, agent }) => {
+    const tunnels = tunnelsOf(agent);
+    return (
+      joinedLately && tunnels !== undefined && tunnels.encrypting >= Math.max(tunnels.expected, members.length - 1)
+    );
+  });
+}
+
 /**
  * The tunnels of a peering: what nodes that joined just now have is not expected of them yet, and what the others count of
  * one that is gone, until they count again, is none.
  */
 export function tunnelTotals(standing: PeeringStanding): TunnelCounts {
   const members = suitable(judged(standing));
-  // Both ends of a tunnel of a mesh count it; one that only one end has is none.
-  const ends = standing.kind === 'mesh' ? 2 : 1;
-  const pairs = (members.length * (members.length - 1)) / 2;
-  const expected = standing.kind === 'mesh' ? pairs : members.length;
-  const total = (of: (tunnels: TunnelCounts) => number): number => {
-    const counts = members.map(({ agent }) => {
-      const tunnels = tunnelsOf(agent);
-      return tunnels === undefined ? 0 : of(tunnels);
-    });
-    return Math.min(expected, Math.floor(counts.reduce((sum, count) => sum + count, 0) / ends));
-  };
+  const total = (of: CountOf): number =>
+    standing.kind === 'mesh' ? meshTotal(members, of) : sum(members, (tunnels) => Math.min(1, of(tunnels)));
   return {
-    expected,
+    expected: standing.kind === 'mesh' ? pairs(members.length) : members.length,
     established: total(({ established }) => established),
     encrypting: total((tunnels) => tunnels.encrypting),
   };
+}
+
+type CountOf = (tunnels: TunnelCounts) => number;
+
+/** Both ends of a tunnel count it, and one that only one end has is none; newcomers are believed where nobody contradicts. */
+function meshTotal(members: readonly NodeStanding[], of: CountOf): number {
+  const down = sum(members, (tunnels) => tunnels.expected - of(tunnels));
+  const recent = down === 0 ? newcomers(members) : [];
+  const others = members.filter((member) => !recent.includes(member));
+  const ends = sum(others, (tunnels) => Math.min(of(tunnels), others.length - 1));
+  return pairs(recent.length) + recent.length * others.length + Math.floor(ends / 2);
+}
+
+function pairs(count: number): number {
+  return (count * (count - 1)) / 2;
+}
+
+function sum(members: readonly NodeStanding[], of: CountOf): number {
+  return members.reduce((total, { agent }) => {
+    const tunnels = tunnelsOf(agent);
+    return total + (tunnels === undefined ? 0 : of(tunnels));
+  }, 0);
 }

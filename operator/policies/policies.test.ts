@@ -200,6 +200,39 @@ describe('Encrypting', () => {
   });
 });
 
+describe('a node that joined lately', () => {
+  const old = (name: string, expected: number, encrypts = expected) =>
+    node(name, { agent: reporting(expected, encrypts) });
+  const mesh = (...nodes: readonly NodeStanding[]) => standing({}, { nodes });
+
+  it('is believed that it reaches all, where the others have not told of it yet: they write seldom', () => {
+    const nodes = mesh(old('a', 1), old('b', 1), node('c', { joinedLately: true, agent: reporting(2) }));
+    expect(encrypting(nodes)).toMatchObject({ status: 'True', message: '3 tunnels of 3 nodes encrypting' });
+    expect(tunnelTotals(nodes)).toEqual({ expected: 3, established: 3, encrypting: 3 });
+  });
+
+  it('is not believed where it has not reached all', () => {
+    const nodes = mesh(old('a', 1), old('b', 1), node('c', { joinedLately: true, agent: reporting(1) }));
+    expect(encrypting(nodes)).toMatchObject({ status: 'Unknown', reason: 'PeersUnknown' });
+    expect(tunnelTotals(nodes).encrypting).toBe(1);
+  });
+
+  it('hides no tunnel that is down at the other end', () => {
+    const nodes = mesh(
+      node('a', { joinedLately: true, agent: reporting(2) }),
+      node('b', { joinedLately: true, agent: reporting(2) }),
+      node('c', { joinedLately: true, agent: reporting(2, 1) }),
+    );
+    expect(tunnelTotals(nodes).encrypting).toBe(2);
+  });
+
+  it('hides no tunnel that is down between others', () => {
+    const nodes = mesh(old('a', 2, 1), old('b', 2, 1), node('c', { joinedLately: true, agent: reporting(2) }));
+    expect(encrypting(nodes)).toMatchObject({ status: 'False', reason: 'TunnelsDown' });
+    expect(tunnelTotals(nodes).encrypting).toBe(2);
+  });
+});
+
 describe('Ready', () => {
   it('is the first that does not hold, what fails before what is not known', () => {
     expect(ready([holds('A', ''), unknown('B', 'b'), fails('C', 'c')])).toEqual(fails('C', 'c'));
@@ -221,7 +254,9 @@ function standing(first: Partial<NodeStanding>, fields: Partial<PeeringStanding>
 }
 
 function node(name: string, fields: Partial<NodeStanding>): NodeStanding {
-  return { name, pending: false, obstacle: undefined, certificate: { kind: 'issued' }, agent: reporting(1), ...fields };
+  const agent = reporting(1);
+  const certificate = { kind: 'issued' } as const;
+  return { name, pending: false, joinedLately: false, obstacle: undefined, certificate, agent, ...fields };
 }
 
 function reporting(expected: number, encrypts = expected) {

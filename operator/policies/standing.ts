@@ -40,8 +40,10 @@ export interface Overlap {
 /** One node of a peering. */
 export interface NodeStanding {
   readonly name: string;
-  /** Joined less than a minute ago. */
+  /** Joined less than a minute ago, and has not reached all of its peers yet. */
   readonly pending: boolean;
+  /** Joined so lately that agents of other nodes, which tell of counts seldom, need not have told of it. */
+  readonly joinedLately: boolean;
   /** Why it cannot take part. */
   readonly obstacle: Obstacle | undefined;
   readonly certificate: CertificateStanding;
@@ -88,7 +90,7 @@ export interface TunnelCounts {
   readonly encrypting: number;
 }
 
-/** The nodes that count: those that have had a minute. */
+/** The nodes that count: those that have reached all of their peers once, or have had a minute for it. */
 export function judged(standing: PeeringStanding): readonly NodeStanding[] {
   return standing.nodes.filter(({ pending }) => !pending);
 }

@@ -120,7 +120,7 @@ describe('the alerts, where a real Prometheus scrapes a real operator', () => {
       await delay(1_000);
     }
     expect(await prometheus.firedWithin(QUIET_SECONDS)).toEqual([]);
-    // What the operator itself waits for is not cut: a minute for the first tunnels of nodes.
+    // What nodes take for their first tunnels is not cut.
     const ofFirstMinute = ['IkemeshPeeringNotReady'];
     const fired = await prometheus.firedWithin(secondsSince(began) + SEEN_AFTER_SECONDS);
     expect(fired.filter((name) => !ofFirstMinute.includes(name))).toEqual([]);

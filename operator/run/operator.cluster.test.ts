@@ -51,9 +51,6 @@ describe('the operator in a cluster with cert-manager', () => {
       const done = await report();
       return (done.length === 3 && done.every(Boolean)) || done;
     });
-    await untilCondition('cluster', 'Ready', /^Unknown Pending/);
-    // Whoever joined less than a minute ago is not judged.
-    running.forward(61);
     await untilCondition('cluster', 'Ready', /^True Ready/);
 
     const configs = await cluster.nodeConfigs();

@@ -113,7 +113,7 @@ function reported(config: IpsecNodeConfig): IpsecNodeConfig {
       ...status,
       agent: { podUID: `pod-${metadata.name}`, bootID: 'boot', version: '0.1.0' },
       conditions: [
-        condition('Ready', 'Encrypting', 'every peer that is known for a minute is reached'),
+        condition('Ready', 'Encrypting', 'every peer is reached that is to be by now'),
         condition('Programmed', 'Programmed', '2 peerings are carried out'),
         condition('CertificatesLoaded', 'Loaded', 'all keys and certificates are in use'),
       ],
