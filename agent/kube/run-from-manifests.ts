@@ -64,7 +64,6 @@ export async function runFromManifests(options: ManifestOptions): Promise<Result
     source.close();
     return err(environmentFailure(server.error));
   }
-  log.info({ node: nodeName.value, version: VERSION, manifests: folder }, 'doing what the manifests say');
   let told = false;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     signals.on(signal, () => {
@@ -73,6 +72,7 @@ export async function runFromManifests(options: ManifestOptions): Promise<Result
     });
   }
   signals.on('SIGHUP', () => void source.reread());
+  log.info({ node: nodeName.value, version: VERSION, manifests: folder }, 'doing what the manifests say');
   await agent.run(() => told, flushOnExit);
   metrics.close();
   source.close();

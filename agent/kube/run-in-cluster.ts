@@ -76,7 +76,6 @@ export async function runInCluster(options: ClusterOptions): Promise<Result<void
     metrics.close();
     return err(environmentFailure(server.error));
   }
-  log.info({ node: nodeName, version: VERSION, state: stateFolder }, 'waiting for what this node is to do');
   let told = false;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     options.signals.on(signal, () => {
@@ -84,6 +83,7 @@ export async function runInCluster(options: ClusterOptions): Promise<Result<void
       agent.wake();
     });
   }
+  log.info({ node: nodeName, version: VERSION, state: stateFolder }, 'waiting for what this node is to do');
   await agent.run(() => told);
   metrics.close();
   lock.release();

@@ -61,8 +61,10 @@ export async function run(options: RunOptions): Promise<Result<void, StartFailur
   }
   agent = started.value;
   const { nodeName, connections } = loaded.value;
+  const told = untilTold(options, agent, loaded.value);
+  // Whoever has read this may end it.
   log.info({ node: nodeName, peers: connections.length, version: VERSION, crypto: provider.name }, 'agent started');
-  await untilTold(options, agent, loaded.value);
+  await told;
   server.value.close();
   metrics.close();
   log.info({ kernel: options.flushOnExit ? 'flushed' : 'left as it is' }, 'agent ended');

@@ -3,6 +3,7 @@ import { goOnWithoutReaders } from '../../agent/closed-readers.ts';
 import { adoptionBench } from './adoption.ts';
 import { agentMemoryBench } from './agent-memory.ts';
 import { type Bench, verdict } from './bench.ts';
+import { clusterBench } from './cluster.ts';
 import { codecBench } from './codec.ts';
 import { cookieBench } from './cookie.ts';
 import { espBench } from './esp.ts';
@@ -40,6 +41,7 @@ const benches: readonly Bench[] = [
   scrapeBench,
   plannerBench,
   operatorBench,
+  clusterBench,
 ];
 
 const summaries = benches.map(({ name, summary }) => `  ${name.padEnd(13)} ${summary}`);

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** Tests with real servers and real builds, which take seconds to minutes and much of the machine: one file after another. */
+/** Tests with real servers, real builds and programs that are started, which take seconds to minutes and much of the machine: one file after another. */
 export default defineConfig({
   test: {
     root: new URL('../..', import.meta.url).pathname,
