@@ -83,9 +83,10 @@ describe.skipIf(reason !== undefined)('what the documents tell their readers to 
   /** Waits until the peering is Ready; says which of its conditions does not hold where that takes too long. */
   async function isReady(): Promise<void> {
     const wait = 'kubectl wait ipsecpeering/cluster --for=condition=Ready --timeout=180s';
-    const line = '{range .status.conditions[*]}{.type} is {.status}: {.message}; {end}';
-    const conditions = `kubectl get ipsecpeering cluster --output=jsonpath='${line}'`;
-    await succeeds(`${wait} || { ${conditions}; exit 1; }`);
+    const conditions = (object: string, of: string) =>
+      `kubectl get ${object} --output=jsonpath='{range ${of}.status.conditions[*]}{.type} is {.status}: {.message}; {end}'`;
+    const all = [conditions('ipsecpeering cluster', ''), conditions('ipsecnodeconfigs', '.items[*]')].join('; ');
+    await succeeds(`${wait} || { ${all}; exit 1; }`);
   }
 
   it('preflight of a node before ikemesh is installed', async () => {

@@ -22,6 +22,18 @@ interface PeeringStatus {
   readonly conditions: readonly { readonly type: string; readonly status: string; readonly message: string }[];
 }
 
+interface NodeConfig {
+  readonly metadata: { readonly name: string };
+  readonly status?: Pick<PeeringStatus, 'conditions'>;
+}
+
+/** Which conditions do not hold, and why. */
+function obstacles(conditions: PeeringStatus['conditions'] = [], where = ''): readonly string[] {
+  return conditions.flatMap(({ type, status, message }) =>
+    status === 'True' ? [] : [`${where}${type} is ${status}: ${message}`],
+  );
+}
+
 /** A cluster with nodes, cert-manager, our image and the chart. */
 export class InstalledCluster {
   readonly cluster: Cluster;
@@ -98,10 +110,9 @@ export class InstalledCluster {
     const { code, stderr } = await this.cluster.controlPlane.kubectl(wait('condition=Ready'));
     const { status } = await this.read<{ readonly status: PeeringStatus }>('ipsecpeering', 'cluster');
     if (code === 0) return status.tunnels;
-    const obstacles = status.conditions.flatMap(({ type, status: holds, message }) =>
-      holds === 'True' ? [] : [`${type} is ${holds}: ${message}`],
-    );
-    throw new Error(`${stderr.trim()}: ${obstacles.join('; ')}`);
+    const configs = await this.list<NodeConfig>('ipsecnodeconfigs');
+    const nodes = configs.flatMap((config) => obstacles(config.status?.conditions, `${config.metadata.name}: `));
+    throw new Error([stderr.trim(), ...obstacles(status.conditions), ...nodes].join('; '));
   }
 
   /** An object as it is now. */
