@@ -18,8 +18,8 @@ export const REQUEST_TIMEOUT_MS = 30_000;
 /** How long the API server keeps a watch open; the actual time is drawn up to twice this, so that not all end together. */
 export const WATCH_SECONDS = 300;
 
-/** A watch that has not ended by itself so long after its time is dead. */
-export const WATCH_GRACE_MS = 30_000;
+/** A watch of which nothing has come for so long is dead: the server sends a bookmark each minute. */
+export const WATCH_SILENCE_MS = 90_000;
 
 /** A connection on which nothing comes is probed after this, ten times with a second between (TCP keepalive). */
 export const KEEPALIVE_MS = 15_000;

@@ -9,8 +9,8 @@ import {
   LONGEST_PAUSE_MS,
   MAX_PAGES,
   RELIST_SPREAD_MS,
-  WATCH_GRACE_MS,
   WATCH_SECONDS,
+  WATCH_SILENCE_MS,
 } from './limits.ts';
 
 /** What every object of Kubernetes has, as far as it matters here; everything else is unknown until it is read. */
@@ -127,8 +127,7 @@ export class ListWatch {
       refusal ??= this.#take(line);
       if (refusal !== undefined) ending.abort();
     };
-    const silenceMs = seconds * 1_000 + WATCH_GRACE_MS;
-    const ended = await this.#parts.client.stream(this.#pathWith(query), take, signal, silenceMs);
+    const ended = await this.#parts.client.stream(this.#pathWith(query), take, signal, WATCH_SILENCE_MS);
     return refusal === undefined ? ended : err(refusal);
   }
 

@@ -56,8 +56,12 @@ export class ApiClient {
     silenceMs: number,
     line: (value: unknown) => void,
   ): Promise<Answer<void>> {
+    // Also before the first line: a connection that is lost then would be waited for until TCP gives up.
+    const silence = new AbortController();
+    const timer = setTimeout(() => silence.abort(), silenceMs);
     try {
-      const answer = await this.#send(request, signal);
+      const answer = await this.#send(request, AbortSignal.any([signal, silence.signal]));
+      clearTimeout(timer);
       const status = answer.statusCode ?? 0;
       if (status !== 200) {
         return { ok: false, error: apiErrorOf(status, parsed(await textOf(answer)), answer.headers['retry-after']) };
@@ -65,7 +69,9 @@ export class ApiClient {
       await readLines(answer, silenceMs, line);
       return { ok: true, value: undefined };
     } catch (error) {
-      return { ok: false, error: unreachable(error) };
+      return { ok: false, error: unreachable(silence.signal.aborted ? silenceText(silenceMs) : error) };
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -114,7 +120,7 @@ async function readLines(answer: IncomingMessage, silenceMs: number, line: (valu
   let rest: Buffer[] = [];
   let length = 0;
   const silence = setTimeout(
-    () => answer.destroy(new Error(`nothing was heard for ${silenceMs / 1_000} s`)),
+    () => answer.destroy(new Error(silenceText(silenceMs))),
     silenceMs,
   );
   try {
@@ -134,6 +140,10 @@ async function readLines(answer: IncomingMessage, silenceMs: number, line: (valu
   } finally {
     clearTimeout(silence);
   }
+}
+
+function silenceText(silenceMs: number): string {
+  return `nothing was heard for ${silenceMs / 1_000} s`;
 }
 
 function parsed(text: string): unknown {

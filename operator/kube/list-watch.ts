@@ -103,4 +103,4 @@ const MAX_PAGES = 100;
 /** The least; the most is twice that. */
 const WATCH_SECONDS = 240;
 /** The server sends a bookmark each minute. */
-const SILENCE_MS = 150_000;
+const SILENCE_MS = 90_000;
