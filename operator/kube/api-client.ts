@@ -119,10 +119,7 @@ async function textOf(answer: IncomingMessage): Promise<string> {
 async function readLines(answer: IncomingMessage, silenceMs: number, line: (value: unknown) => void): Promise<void> {
   let rest: Buffer[] = [];
   let length = 0;
-  const silence = setTimeout(
-    () => answer.destroy(new Error(silenceText(silenceMs))),
-    silenceMs,
-  );
+  const silence = setTimeout(() => answer.destroy(new Error(silenceText(silenceMs))), silenceMs);
   try {
     for await (const chunk of answer as AsyncIterable<Buffer>) {
       silence.refresh();
