@@ -13,6 +13,13 @@ export interface StatusWriterParts {
   readonly onFailure: (failure: ApiFailure | undefined) => void;
 }
 
+/** What decides whether a status is written, and when. */
+interface Content {
+  readonly urgent: string;
+  readonly all: string;
+  readonly isPending: boolean;
+}
+
 /**
  * Writes the status when it has changed: soon what people wait for or must hear of, seldom what is routine (counts and
  * who is in trouble while no condition changes), so that a thousand agents do not write because one node has joined. Counts
@@ -23,7 +30,7 @@ export class StatusWriter {
   readonly #parts: StatusWriterParts;
   #joinedAt: number;
   #joined: ReadonlySet<string> | undefined;
-  #written: { readonly urgent: string; readonly all: string; readonly isPending: boolean } | undefined;
+  #written: Content | undefined;
   #writtenAt = Number.NEGATIVE_INFINITY;
   #routineMs: number;
   #failures = 0;
@@ -45,12 +52,7 @@ export class StatusWriter {
     const content = { urgent: urgentPart(status), all: JSON.stringify(status), isPending: awaitsPeers(status) };
     if (content.all === this.#written?.all) return undefined;
     if (now < this.#notBefore) return this.#notBefore - now;
-    const isUrgent = content.urgent !== this.#written?.urgent;
-    const isJoining = now - this.#joinedAt < JOINING_MS;
-    const isAwaited = this.#written?.isPending === true && !content.isPending;
-    const joiningMs = content.isPending ? GATHERING_MS : URGENT_MS;
-    const pauseMs = isUrgent || isAwaited ? URGENT_MS : isJoining ? joiningMs : this.#routineMs;
-    const dueAt = this.#writtenAt + pauseMs;
+    const dueAt = this.#writtenAt + this.#intervalMs(content, now);
     if (now < dueAt) return dueAt - now;
     const answer = await this.#parts.client.ask({
       method: 'PATCH',
@@ -76,6 +78,15 @@ export class StatusWriter {
     this.#notBefore = this.#parts.monotonicMs() + retryMs;
     this.#parts.onFailure(answer.error);
     return retryMs;
+  }
+
+  /** How long after the last write this one may be. */
+  #intervalMs(content: Content, now: number): number {
+    const isUrgent = content.urgent !== this.#written?.urgent;
+    const isAwaited = this.#written?.isPending === true && !content.isPending;
+    if (isUrgent || isAwaited) return URGENT_MS;
+    if (now - this.#joinedAt >= JOINING_MS) return this.#routineMs;
+    return content.isPending ? GATHERING_MS : URGENT_MS;
   }
 
   #noteJoining({ peerings = [] }: NodeStatus, now: number): void {

@@ -324,7 +324,7 @@ export class Agent {
     if (fact.kind === 'ikeSaClosed') {
       this.#openIkeSas.delete(fact.ikeSa);
       // Not before what closes it has been sent.
-      if (!this.#addressesInUse().includes(fact.path.localAddress))
+      if (!this.#config.addresses.includes(fact.path.localAddress))
         this.#parts.timers.after(0, () => this.#parts.transport.retain(this.#addressesInUse()));
     }
     if (this.#openIkeSas.size === 0) this.#onAllClosed();

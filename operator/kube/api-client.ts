@@ -61,11 +61,11 @@ export class ApiClient {
     const timer = setTimeout(() => silence.abort(), silenceMs);
     try {
       const answer = await this.#send(request, AbortSignal.any([signal, silence.signal]));
-      clearTimeout(timer);
       const status = answer.statusCode ?? 0;
       if (status !== 200) {
         return { ok: false, error: apiErrorOf(status, parsed(await textOf(answer)), answer.headers['retry-after']) };
       }
+      clearTimeout(timer);
       await readLines(answer, silenceMs, line);
       return { ok: true, value: undefined };
     } catch (error) {

@@ -66,10 +66,10 @@ type CountOf = (tunnels: TunnelCounts) => number;
 /** Both ends of a tunnel count it, and one that only one end has is none; newcomers are believed where nobody contradicts. */
 function meshTotal(members: readonly NodeStanding[], of: CountOf): number {
   const down = sum(members, (tunnels) => tunnels.expected - of(tunnels));
-  const recent = down === 0 ? newcomers(members) : [];
-  const others = members.filter((member) => !recent.includes(member));
+  const recent = new Set(down === 0 ? newcomers(members) : []);
+  const others = members.filter((member) => !recent.has(member));
   const ends = sum(others, (tunnels) => Math.min(of(tunnels), others.length - 1));
-  return pairs(recent.length) + recent.length * others.length + Math.floor(ends / 2);
+  return pairs(recent.size) + recent.size * others.length + Math.floor(ends / 2);
 }
 
 function pairs(count: number): number {

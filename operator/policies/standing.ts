@@ -90,7 +90,7 @@ export interface TunnelCounts {
   readonly encrypting: number;
 }
 
-/** The nodes that count: those that have reached all of their peers once, or have had a minute for it. */
+/** The nodes that count: those that reach all of their peers, or have had a minute for it. */
 export function judged(standing: PeeringStanding): readonly NodeStanding[] {
   return standing.nodes.filter(({ pending }) => !pending);
 }
