@@ -10,11 +10,16 @@ export async function pidOf(node: ClusterNode, words: string): Promise<string> {
   return (await node.succeed(['pgrep', '-o', '-f', words])).trim();
 }
 
-/** Kills the agent of a node, and waits until kubelet has started it again. */
-export async function killAgent(node: ClusterNode): Promise<void> {
+/** Ends the agent of a node, as by killing it, and waits until there is another one. */
+export async function replaceAgent(node: ClusterNode, end: (agent: string) => Promise<unknown>): Promise<void> {
   const agent = await pidOf(node, AGENT);
-  await node.succeed(['kill', '-9', agent]);
+  await end(agent);
   // For a moment there is none.
   const isAnother = async () => ![undefined, agent].includes(await pidOf(node, AGENT).catch(() => undefined));
-  await waitUntil('kubelet to start the agent again', isAnother, { timeoutMs: 60_000, intervalMs: 500 });
+  await waitUntil('kubelet to start another agent', isAnother, { timeoutMs: 60_000, intervalMs: 500 });
+}
+
+/** Kills the agent of a node, and waits until kubelet has started it again. */
+export function killAgent(node: ClusterNode): Promise<void> {
+  return replaceAgent(node, (agent) => node.succeed(['kill', '-9', agent]));
 }

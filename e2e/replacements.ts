@@ -10,7 +10,7 @@ import { changed } from '../operator/api/testing/manifests.ts';
 import { type InstalledCluster, namespace } from './installed-cluster.ts';
 import { meshPeering } from './mesh-peering.ts';
 import { whileTrafficFlows } from './mesh-traffic.ts';
-import { killAgent } from './processes.ts';
+import { killAgent, replaceAgent } from './processes.ts';
 
 /**
  * Agents are replaced while ESP in UDP flows, which the kernel takes in only while somebody has the sockets of port 4500; plain
@@ -19,7 +19,7 @@ import { killAgent } from './processes.ts';
 export function replacements(mesh: () => InstalledCluster): void {
   const nodes = () => [...mesh().cluster.nodes.values()];
 
-  it('loses nothing of ESP in UDP when an agent is killed, and while Helm upgrades all to another image', async () => {
+  it('loses nothing of ESP in UDP when an agent or its pod is gone, and while Helm upgrades all to another image', async () => {
     await mesh().apply(changed(meshPeering('4m'), 'spec.natTraversal', 'Always'));
     const isInUdp = async () => {
       const states = (await Promise.all(nodes().map(dumpStates))).flat().filter(({ reqid }) => reqid !== 0);
@@ -29,15 +29,10 @@ export function replacements(mesh: () => InstalledCluster): void {
     await whileTrafficFlows(
       { cluster: mesh().cluster, nodes: nodes() },
       async () => {
+        const [pod = ''] = await agentPods('--field-selector=spec.nodeName=a');
+        await replaceAgent(mesh().cluster.node('a'), () => mesh().kubectl('delete', `--namespace=${namespace}`, pod));
+        // An update deletes a pod that is not ready at once.
         await killAgent(mesh().cluster.node('a'));
-        // An update deletes a pod that is not ready at once, and its holder with it.
-        await mesh().kubectl(
-          'rollout',
-          'status',
-          'daemonset/ikemesh-agent',
-          `--namespace=${namespace}`,
-          '--timeout=120s',
-        );
         const image = `${repository}:${await projectVersion()}`;
         const tag = ['ctr', '--namespace=k8s.io', 'images', 'tag', image, `${repository}:next`];
         await Promise.all(nodes().map((node) => node.succeed(tag)));
@@ -58,8 +53,8 @@ export function replacements(mesh: () => InstalledCluster): void {
     expect(await mesh().readyTunnels(3)).toEqual({ expected: 3, established: 3, encrypting: 3 });
   }, 600_000);
 
-  async function agentPods(): Promise<readonly string[]> {
-    const where = [`--namespace=${namespace}`, '--selector=app.kubernetes.io/component=agent'];
+  async function agentPods(...words: readonly string[]): Promise<readonly string[]> {
+    const where = [`--namespace=${namespace}`, '--selector=app.kubernetes.io/component=agent', ...words];
     return (await mesh().kubectl('get', 'pods', ...where, '--output=name')).trim().split('\n');
   }
 }

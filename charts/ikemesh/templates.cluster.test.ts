@@ -56,6 +56,7 @@ describe("the chart's templates", () => {
       expect(pods.map(({ name }) => name).sort()).toEqual([
         'ikemesh-agent',
         'ikemesh-check',
+        'ikemesh-holder',
         'ikemesh-operator',
         'ikemesh-removal',
       ]);
@@ -74,13 +75,14 @@ describe("the chart's templates", () => {
       }
     });
 
-    it('only the agent has the network of the node and capabilities, those for XFRM and for port 500', async () => {
+    it('only the agent has capabilities, those for XFRM and for port 500, and only its holder else the network of the node', async () => {
       for (const { name, spec } of await podsOf()) {
         const isAgent = name === 'ikemesh-agent';
-        expect(spec.hostNetwork ?? false, name).toBe(isAgent);
+        const isOfNode = isAgent || name === 'ikemesh-holder';
+        expect(spec.hostNetwork ?? false, name).toBe(isOfNode);
         const added = containersOf(spec).flatMap(({ securityContext }) => securityContext?.capabilities?.add ?? []);
         expect(added, name).toEqual(isAgent ? ['NET_ADMIN', 'NET_BIND_SERVICE'] : []);
-        expect(spec.securityContext?.['runAsNonRoot'] ?? false, name).toBe(!isAgent);
+        expect(spec.securityContext?.['runAsNonRoot'] ?? false, name).toBe(!isOfNode);
       }
     });
 
@@ -96,10 +98,9 @@ describe("the chart's templates", () => {
         'agent.kernelModules.load=true',
         'agent.kernelModules.image=registry.test/kmod:1',
       );
-      // Before the holder, which goes on.
-      expect(initContainers?.map(({ name }) => name)).toEqual(['kernel-modules', 'holder']);
-      expect(initContainers?.slice(0, 1)).toMatchObject([
+      expect(initContainers).toMatchObject([
         {
+          name: 'kernel-modules',
           image: 'registry.test/kmod:1',
           command: ['modprobe', '--all'],
           args: ['xfrm_user', 'esp4', 'esp6'],
@@ -112,13 +113,14 @@ describe("the chart's templates", () => {
       );
     });
 
-    it('the holder is there before the agent and outlives it, with no capability, no volume of keys, where the agent asks', async () => {
-      const { initContainers = [], containers } = await agentPod('agent.stateFolder=/srv/ikemesh');
-      expect(initContainers).toMatchObject([
+    it('the holder outlives the pod of the agent, with no capability, key or account, on the same nodes, where the agent asks', async () => {
+      const objects = await helm.render(['agent.stateFolder=/srv/ikemesh', ...PLACES]);
+      const agent = specOf(find(objects, 'DaemonSet', 'ikemesh-agent'));
+      const holder = specOf(find(objects, 'DaemonSet', 'ikemesh-holder'));
+      expect(holder.containers).toMatchObject([
         {
           name: 'holder',
-          image: containers[0]?.image,
-          restartPolicy: 'Always',
+          image: agent.containers[0]?.image,
           command: ['/usr/bin/node', '/app/holder.js'],
           args: ['--socket=/srv/ikemesh/holder.sock'],
           securityContext: { capabilities: { drop: ['ALL'] } },
@@ -126,13 +128,23 @@ describe("the chart's templates", () => {
           volumeMounts: [{ name: 'state', mountPath: '/srv/ikemesh' }],
         },
       ]);
-      expect(initContainers[0]?.securityContext?.capabilities?.add).toBeUndefined();
-      expect(containers[0]?.args).toContain('--holder=/srv/ikemesh/holder.sock');
+      expect(holder.containers[0]?.securityContext?.capabilities?.add).toBeUndefined();
+      expect(holder).toMatchObject({ automountServiceAccountToken: false });
+      expect(holder.volumes).toEqual([
+        { name: 'state', hostPath: { path: '/srv/ikemesh', type: 'DirectoryOrCreate' } },
+      ]);
+      const places = ({ nodeSelector, affinity, tolerations, priorityClassName }: PodSpec) => {
+        return { nodeSelector, affinity, tolerations, priorityClassName };
+      };
+      expect(places(agent)).toMatchObject({ nodeSelector: { disk: 'ssd' }, tolerations: [{ key: 'gpu' }] });
+      expect(places(holder)).toEqual(places(agent));
+      expect(agent.containers[0]?.args).toContain('--holder=/srv/ikemesh/holder.sock');
     });
 
     it('an agent is without a holder where none is wanted, and asks none then', async () => {
-      const { initContainers, containers } = await agentPod('agent.holder.enabled=false');
-      expect(initContainers).toBeUndefined();
+      const objects = await helm.render(['agent.holder.enabled=false']);
+      expect(JSON.stringify(objects)).not.toContain('holder.js');
+      const { containers } = specOf(find(objects, 'DaemonSet', 'ikemesh-agent'));
       expect(containers[0]?.args?.join(' ')).not.toContain('--holder');
       expect(await refusal('agent.holder.enable=false')).toMatch(/enable/);
     });
@@ -144,17 +156,20 @@ describe("the chart's templates", () => {
   });
 
   describe('keep an agent on every node at all times', () => {
-    it('a new agent starts before the old one goes, and no port of the node keeps them apart', async () => {
-      const daemonSet = find(await helm.render([]), 'DaemonSet', 'ikemesh-agent');
-      expect((daemonSet['spec'] as Spec)['updateStrategy']).toEqual({
-        type: 'RollingUpdate',
-        rollingUpdate: { maxSurge: '10%', maxUnavailable: 0 },
-      });
-      for (const container of containersOf(specOf(daemonSet))) expect(container.ports ?? []).toEqual([]);
-      expect(await refusal('agent.maxSurge=0')).toMatch(/minimum: got 0, want 1/);
-      const all = find(await helm.render(['agent.maxSurge=100%']), 'DaemonSet', 'ikemesh-agent');
-      expect(all['spec']).toMatchObject({ updateStrategy: { rollingUpdate: { maxSurge: '100%' } } });
-    });
+    it.each(['ikemesh-agent', 'ikemesh-holder'])(
+      'a new %s starts before the old one goes, and no port of the node keeps them apart',
+      async (name) => {
+        const daemonSet = find(await helm.render([]), 'DaemonSet', name);
+        expect((daemonSet['spec'] as Spec)['updateStrategy']).toEqual({
+          type: 'RollingUpdate',
+          rollingUpdate: { maxSurge: '10%', maxUnavailable: 0 },
+        });
+        for (const container of containersOf(specOf(daemonSet))) expect(container.ports ?? []).toEqual([]);
+        const all = find(await helm.render(['agent.maxSurge=100%']), 'DaemonSet', name);
+        expect(all['spec']).toMatchObject({ updateStrategy: { rollingUpdate: { maxSurge: '100%' } } });
+        expect(await refusal('agent.maxSurge=0')).toMatch(/minimum: got 0, want 1/);
+      },
+    );
 
     it('whatever taints a node has, before all that is not as critical', async () => {
       const { tolerations, priorityClassName } = await agentPod();
@@ -495,5 +510,12 @@ const EVERYTHING = [
   'agent.statusPage.enabled=true',
   'agent.kernelModules.load=true',
   'agent.kernelModules.image=registry.test/kmod:1',
+];
+/** Where agents and what stands beside them run. */
+const PLACES = [
+  'agent.nodeSelector.disk=ssd',
+  'agent.tolerations[0].key=gpu',
+  'agent.priorityClassName=high',
+  'agent.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchFields[0].key=metadata.name',
 ];
 const MAX_LABEL = 63;

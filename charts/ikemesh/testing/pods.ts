@@ -6,8 +6,6 @@ export interface Container {
   readonly image: string;
   readonly command?: readonly string[];
   readonly args?: readonly string[];
-  /** `Always` of one that runs first: a sidecar. */
-  readonly restartPolicy?: string;
   readonly ports?: readonly { readonly name?: string; readonly containerPort: number; readonly hostPort?: number }[];
   readonly readinessProbe?: { readonly exec?: { readonly command: readonly string[] } };
   readonly env?: readonly { readonly name: string; readonly value?: string }[];
@@ -26,6 +24,8 @@ export interface PodSpec {
   readonly hostPID?: boolean;
   readonly hostIPC?: boolean;
   readonly priorityClassName?: string;
+  readonly nodeSelector?: Readonly<Record<string, string>>;
+  readonly affinity?: object;
   readonly tolerations?: readonly object[];
   readonly topologySpreadConstraints?: readonly object[];
   readonly securityContext?: Readonly<Record<string, unknown>>;

@@ -57,7 +57,7 @@ function encapsulationFault({ own, connections = [] }: Pair): Finding | undefine
   return finding(
     'NoHolder',
     `ESP in UDP is lost on ${own.name} whenever its agent is started again, which was ${own.pod.restarts} times`,
-    'set agent.holder.enabled in the chart, and see why the agent ends',
+    'set agent.holder.enabled in the chart, see that the holder of the node runs, and why the agent ends',
   );
 }
 
