@@ -140,6 +140,27 @@ describe('the status of a node', () => {
     expect(status.peerings?.[0]?.pathMTU).toEqual({ bytes: 1_500, peer: 'b' });
   });
 
+  it('says that TCP segments are not clamped, of peerings that want it, and that all else is carried out', () => {
+    const given = inputs({ b: ['encrypting', MINUTE] });
+    const report = { ...given.report, mssClampFailure: 'this kernel lacks nf_tables' } as StatusReport;
+    const [peering] = given.peerings;
+    if (peering === undefined) throw new Error('there is a peering');
+    const wanted = nodeStatus({ ...given, report, peerings: [{ ...peering, mssClamp: 'Auto' }] });
+    expect(wanted.peerings?.[0]).toMatchObject({
+      mssClampFailure: 'this kernel lacks nf_tables',
+      enforcement: peering.enforcement,
+      tunnels: { encrypting: 1 },
+    });
+    expect(wanted.conditions?.find(({ type }) => type === 'Programmed')).toMatchObject({
+      status: 'False',
+      reason: 'SegmentsNotClamped',
+      message: 'peering cluster: TCP segments are not clamped: this kernel lacks nf_tables',
+    });
+    const unwanted = nodeStatus({ ...given, report });
+    expect(unwanted.peerings?.[0]?.mssClampFailure).toBeUndefined();
+    expect(conditions(unwanted)).toContain('Programmed True Programmed');
+  });
+
   it('counts nobody whose Node is gone, and is in no trouble for it', () => {
     const given = inputs({ b: ['encrypting', MINUTE], c: ['down', MINUTE] });
     const left = { peering: 'cluster', peer: 'c', sinceMs: 0, gone: true };

@@ -169,6 +169,7 @@ function peeringStatus(peering: NodePeering, inputs: StatusInputs, { tunnels, pa
   const certificate = certificateOf(peering, inputs.desired);
   const pathMtu = pathMtus.get(name);
   const fault = faultOf(peering, inputs);
+  const unclamped = clampFailure(peering, inputs);
   const inForce = inputs.report !== undefined && !inputs.desired.faults.has(name);
   const exempt = inForce ? exemptInForce(peering, inputs) : [];
   // What runs of a peering that cannot be made anew still runs.
@@ -181,12 +182,18 @@ function peeringStatus(peering: NodePeering, inputs: StatusInputs, { tunnels, pa
     ...(certificate === undefined ? {} : { certificate }),
     ...(counted === undefined ? {} : { tunnels: counted }),
     ...(counted === undefined || pathMtu === undefined ? {} : { pathMTU: pathMtu }),
+    ...(unclamped === undefined ? {} : { mssClampFailure: unclamped }),
     ...(fault === undefined ? {} : { fault: { ...fault, message: fault.message.slice(0, MAX_TROUBLE_MESSAGE) } }),
   };
 }
 
 function unblockedText(peering: string): string {
   return `nothing is encrypted, somebody has unblocked it on the node: \`agent unblock --peering ${peering} --undo\` there ends that`;
+}
+
+/** Why TCP segments of a peering are not clamped that are to be. */
+function clampFailure({ mssClamp = 'Disabled' }: NodePeering, { report }: StatusInputs): string | undefined {
+  return mssClamp === 'Disabled' ? undefined : report?.mssClampFailure?.slice(0, MAX_TROUBLE_MESSAGE);
 }
 
 /** What of a peering is in plaintext, by the kernel's policies for all of its peers. */
@@ -301,6 +308,12 @@ function programmedVerdict(inputs: StatusInputs): Verdict {
   }
   const refused = refusedExemption(inputs, () => true);
   if (refused !== undefined) return { status: 'False', reason: 'ExemptionsMissing', message: refused };
+  for (const peering of peerings) {
+    const unclamped = clampFailure(peering, inputs);
+    if (unclamped === undefined) continue;
+    const message = `peering ${peering.name}: TCP segments are not clamped: ${unclamped}`;
+    return { status: 'False', reason: 'SegmentsNotClamped', message: message.slice(0, MAX_TROUBLE_MESSAGE) };
+  }
   return { status: 'True', reason: 'Programmed', message: `${peerings.length} peerings are carried out` };
 }
 

@@ -162,6 +162,16 @@ describe('the metrics of an agent', () => {
     expect(scrape.series.filter((each) => each.startsWith('ikemesh_esp_sas'))).toEqual([]);
   });
 
+  it('say whether TCP segments are clamped where they are to be', async () => {
+    const report = reportOf(new WatchedPair());
+    const value = async (told: Partial<typeof report>) => {
+      const { text } = await alone({ report: { ...report, ...told } }).expose();
+      return new Scrape(text).value('ikemesh_mss_clamp_up');
+    };
+    expect(await value({})).toBe(1);
+    expect(await value({ mssClampFailure: 'this kernel lacks nf_tables' })).toBe(0);
+  });
+
   it('say that no agent runs while one stands by', async () => {
     const scrape = new Scrape((await alone({ report: undefined }).expose()).text);
     expect(scrape.value('ikemesh_up')).toBe(0);

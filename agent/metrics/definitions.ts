@@ -35,6 +35,13 @@ export const AGENT_METRICS = [
     unit: 'boolean',
   },
   {
+    name: 'ikemesh_mss_clamp_up',
+    help: '1 when TCP segments are clamped as they are to be, also where none are; 0 while the kernel does not do it.',
+    type: 'gauge',
+    labels: [],
+    unit: 'boolean',
+  },
+  {
     name: 'ikemesh_peers',
     help: 'Peers by state: encrypting (every Child SA is in the kernel, and no counter says that its packets do not get through), established, connecting, down.',
     type: 'gauge',

@@ -15,6 +15,7 @@ export function addNode(samples: Samples, report: StatusReport): void {
   const ikeSas = peers.flatMap((peer) => peer.ikeSas);
   const children = ikeSas.flatMap((sa) => sa.children);
   samples.add('ikemesh_kernel_up', {}, report.kernelFailure === undefined ? 1 : 0);
+  samples.add('ikemesh_mss_clamp_up', {}, report.mssClampFailure === undefined ? 1 : 0);
   for (const state of PEER_STATES) samples.add('ikemesh_peers', { state }, inState(peers, state));
   for (const reason of PEER_REASONS)
     samples.add('ikemesh_peers_by_reason', { reason }, peers.filter((peer) => peer.reason === reason).length);

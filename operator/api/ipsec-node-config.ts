@@ -103,6 +103,11 @@ const peeringStatus = z.object({
     })
     .optional()
     .describe('The least of those to all peers.'),
+  mssClampFailure: z
+    .string()
+    .max(MAX_TROUBLE_MESSAGE)
+    .optional()
+    .describe('Why TCP segments are not clamped although `mssClamp` wants it; all else of the peering is carried out.'),
   fault: z
     .object({
       reason: z.string().min(1).max(MAX_REASON).describe('Why, as one word for programs.'),

@@ -25,6 +25,22 @@ it('a fault on one node is told by the condition of the peering that it is of, a
   expect(said('office', 'Programmed')).toMatch(/^True/);
 });
 
+it('TCP segments that a node does not clamp hold back neither tunnels nor enforcement, and are told', () => {
+  const cluster = clusterOf({ peerings: [meshOf('cluster')], nodes: nodesOf(2) });
+  cluster.settle(atSecond(0));
+  const observed = cluster.observed();
+  const nodeConfigs = observed.nodeConfigs.map((config) => {
+    const peerings = config.status?.peerings?.map((each) => ({ ...each, mssClampFailure: 'nf_tables is missing' }));
+    return { ...config, status: { ...config.status, peerings } };
+  });
+  const before = plan(observed, settings, atSecond(1));
+  const after = plan({ ...observed, nodeConfigs }, settings, atSecond(1));
+  const said = after.statuses.get('cluster')?.conditions?.find(({ type }) => type === 'Programmed');
+  expect(`${said?.status} ${said?.message}`).toMatch(/^False .*on node-1 and node-2: nf_tables is missing/);
+  expect(after.statuses.get('cluster')?.tunnels).toEqual(before.statuses.get('cluster')?.tunnels);
+  expect(after.nodeConfigs).toEqual(before.nodeConfigs);
+});
+
 describe('nodes of the last minute', () => {
   const justNow = atSecond(0).milliseconds;
   const all = { 'uid-of-cluster': justNow, 'uid-1': justNow, 'uid-2': justNow, 'uid-3': justNow };

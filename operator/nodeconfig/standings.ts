@@ -85,7 +85,7 @@ function agentOf(
   const { enforcement } = peering.spec;
   const enforced =
     said?.enforcement !== undefined && isFinal(enforcement, said.enforcement) && isInForce(exemptions, said.exempt);
-  return { kind: 'reporting', enforced, tunnels: said?.tunnels };
+  return { kind: 'reporting', enforced, mssClampFailure: said?.mssClampFailure, tunnels: said?.tunnels };
 }
 
 const TOO_MANY = {

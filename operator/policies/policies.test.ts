@@ -146,6 +146,13 @@ describe('Programmed', () => {
       'EnforcementStaged',
       '1 of 2 nodes',
     ],
+    [
+      'a kernel cannot clamp TCP segments',
+      { agent: { ...reporting(1), mssClampFailure: 'it lacks nf_tables' } },
+      'False',
+      'SegmentsNotClamped',
+      'on a: it lacks nf_tables; mend that, or set spec.mssClamp to Disabled',
+    ],
     ['only a new node lags', { pending: true, agent: { kind: 'missing' } }, 'True', 'Programmed', '1 node'],
   ])('tells when %s', (_, first, status, reason, message) => {
     expect(programmed(standing(first), acceptance)).toEqual({

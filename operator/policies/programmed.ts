@@ -40,6 +40,17 @@ export function programmed(standing: PeeringStanding, acceptance: Verdict): Verd
         `${staged.length} of ${counted(members.length, 'node')} are on the way`,
     );
   }
+  const unclamped = members.flatMap(({ name, agent }) =>
+    agent.kind === 'reporting' && agent.mssClampFailure !== undefined ? [{ name, text: agent.mssClampFailure }] : [],
+  );
+  const [first] = unclamped;
+  if (first !== undefined) {
+    return fails(
+      'SegmentsNotClamped',
+      `TCP segments are not clamped on ${listed(unclamped.map(({ name }) => name))}: ${first.text}; mend that, or set ` +
+        `spec.mssClamp to Disabled`,
+    );
+  }
   return holds('Programmed', `${counted(members.length, 'node')} configured`);
 }
 

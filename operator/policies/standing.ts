@@ -80,6 +80,8 @@ export type AgentStanding =
       readonly kind: 'reporting';
       /** What is in force is what the peering wants in the end, and not a step on the way. */
       readonly enforced: boolean;
+      /** Why TCP segments are not clamped that are to be. */
+      readonly mssClampFailure?: string | undefined;
       readonly tunnels: TunnelCounts | undefined;
     };
 

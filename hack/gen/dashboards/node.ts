@@ -82,6 +82,12 @@ export const node: Dashboard = {
           'As the kernel knows it: of the interface, of the route, or what a router has said.',
         ),
         lines(
+          'TCP segments are clamped as wanted',
+          'bool_yes_no',
+          { 'as wanted': 'min(ikemesh_mss_clamp_up{node="$node"})' },
+          'No: the kernel does not do what mssClamp wants; agent status says why.',
+        ),
+        lines(
           'Half-open IKE SAs',
           'none',
           {
