@@ -49,10 +49,27 @@ describe('several operators', () => {
     await until('the third waits', async () => third.log.includes('the leader is second') || third.errors);
     const asked = performance.now();
     expect(await second.end('SIGTERM')).toBe(0);
-    expect(second.log).toContain('"end":"stopped"');
+    expect(second.log).toContain('"msg":"ended"');
     await until('the third leads', async () => third.leads);
     // The lease would have to end otherwise, ten seconds after it was renewed.
     expect((performance.now() - asked) / 1_000).toBeLessThan(6);
+  });
+
+  it('cease to lead when the lease is lost, and lead again without a restart when nobody else does', async () => {
+    const third = candidates[2] as OperatorProcess;
+    const stolen = {
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: { name: 'ikemesh-operator', namespace: PLACES.ownNamespace },
+      spec: { holderIdentity: 'somebody', leaseDurationSeconds: 3 },
+    };
+    await cluster.apply(stolen);
+    await until('it ceases to lead', async () => third.log.includes('leadership is lost: the leader is somebody'));
+    await until('it leads again', async () => third.timesLed === 2 || third.log);
+    await joinNode(cluster, 3);
+    await until('it works', async () => (await cluster.nodeConfigs()).length === 3);
+    expect(third.runs).toBe(true);
+    expect(await holder()).toMatch(/^third_/);
   });
 
   it('say what is missing and what to do, when they may read nothing or the kinds are not there', async () => {

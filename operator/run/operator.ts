@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 
 import type { InformerState } from '../controller/informer.ts';
-import { LeaderElection } from '../controller/leader-election.ts';
+import { LeaderElection, type LeaseStore } from '../controller/leader-election.ts';
 import { pause } from '../controller/pause.ts';
 import { ApiClient } from '../kube/api-client.ts';
 import type { Connection } from '../kube/connection.ts';
@@ -36,9 +36,6 @@ export interface OperatorOptions {
   /** Milliseconds since 1970; the system's clock unless given. */
   readonly now?: () => number;
 }
-
-/** How an operator came to its end. */
-export type OperatorEnd = 'stopped' | 'leadership lost';
 
 /** The running operator. Candidates watch, too, so that whoever takes over knows everything already. */
 export class Operator {
@@ -99,24 +96,30 @@ export class Operator {
     this.#stop.abort();
   }
 
-  /** Runs until `stop`, or until another leads. */
-  async run(): Promise<OperatorEnd> {
-    const { log, ownNamespace, prefix, instance } = this.#options;
+  /**
+   * Runs until `stop`, and leads whenever nobody else does. One whose lease was lost is a candidate again at once: a container
+   * that ended for it would be started again after longer and longer pauses, while an API server has a bad hour.
+   */
+  async run(): Promise<void> {
+    const { ownNamespace, prefix } = this.#options;
     const lease = leaseStore(this.#client, ownNamespace, `${prefix}-operator`);
-    // A container that is started again has the name of the one before, whose writes may still be on their way.
+    const watching = this.#watches.run(this.#stop.signal);
+    while (!this.#stop.signal.aborted) await this.#stand(lease);
+    await watching;
+  }
+
+  /** Waits until it may lead, and leads until that is over. */
+  async #stand(lease: LeaseStore): Promise<void> {
+    const { log, instance } = this.#options;
+    // A name for this once: writes of who had the lease before under the name of the same Pod may still be on their way.
     const identity = `${instance}_${randomUUID()}`;
     const election = new LeaderElection(identity, lease, (text) => log.info(text));
-    const watching = this.#watches.run(this.#stop.signal);
     const lost = await election.acquire(this.#stop.signal);
     if (lost !== undefined) {
       log.info({ identity }, 'leading');
       await this.#lead(lost);
     }
-    const wasLost = lost?.aborted === true;
-    this.#stop.abort();
     await election.release();
-    await watching;
-    return wasLost ? 'leadership lost' : 'stopped';
   }
 
   async #lead(lost: AbortSignal): Promise<void> {

@@ -77,14 +77,12 @@ async function run(flags: Flags): Promise<void> {
         operator.stop();
       });
     }
-    const end = await operator.run();
+    await operator.run();
     for (const server of servers) {
       server.closeAllConnections();
       server.close();
     }
-    log.info({ end }, 'ended');
-    // The Deployment starts it again, as a candidate that knows nothing of before.
-    process.exitCode = end === 'stopped' ? 0 : 1;
+    log.info('ended');
   } catch (error) {
     if (!(error instanceof NoConnectionError) && !isListenError(error)) throw error;
     process.stderr.write(`operator: ${error.message}\n`);

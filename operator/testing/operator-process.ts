@@ -43,8 +43,14 @@ export class OperatorProcess {
     return new OperatorProcess(child);
   }
 
+  /** Whether it has begun to lead. */
   get leads(): boolean {
-    return this.log.includes('"msg":"leading"');
+    return this.timesLed > 0;
+  }
+
+  /** How often it has begun to lead. */
+  get timesLed(): number {
+    return this.log.split('"msg":"leading"').length - 1;
   }
 
   get runs(): boolean {

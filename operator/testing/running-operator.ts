@@ -2,7 +2,7 @@ import type { Agent } from 'node:https';
 import { pino } from 'pino';
 
 import type { Connection } from '../kube/connection.ts';
-import { Operator, type OperatorEnd } from '../run/operator.ts';
+import { Operator } from '../run/operator.ts';
 import { type OperatorCluster, PLACES, PREFIX } from './operator-cluster.ts';
 
 /** An operator that runs in the test's own process, with a clock that can be put forward. */
@@ -10,23 +10,18 @@ export class RunningOperator {
   /** Everything that it logged. */
   readonly logged: string[] = [];
   readonly #connection: Connection;
-  #operator: Operator;
-  #stopped = false;
+  readonly operator: Operator;
   #aheadMs = 0;
-  readonly #ended: Promise<OperatorEnd>;
+  readonly #ended: Promise<void>;
 
   private constructor(connection: Connection) {
     this.#connection = connection;
-    this.#operator = this.#make();
-    this.#ended = this.#keep();
+    this.operator = this.#make();
+    this.#ended = this.operator.run();
   }
 
   static async start(cluster: OperatorCluster): Promise<RunningOperator> {
     return new RunningOperator(await cluster.operatorConnection());
-  }
-
-  get operator(): Operator {
-    return this.#operator;
   }
 
   /** As if so much time had passed. */
@@ -41,19 +36,9 @@ export class RunningOperator {
     (agent as Agent).destroy();
   }
 
-  stop(): Promise<OperatorEnd> {
-    this.#stopped = true;
+  stop(): Promise<void> {
     this.operator.stop();
     return this.#ended;
-  }
-
-  /** Starts it again where it lost the lease, as its Deployment would. */
-  async #keep(): Promise<OperatorEnd> {
-    for (;;) {
-      const end = await this.#operator.run();
-      if (this.#stopped || end === 'stopped') return end;
-      this.#operator = this.#make();
-    }
   }
 
   #make(): Operator {
