@@ -41,6 +41,38 @@ it('TCP segments that a node does not clamp hold back neither tunnels nor enforc
   expect(after.nodeConfigs).toEqual(before.nodeConfigs);
 });
 
+it('a node that joins a mesh which is Ready in its own first minute flips nothing, as it would not later', () => {
+  const cluster = clusterOf({ peerings: [meshOf('cluster')], nodes: nodesOf(3) });
+  cluster.settle(atSecond(0));
+  const observed = cluster.observed();
+  const tunnels = { expected: 1, pending: 1, established: 1, encrypting: 1 };
+  const nodeConfigs = observed.nodeConfigs.map((config, index) => {
+    const peerings = (config.status?.peerings ?? []).map((each) => ({
+      ...each,
+      tunnels: index < 2 ? tunnels : undefined,
+    }));
+    return { ...config, status: { ...config.status, peerings } };
+  });
+  const since = new Map(
+    Object.entries({ 'uid-of-cluster': 0, 'uid-1': 0, 'uid-2': 0, 'uid-3': 10 }).map(
+      ([uid, second]) => [uid, atSecond(second).milliseconds] as const,
+    ),
+  );
+  const encrypting = (ready: 'True' | 'False') => {
+    const peerings = observed.peerings.map((peering) => {
+      const conditions = (peering.status?.conditions ?? []).map((each) =>
+        each.type === 'Ready' ? { ...each, status: ready, lastTransitionTime: atSecond(5).timestamp } : each,
+      );
+      return { ...peering, status: { ...peering.status, conditions } };
+    });
+    const { statuses } = plan({ ...observed, peerings, nodeConfigs, since }, settings, atSecond(12));
+    const found = statuses.get('cluster')?.conditions?.find(({ type }) => type === 'Encrypting');
+    return `${found?.status}: ${found?.message}`;
+  };
+  expect(encrypting('True')).toMatch(/^True: 1 tunnel of 2 nodes/);
+  expect(encrypting('False')).toMatch(/^Unknown: .*less than a minute ago/);
+});
+
 describe('nodes of the last minute', () => {
   const justNow = atSecond(0).milliseconds;
   const all = { 'uid-of-cluster': justNow, 'uid-1': justNow, 'uid-2': justNow, 'uid-3': justNow };

@@ -1,5 +1,12 @@
 import type { NodePeering } from '../api/ipsec-node-config.ts';
-import type { AgentStanding, CertificateStanding, NodeStanding, PeeringStanding } from '../policies/standing.ts';
+import type { IpsecPeering } from '../api/ipsec-peering.ts';
+import type {
+  AgentStanding,
+  CertificateStanding,
+  NodeStanding,
+  PeeringStanding,
+  TunnelCounts,
+} from '../policies/standing.ts';
 import { certificateStanding } from './certificates.ts';
 import type { Draft } from './draft.ts';
 import { isCurrent, isFinal, reachesAll } from './enforcement.ts';
@@ -24,6 +31,7 @@ export function standingOf(
   const { peering, members, credentials } = draft;
   const exemptions = wantedExemptions(draft, observed);
   const taking = members.filter(({ obstacle }) => obstacle === undefined).length;
+  const readySince = readySinceOf(peering);
   return {
     kind: peering.spec.remote.mesh === undefined ? 'gateway' : 'mesh',
     credentials,
@@ -33,7 +41,11 @@ export function standingOf(
       const agent = agentOf(draft, member, entry, exemptions, observed);
       const uids = [node.uid, uidOf(peering)];
       const isNew = isPending(observed.since, uids, at);
-      const isReaching = agent.kind === 'reporting' && entry !== undefined && reachesAll({ node, entry }, taking);
+      const wasThere = (observed.since.get(node.uid) ?? Number.NEGATIVE_INFINITY) < readySince;
+      const isReaching =
+        agent.kind === 'reporting' &&
+        entry !== undefined &&
+        (reachesAll({ node, entry }, taking) || (wasThere && reachesThoseOfBefore(agent.tunnels)));
       return {
         name: node.name,
         pending: isNew && !isReaching,
@@ -44,6 +56,17 @@ export function standingOf(
       };
     }),
   };
+}
+
+/** Since when a peering has been Ready, in milliseconds; never, where it is not. */
+function readySinceOf({ status }: IpsecPeering): number {
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+  return ready?.status === 'True' ? Date.parse(ready.lastTransitionTime) : Number.NEGATIVE_INFINITY;
+}
+
+/** Whether a node of a peering that was Ready with it still is as it was, whoever has joined since. */
+function reachesThoseOfBefore(tunnels: TunnelCounts | undefined): boolean {
+  return tunnels !== undefined && tunnels.expected > 0 && tunnels.encrypting >= tunnels.expected;
 }
 
 function certificateOf(
