@@ -5,7 +5,7 @@ import { ipsecPeerSlice } from '../../api/ipsec-peer-slice.ts';
 import { ipsecPeering } from '../../api/ipsec-peering.ts';
 import { NODE_UID_LABEL } from '../../nodeconfig/names.ts';
 import { nodeObject } from '../../nodeconfig/observed.ts';
-import type { CertificateFact, NodeFact, PodFact, WorkloadFact } from '../diagnosis/facts.ts';
+import type { CertificateFact, Component, NodeFact, PodFact, WorkloadFact } from '../diagnosis/facts.ts';
 import type { RawObject } from './list.ts';
 
 /** What was read of objects, and which could not be, one sentence each. */
@@ -184,9 +184,9 @@ function containerTrouble({ name, state = {}, lastState }: RawContainerStatus): 
   return undefined;
 }
 
-function componentOf({ metadata: { labels } }: RawObject): PodFact['component'] {
+function componentOf({ metadata: { labels } }: RawObject): Component {
   const component = labels?.['app.kubernetes.io/component'];
-  return component === 'agent' || component === 'operator' ? component : 'other';
+  return COMPONENTS.find((each) => each === component) ?? 'other';
 }
 
 function argsOf(containers: readonly RawContainer[] | undefined, component: string): readonly string[] {
@@ -203,4 +203,5 @@ function momentOf(timestamp: string | undefined): number {
 }
 
 const STARTING: ReadonlySet<string> = new Set(['ContainerCreating', 'PodInitializing']);
+const COMPONENTS: readonly Component[] = ['agent', 'holder', 'operator'];
 const MAX_ARGS = 100;

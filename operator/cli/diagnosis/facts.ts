@@ -36,11 +36,14 @@ export interface NodeFact {
   readonly taints: readonly { readonly key: string; readonly effect: string }[];
 }
 
+/** What a Pod or a workload of the chart is for. */
+export type Component = 'agent' | 'holder' | 'operator' | 'other';
+
 export interface PodFact {
   readonly name: string;
   readonly namespace: string;
   readonly uid: string;
-  readonly component: 'agent' | 'operator' | 'other';
+  readonly component: Component;
   readonly nodeName: string | undefined;
   readonly phase: string;
   readonly ready: boolean;
@@ -58,7 +61,7 @@ export interface WorkloadFact {
   readonly kind: 'Deployment' | 'DaemonSet';
   readonly name: string;
   readonly namespace: string;
-  readonly component: 'agent' | 'operator' | 'other';
+  readonly component: Component;
   readonly wanted: number;
   readonly ready: number;
   readonly args: readonly string[];

@@ -145,9 +145,10 @@ async function addAgents(
 }
 
 async function addLogs(target: Target, pods: readonly PodFact[], contents: Contents): Promise<void> {
-  const operators = pods.filter(({ component }) => component === 'operator');
-  const agents = pods.filter(({ component }) => component === 'agent').slice(0, MAX_NODES);
-  await eachOf([...operators, ...agents], async ({ name, namespace, component, restarts }) => {
+  const told = (['operator', 'agent', 'holder'] as const).flatMap((wanted) =>
+    pods.filter(({ component }) => component === wanted).slice(0, MAX_NODES),
+  );
+  await eachOf(told, async ({ name, namespace, component, restarts }) => {
     target.progress.tell(`reading the log of ${name}`);
     for (const previous of restarts > 0 ? [false, true] : [false]) {
       const query = {
