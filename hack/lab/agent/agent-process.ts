@@ -31,7 +31,8 @@ export class AgentProcess extends LoggedDaemon {
     // Nodes share a file system, and the place of their agents' sockets by default.
     const socket = start.socket ?? join(mkdtempSync(join(tmpdir(), `agent-${node.name}-`)), 'status.sock');
     const holder = start.holder === undefined ? [] : ['--holder', start.holder];
-    const words = ['--config', configurationFile, '--socket', socket, ...holder, ...(start.arguments ?? [])];
+    const source = start.manifests === undefined ? ['--config', configurationFile] : ['--manifests', start.manifests];
+    const words = [...source, '--socket', socket, ...holder, ...(start.arguments ?? [])];
     const parentWords = ['node', start.holderProgram ?? '', '--socket', start.holder ?? '', '--'];
     const parent = start.isChildOfHolder === true ? parentWords : [];
     const command = [...(start.under ?? []), ...parent, 'node', start.program, ...words];

@@ -77,6 +77,11 @@ export class WatchedAgents {
     return this.#topology.links.wire;
   }
 
+  /** Where an agent is to serve its metrics. */
+  metricsAddress(name: 'a' | 'b'): string {
+    return `${MANAGEMENT[name]}:${METRICS_PORT}`;
+  }
+
   agent(name: 'a' | 'b'): AgentProcess {
     const agent = this.#agents.get(name);
     assert.ok(agent, `no agent has been started on ${name}`);
@@ -103,7 +108,7 @@ export class WatchedAgents {
       trust === 'ours' ? { bundleFiles: ['ca.crt'], crlFiles: ['ca.crl'] } : { bundleFiles: ['other.crt'] };
     return stringify({
       node: { name, identity: { fqdn: `${name}.lab.test` }, addresses: [ADDRESSES[name]] },
-      metrics: { listen: `${MANAGEMENT[name]}:${METRICS_PORT}` },
+      metrics: { listen: this.metricsAddress(name) },
       defaults: {
         lifetimes: { child: '10s', maxAgentOutage: '60s' },
         liveness: { interval: '5s', timeout: '45s' },

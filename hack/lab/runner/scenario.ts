@@ -84,6 +84,8 @@ export interface Lab {
 
 /** How our agent is started. */
 export interface AgentOptions {
+  /** A folder of manifests that it works from, as in a cluster, in place of its configuration file. */
+  readonly manifests?: string;
   /** More words behind `--config FILE`. */
   readonly arguments?: readonly string[];
   /** Files beside the configuration, such as pre-shared keys, by name; readable by root only. */
