@@ -11,6 +11,7 @@ import { isLongForm } from '../hack/test/long-form.ts';
 import { changed, type Manifest, meshManifest } from '../operator/api/testing/manifests.ts';
 import { PLACES } from '../operator/testing/operator-cluster.ts';
 import { agentStatus } from './agent-status.ts';
+import { bootUnit } from './boot-unit.ts';
 import { Certificates } from './certificates.ts';
 import { earlierRelease } from './earlier-release.ts';
 import { type OutsideGateways, startGateways } from './gateways.ts';
@@ -131,6 +132,8 @@ describe.skipIf(reason !== undefined)('a mesh and two gateways, of which everyth
     await Promise.all(['cluster', ...gateways.all.map(({ name }) => name)].map(ready));
     await reachable();
   }, 300_000);
+
+  bootUnit(() => installed);
 
   it('leave nothing behind when the chart goes, enforced as they are and their namespace gone before', async () => {
     const [a, b] = nodes as [ClusterNode, ClusterNode];

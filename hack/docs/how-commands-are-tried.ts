@@ -89,7 +89,6 @@ export const TRIED_COMMANDS: readonly TriedCommand[] = [
   literally('kubectl delete namespace'),
   literally('agent() {', 'agent\\(\\)'),
   literally('agent NODE status', 'agent a status'),
-  by('kubectl delete pod', 'e2e/outages.ts', "'delete', 'pod'"),
   literally('kubectl get nodes --output=yaml'),
   by('kubectl logs', 'hack/cluster/nodes/nodes.cluster.test.ts', "'logs'"),
   {
@@ -114,6 +113,7 @@ export const TRIED_COMMANDS: readonly TriedCommand[] = [
   by('agent --holder', 'hack/lab/agent/agent-process.ts', "'--holder'"),
   by('agent --kubernetes', 'e2e/processes.ts', '--kubernetes'),
   by('agent --manifests', 'hack/demo/demo-node.ts', '--manifests'),
+  by('mkdir -p /opt/ikemesh && ctr', 'e2e/boot-unit.ts', 'mkdir -p /opt/ikemesh && ctr'),
   by('agent block', 'hack/lab/scenarios/agent-required.ts', "'block'"),
   by('agent unblock', 'hack/lab/scenarios/agent-required.ts', "'unblock'"),
   by('agent leaks', 'hack/lab/scenarios/agent-required.ts', "'leaks'"),

@@ -28,6 +28,12 @@ done
 sysctl -qw net.core.rmem_max=67108864
 sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.bridge.bridge-nf-call-iptables=1 \
   net.bridge.bridge-nf-call-ip6tables=1 net.ipv6.conf.default.accept_ra=0 net.ipv6.conf.all.accept_ra=0
+# What systemd would start before the network: the units that somebody has put there.
+for unit in /etc/systemd/system/*.service; do
+  [ -f "$unit" ] || continue
+  unshare --mount sh /run/node/start-unit.sh "$unit" > "/var/log/$(basename "$unit").log" 2>&1 < /dev/null &
+  [ "$(sed -n 's/^Type=//p' "$unit")" != oneshot ] || wait $!
+done
 ip link set lo up
 ip link set vec0 name eth0
 for address in $ADDRESSES; do

@@ -130,5 +130,5 @@ const containerdConfiguration = `version = 3
 `;
 
 const guestFolder = join(import.meta.dirname, '../guest');
-const scripts = ['boot-uml.sh', 'start-node.sh', 'import-images.sh', 'shut-down.sh'] as const;
+const scripts = ['boot-uml.sh', 'start-node.sh', 'start-unit.sh', 'import-images.sh', 'shut-down.sh'] as const;
 const diskBytes = 16 * 2 ** 30;
