@@ -130,6 +130,9 @@ describe("the chart's templates", () => {
       ]);
       expect(holder.containers[0]?.securityContext?.capabilities?.add).toBeUndefined();
       expect(holder).toMatchObject({ automountServiceAccountToken: false });
+      // The operator takes every pod with the ServiceAccount of the agents for an agent.
+      expect([agent.serviceAccountName, holder.serviceAccountName]).toEqual(['ikemesh-agent', 'ikemesh-holder']);
+      find(objects, 'ServiceAccount', 'ikemesh-holder');
       expect(holder.volumes).toEqual([
         { name: 'state', hostPath: { path: '/srv/ikemesh', type: 'DirectoryOrCreate' } },
       ]);
