@@ -40,15 +40,13 @@ export function standingOf(
       const entry = entries.get(node.name)?.find(({ name }) => name === peering.metadata.name);
       const agent = agentOf(draft, member, entry, exemptions, observed);
       const uids = [node.uid, uidOf(peering)];
-      const isNew = isPending(observed.since, uids, at);
       const wasThere = (observed.since.get(node.uid) ?? Number.NEGATIVE_INFINITY) < readySince;
       const isReaching =
         agent.kind === 'reporting' &&
-        entry !== undefined &&
-        (reachesAll({ node, entry }, taking) || (wasThere && reachesThoseOfBefore(agent.tunnels)));
+        (reachesOthers(node, entry, taking) || (wasThere && reachesThoseOfBefore(agent.tunnels)));
       return {
         name: node.name,
-        pending: isNew && !isReaching,
+        pending: isPending(observed.since, uids, at) && !isReaching,
         joinedLately: isPending(observed.since, uids, at, ROUTINE_WRITE_MS),
         obstacle: member.obstacle ?? (draft.acceptance.status === 'True' && entry === undefined ? TOO_MANY : undefined),
         certificate: certificateOf(draft, member, observed, certificates, at),
@@ -62,6 +60,11 @@ export function standingOf(
 function readySinceOf({ status }: IpsecPeering): number {
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');
   return ready?.status === 'True' ? Date.parse(ready.lastTransitionTime) : Number.NEGATIVE_INFINITY;
+}
+
+/** Whether a node encrypts with all others that take part. */
+function reachesOthers(node: Member['node'], entry: NodePeering | undefined, taking: number): boolean {
+  return entry !== undefined && reachesAll({ node, entry }, taking);
 }
 
 /** Whether a node of a peering that was Ready with it still is as it was, whoever has joined since. */
