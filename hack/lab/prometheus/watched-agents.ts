@@ -45,7 +45,16 @@ export class WatchedAgents {
     this.#capture = capture;
   }
 
-  static async create(lab: Lab): Promise<WatchedAgents> {
+  /** Both agents run and have their one tunnel. */
+  static async encrypting(lab: Lab): Promise<WatchedAgents> {
+    const watched = await WatchedAgents.#create(lab);
+    await watched.start('a');
+    await watched.start('b');
+    await watched.encrypts();
+    return watched;
+  }
+
+  static async #create(lab: Lab): Promise<WatchedAgents> {
     const topology = await lab.topology({
       nodes: { a: {}, b: {}, stranger: {}, watcher: {} },
       links: {

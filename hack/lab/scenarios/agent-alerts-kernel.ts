@@ -22,12 +22,9 @@ const scenario: Scenario = {
 export default scenario;
 
 async function kernel(lab: Lab): Promise<void> {
-  const watched = await WatchedAgents.create(lab);
+  const watched = await WatchedAgents.encrypting(lab);
   const { scraper } = watched;
   const { a } = watched.nodes;
-  await watched.start('a');
-  await watched.start('b');
-  await watched.encrypts();
 
   lab.step("another program has policies on a for what is ours, from before the agent's start");
   await watched.agent('a').stop();

@@ -18,11 +18,8 @@ const scenario: Scenario = {
 export default scenario;
 
 async function packets(lab: Lab): Promise<void> {
-  const watched = await WatchedAgents.create(lab);
+  const watched = await WatchedAgents.encrypting(lab);
   const { scraper } = watched;
-  await watched.start('a');
-  await watched.start('b');
-  await watched.encrypts();
 
   lab.step('the certificate of a ends within minutes, its authority within days, its list of revocations has ended');
   watched.agent('a').writeFiles({

@@ -20,11 +20,8 @@ const scenario: Scenario = {
 export default scenario;
 
 async function peers(lab: Lab): Promise<void> {
-  const watched = await WatchedAgents.create(lab);
+  const watched = await WatchedAgents.encrypting(lab);
   const { scraper } = watched;
-  await watched.start('a');
-  await watched.start('b');
-  await watched.encrypts();
 
   lab.step('a healthy minute: Child SAs are rekeyed every ten seconds, certificates renewed, and traffic flows');
   await watched.quietFor(60, async () => {
