@@ -182,7 +182,7 @@ const OPENSSL_EXTENTS: Readonly<Record<Extent, Rounds>> = {
 };
 const CERTIFICATE_EXTENTS: Readonly<Record<Extent, Rounds>> = {
   quick: { warmUpRounds: 5, rounds: 3, handshakes: 300 },
-  full: { warmUpRounds: 12, rounds: 11, handshakes: 300 },
+  full: { warmUpRounds: 35, rounds: 11, handshakes: 300 },
 };
 const RATIO: Target = { figure: 'ratioToPrimitives', bound: 'atMost', limit: 1.8, aim: 1.4 };
 
