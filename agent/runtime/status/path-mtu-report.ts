@@ -1,7 +1,7 @@
 import { algorithmByKeyword, transformTypes } from '../../crypto/suites.ts';
 import { type EspShape, payloadMtu } from '../../dataplane/esp-overhead.ts';
 import type { ConnectionStatus } from '../../ike/types.ts';
-import { type IpAddress, ipFamily, parseZonedAddress, zoneOf } from '../../wire/ip-address.ts';
+import { type IpAddress, ipFamily, zoneOf } from '../../wire/ip-address.ts';
 import type { ChildSaReport } from './report.ts';
 
 /** Where the length of packets to an address is asked for. */
@@ -25,16 +25,14 @@ export interface PathMtuReport {
 export function pathMtuReport(
   source: PathMtuSource | undefined,
   {
-    localAddress,
-    remoteAddress,
+    localAddress: local,
+    remoteAddress: remote,
     pathMtu: probed,
   }: Pick<ConnectionStatus, 'localAddress' | 'remoteAddress' | 'pathMtu'>,
   ikeSas: readonly { readonly children: readonly ChildShape[] }[],
 ): PathMtuReport | undefined {
-  const [local, remote] = [parseZonedAddress(localAddress), parseZonedAddress(remoteAddress)];
   // The way to a link-local address is another one on each link.
-  if (source === undefined || local === undefined || remote === undefined || zoneOf(local) !== undefined)
-    return undefined;
+  if (source === undefined || remote === 'any' || zoneOf(local) !== undefined) return undefined;
   const known = source.between(local, remote);
   if (known === undefined) return undefined;
   const path = Math.min(known.path, probed ?? known.path);

@@ -12,7 +12,7 @@ import type {
 } from '../../ike/types.ts';
 import { timeText } from '../../pki/utc-time.ts';
 import type { ShownCertificate } from '../../ports.ts';
-import { type IpAddress, parseZonedAddress, withoutZone } from '../../wire/ip-address.ts';
+import { type IpAddress, withoutZone } from '../../wire/ip-address.ts';
 import type { Bypass } from '../bypass.ts';
 import type { WatchedCertificate } from '../config/watched-certificate.ts';
 import type { Counts } from '../counters.ts';
@@ -308,7 +308,8 @@ function peerReport(
   const { name, localAddress, remoteAddress, localIdentity, remoteIdentity, lastFailure, nextAttemptAt } = connection;
   const ikeSas = connection.ikeSas.map((sa) => ikeSaReport(sa, now, sas));
   const certificate = provenBy(config, ikeSas, inputs);
-  const exemptions = config === undefined ? [] : exempt.reports(config, parseZonedAddress(remoteAddress));
+  const exemptions =
+    config === undefined ? [] : exempt.reports(config, remoteAddress === 'any' ? undefined : remoteAddress);
   const mssClamps = mssClampReports(config, inputs);
   const mtu = pathMtuReport(inputs.pathMtus, connection, ikeSas);
   return {
