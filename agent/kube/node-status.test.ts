@@ -35,12 +35,13 @@ const spec: IpsecNodeConfig = ipsecNodeConfig.schema.parse({
   },
 });
 
-type State = StatusReport['peers'][number]['state'];
+type State = StatusReport['peers'][number]['state'] | 'waiting';
 const REASONS = {
   encrypting: ['Proven', 'packets get through in both directions'],
   established: ['NoChildSA', 'there is an IKE SA, but no default: no answer'],
   connecting: ['Connecting', 'the IKE SA is being negotiated: no answer'],
   down: ['NotEstablished', 'there is no IKE SA: no answer'],
+  waiting: ['WaitingForTraffic', 'there is no IKE SA: the first packet makes one'],
 } as const;
 
 /** Peers by name: how they are, and for how long they have been known. */
@@ -74,7 +75,13 @@ function inputs(
     peers: names.map((name) => {
       const [state] = peers[name] ?? ['down'];
       const [reason, message] = REASONS[state];
-      return { name: `${name}-ipv4`, state, reason, message, lastFailure: { text: 'no answer' } };
+      return {
+        name: `${name}-ipv4`,
+        state: state === 'waiting' ? 'down' : state,
+        reason,
+        message,
+        lastFailure: { text: 'no answer' },
+      };
     }),
   } as unknown as StatusReport;
   return {
@@ -112,6 +119,23 @@ describe('the status of a node', () => {
   it('counts a peer of the last minute as soon as it is reached, so that nobody waits for what is there', () => {
     const status = nodeStatus(inputs({ b: ['encrypting', 0], c: ['down', 0] }));
     expect(status.peerings?.[0]?.tunnels).toEqual({ expected: 1, pending: 1, established: 1, encrypting: 1 });
+  });
+
+  it('tells of peers that the first packet makes SAs with, and neither misses them nor has them in trouble', () => {
+    const status = nodeStatus(inputs({ b: ['encrypting', MINUTE], c: ['waiting', MINUTE], d: ['waiting', 0] }));
+    const counted = { expected: 1, pending: 0, established: 1, encrypting: 1, idle: 2 };
+    expect(status.peerings?.[0]?.tunnels).toEqual(counted);
+    expect(status.troubledPeers).toEqual([]);
+    expect(conditions(status)[0]).toBe('Ready True Encrypting');
+  });
+
+  it('misses nothing of a peer with which there is traffic by one family only', () => {
+    const all = inputs({ b: ['encrypting', MINUTE], 'b-again': ['waiting', MINUTE] });
+    const memberships = new Map(
+      [...all.desired.memberships].map(([name, members]) => [name, members.map((each) => ({ ...each, peer: 'b' }))]),
+    );
+    const status = nodeStatus({ ...all, desired: { ...all.desired, memberships } });
+    expect(status.peerings?.[0]?.tunnels).toEqual({ expected: 1, pending: 0, established: 1, encrypting: 1 });
   });
 
   it('tells the least path MTU of all peers, and what fits through it', () => {

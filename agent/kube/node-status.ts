@@ -70,7 +70,8 @@ interface Counted {
 
 /**
  * Peers are counted, not connections: one that is reached by one family and not by the other is in trouble. One that is
- * gone is not counted, whether it is reached or not; one that is new counts once it is reached, or after a minute.
+ * gone is not counted, whether it is reached or not; one that is new counts once it is reached, or after a minute. One for
+ * which SAs are made once there is traffic is idle until then.
  */
 function countPeers(inputs: StatusInputs): Counted {
   const { desired, report, wallMs } = inputs;
@@ -88,19 +89,16 @@ function countPeers(inputs: StatusInputs): Counted {
   const pathMtus = new Map<string, PathMtu>();
   const troubled: Trouble[] = [];
   const since = new Map((inputs.before?.troubledPeers ?? []).map((each) => [`${each.peering}/${each.name}`, each]));
-  const onDemand = new Set(
-    inputs.peerings.flatMap(({ name, initiation }) => (initiation === 'OnDemand' ? [name] : [])),
-  );
   for (const [key, { member, reports }] of peers) {
     const counts = { ...(tunnels.get(member.peering) ?? NO_TUNNELS) };
-    const worst = worstOf(reports);
-    const idle =
-      onDemand.has(member.peering) && reports.every((each) => each?.state === 'down' && each.lastFailure === undefined);
-    if (worst !== undefined && wallMs - member.sinceMs < PENDING_MS) counts.pending += 1;
-    else if (!idle) {
+    // By one family there may be traffic, and none by the other.
+    const awake = reports.filter((each) => each?.reason !== 'WaitingForTraffic');
+    const worst = worstOf(awake);
+    if (awake.length === 0) counts.idle = (counts.idle ?? 0) + 1;
+    else if (worst !== undefined && wallMs - member.sinceMs < PENDING_MS) counts.pending += 1;
+    else {
       counts.expected += 1;
-      if (reports.every((each) => each?.state === 'encrypting' || each?.state === 'established'))
-        counts.established += 1;
+      if (awake.every((each) => each?.state === 'encrypting' || each?.state === 'established')) counts.established += 1;
       if (worst === undefined) counts.encrypting += 1;
       else troubled.push(trouble(member, worst, since.get(key), wallMs));
     }

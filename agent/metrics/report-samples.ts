@@ -152,6 +152,7 @@ const PEER_REASONS: readonly PeerReason[] = [
   'SAMissing',
   'NoChildSA',
   'Connecting',
+  'WaitingForTraffic',
   'NotEstablished',
 ];
 const IKE_SA_STATES: readonly IkeSaReport['state'][] = ['connecting', 'established', 'rekeyed', 'deleting'];

@@ -80,8 +80,8 @@ function bytes(ikeSas: readonly IkeSaReport[], direction: 'inbound' | 'outbound'
 
 /** Without an SA nothing gets through, or all of it in plaintext; then what is negotiated and does not work; last what does. */
 function rank(state: PeerReport['state'], reason: PeerReason): number {
-  if (state !== 'encrypting') return RANKS[state];
-  return RANKS.encrypting + ENCRYPTING[reason];
+  if (state !== 'encrypting' && reason !== 'WaitingForTraffic') return RANKS[state];
+  return RANKS.encrypting + AT_BEST[reason];
 }
 
 function faultsOf(report: StatusReport): readonly string[] {
@@ -122,7 +122,8 @@ function countersOf(report: StatusReport, peers: readonly PeerLine[]): readonly 
 }
 
 const RANKS = { down: 0, connecting: 1, established: 2, encrypting: 3 } as const;
-const ENCRYPTING: Readonly<Record<PeerReason, number>> = {
+/** Of peers that nothing is wrong with. */
+const AT_BEST: Readonly<Record<PeerReason, number>> = {
   PeerSilent: 0,
   SAMissing: 0,
   PolicyMissing: 0,
@@ -135,6 +136,7 @@ const ENCRYPTING: Readonly<Record<PeerReason, number>> = {
   Unproven: 1,
   FellBackToUDP: 2,
   Proven: 3,
+  WaitingForTraffic: 4,
 };
 const NOTHING = {
   node: '',

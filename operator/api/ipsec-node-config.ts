@@ -88,6 +88,9 @@ const peeringStatus = z.object({
       pending: count().describe('Peers that are newer and not reached yet.'),
       established: count().describe('Those of `expected` with an IKE SA.'),
       encrypting: count().describe('Those whose packets the kernel encrypts, by its own counters.'),
+      idle: count()
+        .optional()
+        .describe('Peers beside `expected` that the first packet makes SAs with, where `initiation` is OnDemand.'),
     })
     .optional()
     .describe('Peers, counted.'),

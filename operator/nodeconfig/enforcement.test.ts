@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest';
 
-import type { IpsecNodeConfig } from '../api/ipsec-node-config.ts';
-import { nextEnforcement, type Told } from './enforcement.ts';
+import type { Enforcement, IpsecNodeConfig } from '../api/ipsec-node-config.ts';
+import type { IpsecPeering } from '../api/ipsec-peering.ts';
+import type { ImaginedCluster } from '../offline/imagined-cluster.ts';
+import { type EnforcementFacts, nextEnforcement, type Told } from './enforcement.ts';
 import { nodePeeringOf } from './node-configs.ts';
+import { type Plan, plan } from './plan.ts';
 import { rosterOf } from './roster.ts';
-import { atSecond, clusterOf, meshOf, nodeOf, nodesOf } from './testing/builders.ts';
+import { atSecond, clusterOf, gatewayOf, meshOf, nodeOf, nodesOf, settings } from './testing/builders.ts';
 
 const optional = { outbound: 'Optional', inbound: 'Optional' } as const;
 const outbound = { outbound: 'Required', inbound: 'Optional' } as const;
@@ -13,42 +16,42 @@ type Step = typeof optional | typeof outbound | typeof required;
 
 describe('enforcement', () => {
   it('begins without, when nothing encrypts yet', () => {
-    expect(nextEnforcement('Required', [])).toEqual(optional);
-    expect(nextEnforcement('Required', [told(optional, optional, 0), told(optional, optional, 0)])).toEqual(optional);
+    expect(next('Required', [])).toEqual(optional);
+    expect(next('Required', [told(optional, optional, 0), told(optional, optional, 0)])).toEqual(optional);
   });
 
   it('goes on when every node encrypts with every other and has done the step before', () => {
-    expect(nextEnforcement('Required', [told(optional, optional, 1), told(optional, optional, 1)])).toEqual(outbound);
-    expect(nextEnforcement('Required', [told(outbound, outbound, 1), told(outbound, outbound, 1)])).toEqual(required);
-    expect(nextEnforcement('Required', [told(required, required, 1), told(required, required, 0)])).toEqual(required);
+    expect(next('Required', [told(optional, optional, 1), told(optional, optional, 1)])).toEqual(outbound);
+    expect(next('Required', [told(outbound, outbound, 1), told(outbound, outbound, 1)])).toEqual(required);
+    expect(next('Required', [told(required, required, 1), told(required, required, 0)])).toEqual(required);
   });
 
   it.each([
     ['has not done the step', told(outbound, optional, 1), outbound],
     ['says nothing', told(outbound, undefined, 1), outbound],
-    ['lags behind its configuration', told(outbound, outbound, 1, 1), outbound],
+    ['lags behind its configuration', told(outbound, outbound, 1, { behind: 1 }), outbound],
     ['was not told of the step when writing ended half-way', told(optional, optional, 1), outbound],
   ])('waits for one node that %s', (_, slow, expected) => {
-    expect(nextEnforcement('Required', [told(outbound, outbound, 1), slow])).toEqual(expected);
+    expect(next('Required', [told(outbound, outbound, 1), slow])).toEqual(expected);
   });
 
   it('waits for one peer that is not reached, before plaintext ends', () => {
-    expect(nextEnforcement('Required', [told(optional, optional, 1), told(optional, optional, 0)])).toEqual(optional);
+    expect(next('Required', [told(optional, optional, 1), told(optional, optional, 0)])).toEqual(optional);
   });
 
   it('waits until what is exempt is in force, and not for that when it goes back', () => {
     const both = [told(optional, optional, 1), told(optional, optional, 1)];
-    expect(nextEnforcement('Required', both, false)).toEqual(optional);
+    expect(next('Required', both, { exemptions: false })).toEqual(optional);
     const further = [told(outbound, outbound, 1), told(outbound, outbound, 1)];
-    expect(nextEnforcement('Required', further, false)).toEqual(outbound);
-    expect(nextEnforcement('Permissive', further, false)).toEqual(optional);
+    expect(next('Required', further, { exemptions: false })).toEqual(outbound);
+    expect(next('Permissive', further, { exemptions: false })).toEqual(optional);
   });
 
   it('goes back in reverse: nobody refuses plaintext before somebody sends it', () => {
-    expect(nextEnforcement('Permissive', [told(required, required, 1), told(required, required, 1)])).toEqual(outbound);
-    expect(nextEnforcement('Permissive', [told(outbound, required, 1), told(outbound, outbound, 1)])).toEqual(outbound);
+    expect(next('Permissive', [told(required, required, 1), told(required, required, 1)])).toEqual(outbound);
+    expect(next('Permissive', [told(outbound, required, 1), told(outbound, outbound, 1)])).toEqual(outbound);
     // Nobody has to encrypt for it.
-    expect(nextEnforcement('Permissive', [told(outbound, outbound, 0), told(outbound, outbound, 0)])).toEqual(optional);
+    expect(next('Permissive', [told(outbound, outbound, 0), told(outbound, outbound, 0)])).toEqual(optional);
   });
 
   it('comes to Required in a cluster that works, and a node that joins is Required at once', () => {
@@ -67,17 +70,91 @@ describe('enforcement', () => {
     const joined = cluster.observed().nodeConfigs.find(({ metadata }) => metadata.name === 'node-4');
     expect(joined?.spec.peerings[0]?.enforcement).toEqual(required);
   });
+
+  it('stays in force while no node that has been there for a minute vouches for it', () => {
+    expect(next('Required', [], { written: [required] })).toEqual(required);
+    expect(next('Required', [], { written: [outbound, optional] })).toEqual(outbound);
+    expect(next('Permissive', [], { written: [required] })).toEqual(required);
+  });
+
+  it.each([
+    ['a gateway peering on one node', gatewayOf('office', { 'spec.enforcement': 'Required' }), 1],
+    ['a mesh', meshOf('cluster', { 'spec.enforcement': 'Required' }), 3],
+  ])('stays in force in %s whose Nodes are all registered again', (_, peering, count) => {
+    const cluster = settled(peering, count);
+    const nodes = cluster.given.nodes.map((node, index) => {
+      return { ...node, metadata: { ...node.metadata, uid: `uid-again-${index}` } };
+    });
+    const since = new Map(nodes.map(({ metadata }) => [metadata.uid, atSecond(1_000).milliseconds]));
+    const observed = { ...cluster.observed(), nodes, since };
+    expect(enforcements(plan(observed, settings, atSecond(1_005)))).toEqual(nodes.map(() => required));
+  });
+
+  it('stays in force where somebody deletes all IPsecNodeConfigs, which agents go on to carry out', () => {
+    const cluster = settled(meshOf('cluster', { 'spec.enforcement': 'Required' }), 3);
+    const observed = { ...cluster.observed(), nodeConfigs: [] };
+    expect(enforcements(plan(observed, settings, atSecond(1_000)))).toEqual([required, required, required]);
+    const [peering] = observed.peerings;
+    const changed = { ...peering, metadata: { ...peering?.metadata, generation: 9 } } as IpsecPeering;
+    const before = plan({ ...observed, peerings: [changed] }, settings, atSecond(1_000));
+    expect(enforcements(before)).toEqual([optional, optional, optional]);
+  });
+
+  it('is reached where SAs are made for traffic and there was none, and not where one could not be made', () => {
+    const both = (idle: number) => [told(optional, optional, 0, { idle }), told(optional, optional, 0, { idle })];
+    expect(next('Required', both(1))).toEqual(outbound);
+    expect(next('Required', both(0))).toEqual(optional);
+    expect(next('Required', [told(optional, optional, 0, { idle: 1, failed: 1 }), ...both(1).slice(1)])).toEqual(
+      optional,
+    );
+  });
 });
 
+/** What comes next where what nodes were told is all that is written. */
+function next(
+  wanted: 'Permissive' | 'Required',
+  told: readonly Told[],
+  facts: Partial<EnforcementFacts> = {},
+): Enforcement {
+  const written = told.map(({ entry }) => entry.enforcement);
+  return nextEnforcement(wanted, { told, written, wasInForce: false, exemptions: true, ...facts });
+}
+
+function settled(peering: IpsecPeering, count: number): ImaginedCluster {
+  const cluster = clusterOf({ peerings: [peering], nodes: nodesOf(count) });
+  for (let round = 0; round < 12; round += 1) {
+    cluster.step(atSecond(round));
+    cluster.work();
+  }
+  cluster.settle(atSecond(100));
+  expect(cluster.observed().nodeConfigs.map(({ spec }) => spec.peerings[0]?.enforcement)).toEqual(
+    Array.from({ length: count }, () => required),
+  );
+  return cluster;
+}
+
+function enforcements({ nodeConfigs }: Plan): readonly unknown[] {
+  return nodeConfigs.map(({ spec }) => spec.peerings[0]?.enforcement);
+}
+
 /** A node of two that was told one step, and says that it does another. */
-function told(wanted: Step, said: Step | undefined, encrypting: number, behind = 0): Told {
+function told(
+  wanted: Step,
+  said: Step | undefined,
+  encrypting: number,
+  {
+    behind = 0,
+    idle = 0,
+    failed = 0,
+  }: { readonly behind?: number; readonly idle?: number; readonly failed?: number } = {},
+): Told {
   const peering = meshOf('cluster');
   const member = { node: nodeOf(1), addresses: ['192.0.2.1'], obstacle: undefined };
   const empty = clusterOf({ peerings: [], nodes: [member.node] }).observed();
   const [known] = rosterOf(empty);
   if (known === undefined) throw new Error('no node');
   const entry = nodePeeringOf(peering, { ...member, node: known }, wanted);
-  const tunnels = { expected: encrypting, pending: 0, established: encrypting, encrypting };
+  const tunnels = { expected: encrypting + failed, pending: 0, established: encrypting, encrypting, idle };
   const status: IpsecNodeConfig['status'] = {
     observedGeneration: 7 - behind,
     peerings: [{ name: 'cluster', ...(said === undefined ? {} : { enforcement: said }), tunnels }],

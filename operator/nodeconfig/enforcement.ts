@@ -17,20 +17,31 @@ export interface Told {
   readonly entry: NodePeering;
 }
 
-/**
- * What nodes are to enforce next of a peering that in the end is `wanted`. More is enforced only once `exemptions` are in
- * force.
- */
+/** What a step follows from. */
+export interface EnforcementFacts {
+  /** Nodes that a step waits for. */
+  readonly told: readonly Told[];
+  /** What stands in the configurations of all nodes, also of those that joined just now. */
+  readonly written: readonly Enforcement[];
+  /** Whether the nodes have had all that is wanted in force, whatever became of their configurations. */
+  readonly wasInForce: boolean;
+  /** Whether what is exempt is in force: more is enforced only then. */
+  readonly exemptions: boolean;
+}
+
+/** What nodes are to enforce next of a peering that in the end is `wanted`. */
 export function nextEnforcement(
   wanted: 'Permissive' | 'Required',
-  told: readonly Told[],
-  exemptions: boolean = true,
+  { told, written, wasInForce, exemptions }: EnforcementFacts,
 ): Enforcement {
   const goal = wanted === 'Required' ? STEPS.length - 1 : 0;
-  const steps = told.map(({ entry }) => stepOf(entry.enforcement));
-  if (steps.length === 0) return stepAt(0);
+  const steps = written.map(stepOf);
+  // Configurations that somebody deleted change nothing of what the agents have in force.
+  if (steps.length === 0) return stepAt(wasInForce ? goal : 0);
   // Where writing ended half-way, some nodes are a step ahead.
   const present = Math.max(...steps) <= goal ? Math.max(...steps) : Math.min(...steps);
+  // Nobody is there to vouch for a step, neither forth nor back.
+  if (told.length === 0) return stepAt(present);
   if (present === goal || !told.every((each) => hasDone(each, present))) return stepAt(present);
   if (present < goal && !exemptions) return stepAt(present);
   // Plaintext ends only where everybody reaches all the others.
@@ -55,11 +66,16 @@ function hasDone({ node, entry }: Told, step: number): boolean {
   return said !== undefined && stepOf(said) === step;
 }
 
-/** Whether a node encrypts with all that it knows, and knows all that were told: an agent that knows nobody reaches all. */
+/**
+ * Whether a node encrypts with all that it knows, and knows all that were told: an agent that knows nobody reaches all. A
+ * peer with which there was no traffic yet, where SAs are made for that, is reached by the first packet.
+ */
 export function reachesAll({ node, entry }: Told, told: number): boolean {
   const tunnels = reportOf({ node, entry })?.tunnels;
+  if (tunnels === undefined) return false;
+  const { pending, expected, encrypting, idle = 0 } = tunnels;
   const least = entry.remote.mesh === undefined ? 1 : told - 1;
-  return tunnels !== undefined && tunnels.pending === 0 && tunnels.encrypting >= Math.max(tunnels.expected, least);
+  return pending === 0 && encrypting >= expected && encrypting + idle >= least;
 }
 
 function reportOf({ node, entry }: Told): NodePeeringStatus | undefined {

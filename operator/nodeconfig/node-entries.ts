@@ -1,4 +1,5 @@
-import type { NodePeering } from '../api/ipsec-node-config.ts';
+import type { Enforcement, NodePeering } from '../api/ipsec-node-config.ts';
+import type { IpsecPeering } from '../api/ipsec-peering.ts';
 import { MAX_PEERINGS } from '../api/limits.ts';
 import type { Draft } from './draft.ts';
 import { nextEnforcement, type Told } from './enforcement.ts';
@@ -26,7 +27,12 @@ export function entriesOf(
     const { enforcement: wanted } = draft.peering.spec;
     const told = toldOf(draft, observed, at);
     const exempt = wantedExemptions(draft, observed);
-    const enforcement = nextEnforcement(wanted, told, areSettled(exempt, told));
+    const enforcement = nextEnforcement(wanted, {
+      told,
+      written: writtenOf(draft),
+      wasInForce: isInForce(draft.peering),
+      exemptions: areSettled(exempt, told),
+    });
     const exemptions = nextExemptions(exempt, told, enforcement);
     for (const member of draft.members.filter(({ obstacle }) => obstacle === undefined)) {
       const entry = nodePeeringOf(draft.peering, member, enforcement, exemptions);
@@ -58,6 +64,19 @@ function toldOf({ peering, members }: Draft, { since }: Observed, at: Moment): r
     if (entry === undefined || member.obstacle !== undefined || isPending(since, [member.node.uid], at)) return [];
     return [{ node: member.node, entry }];
   });
+}
+
+/** What all of a peering's nodes that can take part were told to enforce of it. */
+function writtenOf({ peering, members }: Draft): readonly Enforcement[] {
+  return members
+    .filter(({ obstacle }) => obstacle === undefined)
+    .flatMap((member) => writtenEntry(member, peering.metadata.name)?.enforcement ?? []);
+}
+
+/** Whether, as its status says, every node has done all that the peering wants. */
+function isInForce({ metadata, status }: IpsecPeering): boolean {
+  const programmed = status?.conditions?.find(({ type }) => type === 'Programmed');
+  return programmed?.status === 'True' && programmed.observedGeneration === metadata.generation;
 }
 
 interface Judgement {

@@ -69,7 +69,9 @@ function reachesOthers(node: Member['node'], entry: NodePeering | undefined, tak
 
 /** Whether a node of a peering that was Ready with it still is as it was, whoever has joined since. */
 function reachesThoseOfBefore(tunnels: TunnelCounts | undefined): boolean {
-  return tunnels !== undefined && tunnels.expected > 0 && tunnels.encrypting >= tunnels.expected;
+  if (tunnels === undefined) return false;
+  const { expected, encrypting, idle = 0 } = tunnels;
+  return expected + idle > 0 && encrypting >= expected;
 }
 
 function certificateOf(

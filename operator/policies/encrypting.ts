@@ -23,17 +23,26 @@ export function encrypting(standing: PeeringStanding): Verdict {
   if (standing.kind === 'mesh' && members.length === 1) return holds('NoPeers', 'one node has nobody to encrypt with');
   const peers = standing.kind === 'mesh' ? members.length - 1 : 1;
   const untold = standing.kind === 'mesh' ? newcomers(members).length : 0;
-  const unaware = reports.filter(({ tunnels }) => (tunnels?.expected ?? 0) < peers - untold).map(({ name }) => name);
+  const unaware = reports.filter(({ tunnels }) => known(tunnels) < peers - untold).map(({ name }) => name);
   if (unaware.length > 0) {
     const know = unaware.length === 1 ? 'does not know all of its' : 'do not know all of their';
     return unknown('PeersUnknown', `${listed(unaware)} ${know} peers yet`);
   }
   const { encrypting: count } = tunnelTotals(standing);
-  return holds('Encrypting', `${counted(count, 'tunnel')} of ${counted(members.length, 'node')} encrypting`);
+  const text = `${counted(count, 'tunnel')} of ${counted(members.length, 'node')} encrypting`;
+  const waiting = idleTunnels(standing.kind, members);
+  if (waiting === 0) return holds('Encrypting', text);
+  // Each first packet either makes SAs or shows that it cannot, and then the tunnel is expected.
+  return holds(count === 0 ? 'WaitingForTraffic' : 'Encrypting', `${text}; ${waiting} made once there is traffic`);
 }
 
 function tunnelsOf(agent: NodeStanding['agent']): TunnelCounts | undefined {
   return agent.kind === 'reporting' || agent.kind === 'failing' ? agent.tunnels : undefined;
+}
+
+/** Peers that a node knows, whether it has SAs with them or makes them for the first packet. */
+function known(tunnels: TunnelCounts | undefined): number {
+  return tunnels === undefined ? 0 : tunnels.expected + (tunnels.idle ?? 0);
 }
 
 /** Those that reach everybody and joined so lately that the others need not have told of it. */
@@ -46,6 +55,12 @@ function newcomers(members: readonly NodeStanding[]): readonly NodeStanding[] {
   });
 }
 
+/** Tunnels that are made once there is traffic: both nodes of one count it, as long as neither has begun. */
+function idleTunnels(kind: PeeringStanding['kind'], members: readonly NodeStanding[]): number {
+  if (kind === 'gateway') return sum(members, ({ expected, idle = 0 }) => (expected === 0 && idle > 0 ? 1 : 0));
+  return Math.floor(sum(members, ({ idle = 0 }) => Math.min(idle, members.length - 1)) / 2);
+}
+
 /**
  * The tunnels of a peering: what nodes that joined just now have is not expected of them yet, and what the others count of
  * one that is gone, until they count again, is none.
@@ -55,7 +70,7 @@ export function tunnelTotals(standing: PeeringStanding): TunnelCounts {
   const total = (of: CountOf): number =>
     standing.kind === 'mesh' ? meshTotal(members, of) : sum(members, (tunnels) => Math.min(1, of(tunnels)));
   return {
-    expected: standing.kind === 'mesh' ? pairs(members.length) : members.length,
+    expected: (standing.kind === 'mesh' ? pairs(members.length) : members.length) - idleTunnels(standing.kind, members),
     established: total(({ established }) => established),
     encrypting: total((tunnels) => tunnels.encrypting),
   };

@@ -23,6 +23,10 @@ const prospect: Prospect = {
   otherCertificates: [],
 };
 const acceptance = holds('Accepted', '');
+/** What a node expects, all of which encrypts, and what is idle. */
+type Counts = readonly [number, number];
+/** Tunnels that are expected, and that encrypt. */
+type Totals = readonly [number, number];
 
 describe('Accepted', () => {
   it.each<[string, Partial<Prospect>, string, string, string]>([
@@ -194,6 +198,67 @@ describe('Encrypting', () => {
 
   it('is False when a tunnel is down, even where an agent is silent', () => {
     const nodes = [node('a', { agent: { kind: 'missing' } }), node('b', { agent: reporting(1, 0) })];
+    expect(encrypting(standing({}, { nodes }))).toMatchObject({ status: 'False', reason: 'TunnelsDown' });
+  });
+
+  it.each<[string, PeeringStanding['kind'], readonly Counts[], string, Totals]>([
+    [
+      'all of a mesh',
+      'mesh',
+      [
+        [0, 2],
+        [0, 2],
+        [0, 2],
+      ],
+      'WaitingForTraffic',
+      [0, 0],
+    ],
+    [
+      'some of a mesh',
+      'mesh',
+      [
+        [2, 0],
+        [1, 1],
+        [1, 1],
+      ],
+      'Encrypting',
+      [2, 2],
+    ],
+    [
+      'a gateway of one node',
+      'gateway',
+      [
+        [1, 0],
+        [0, 1],
+      ],
+      'Encrypting',
+      [1, 1],
+    ],
+    [
+      'all of a gateway',
+      'gateway',
+      [
+        [0, 1],
+        [0, 1],
+      ],
+      'WaitingForTraffic',
+      [0, 0],
+    ],
+  ])('misses no tunnel that is made for traffic and was not needed yet: %s', (_, kind, counts, reason, totals) => {
+    const nodes = counts.map(([expected, idle], index) => {
+      const reported = { expected, established: expected, encrypting: expected, idle };
+      return node(`node-${index}`, { agent: { kind: 'reporting', enforced: true, tunnels: reported } });
+    });
+    const whole = standing({}, { kind, nodes });
+    expect(encrypting(whole)).toMatchObject({ status: 'True', reason, message: expect.stringContaining('traffic') });
+    const { expected, encrypting: encrypts } = tunnelTotals(whole);
+    expect([expected, encrypts]).toEqual(totals);
+  });
+
+  it('misses one that was needed and could not be made', () => {
+    const tunnels = { expected: 1, established: 0, encrypting: 0, idle: 1 };
+    const failed = node('b', { agent: { kind: 'reporting', enforced: true, tunnels } });
+    const nodes = [node('a', { agent: reporting(1, 0) }), failed, node('c', { agent: reporting(0) })];
     expect(encrypting(standing({}, { nodes }))).toMatchObject({ status: 'False', reason: 'TunnelsDown' });
   });
 

@@ -90,6 +90,8 @@ export interface TunnelCounts {
   readonly expected: number;
   readonly established: number;
   readonly encrypting: number;
+  /** Beside those: the first packet makes SAs with them. */
+  readonly idle?: number | undefined;
 }
 
 /** The nodes that count: those that reach all of their peers, or have had a minute for it. */

@@ -25,6 +25,8 @@ export type PeerReason =
   /** There is an IKE SA, but not every Child SA. */
   | 'NoChildSA'
   | 'Connecting'
+  /** SAs are made for traffic, and there was none. */
+  | 'WaitingForTraffic'
   | 'NotEstablished';
 
 /** How a peer stands. */
@@ -62,6 +64,8 @@ export function peerVerdict({
   if (established.length === 0) {
     if (ikeSas.length > 0)
       return { state: 'connecting', reason: 'Connecting', message: `the IKE SA is being negotiated${why}` };
+    if (config?.initiation === 'onDemand' && lastFailure === undefined)
+      return { state: 'down', reason: 'WaitingForTraffic', message: 'there is no IKE SA: the first packet makes one' };
     return { state: 'down', reason: 'NotEstablished', message: `there is no IKE SA${why}` };
   }
   if (kernelFailure !== undefined) {

@@ -238,6 +238,15 @@ node-b: ENCRYPTING (Unproven: nets: the kernel has not been asked yet)
     expect(lines).toContain("2 IKE SAs wait for the peer's proof");
   });
 
+  it('does not call it a failure that there was no traffic to make SAs for, but that they could not be made', () => {
+    const idle = { ...connection, ikeSas: [] };
+    const connections = [{ ...config, initiation: 'onDemand' as const }];
+    const first = (each: typeof idle) =>
+      statusReport(inputs({ endpoint: picture([each]), connections })).peers[0]?.reason;
+    expect(first(idle)).toBe('WaitingForTraffic');
+    expect(first({ ...idle, lastFailure: { at: NOW - 12_000, text: 'no answer' } })).toBe('NotEstablished');
+  });
+
   it('shows what stays in plaintext with a peer, and what of it the kernel lacks', () => {
     const any = { protocol: 0, fromPort: 0, toPort: 65_535 };
     const ports = { localPorts: { from: 0, to: 65_535 }, remotePorts: { from: 22, to: 23 } };

@@ -791,6 +791,21 @@ describe('why', () => {
     expect(steps.at(-1)).toMatchObject({ stage: 'path', text: expect.stringContaining(message) });
   });
 
+  it('finds nothing wrong where SAs are made for traffic and there was none', () => {
+    const waiting = (facts: Facts, node: string, connection: string): Facts =>
+      withConnection(facts, node, connection, (peer) => ({
+        ...peer,
+        state: 'down',
+        reason: 'WaitingForTraffic',
+        message: 'there is no IKE SA: the first packet makes one',
+        ikeSas: [],
+      }));
+    const facts = ['node-2-ipv4', 'node-2-ipv6'].reduce((made, name) => waiting(made, NODE, name), healthyFacts());
+    const { verdict, steps } = diagnosePair(facts, NODE, PEER);
+    expect(verdict).toBe('healthy');
+    expect(steps.find(({ stage }) => stage === 'IKE')).toMatchObject({ text: expect.stringContaining('first packet') });
+  });
+
   it('says what could not be looked at, and finds what can be seen all the same', () => {
     const facts = down(healthyFacts(), silent(PEER));
     const blind: Facts = {

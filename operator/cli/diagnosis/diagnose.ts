@@ -163,7 +163,8 @@ function certificateText(end: End): string {
 
 function ikeText({ connections = [] }: Pair): string {
   const sas = connections.flatMap(({ ikeSas }) => ikeSas).filter(({ state }) => state === 'established');
-  return `${sas.length} established${sas[0] === undefined ? '' : `, ${sas[0].suite}`}`;
+  const waiting = connections.some(({ reason }) => reason === 'WaitingForTraffic') ? ', made for the first packet' : '';
+  return `${sas.length} established${sas[0] === undefined ? waiting : `, ${sas[0].suite}`}`;
 }
 
 function saText({ connections = [] }: Pair): string {

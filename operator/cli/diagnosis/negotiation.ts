@@ -11,7 +11,9 @@ export function negotiationFault(pair: Pair): Finding | undefined {
   if (connections === undefined) return troubledFault(pair);
   const name = peerName(pair);
   if (connections.length === 0) return notTold(pair);
-  const down = connections.find(({ ikeSas }) => !ikeSas.some(({ state }) => state === 'established'));
+  const down = connections.find(
+    ({ ikeSas, reason }) => reason !== 'WaitingForTraffic' && !ikeSas.some(({ state }) => state === 'established'),
+  );
   if (down === undefined) return silenceFault(pair, connections);
   const mirror = mirrorOf(pair, down);
   const text = down.lastFailure?.text ?? '';

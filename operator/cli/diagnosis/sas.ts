@@ -106,8 +106,9 @@ export function childrenOf({ ikeSas }: AgentPeer): readonly AgentChild[] {
 }
 
 const OF_LOGS = 'see the logs of both agents';
-/** What is wrong although every SA is there: the stages behind this one name it. */
+/** No fault of the SAs: what is wrong is named by the stages behind this one, and where there was no traffic nothing is. */
 const LATER_STAGES: ReadonlySet<string> = new Set([
+  'WaitingForTraffic',
   'PolicyMissing',
   'NotArriving',
   'CannotDecrypt',
