@@ -1,10 +1,14 @@
 import { describe, expect, it } from 'vitest';
 
 import { type Claimant, lostClaims } from './claims.ts';
-import { atSecond, clusterOf, meshOf, nodeOf } from './testing/builders.ts';
+import { atSecond, clusterOf, meshOf, nodeOf, nodesOf } from './testing/builders.ts';
 
-function claimant(name: string, networks: readonly string[], since = 0, established = false): Claimant {
-  return { name, networks, since, established };
+function claimant(name: string, networks: readonly string[], since = 0, established: readonly string[] = []): Claimant {
+  return {
+    name,
+    networks: networks.map((network) => ({ network, established: established.includes(network) })),
+    since,
+  };
 }
 
 describe('networks that two nodes claim', () => {
@@ -18,10 +22,18 @@ describe('networks that two nodes claim', () => {
     expect(lost).toEqual(new Map([['young', [{ network: second, owner: 'old' }]]]));
   });
 
-  it('stay with who is known to its peers, before who is older, before who sorts first', () => {
+  it('stay with who is known to its peers by them, before who is older, before who sorts first', () => {
     const network = ['192.0.2.1/32'];
-    expect([...lostClaims([claimant('a', network, 1), claimant('b', network, 2, true)]).keys()]).toEqual(['a']);
+    expect([...lostClaims([claimant('a', network, 1), claimant('b', network, 2, network)]).keys()]).toEqual(['a']);
     expect([...lostClaims([claimant('b', network, 1), claimant('a', network, 1)]).keys()]).toEqual(['b']);
+  });
+
+  it('do not go to who is older and known to its peers by another, which it keeps', () => {
+    const claims = [
+      claimant('a', ['192.0.2.1/32', '192.0.2.2/32'], 1, ['192.0.2.1/32']),
+      claimant('b', ['192.0.2.2/32'], 2, ['192.0.2.2/32']),
+    ];
+    expect(lostClaims(claims)).toEqual(new Map([['a', [{ network: '192.0.2.2/32', owner: 'b' }]]]));
   });
 
   it('are lost to nobody where they only touch', () => {
@@ -70,5 +82,70 @@ describe('networks that two nodes claim', () => {
       ['node-2', ['192.168.0.2', 'fd00::2']],
       ['node-3', ['192.168.0.1']],
     ]);
+  });
+});
+
+describe('the oldest node of a mesh that requires encryption', () => {
+  const others = [2, 3, 4];
+  const addressesOf = (number: number) => [`192.168.0.${number}`, `fd00::${number}`];
+  const claiming = (numbers: readonly number[]) => ({
+    'status.addresses': numbers.flatMap(addressesOf).map((address) => ({ type: 'InternalIP', address })),
+  });
+
+  /** A mesh that is at work, and then the oldest node of it says something else of itself. */
+  function afterwards(fields: Record<string, unknown>, rest = others.map((number) => nodeOf(number)), scope = 'Nodes') {
+    const mesh = meshOf('cluster', { 'spec.enforcement': 'Required', 'spec.traffic': { scope } });
+    const cluster = clusterOf({ peerings: [mesh], nodes: nodesOf(4) });
+    cluster.settle(atSecond(0));
+    const peers = () => cluster.observed().slices.flatMap((slice) => slice.peers);
+    const before = peers();
+    cluster.given = { ...cluster.given, nodes: [nodeOf(1, fields), ...rest] };
+    cluster.settle(atSecond(10));
+    return { before, after: peers(), conditions: cluster.given.peerings[0]?.status?.conditions };
+  }
+
+  it.each([
+    ['after its own', [1, ...others]],
+    ['before its own', [...others, 1]],
+  ])(
+    'loses only what it claims beyond its own: all stay in the mesh with theirs, if it names others %s',
+    (_, claims) => {
+      const { before, after } = afterwards(claiming(claims));
+      expect(after).toEqual(before);
+      expect(after.map(({ addresses }) => addresses)).toEqual([1, ...others].map(addressesOf));
+    },
+  );
+
+  it('does not take the place of a node by its address: it is set aside, and a condition says whose that is', () => {
+    const { before, after, conditions } = afterwards(claiming([3]));
+    expect(after).toEqual(before);
+    expect(conditions).toContainEqual(
+      expect.objectContaining({
+        reason: 'NodesUnsuitable',
+        message: 'node node-1 claims 192.168.0.3, which node node-3 had first: correct one of them',
+      }),
+    );
+  });
+
+  it.each([
+    ['those of another', ['10.0.3.0/24', 'fd01:0:0:3::/64']],
+    ['all, as one large network', ['10.0.0.0/16']],
+  ])('takes the pods of no node by claiming their pod CIDRs: %s', (_, podCidrs) => {
+    const { before, after } = afterwards({ spec: { podCIDRs: podCidrs } }, undefined, 'Pods');
+    expect(after).toEqual(before);
+  });
+
+  it('does not take the address of a node that is made again under its name meanwhile', () => {
+    const again = nodeOf(3, { 'metadata.uid': 'uid-new' });
+    const { after } = afterwards(claiming([1, 3]), [nodeOf(2), again, nodeOf(4)]);
+    const places = after.map(({ uid, addresses }) => [uid, addresses]);
+    expect(places).toHaveLength(4);
+    expect(places).toContainEqual(['uid-1', addressesOf(1)]);
+    expect(places).toContainEqual(['uid-new', addressesOf(3)]);
+  });
+
+  it('is found by its new address where that changes and is claimed by nobody else', () => {
+    const { before, after } = afterwards(claiming([9]));
+    expect(after).toEqual([{ ...before[0], addresses: addressesOf(9) }, ...before.slice(1)]);
   });
 });

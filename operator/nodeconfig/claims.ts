@@ -1,14 +1,22 @@
 import { rangeOf } from '../api/ip-text.ts';
 
-/** A node that says that addresses are its own. */
+/** A node that says that networks are its own. */
 export interface Claimant {
   readonly name: string;
-  /** Already known to its peers by these, so it was first. */
-  readonly established: boolean;
   /** When the Node came to be, in milliseconds. */
   readonly since: number;
-  /** Canonical networks; an address is a network of one. */
-  readonly networks: readonly string[];
+  readonly networks: readonly ClaimedNetwork[];
+}
+
+/** A network that a node says is its own. */
+export interface ClaimedNetwork {
+  /** Canonical; an address is a network of one. */
+  readonly network: string;
+  /**
+   * Its peers know the node by this one already, so it was first. That they know it by another says nothing: a kubelet
+   * writes what it likes into the status of its Node.
+   */
+  readonly established: boolean;
 }
 
 /** A network that a node claims and does not get. */
@@ -19,13 +27,14 @@ export interface LostClaim {
 
 /**
  * Whose networks are whose: where two overlap, the node that was first keeps its own and the other has none of it. First
- * is who is known to peers already, then who is older, then whose name sorts first. Answers the claims that were lost,
- * by the name of the node.
+ * is who is known to peers by that network already, then who is older, then whose name sorts first. Answers the claims
+ * that were lost, by the name of the node, which keeps all others.
  */
 export function lostClaims(claimants: readonly Claimant[]): ReadonlyMap<string, readonly LostClaim[]> {
   const claims = claimants
-    .toSorted(compareClaimants)
-    .flatMap(({ name, networks }, rank) => networks.flatMap((network) => claimOf(network, name, rank) ?? []));
+    .flatMap(({ name, since, networks }) => networks.map((each) => ({ name, since, ...each })))
+    .toSorted(compareAssertions)
+    .flatMap(({ network, name }, rank) => claimOf(network, name, rank) ?? []);
   const lost = new Map<string, LostClaim[]>();
   const lose = ({ network, name }: Claim, owner: string): void => {
     const mine = lost.get(name) ?? [];
@@ -43,6 +52,9 @@ export function lostClaims(claimants: readonly Claimant[]): ReadonlyMap<string, 
   }
   return lost;
 }
+
+/** What one node says of one network. */
+type Assertion = Omit<Claimant, 'networks'> & ClaimedNetwork;
 
 /** One network of one node. */
 interface Claim {
@@ -96,8 +108,9 @@ function compareRanges(left: Claim, right: Claim): number {
   return left.rank - right.rank;
 }
 
-function compareClaimants(left: Claimant, right: Claimant): number {
+function compareAssertions(left: Assertion, right: Assertion): number {
   if (left.established !== right.established) return left.established ? -1 : 1;
   if (left.since !== right.since) return left.since - right.since;
+  if (left.name === right.name) return 0;
   return left.name < right.name ? -1 : 1;
 }

@@ -52,6 +52,25 @@ export function entriesOf(
   );
 }
 
+/**
+ * Names of nodes that a peering selects and requires to encrypt, and that are told nothing of it: something is in the way,
+ * on the node or in the peering. Whether it ever goes away cannot be known.
+ */
+export function untoldNodes(drafts: readonly Draft[], entries: Entries): ReadonlySet<string> {
+  return new Set(
+    drafts
+      // A permissive one allows plaintext; all traffic of one that is overlapped is that of the winner.
+      .filter(
+        ({ peering, acceptance }) => peering.spec.enforcement === 'Required' && acceptance.reason !== 'Overlapped',
+      )
+      .flatMap(({ peering, members }) => {
+        const isTold = (name: string): boolean =>
+          (entries.get(name) ?? []).some((entry) => entry.name === peering.metadata.name);
+        return members.map(({ node }) => node.name).filter((name) => !isTold(name));
+      }),
+  );
+}
+
 /** The entry of a member as it stands in its IPsecNodeConfig. */
 export function writtenEntry({ node }: Member, peering: string): NodePeering | undefined {
   return present(node).find(({ name }) => name === peering);

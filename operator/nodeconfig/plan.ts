@@ -5,7 +5,7 @@ import { deletionsOf } from './deletions.ts';
 import { type Draft, draftsOf } from './draft.ts';
 import { peeringStatus, type WantedStatus } from './judge.ts';
 import { nodeConfigOf, type WantedNodeConfig } from './node-configs.ts';
-import { entriesOf } from './node-entries.ts';
+import { entriesOf, untoldNodes } from './node-entries.ts';
 import type { ClusterSettings, Moment, Observed, WrittenObject } from './observed.ts';
 import { rosterOf } from './roster.ts';
 import { sliceplanOf } from './slices.ts';
@@ -19,6 +19,8 @@ export interface Plan {
   /** ServiceAccounts, Roles and RoleBindings of nodes. */
   readonly access: readonly WrittenObject[];
   readonly deletions: readonly WrittenObject[];
+  /** Names of nodes that are told nothing of a peering by which they are to encrypt. */
+  readonly untold: ReadonlySet<string>;
   /** By the name of the peering. */
   readonly statuses: ReadonlyMap<string, WantedStatus>;
 }
@@ -42,6 +44,7 @@ export function plan(observed: Observed, settings: ClusterSettings, at: Moment):
     certificates,
     access: told.flatMap((node) => accessOf(node, entries.get(node.name) ?? [], settings)),
     deletions: [...slices.flatMap(({ emptied }) => emptied), ...deletionsOf(observed, wanted, roster, at)],
+    untold: untoldNodes(drafts, entries),
     statuses: new Map(
       drafts.map((draft) => [
         draft.peering.metadata.name,

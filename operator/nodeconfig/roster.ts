@@ -3,7 +3,7 @@ import type { IpsecNodeConfig } from '../api/ipsec-node-config.ts';
 import type { IpsecPeering } from '../api/ipsec-peering.ts';
 import { MAX_POD_CIDRS } from '../api/limits.ts';
 import type { Obstacle } from '../policies/standing.ts';
-import { type LostClaim, lostClaims } from './claims.ts';
+import { type ClaimedNetwork, type LostClaim, lostClaims } from './claims.ts';
 import { matchesSelector } from './matches-selector.ts';
 import { hasAccessName } from './names.ts';
 import type { NodeObject, Observed } from './observed.ts';
@@ -41,16 +41,24 @@ export interface Member {
 /** Every Node that is there. */
 export function rosterOf(observed: Observed): readonly KnownNode[] {
   const configs = new Map(observed.nodeConfigs.map((config) => [config.metadata.name, config]));
-  const known = new Set(observed.slices.flatMap(({ peers }) => peers.map(({ uid }) => uid)));
+  const known = knownNetworks(observed);
   const claims = observed.nodes.map((object) => {
     const uid = uidOf(object);
-    const claimant = { name: object.metadata.name, established: known.has(uid), since: observed.since.get(uid) ?? 0 };
+    const claimant = { name: object.metadata.name, since: observed.since.get(uid) ?? 0 };
     return { object, uid, claimant, addresses: addressesIn(object), podCidrs: podCidrsIn(object) };
   });
   const lostAddresses = lostClaims(
-    claims.map(({ claimant, addresses }) => ({ ...claimant, networks: networksOf(addresses) })),
+    claims.map(({ claimant, addresses }) => ({
+      ...claimant,
+      networks: claimed(networksOf(addresses), known.addresses.get(claimant.name)),
+    })),
   );
-  const lostPodCidrs = lostClaims(claims.map(({ claimant, podCidrs }) => ({ ...claimant, networks: podCidrs })));
+  const lostPodCidrs = lostClaims(
+    claims.map(({ claimant, podCidrs }) => ({
+      ...claimant,
+      networks: claimed(podCidrs, known.podCidrs.get(claimant.name)),
+    })),
+  );
   return claims.map(({ object, uid, addresses, podCidrs }) => {
     const { name, labels = {} } = object.metadata;
     const config = configs.get(name);
@@ -70,6 +78,33 @@ export function rosterOf(observed: Observed): readonly KnownNode[] {
       lostPodCidrs: lostCidrs,
     };
   });
+}
+
+/** By which networks peers know nodes, by the name of the node. */
+interface KnownNetworks {
+  readonly addresses: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly podCidrs: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
+/**
+ * What the slices list. By name, for a Node that was made again under its name is still the same to its peers: its
+ * certificate says so, and no kubelet can have a Node of another name.
+ */
+function knownNetworks({ slices }: Observed): KnownNetworks {
+  const addresses = new Map<string, Set<string>>();
+  const podCidrs = new Map<string, Set<string>>();
+  const note = (known: Map<string, Set<string>>, name: string, networks: readonly string[]): void => {
+    known.set(name, new Set([...(known.get(name) ?? []), ...networks]));
+  };
+  for (const peer of slices.flatMap(({ peers }) => peers)) {
+    note(addresses, peer.name, peer.addresses.map(hostNetwork));
+    note(podCidrs, peer.name, peer.podCIDRs ?? []);
+  }
+  return { addresses, podCidrs };
+}
+
+function claimed(networks: readonly string[], known: ReadonlySet<string> | undefined): readonly ClaimedNetwork[] {
+  return networks.map((network) => ({ network, established: known?.has(network) === true }));
 }
 
 /** The nodes that a peering selects, and how many of those it matches do not run Linux. */

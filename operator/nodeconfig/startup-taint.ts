@@ -10,9 +10,13 @@ export interface NodeKey {
 
 /**
  * Nodes whose startup taint is no longer needed: the agent that is Ready there has carried out all that there is to do, or
- * there is nothing for it to do. `changes` is what is still to be written.
+ * there is nothing for it to do. `changes` is what is still to be written; `untold` are nodes that wait for a peering.
  */
-export function settledNodes(observed: Observed, changes: readonly Change[]): readonly NodeKey[] {
+export function settledNodes(
+  observed: Observed,
+  changes: readonly Change[],
+  untold: ReadonlySet<string>,
+): readonly NodeKey[] {
   const configs = new Map(observed.nodeConfigs.map((config) => [config.metadata.name, config]));
   const unwritten = new Set(
     changes.flatMap((change) =>
@@ -22,7 +26,7 @@ export function settledNodes(observed: Observed, changes: readonly Change[]): re
   return observed.nodes.flatMap(({ metadata: { name, uid = '' }, spec }) => {
     if (spec?.taints?.some(({ key }) => key === STARTUP_TAINT) !== true) return [];
     const podUid = observed.agentPods.get(name);
-    if (podUid === undefined || unwritten.has(name)) return [];
+    if (podUid === undefined || unwritten.has(name) || untold.has(name)) return [];
     const config = configs.get(name);
     if (config === undefined) return [{ name, uid }];
     const { status, metadata } = config;

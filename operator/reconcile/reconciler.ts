@@ -101,11 +101,10 @@ export class Reconciler {
     let outcome: 'made' | 'failed' = 'made';
     try {
       const observed = gather(watches, departures, this.#refusedCertificates(), at.milliseconds);
-      const changes = changesOf(observed, plan(observed, settings, at)).filter((change) =>
-        isPossible(change, observed),
-      );
+      const planned = plan(observed, settings, at);
+      const changes = changesOf(observed, planned).filter((change) => isPossible(change, observed));
       this.#want(changes, observed);
-      this.#parts.startupTaints?.take(settledNodes(observed, changes));
+      this.#parts.startupTaints?.take(settledNodes(observed, changes, planned.untold));
       this.#planAgainAt(observed, at.milliseconds);
     } catch (error) {
       // A bug. What is in force stays in force, and the next change is tried.
