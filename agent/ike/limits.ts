@@ -28,6 +28,8 @@ export interface Limits {
   readonly deleteTimeoutMs: number;
   /** How long a responder keeps an IKE SA that has not authenticated. */
   readonly halfOpenTimeoutMs: number;
+  /** The longest IKE_SA_INIT request that is read: all of it is kept until its sender has authenticated. */
+  readonly initRequestBytes: number;
   /** Unauthenticated IKE SAs as responder; a new request beyond is dropped. */
   readonly halfOpenTotal: number;
   /** The same for one source address; of IPv6 for one /64, unless a peer is configured for the very address. */
@@ -163,7 +165,9 @@ export const DEFAULT_LIMITS: Limits = {
   deleteTimeoutMs: 10_000,
   // As charon: an honest initiator answers within its own retransmissions.
   halfOpenTimeoutMs: 30_000,
-  // 2,000 honest peers may start at once; each costs about 3 kB until it has proved itself.
+  // Dozens of proposals and a public value of 1 kB leave most of it empty.
+  initRequestBytes: 8_192,
+  // 2,000 honest peers may start at once; each costs about 3 kB until it has proved itself, and a stranger 12 kB at most.
   halfOpenTotal: 4_000,
   // A node has one at a time; many nodes behind one NAT begin within seconds of one another.
   halfOpenPerSource: 64,

@@ -12,7 +12,7 @@ import type { IkeCryptography } from './negotiation/suite.ts';
 import type { Traffic } from './negotiation/traffic.ts';
 import type { NatSituation, NattedPath } from './path/natd.ts';
 import type { PathMtuSearch } from './path/path-mtu-search.ts';
-import type { ChildConfig, Instant, Path } from './types.ts';
+import type { ChildConfig, Instant, Path, ProposalConfig } from './types.ts';
 
 /** What both sides said in IKE_SA_INIT; kept until AUTH has covered it (RFC 7296 §2.15). */
 export interface Handshake {
@@ -50,6 +50,8 @@ export interface ChildOffer extends NattedPath {
 /** Initiator: HDR, SAi1, KEi, Ni --> sent; nothing of the peer is believed yet. */
 export interface InitRequested {
   readonly kind: 'initRequested';
+  /** What was offered: the configuration may be another one when the answer comes. */
+  readonly proposals: readonly ProposalConfig[];
   readonly nonce: Uint8Array;
   readonly ephemeral: EphemeralKey;
   readonly group: number;
@@ -226,6 +228,8 @@ interface AskedPair {
 /** The IKE SA that our open CREATE_CHILD_SA asks for, to take the place of this one. */
 export interface AskedIkeSa {
   readonly kind: 'rekeyIkeSa';
+  /** What was offered: the configuration may be another one when the answer comes. */
+  readonly proposals: readonly ProposalConfig[];
   readonly localSpi: IkeSpi;
   readonly nonce: Uint8Array;
   readonly key: { readonly group: number; readonly ephemeral: EphemeralKey };

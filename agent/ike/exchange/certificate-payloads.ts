@@ -63,11 +63,14 @@ export function signatureHashes(peers: readonly ConnectionConfig[]): readonly No
   return signs ? [notifyOf({ kind: 'signatureHashAlgorithms', algorithms: ACCEPTED_HASHES })] : [];
 }
 
-/** The hashes that the peer accepts in signatures; undefined where it does not say, or not in proper form. */
+/** Those of our hashes that the peer accepts in signatures; undefined where it does not say, or not in proper form. */
 export function peerHashes(notifies: readonly NotifyPayload[]): readonly number[] | undefined {
   const announced = notifies.find(({ notifyType }) => notifyType === NotifyType.SIGNATURE_HASH_ALGORITHMS);
   const data = announced && decodeNotifyData(announced);
-  return data?.ok === true && data.value.kind === 'signatureHashAlgorithms' ? data.value.algorithms : undefined;
+  if (data?.ok !== true || data.value.kind !== 'signatureHashAlgorithms') return undefined;
+  // Of strangers nothing is kept that is as long as they like.
+  const { algorithms } = data.value;
+  return ACCEPTED_HASHES.filter((hash) => algorithms.includes(hash));
 }
 
 /** SHA-1. */

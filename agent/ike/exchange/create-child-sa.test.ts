@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Payload } from '../../wire/payloads/payload.ts';
 import { ExchangeType, NotifyType } from '../../wire/registry.ts';
 import { notify } from '../message/notify.ts';
-import { address, childConfig, Pair, proposal } from '../testing/pair.ts';
+import { address, childConfig, Pair, present, proposal } from '../testing/pair.ts';
 import {
   calling,
   espProposal,
@@ -58,6 +58,28 @@ describe('further Child SAs', () => {
   it('have a key exchange of their own where the ESP proposal names one', () => {
     const pair = twoChildren({ proposals: [proposal('aes256gcm16', 'x25519', 'esn')] }).settle();
     expect(pair.status(pair.right).ikeSas[0]?.children[1]?.suite).toBe('aes256gcm16-x25519-esn');
+    expect(pair.encrypts(PODS)).toBe(true);
+  });
+
+  it('do without a key exchange where that is offered too and the peer has none, and are rekeyed all the same', () => {
+    const either = [proposal('aes256gcm16', 'x25519', 'esn'), proposal('aes256gcm16', 'esn')];
+    const [none] = either.slice(1);
+    const pair = new Pair().configure(
+      { children: [childConfig({ proposals: either }), pods('10.1.0.0', '10.2.0.0', { proposals: either })] },
+      {
+        children: [
+          childConfig({ proposals: [present(none)] }),
+          pods('10.2.0.0', '10.1.0.0', { proposals: [present(none)] }),
+        ],
+      },
+    );
+    expect(pair.settle().encrypts(PODS)).toBe(true);
+    expect(pair.status(pair.left).ikeSas[0]?.children[1]?.suite).toBe('aes256gcm16-esn');
+    pair.command(pair.left, { kind: 'rekeyChild', name: 'right', child: 'pods' });
+    pair.settle();
+    const kinds = pair.left.facts.map(({ kind }) => kind);
+    expect(kinds).toContain('childSaRekeyed');
+    expect(kinds).not.toContain('rekeyFailed');
     expect(pair.encrypts(PODS)).toBe(true);
   });
 

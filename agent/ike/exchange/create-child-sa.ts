@@ -171,7 +171,7 @@ function onAccepted(
   const secret = accepted.ok ? sharedSecret(asked, accepted.value, response) : undefined;
   key?.ephemeral.wipe();
   const reauthenticate = old !== undefined;
-  if (!accepted.ok || (key !== undefined && secret === undefined)) {
+  if (!accepted.ok || secret === 'invalid') {
     const text = `${connection.config.name} answered the key exchange of Child ${config.name} with a value of another kind`;
     withdrawOffer(core, offer);
     const failure = accepted.ok ? ({ reason: 'peerViolation', by: 'us', text } as const) : accepted.error;
@@ -196,12 +196,16 @@ function release(core: Core, { offer, key }: AskedChild): void {
   key?.ephemeral.wipe();
 }
 
-function sharedSecret(asked: AskedChild, agreement: ChildAgreement, response: CreateChild): SecretBytes | undefined {
-  const { key } = asked;
-  if (key === undefined || response.ke === undefined) return undefined;
-  if (response.ke.group !== key.group || agreement.suite.keyExchange !== key.group) return undefined;
-  const derived = key.ephemeral.derive(response.ke.data);
-  return derived.ok ? derived.value : undefined;
+/** Undefined where none was agreed on: of proposals with a key exchange and without one the peer may choose either. */
+function sharedSecret(
+  { key }: AskedChild,
+  { suite }: ChildAgreement,
+  { ke }: CreateChild,
+): SecretBytes | 'invalid' | undefined {
+  if (key === undefined || (ke === undefined && suite.keyExchange === 0)) return undefined;
+  if (ke?.group !== key.group || suite.keyExchange !== key.group) return 'invalid';
+  const derived = key.ephemeral.derive(ke.data);
+  return derived.ok ? derived.value : 'invalid';
 }
 
 /** The group that both sides agreed on the last time, or the first of the configuration. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { ExchangeType, NotifyType } from '../../wire/registry.ts';
 import { notify } from '../message/notify.ts';
-import { present, proposal } from '../testing/pair.ts';
+import { connectionConfig, Pair, present, proposal } from '../testing/pair.ts';
 import { calling, headline, parsed, ScriptedPeer, texts } from '../testing/scripted-peer.ts';
 
 const TWO_GROUPS = [proposal('aes256gcm16', 'prfsha384', 'x25519', 'ecp384')];
@@ -173,6 +173,17 @@ describe('IKE_SA_INIT as initiator', () => {
     const other = new ScriptedPeer(peer.pair, { ike: proposal('aes256gcm16', 'prfsha384', 'ecp384') });
     peer.send(peer.initResponse(first, [other.sa, peer.ke, peer.ni]));
     expect(peer.waiting).toBe(0);
+  });
+
+  it('goes on with what was offered, also where other proposals are configured before the answer comes', () => {
+    const other = proposal('aes128gcm16', 'prfsha256', 'ecp256');
+    const first = proposal('aes256gcm16', 'prfsha384', 'x25519');
+    const pair = new Pair().configure({ proposals: [first] }, { proposals: [other, first] });
+    pair.fire();
+    const connection = connectionConfig(pair.left, pair.right, { proposals: [other, first] });
+    pair.command(pair.left, { kind: 'updateConnection', connection });
+    expect(pair.advance(2_000).encrypts()).toBe(true);
+    expect(pair.advance(120_000).status(pair.left).ikeSas[0]?.suite).toContain('aes128gcm16');
   });
 
   it('takes a nonce of 16 and one of 256 bytes (RFC 7296 §3.9)', () => {

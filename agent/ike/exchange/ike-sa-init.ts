@@ -85,11 +85,12 @@ function initRequest(
   if (ephemeral === undefined) return undefined;
   if (ephemeral !== previous?.ephemeral) previous?.ephemeral.wipe();
   const { config } = connection;
+  const { proposals } = config;
   const spis = { initiatorSpi: localSpi, responderSpi: ZERO_SPI };
   const payloads: Payload[] = [];
   // The cookie comes first (RFC 7296 §2.6), so that a responder under load need not read on.
   if (cookie !== undefined) payloads.push(notify(NotifyType.COOKIE, cookie));
-  payloads.push({ kind: 'sa', proposals: offer('ike', config.proposals, NO_SPI, true) });
+  payloads.push({ kind: 'sa', proposals: offer('ike', proposals, NO_SPI, true) });
   payloads.push({ kind: 'ke', group, data: ephemeral.publicValue });
   payloads.push({ kind: 'nonce', data: nonce });
   payloads.push(...natNotifies(core, natTraversalOf(connection), spis, path));
@@ -97,7 +98,8 @@ function initRequest(
   payloads.push(notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED));
   payloads.push(VENDOR_ID);
   const request = encodeMessage(initHeader(localSpi, ZERO_SPI, true), payloads);
-  return { kind: 'initRequested', nonce, ephemeral, group, cookie, retries, request, unprotectedError: undefined };
+  const asked = { proposals, nonce, ephemeral, group, cookie, retries, request };
+  return { kind: 'initRequested', ...asked, unprotectedError: undefined };
 }
 
 /** An answer to IKE_SA_INIT, as it is on the wire and taken apart. */
@@ -166,7 +168,7 @@ function accept(
 ): Result<Outcome, Refusal> {
   const { responderSpi, response, bytes, path } = received;
   if (responderSpi === ZERO_SPI) return drop('the responder chose no SPI');
-  const chosen = chosenSuite('ike', response.sa.proposals, connection.config.proposals, true);
+  const chosen = chosenSuite('ike', response.sa.proposals, state.proposals, true);
   if (chosen === undefined) return drop('the responder chose what we did not offer');
   if (response.ke.group !== state.group || chosen.suite.keyExchange !== state.group) {
     return drop(`the responder's public value is of group ${response.ke.group}, ours of ${state.group}`);

@@ -48,8 +48,8 @@ export function rekeyIkeRequest(
     { kind: 'nonce', data: nonce },
     { kind: 'ke', group: key.group, data: key.ephemeral.publicValue },
   ];
-  const asked = { kind: 'rekeyIkeSa', localSpi, nonce, key, retried: group !== undefined, rival: undefined } as const;
-  return { asked, payloads };
+  const retried = group !== undefined;
+  return { asked: { kind: 'rekeyIkeSa', proposals, localSpi, nonce, key, retried, rival: undefined }, payloads };
 }
 
 /** Answers the peer's request; what is refused leaves the IKE SA as it is. */
@@ -116,7 +116,7 @@ export function onRekeyIkeResponse(
       asked.key.ephemeral.wipe();
       return onRefused(core, at, next, connection, asked, response.notify.notifyType);
     case 'accepted': {
-      const agreed = accept(core, state, connection, asked, response);
+      const agreed = accept(core, state, asked, response);
       asked.key.ephemeral.wipe();
       if (agreed !== undefined) return ok({ next, succession: { agreed, rival: asked.rival } });
       const text = `${connection.config.name} chose for the rekey of the IKE SA what we did not offer: see its log`;
@@ -129,12 +129,11 @@ export function onRekeyIkeResponse(
 function accept(
   core: Core,
   state: Established,
-  connection: Connection,
   asked: AskedIkeSa,
   response: Extract<RekeyIkeResponse, { kind: 'accepted' }>,
 ): AgreedIkeSa | undefined {
-  const { localSpi, nonce, key } = asked;
-  const chosen = chosenSuite('ike', response.sa.proposals, connection.config.proposals, true);
+  const { proposals, localSpi, nonce, key } = asked;
+  const chosen = chosenSuite('ike', response.sa.proposals, proposals, true);
   const cryptography = chosen && ikeCryptography(core.context.crypto, chosen.suite);
   const remoteSpi = chosen && spiFromBytes(chosen.peerSpi);
   if (chosen === undefined || cryptography === undefined || remoteSpi === undefined) return undefined;

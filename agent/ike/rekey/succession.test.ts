@@ -6,7 +6,7 @@ import { ExchangeType, NotifyType, Protocol } from '../../wire/registry.ts';
 import { spiToBytes } from '../exchange/child-negotiation.ts';
 import type { Fact } from '../fact.ts';
 import { notify } from '../message/notify.ts';
-import { type Datagram, Pair, present, proposal, type Side } from '../testing/pair.ts';
+import { connectionConfig, type Datagram, Pair, present, proposal, type Side } from '../testing/pair.ts';
 import { calling, headline, notifyTypes, parsed, type ScriptedPeer, texts, waiting } from '../testing/scripted-peer.ts';
 import type { ConnectionConfig, IkeSaStatus } from '../types.ts';
 
@@ -174,6 +174,27 @@ describe('the rekey of an IKE SA', () => {
     pair.settle();
     expect(pair.sent.filter(({ bytes }) => headline(bytes)[0] === CREATE_CHILD_SA)).toHaveLength(2);
     expect(pair.status(pair.left).ikeSas[0]?.suite).toBe('aes256gcm16-prfsha384-ecp256');
+  });
+
+  it('is of what was offered, also where other proposals are configured before the answer comes', () => {
+    const other = proposal('aes128gcm16', 'prfsha256', 'ecp256');
+    const first = proposal('aes256gcm16', 'prfsha384', 'x25519');
+    const pair = new Pair();
+    pair
+      .configure({ proposals: [first] }, { proposals: [first, other] })
+      .settle()
+      .advance(60_000);
+    pair.command(pair.left, { kind: 'rekey', name: 'right' });
+    pair.fire();
+    const connection = connectionConfig(pair.left, pair.right, { proposals: [other, first] });
+    pair.command(pair.left, { kind: 'updateConnection', connection });
+    for (let step = 0; step < 100; step += 1) {
+      pair.fire();
+      if (pair.wire.length > 0) pair.deliver();
+      expect(pair.encrypts()).toBe(true);
+      pair.at += 50;
+    }
+    expect(pair.left.facts.filter(({ kind }) => kind === 'negotiationFailed')).toEqual([]);
   });
 
   it('is put off while a new IKE SA is on its way', () => {

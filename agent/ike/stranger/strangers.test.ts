@@ -3,8 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { toyProvider } from '../../crypto/toy/toy-provider.ts';
 import type { Random } from '../../crypto/types.ts';
 import { type IkeSpi, spiFromBytes } from '../../wire/header.ts';
+import { notifyOf } from '../../wire/notify-data.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
 import { ExchangeType, NotifyType } from '../../wire/registry.ts';
+import { peerHashes } from '../exchange/certificate-payloads.ts';
 import type { Limits } from '../limits.ts';
 import { notify } from '../message/notify.ts';
 import { TRUSTING } from '../testing/certificates.ts';
@@ -78,6 +80,25 @@ class Flooded extends ScriptedPeer {
     return this.subject.facts.flatMap((fact) => (fact.kind === 'cookiesDemanded' ? [fact.demanded] : []));
   }
 }
+
+describe('what a stranger sends', () => {
+  it('is not kept as long as he likes: a request beyond all reason is dropped unread', () => {
+    const peer = Flooded.under({ initRequestBytes: 2_000 });
+    const padding = (bytes: number) => notify(40_000, new Uint8Array(bytes));
+    peer.send(peer.requestWith(spiOf(1), [peer.sa, peer.ke, peer.ni, padding(2_000)]));
+    expect(peer.drops).toEqual({ malformed: 1 });
+    expect(peer.halfOpen).toBe(0);
+    peer.send(peer.requestWith(spiOf(2), [peer.sa, peer.ke, peer.ni, padding(500)]));
+    expect(peer.halfOpen).toBe(1);
+  });
+
+  it('is remembered of the hashes that he names by those that we know, each once', () => {
+    const algorithms = Array.from({ length: 3_000 }, (_, index) => index % 7);
+    const hashes = notifyOf({ kind: 'signatureHashAlgorithms', algorithms });
+    expect(peerHashes([hashes])).toEqual([2, 3, 4, 5]);
+    expect(peerHashes([notifyOf({ kind: 'signatureHashAlgorithms', algorithms: [1, 99] })])).toEqual([]);
+  });
+});
 
 describe('a COOKIE (RFC 7296 §2.6)', () => {
   it('is not demanded as long as few are half open', () => {

@@ -57,6 +57,10 @@ export function onInitRequest(core: Core, at: Instant, datagram: StrangersDatagr
     core.drop(path, 'unknownPeer', `no peer is configured for ${path.localAddress} and ${path.remoteAddress}`);
     return;
   }
+  if (bytes.length > core.context.limits.initRequestBytes) {
+    core.drop(path, 'malformed', `an IKE_SA_INIT request of ${bytes.length} bytes`);
+    return;
+  }
   const scan = header.messageId === 0 ? scanInitRequest(header.nextPayload, bytes) : undefined;
   if (scan === undefined) {
     core.drop(path, 'malformed', NONSENSE);
