@@ -57,6 +57,15 @@ export function sameCertificate(one: CertificateFields, other: CertificateFields
   return essence(one) === essence(other);
 }
 
+/** Whether cert-manager has issued a certificate as it is asked for now. */
+export function isIssued(observed: ObservedCertificate | undefined): boolean {
+  const ready = observed?.status?.conditions?.find(({ type }) => type === 'Ready');
+  if (ready?.status !== 'True') return false;
+  const { generation } = observed?.metadata ?? {};
+  const { observedGeneration = generation } = ready;
+  return generation === undefined || observedGeneration === generation;
+}
+
 /** How far cert-manager is with a certificate, in its own words; `refusal` is why the API server did not take it. */
 export function certificateStanding(
   observed: ObservedCertificate | undefined,

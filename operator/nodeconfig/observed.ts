@@ -35,6 +35,7 @@ export const nodeObject = z.object({
 
 /** A Certificate of cert-manager that the operator made. */
 export interface ObservedCertificate extends WrittenObject {
+  readonly metadata: WrittenObject['metadata'] & { readonly generation?: number | undefined };
   readonly spec: { readonly secretName: string };
   readonly status?: {
     readonly conditions?: readonly {
@@ -42,6 +43,7 @@ export interface ObservedCertificate extends WrittenObject {
       readonly status: string;
       readonly reason?: string;
       readonly message?: string;
+      readonly observedGeneration?: number;
     }[];
   };
 }

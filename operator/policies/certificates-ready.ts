@@ -31,7 +31,8 @@ export function certificatesReady(standing: PeeringStanding): Verdict {
   if (silent.length > 0) {
     return fails(
       'CertManagerSilent',
-      `cert-manager says nothing of the certificates of ${listed(silent)}: see that its controller runs`,
+      `cert-manager says nothing of the certificates of ${listed(silent)}: see that its controller runs; ` +
+        'certificates in use stay',
     );
   }
   const issuing = namesOf(members, 'issuing');
