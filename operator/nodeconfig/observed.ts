@@ -45,6 +45,10 @@ export interface ObservedCertificate extends WrittenObject {
       readonly message?: string;
       readonly observedGeneration?: number;
     }[];
+    /** When the certificate in the Secret ends. */
+    readonly notAfter?: string | undefined;
+    /** When cert-manager is to renew it. */
+    readonly renewalTime?: string | undefined;
   };
 }
 

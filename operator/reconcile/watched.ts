@@ -179,6 +179,8 @@ function certificateOf(object: StoredObject): ObservedCertificate | undefined {
         ...(message === undefined ? {} : { message }),
         ...(observedGeneration === undefined ? {} : { observedGeneration }),
       })),
+      notAfter: status?.notAfter,
+      renewalTime: status?.renewalTime,
     },
   };
 }
