@@ -58,6 +58,11 @@ export function absenceText(object: CredentialObject, certificates: string): str
   return `the Secret ${object.name} is not there: ${certificates}`;
 }
 
+/** The Secret of a certificate whose files a text names. */
+export function certificateSecretIn(text: string): string | undefined {
+  return /\/certificate_([^/]+)\//.exec(text)?.[1];
+}
+
 /** Whether a text is about the files of an object. */
 export function isAbout(object: CredentialObject, text: string): boolean {
   return text.includes(`/${fileName(object)}/`);

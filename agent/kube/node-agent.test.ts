@@ -13,6 +13,7 @@ import { TestWorld } from '../runtime/testing/agents.ts';
 import { unblock } from '../runtime/unblock.ts';
 import { ManifestObjects } from './manifest-objects.ts';
 import { NodeAgent } from './node-agent.ts';
+import type { NodeStatus } from './node-status.ts';
 import { NodeManifests } from './testing/node-manifests.ts';
 import { UnblockedPeerings } from './unblocked-peerings.ts';
 
@@ -52,6 +53,21 @@ describe('what somebody unblocks on a node', () => {
   });
 });
 
+it('names the Secret that it uses, as long as the one that it is told of is not there', async () => {
+  const { agent, manifests, reported, end } = await startAgent();
+  const certificate = () => reported().peerings?.[0]?.certificate;
+  await vi.waitFor(() => expect(certificate()?.secretName).toBe('ike-a'), waited);
+  const before = certificate();
+  manifests.writeNodeConfig({ authentication: { certificate: { secretName: 'ike-b' } } });
+  await vi.waitFor(() => expect(reported().peerings?.[0]?.fault?.message).toMatch(/Secret ike-b is not there/), waited);
+  expect(certificate()).toEqual(before);
+  agent.wake();
+  manifests.writeNodeConfig();
+  await vi.waitFor(() => expect(reported().peerings?.[0]?.fault).toBeUndefined(), waited);
+  expect(certificate()).toEqual(before);
+  await end();
+});
+
 /** An agent of manifests, whose surroundings are a folder and a fake kernel. */
 async function startAgent() {
   const manifests = new NodeManifests(join(folder, 'in'));
@@ -68,6 +84,7 @@ async function startAgent() {
   if (!opened.ok) throw new Error(opened.error.join('\n'));
   const kernel = new MemoryDataplane({ clock: systemClock });
   const unblocked = new UnblockedPeerings(folder);
+  let latest: NodeStatus = {};
   const agent = new NodeAgent({
     nodeName: 'a',
     source: opened.value,
@@ -75,7 +92,10 @@ async function startAgent() {
     unblocked,
     mayBegin: async () => true,
     isStandingBy: () => false,
-    publish: async () => undefined,
+    publish: async (status) => {
+      latest = status;
+      return undefined;
+    },
     provider: opensslProvider,
     log,
     createTransport: () => new TestWorld().transport(),
@@ -89,7 +109,7 @@ async function startAgent() {
     await ended;
     opened.value.close();
   };
-  return { agent, kernel, unblocked, end };
+  return { agent, kernel, unblocked, manifests, reported: () => latest, end };
 }
 
 function levels(kernel: MemoryDataplane): readonly string[] {

@@ -12,8 +12,9 @@ import { exemptionName } from '../runtime/config/exemption.ts';
 import { exemptionSchema } from '../runtime/config/schema.ts';
 import type { ExemptionReport } from '../runtime/status/exemption-report.ts';
 import type { PeerReport, StatusReport } from '../runtime/status/report.ts';
-import { credentialObjects, isAbout, namingObject } from './credential-objects.ts';
+import { certificateSecretIn, credentialObjects, isAbout, namingObject } from './credential-objects.ts';
 import type { DesiredState, Membership } from './desired-state.ts';
+import { credentialsOf } from './own-credentials.ts';
 
 /** The status of an IPsecNodeConfig. */
 export type NodeStatus = NonNullable<IpsecNodeConfig['status']>;
@@ -238,21 +239,31 @@ function faultOf(peering: NodePeering, inputs: StatusInputs): NodePeeringStatus[
   return refused === undefined ? undefined : { reason: 'ExemptionsMissing', message: refused };
 }
 
-/** The certificate that is in use, which may be an older one than the Secret has. */
-function certificateOf({ authentication }: NodePeering, { config }: DesiredState): NodePeeringStatus['certificate'] {
-  const secretName = authentication.certificate?.secretName;
-  if (secretName === undefined) return undefined;
-  for (const [files, { credential }] of config.credentials.sources.credentials) {
-    const [der] = credential.certificates;
-    if (der === undefined || !files.includes(`/certificate_${secretName}/`)) continue;
-    const { serialNumber } = new X509Certificate(der);
-    return {
-      secretName,
-      serialNumber: serialNumber.toLowerCase().slice(0, MAX_SERIAL_NUMBER),
-      notAfter: timestamp(credential.notAfterMs),
-    };
-  }
-  return undefined;
+/**
+ * The certificate that is in use, which may be an older one than the Secret has, and of another Secret while that which the
+ * peering names is not there.
+ */
+function certificateOf({ name, authentication }: NodePeering, desired: DesiredState): NodePeeringStatus['certificate'] {
+  const wanted = authentication.certificate?.secretName;
+  const { connections, credentials } = desired.config;
+  const loaded = [...credentials.sources.credentials].flatMap(([files, { credential }]) => {
+    const secretName = certificateSecretIn(files);
+    return secretName === undefined ? [] : [{ secretName, credential }];
+  });
+  const used = credentialsOf(
+    connections.filter((each) => desired.memberships.get(each.name)?.some(({ peering }) => peering === name)),
+  );
+  const found =
+    loaded.find(({ secretName }) => secretName === wanted) ??
+    loaded.find(({ credential }) => used.has(credential.fingerprint));
+  const der = found?.credential.certificates[0];
+  if (found === undefined || der === undefined) return undefined;
+  const { serialNumber } = new X509Certificate(der);
+  return {
+    secretName: found.secretName,
+    serialNumber: serialNumber.toLowerCase().slice(0, MAX_SERIAL_NUMBER),
+    notAfter: timestamp(found.credential.notAfterMs),
+  };
 }
 
 function conditionsOf(inputs: StatusInputs, { tunnels, troubled }: Counted): Condition[] {

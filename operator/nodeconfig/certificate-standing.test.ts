@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { certificateStanding } from './certificates.ts';
 import type { ObservedCertificate } from './observed.ts';
+import { atSecond } from './testing/builders.ts';
 
 type Conditions = NonNullable<NonNullable<ObservedCertificate['status']>['conditions']>;
 
@@ -17,6 +18,7 @@ describe('how far a certificate is', () => {
       },
       request,
       refusal,
+      atSecond(0),
     );
   const ready = { type: 'Ready', status: 'True' };
   const failed = { type: 'Issuing', status: 'False', reason: 'Denied', message: 'no' };
@@ -36,7 +38,7 @@ describe('how far a certificate is', () => {
 
   it('is refused where the API server does not take it', () => {
     const refusal = 'InternalError: failed calling webhook "webhook.cert-manager.io"';
-    expect(certificateStanding(undefined, undefined, refusal)).toEqual({
+    expect(certificateStanding(undefined, undefined, refusal, atSecond(0))).toEqual({
       kind: 'failed',
       reason: 'Refused',
       text: refusal,

@@ -1,8 +1,9 @@
 import type { IpsecPeering } from '../api/ipsec-peering.ts';
 import type { CertificateStanding } from '../policies/standing.ts';
+import { hasEnded, isOverdue } from './certificate-times.ts';
 import { nodeFqdn } from './identity.ts';
 import { certificateName, NODE_UID_LABEL } from './names.ts';
-import type { ClusterSettings, ObservedCertificate, WrittenObject } from './observed.ts';
+import type { ClusterSettings, Moment, ObservedCertificate, WrittenObject } from './observed.ts';
 import { ownedByNodeConfig } from './owner.ts';
 import type { KnownNode } from './roster.ts';
 
@@ -57,18 +58,42 @@ export function sameCertificate(one: CertificateFields, other: CertificateFields
   return essence(one) === essence(other);
 }
 
-/** How far cert-manager is with a certificate, in its own words; `refusal` is why the API server did not take it. */
+/** Whether cert-manager has issued a certificate as it is asked for now. */
+export function isIssued(observed: ObservedCertificate | undefined): boolean {
+  const ready = observed?.status?.conditions?.find(({ type }) => type === 'Ready');
+  if (ready?.status !== 'True') return false;
+  const { generation } = observed?.metadata ?? {};
+  const { observedGeneration = generation } = ready;
+  return generation === undefined || observedGeneration === generation;
+}
+
+/**
+ * How far cert-manager is with a certificate, in its own words; `refusal` is why the API server did not take it. What it said
+ * last stays when its controller ends, so that its times count, too.
+ */
 export function certificateStanding(
   observed: ObservedCertificate | undefined,
   request: string | undefined,
   refusal: string | undefined,
+  at: Moment,
 ): CertificateStanding {
   const conditions = observed?.status?.conditions ?? [];
   const ready = conditions.find(({ type }) => type === 'Ready');
   const issuing = conditions.find(({ type }) => type === 'Issuing');
   // cert-manager leaves Issuing=False behind with the reason of the attempt that failed.
   const failed = issuing?.status === 'False' && issuing.reason !== 'Issued' ? failureOf(issuing) : undefined;
-  if (ready?.status === 'True') return { kind: 'issued', renewal: failed };
+  const isIssuing = issuing?.status === 'True';
+  const { notAfter, renewalTime = '' } = observed?.status ?? {};
+  if (notAfter !== undefined && hasEnded(notAfter, at)) {
+    const working = isIssuing ? (request ?? issuing.message) : undefined;
+    const said = failed === undefined ? working : `${failed.reason}: ${failed.text}`;
+    return { kind: 'expired', at: notAfter, said, replaced: false };
+  }
+  if (ready?.status === 'True') {
+    const isLate = failed === undefined && !isIssuing && isOverdue(observed, at);
+    const overdue = isLate && notAfter !== undefined ? { since: renewalTime, until: notAfter } : undefined;
+    return { kind: 'issued', renewal: failed, overdue };
+  }
   if (failed !== undefined) return { kind: 'failed', ...failed };
   if (refusal !== undefined) return { kind: 'failed', reason: 'Refused', text: refusal };
   if (ready === undefined && issuing === undefined) return { kind: 'silent' };

@@ -3,6 +3,7 @@ import { accessName, NODE_UID_LABEL } from './names.ts';
 import type { Entries } from './node-entries.ts';
 import type { Moment, Observed, WrittenObject } from './observed.ts';
 import type { KnownNode } from './roster.ts';
+import { nodesInChange } from './secret-change.ts';
 
 /**
  * What nobody needs any more: the IPsecNodeConfig of a node that is known to be gone, its ServiceAccount and what that may
@@ -22,19 +23,20 @@ export function deletionsOf(
     return uid !== undefined && (present.has(uid) || isLongGone(observed.gone, uid, at));
   };
   const needed = neededSecrets(wanted.entries, roster);
+  // A certificate that cannot be used shows only when the agent has it: until then those of before may be gone back to.
+  const changing = nodesInChange(wanted.entries, roster);
+  const isLeftOver = (each: WrittenObject, secretName: string): boolean =>
+    isKnown(each) &&
+    !changing.has(each.metadata.labels?.[NODE_UID_LABEL] ?? '') &&
+    !wanted.certificates.has(each.metadata.name) &&
+    !needed.has(secretName);
   const configs = observed.nodeConfigs.filter(
     ({ metadata: { name }, spec: { nodeUID } }) => !names.has(name) && isLongGone(observed.gone, nodeUID, at),
   );
-  const certificates = observed.certificates.filter(
-    (each) => isKnown(each) && !wanted.certificates.has(each.metadata.name) && !needed.has(each.spec.secretName),
-  );
+  const certificates = observed.certificates.filter((each) => isLeftOver(each, each.spec.secretName));
   const issued = new Set(observed.certificates.map(({ spec }) => spec.secretName));
   const secrets = observed.secrets.filter(
-    (each) =>
-      isKnown(each) &&
-      !issued.has(each.metadata.name) &&
-      !wanted.certificates.has(each.metadata.name) &&
-      !needed.has(each.metadata.name),
+    (each) => !issued.has(each.metadata.name) && isLeftOver(each, each.metadata.name),
   );
   const accessNames = new Set(roster.map(({ name }) => accessName(name)));
   const access = observed.access.filter(({ metadata: { name, labels = {} } }) => {

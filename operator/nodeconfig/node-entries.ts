@@ -10,6 +10,7 @@ import type { Gone, Moment, Observed } from './observed.ts';
 import { isPending } from './pending.ts';
 import { comparePrecedence } from './precedence.ts';
 import type { KnownNode, Member } from './roster.ts';
+import { certificatesThere, withUsableSecret } from './secret-change.ts';
 
 /** What each node is told of each peering, by the node's name. */
 export type Entries = ReadonlyMap<string, readonly NodePeering[]>;
@@ -22,6 +23,7 @@ export function entriesOf(
   at: Moment,
 ): Entries {
   const fresh = new Map<string, Map<string, NodePeering>>(roster.map(({ name }) => [name, new Map()]));
+  const there = certificatesThere(observed);
   for (const draft of drafts) {
     if (draft.acceptance.status !== 'True') continue;
     const { enforcement: wanted } = draft.peering.spec;
@@ -35,7 +37,8 @@ export function entriesOf(
     });
     const exemptions = nextExemptions(exempt, told, enforcement);
     for (const member of draft.members.filter(({ obstacle }) => obstacle === undefined)) {
-      const entry = nodePeeringOf(draft.peering, member, enforcement, exemptions);
+      const wanted = nodePeeringOf(draft.peering, member, enforcement, exemptions);
+      const entry = withUsableSecret(wanted, ownEntry(member, wanted.name), there);
       fresh.get(member.node.name)?.set(entry.name, entry);
     }
   }
@@ -76,6 +79,11 @@ export function writtenEntry({ node }: Member, peering: string): NodePeering | u
   return present(node).find(({ name }) => name === peering);
 }
 
+/** The same, unless it was written for the node that had this name before: it names that one's Secret. */
+export function ownEntry(member: Member, peering: string): NodePeering | undefined {
+  return isOwn(member.node) ? writtenEntry(member, peering) : undefined;
+}
+
 function toldOf({ peering, members }: Draft, { since }: Observed, at: Moment): readonly Told[] {
   return members.flatMap((member): readonly Told[] => {
     const entry = writtenEntry(member, peering.metadata.name);
@@ -110,10 +118,14 @@ function judgementOf({ acceptance, members }: Draft): Judgement {
 
 /** Whether an entry that was not made anew is kept: only what is known to be otherwise takes it away. */
 function stays(node: KnownNode, peering: string, judgement: Judgement | undefined, gone: Gone): boolean {
-  // It names the Secret of the node that had this name before.
-  if (node.config?.spec.nodeUID !== node.uid) return false;
+  if (!isOwn(node)) return false;
   if (judgement === undefined) return !gone.peerings.has(peering);
   return !judgement.accepted || judgement.obstructed.has(node.name);
+}
+
+/** Whether the IPsecNodeConfig is not that of a node that had this name before. */
+function isOwn({ config, uid }: KnownNode): boolean {
+  return config?.spec.nodeUID === uid;
 }
 
 function present({ config }: KnownNode): readonly NodePeering[] {

@@ -35,6 +35,7 @@ export const nodeObject = z.object({
 
 /** A Certificate of cert-manager that the operator made. */
 export interface ObservedCertificate extends WrittenObject {
+  readonly metadata: WrittenObject['metadata'] & { readonly generation?: number | undefined };
   readonly spec: { readonly secretName: string };
   readonly status?: {
     readonly conditions?: readonly {
@@ -42,7 +43,12 @@ export interface ObservedCertificate extends WrittenObject {
       readonly status: string;
       readonly reason?: string;
       readonly message?: string;
+      readonly observedGeneration?: number;
     }[];
+    /** When the certificate in the Secret ends. */
+    readonly notAfter?: string | undefined;
+    /** When cert-manager is to renew it. */
+    readonly renewalTime?: string | undefined;
   };
 }
 

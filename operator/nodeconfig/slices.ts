@@ -3,7 +3,8 @@ import { apiVersion } from '../api/resource.ts';
 import type { Draft } from './draft.ts';
 import { isLongGone } from './gone.ts';
 import { nodeFqdn } from './identity.ts';
-import { certificateName, PEERING_LABEL, sliceName } from './names.ts';
+import { PEERING_LABEL, sliceName } from './names.ts';
+import { ownEntry } from './node-entries.ts';
 import type { ClusterSettings, Moment, Observed } from './observed.ts';
 import { placePeers, slicesOf } from './placement.ts';
 import { type KnownNode, type Member, uidOf } from './roster.ts';
@@ -102,11 +103,11 @@ function withNode({ gone: _, ...peer }: SlicePeer): SlicePeer {
   return peer;
 }
 
-/** Whether the agent says that it uses the certificate that this peering is about. */
-function hasCertificate({ node }: Member, { metadata, spec }: Draft['peering']): boolean {
-  const issuer = spec.authentication.certificate?.issuerRef;
-  const said = node.status?.peerings?.find(({ name }) => name === metadata.name);
-  return issuer !== undefined && said?.certificate?.secretName === certificateName(node, issuer);
+/** Whether the agent says that it uses the certificate that it was told of. */
+function hasCertificate(member: Member, { metadata }: Draft['peering']): boolean {
+  const told = ownEntry(member, metadata.name)?.authentication.certificate?.secretName;
+  const said = member.node.status?.peerings?.find(({ name }) => name === metadata.name);
+  return told !== undefined && said?.certificate?.secretName === told;
 }
 
 /** Whose addresses are whose among the Nodes that are there, by name: one that was made again still has its own. */

@@ -7,6 +7,7 @@ import type {
   PeeringStanding,
   TunnelCounts,
 } from '../policies/standing.ts';
+import { hasEnded } from './certificate-times.ts';
 import { certificateStanding } from './certificates.ts';
 import type { Draft } from './draft.ts';
 import { isCurrent, isFinal, reachesAll } from './enforcement.ts';
@@ -49,7 +50,7 @@ export function standingOf(
         pending: isPending(observed.since, uids, at) && !isReaching,
         joinedLately: isPending(observed.since, uids, at, ROUTINE_WRITE_MS),
         obstacle: member.obstacle ?? (draft.acceptance.status === 'True' && entry === undefined ? TOO_MANY : undefined),
-        certificate: certificateOf(draft, member, observed, certificates, at),
+        certificate: usedCertificate(draft, member, certificateOf(draft, member, observed, certificates, at), at),
         agent,
       };
     }),
@@ -85,10 +86,25 @@ function certificateOf(
   if (fields === undefined) return { kind: 'notNeeded' };
   const name = certificateName(node, fields.issuerRef);
   const observed = certificates.get(name);
-  const standing = certificateStanding(observed, certificateRequests.get(name), refusedCertificates.get(name));
+  const standing = certificateStanding(observed, certificateRequests.get(name), refusedCertificates.get(name), at);
   const uid = observed?.metadata.uid;
   if (standing.kind !== 'silent' || (uid !== undefined && !isPending(since, [uid], at))) return standing;
   return { kind: 'issuing', text: 'not asked for until now' };
+}
+
+/** How far a certificate is whose agent may still use an older one, which has its own end. */
+function usedCertificate(
+  { peering }: Draft,
+  { node }: Member,
+  standing: CertificateStanding,
+  at: Moment,
+): CertificateStanding {
+  const used = node.status?.peerings?.find(({ name }) => name === peering.metadata.name)?.certificate;
+  if (used === undefined || standing.kind === 'notNeeded' || standing.kind === 'expired') return standing;
+  if (!hasEnded(used.notAfter, at)) return standing;
+  const said = standing.kind === 'failed' ? `${standing.reason}: ${standing.text}` : undefined;
+  const text = standing.kind === 'issuing' && standing.text !== '' ? standing.text : said;
+  return { kind: 'expired', at: used.notAfter, said: text, replaced: standing.kind === 'issued' };
 }
 
 function agentOf(

@@ -16,8 +16,8 @@ import { sameContent } from '../nodeconfig/same-content.ts';
 
 /** Who works in a cluster that is only imagined. */
 export interface Workers {
-  /** Whether cert-manager issues what it is asked for. */
-  issues(): boolean;
+  /** Whether cert-manager issues what it is asked for, by the name of the issuer. */
+  issues(issuer: string): boolean;
   /** Whether a node has an agent that does what it is told. */
   hasAgent(nodeName: string): boolean;
 }
@@ -130,8 +130,8 @@ export class ImaginedCluster {
       changed = true;
       this.#objects.set(keyOf(object), { ...object, status } as WrittenObject);
     };
-    if (this.#workers.issues()) {
-      for (const certificate of this.#all<ObservedCertificate>('Certificate')) put(certificate, ISSUED);
+    for (const certificate of this.#all<RequestedCertificate>('Certificate')) {
+      if (this.#workers.issues(certificate.spec.issuerRef?.name ?? '')) put(certificate, ISSUED);
     }
     const sights = this.#sights();
     for (const config of this.#all<IpsecNodeConfig>('IPsecNodeConfig')) {
@@ -156,6 +156,10 @@ export class ImaginedCluster {
   #all<T extends WrittenObject>(kind: string): readonly T[] {
     return [...this.#objects.values()].filter((object): object is T => object.kind === kind);
   }
+}
+
+interface RequestedCertificate extends ObservedCertificate {
+  readonly spec: ObservedCertificate['spec'] & { readonly issuerRef?: { readonly name: string } };
 }
 
 /** Peers in the slices of each peering, and Secrets with a certificate. */

@@ -14,6 +14,22 @@ export function certificatesReady(standing: PeeringStanding): Verdict {
   }
   const members = suitable(judged(standing));
   if (members.length === 0) return unknown('Pending', 'all nodes joined less than a minute ago');
+  const expired = members.flatMap(({ name, certificate }) =>
+    certificate.kind === 'expired' ? [{ name, certificate }] : [],
+  );
+  const [ended] = expired;
+  if (ended !== undefined) {
+    const { name, certificate } = ended;
+    const others = expired.length === 1 ? '' : ` (and ${counted(expired.length - 1, 'more node')})`;
+    const said = certificate.said === undefined ? '' : `: ${certificate.said}`;
+    return fails(
+      'CertificateExpired',
+      `the certificate of ${name}${others} ended at ${certificate.at}, and ` +
+        (certificate.replaced
+          ? `the agent does not use the one issued since: kubectl ikemesh why ${name} says why`
+          : `cert-manager has not renewed it${said}; see that its controller runs, and look at ${credentials.issuer}`),
+    );
+  }
   const failed = members.flatMap(({ name, certificate }) =>
     certificate.kind === 'failed' ? [{ name, certificate }] : [],
   );
@@ -31,7 +47,8 @@ export function certificatesReady(standing: PeeringStanding): Verdict {
   if (silent.length > 0) {
     return fails(
       'CertManagerSilent',
-      `cert-manager says nothing of the certificates of ${listed(silent)}: see that its controller runs`,
+      `cert-manager says nothing of the certificates of ${listed(silent)}: see that its controller runs; ` +
+        'certificates in use stay',
     );
   }
   const issuing = namesOf(members, 'issuing');
@@ -54,6 +71,18 @@ export function certificatesReady(standing: PeeringStanding): Verdict {
       'RenewalFailing',
       `cert-manager cannot renew the certificate of ${name}: ${reason}: ${text}; the present one is good until its end; ` +
         `look at ${credentials.issuer}`,
+    );
+  }
+  const overdue = members.flatMap(({ name, certificate }) =>
+    certificate.kind === 'issued' && certificate.overdue !== undefined ? [{ name, ...certificate.overdue }] : [],
+  );
+  const [late] = overdue;
+  if (late !== undefined) {
+    const others = overdue.length === 1 ? '' : ` (and ${counted(overdue.length - 1, 'more node')})`;
+    return holds(
+      'RenewalOverdue',
+      `cert-manager has not begun to renew the certificate of ${late.name}${others}, due at ${late.since}: see that its ` +
+        `controller runs; the present one is good until ${late.until}`,
     );
   }
   return holds('Issued', `${counted(members.length, 'node')} with a certificate`);

@@ -60,7 +60,20 @@ export interface Obstacle {
 export type CertificateStanding =
   | { readonly kind: 'notNeeded' }
   /** Good, also where `renewal` says why cert-manager could not replace it. */
-  | { readonly kind: 'issued'; readonly renewal?: { readonly reason: string; readonly text: string } | undefined }
+  | {
+      readonly kind: 'issued';
+      readonly renewal?: { readonly reason: string; readonly text: string } | undefined;
+      /** Since when cert-manager should have renewed it and does not say that it does, and until when it is good. */
+      readonly overdue?: { readonly since: string; readonly until: string } | undefined;
+    }
+  /** What the node has is good no more; `said` is what cert-manager says of a new one. */
+  | {
+      readonly kind: 'expired';
+      readonly at: string;
+      readonly said: string | undefined;
+      /** There is a new one, which the agent does not use. */
+      readonly replaced: boolean;
+    }
   /** cert-manager works on it. */
   | { readonly kind: 'issuing'; readonly text: string }
   /** cert-manager says that it failed, and why. */

@@ -1,12 +1,18 @@
+import { certificateDeadlines } from '../nodeconfig/certificate-times.ts';
 import type { Observed } from '../nodeconfig/observed.ts';
 import { PENDING_MS } from '../nodeconfig/pending.ts';
 
-/** When the next object stops being new, which is when the plan may come out otherwise although nothing changed. */
-export function nextSettledAt({ since }: Observed, now: number): number | undefined {
+/**
+ * When the plan may come out otherwise although nothing changed: the next object stops being new, or the next certificate has
+ * ended or should have been renewed.
+ */
+export function nextDueAt(observed: Observed, now: number): number | undefined {
   let next: number | undefined;
-  for (const createdAt of since.values()) {
-    const settledAt = createdAt + PENDING_MS;
-    if (settledAt > now && (next === undefined || settledAt < next)) next = settledAt;
-  }
+  const take = (time: number): void => {
+    if (time > now && (next === undefined || time < next)) next = time;
+  };
+  for (const createdAt of observed.since.values()) take(createdAt + PENDING_MS);
+  // A certificate is good in the millisecond in which it ends.
+  for (const deadline of certificateDeadlines(observed)) take(deadline + 1);
   return next;
 }

@@ -11,7 +11,7 @@ import type { ClusterSettings, Moment, Observed } from '../nodeconfig/observed.t
 import { plan } from '../nodeconfig/plan.ts';
 import { settledNodes } from '../nodeconfig/startup-taint.ts';
 import type { Departures } from './departures.ts';
-import { nextSettledAt } from './due.ts';
+import { nextDueAt } from './due.ts';
 import type { EventWriter } from './event-writer.ts';
 import { gather } from './gather.ts';
 import { changeKey, PendingChanges, statusDelayMs } from './pending-changes.ts';
@@ -130,11 +130,11 @@ export class Reconciler {
 
   #planAgainAt(observed: Observed, now: number): void {
     const { departures } = this.#parts;
-    const times = [nextSettledAt(observed, now), departures.nextDueAt(now)].filter((time) => time !== undefined);
+    const times = [nextDueAt(observed, now), departures.nextDueAt(now)].filter((time) => time !== undefined);
     if (departures.isWaiting) times.push(now + CONFIRM_AGAIN_MS);
     clearTimeout(this.#due);
     if (times.length === 0 || this.#stopped) return;
-    this.#due = setTimeout(() => this.wake(), Math.min(...times) - now + 1);
+    this.#due = setTimeout(() => this.wake(), Math.min(Math.min(...times) - now + 1, LONGEST_WAIT_MS));
   }
 
   async #work(key: string): Promise<Outcome> {
@@ -242,4 +242,6 @@ const MOST_WAIT_MS = 3_000;
 /** Times the last plan took. */
 const REST = 4;
 const CONFIRM_AGAIN_MS = 30_000;
+/** A timer of more than 24 days would be due at once, and certificates may be good for years. */
+const LONGEST_WAIT_MS = 86_400_000;
 const BINDING_MS = 1_000;

@@ -165,16 +165,22 @@ function writtenOf(kind: string, { metadata }: StoredObject): WrittenObject {
 function certificateOf(object: StoredObject): ObservedCertificate | undefined {
   const { spec, status } = object as StoredObject & Partial<ObservedCertificate>;
   if (spec?.secretName === undefined) return undefined;
+  const written = writtenOf('Certificate', object);
+  const { generation } = object.metadata as ObservedCertificate['metadata'];
   return {
-    ...writtenOf('Certificate', object),
+    ...written,
+    metadata: { ...written.metadata, generation },
     spec,
     status: {
-      conditions: (status?.conditions ?? []).map(({ type, status: holds, reason, message }) => ({
+      conditions: (status?.conditions ?? []).map(({ type, status: holds, reason, message, observedGeneration }) => ({
         type,
         status: holds,
         ...(reason === undefined ? {} : { reason }),
         ...(message === undefined ? {} : { message }),
+        ...(observedGeneration === undefined ? {} : { observedGeneration }),
       })),
+      notAfter: status?.notAfter,
+      renewalTime: status?.renewalTime,
     },
   };
 }
