@@ -30,8 +30,10 @@ describe('SecretBytes', () => {
   it('overwrites its bytes when wiped, and may be wiped twice', () => {
     const bytes = new TextEncoder().encode(SECRET);
     const secret = new SecretBytes(bytes);
+    expect(secret.isWiped).toBe(false);
     secret.wipe();
     secret.wipe();
+    expect(secret.isWiped).toBe(true);
     expect(bytes.every((byte) => byte === 0)).toBe(true);
     expect(secret.length).toBe(0);
   });

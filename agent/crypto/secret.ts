@@ -20,6 +20,11 @@ export class SecretBytes {
     return this.#bytes?.length ?? 0;
   }
 
+  /** Whether nobody can use it any more. */
+  get isWiped(): boolean {
+    return this.#bytes === undefined;
+  }
+
   /** Lends the bytes to `reader`, which must not keep them. Throws if they were wiped: use after wipe is a bug. */
   use<T>(reader: (bytes: Uint8Array) => T): T {
     if (this.#bytes === undefined) throw new Error('secret used after it was wiped');

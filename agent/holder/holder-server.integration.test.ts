@@ -77,6 +77,11 @@ describe('a holder', () => {
     next.close();
   });
 
+  it('makes its folder, where there is none, so that the user whom it serves can enter it', () => {
+    expect(statSync(join(path, '..')).mode & 0o700).toBe(0o700);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
   it('closes what is not to be held any more, and says what it does not have', async () => {
     const connection = open();
     const socket = udpSocket();

@@ -54,18 +54,15 @@ export class HolderServer {
     }
     // Made beside the path and moved there: at no moment is nobody there, or somebody who may be asked by others.
     const made = `${path}.${process.pid}`;
-    const mask = process.umask(PRIVATE);
     try {
       mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
       rmSync(made, { force: true });
-      const listener = listenUnix(made, MAX_CLIENTS);
+      const listener = listenPrivately(made);
       if (!listener.ok) return err(listenFailureText(path, listener.error));
       renameSync(made, path);
       return ok(new HolderServer(parts, listener.value));
     } catch (error) {
       return err(`the socket ${path} cannot be made: ${(error as Error).message}`);
-    } finally {
-      process.umask(mask);
     }
   }
 
@@ -162,6 +159,16 @@ export class HolderServer {
     if (known?.isAgent === true) {
       this.#parts.log(`the agent has gone; ${this.#parts.sockets.names.length} sockets stay open for the next one`);
     }
+  }
+}
+
+/** By a socket that is its owner's alone from its first moment on. */
+function listenPrivately(path: string): Result<FileDescriptor, SystemError> {
+  const mask = process.umask(PRIVATE);
+  try {
+    return listenUnix(path, MAX_CLIENTS);
+  } finally {
+    process.umask(mask);
   }
 }
 

@@ -174,7 +174,7 @@ async function until<T>(look: () => Promise<T | undefined> | T | undefined, what
 describe('the token of an agent', () => {
   const secretPath = (node: string): string => `/api/v1/namespaces/${nodesNamespace}/secrets/ike-${node}`;
   const exchanged = async (client: ApiClient, nodeName: string): Promise<NodeToken> =>
-    new NodeToken({ client, nodeName, namespace: nodesNamespace, wallMs: Date.now });
+    new NodeToken({ client, nodeName, namespace: nodesNamespace, monotonicMs: () => performance.now() });
 
   it('is exchanged for one that reads the Secret of its own node and of no other', async () => {
     const [own = '', other = ''] = nodes;

@@ -12,6 +12,10 @@ import { writeDurably } from './durable-file.ts';
 export class CredentialFiles {
   readonly #folder: string;
   readonly #written = new Map<string, string>();
+  /** The last write of each name, whether it has ended or not. */
+  readonly #writes = new Map<string, Promise<boolean>>();
+  /** What the last write of a name is to write, until it begins. */
+  readonly #waiting = new Map<string, ReadonlyMap<string, Uint8Array>>();
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -22,20 +26,18 @@ export class CredentialFiles {
     return join(this.#folder, name, key);
   }
 
-  /** Puts these files in the place of those of the same name; whether anything has changed. */
-  async write(name: string, files: ReadonlyMap<string, Uint8Array>): Promise<boolean> {
-    const digest = hash('sha256', JSON.stringify([...files].map(([key, content]) => [key, hash('sha256', content)])));
-    if (this.#written.get(name) === digest) return false;
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-    const target = `.${name}.${digest.slice(0, 16)}`;
-    for (const [key, content] of files) await writeDurably(join(this.#folder, target, key), content);
-    const link = join(this.#folder, name);
-    await rm(`${link}.new`, { force: true });
-    await symlink(target, `${link}.new`);
-    await rename(`${link}.new`, link);
-    this.#written.set(name, digest);
-    await this.#removeOthers(name, target);
-    return true;
+  /**
+   * Puts these files in the place of those of the same name; whether anything has changed. Writes of one name follow one
+   * another; at most one waits, with the newest files, and answers all who have asked meanwhile.
+   */
+  write(name: string, files: ReadonlyMap<string, Uint8Array>): Promise<boolean> {
+    const last = this.#writes.get(name);
+    const isWaiting = this.#waiting.has(name);
+    this.#waiting.set(name, files);
+    if (isWaiting && last !== undefined) return last;
+    const write = this.#writeAfter(last, name, files);
+    this.#writes.set(name, write);
+    return write;
   }
 
   /** Removes what is of no peering any more. */
@@ -47,6 +49,35 @@ export class CredentialFiles {
       if (target !== undefined) await rm(join(this.#folder, target), { force: true, recursive: true });
       this.#written.delete(entry);
     }
+  }
+
+  async #writeAfter(
+    last: Promise<boolean> | undefined,
+    name: string,
+    files: ReadonlyMap<string, Uint8Array>,
+  ): Promise<boolean> {
+    // Whoever asked for it has been told how it failed.
+    await last?.catch(() => false);
+    const newest = this.#waiting.get(name) ?? files;
+    this.#waiting.delete(name);
+    return this.#replace(name, newest);
+  }
+
+  async #replace(name: string, files: ReadonlyMap<string, Uint8Array>): Promise<boolean> {
+    const digest = hash('sha256', JSON.stringify([...files].map(([key, content]) => [key, hash('sha256', content)])));
+    if (this.#written.get(name) === digest) return false;
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    const target = `.${name}.${digest.slice(0, 16)}`;
+    for (const [key, content] of files) await writeDurably(join(this.#folder, target, key), content);
+    const link = join(this.#folder, name);
+    // `retain`, which may run meanwhile, passes over what begins with a dot.
+    const fresh = join(this.#folder, `.${name}.new`);
+    await rm(fresh, { force: true });
+    await symlink(target, fresh);
+    await rename(fresh, link);
+    this.#written.set(name, digest);
+    await this.#removeOthers(name, target);
+    return true;
   }
 
   async #removeOthers(name: string, kept: string): Promise<void> {

@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
@@ -69,5 +70,35 @@ describe('the files of a Secret', () => {
     expect(readdirSync(folder)).toHaveLength(2);
     await files.retain(new Set());
     expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('are the newest ones, whole, when it changes several times in a burst', async () => {
+    const files = new CredentialFiles(folder);
+    await files.write('certificate_a', content('one'));
+    const burst = ['two', 'three', 'four'].map((text) => files.write('certificate_a', content(text)));
+    expect(await Promise.all(burst)).toEqual([true, true, true]);
+    expect(readFileSync(files.path('certificate_a', 'tls.key'), 'utf8')).toBe('four');
+    expect(await files.write('certificate_a', content('four'))).toBe(false);
+    expect(readdirSync(folder)).toHaveLength(2);
+  });
+
+  it('are written when those before them could not be', async () => {
+    const files = new CredentialFiles(folder);
+    const nameless = new Map([['\0', new Uint8Array()]]);
+    const refused = expect(files.write('certificate_a', nameless)).rejects.toThrow('null bytes');
+    await setImmediate();
+    expect(await files.write('certificate_a', content('one'))).toBe(true);
+    await refused;
+    expect(readFileSync(files.path('certificate_a', 'tls.key'), 'utf8')).toBe('one');
+  });
+
+  it('are not taken away while they are written, when others that nobody needs any more are', async () => {
+    const files = new CredentialFiles(folder);
+    for (let round = 0; round < 20; round += 1) {
+      const write = files.write('certificate_a', content(String(round)));
+      for (let count = 0; count < 20; count += 1) await files.retain(new Set(['certificate_a']));
+      await write;
+      expect(readFileSync(files.path('certificate_a', 'tls.key'), 'utf8')).toBe(String(round));
+    }
   });
 });

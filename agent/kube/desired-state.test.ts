@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import type { NodePeering } from '../../operator/api/ipsec-node-config.ts';
 import { opensslProvider } from '../crypto/openssl/openssl-provider.ts';
+import { secretsOf, wipeSecrets } from '../ike/negotiation/authentication.ts';
 import type { ExemptionConfig } from '../ike/types.ts';
 import { keyPem, pem, TEST_TIME, TestAuthority } from '../pki/testing/authority.ts';
 import { err } from '../result.ts';
@@ -207,6 +208,16 @@ describe('the connections of a node', () => {
       localAuthentication: { kind: 'preSharedKey' },
     });
     expect([...made.withoutCredentials]).toEqual(['cluster']);
+  });
+
+  it('stay with other nodes when one of a peering without its Secret is left', async () => {
+    rmSync(join(folder, 'certificate_ike-a'));
+    const peers = [known('node-b', '10.0.0.2'), known('node-c', '10.0.0.3')];
+    const made = await desired(peerings(entry('cluster')), peers, { standIns: true });
+    const [left, other] = made.config.connections;
+    if (left === undefined || other === undefined) throw new Error('too few connections');
+    wipeSecrets(left);
+    expect(secretsOf(other).map(({ isWiped }) => isWiped)).toEqual([false, false]);
   });
 
   it('are none with a node that claims the address of another, which is told', async () => {

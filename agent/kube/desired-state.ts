@@ -156,7 +156,6 @@ class Composition {
       this.#faults.set(peering.name, textOf(this.#reading.faults.slice(before)));
       if (!this.#wanted.standIns) return;
     }
-    const authentication = read ?? byPreSharedKey(new SecretBytes(randomBytes(STAND_IN_BYTES)));
     const faults: ConfigFault[] = [];
     const addresses = peering.addresses.flatMap((text) => {
       const parsed = parseHostAddress(text);
@@ -166,8 +165,8 @@ class Composition {
     const own: MeshEnd = { addresses, podCidrs: networks(this.#wanted.podCidrs) };
     const made =
       peering.remote.gateway === undefined
-        ? this.#mesh(peering, index, own, authentication, faults)
-        : this.#gateway(peering, index, own, authentication, faults);
+        ? this.#mesh(peering, index, own, read, faults)
+        : this.#gateway(peering, index, own, read, faults);
     if (faults.length > 0) {
       this.#faults.set(peering.name, textOf(faults));
       return;
@@ -207,7 +206,7 @@ class Composition {
     peering: NodePeering,
     index: number,
     own: MeshEnd,
-    authentication: Authentication,
+    authentication: Authentication | undefined,
     faults: ConfigFault[],
   ): readonly Made[] {
     const { nodeUid } = this.#wanted;
@@ -264,7 +263,7 @@ class Composition {
     peering: NodePeering,
     index: number,
     own: MeshEnd,
-    authentication: Authentication,
+    authentication: Authentication | undefined,
     faults: ConfigFault[],
   ): readonly Made[] {
     const { gateway } = peering.remote;
@@ -306,7 +305,7 @@ class Composition {
     fields: PeerFields,
     [index, name]: readonly [number, string],
     own: MeshEnd,
-    authentication: Authentication,
+    authentication: Authentication | undefined,
     membership: Membership,
     faults: ConfigFault[],
   ): readonly Made[] {
@@ -317,7 +316,8 @@ class Composition {
       node,
       defaults: {},
       provider: this.#services.provider,
-      authentication,
+      // One for each connection, which wipes it when it ends.
+      authentication: authentication ?? byPreSharedKey(new SecretBytes(randomBytes(STAND_IN_BYTES))),
       mirrorsExemptions: peering.remote.mesh !== undefined,
       resolved: host as Result<readonly IpAddress[], string> | undefined,
     };

@@ -68,6 +68,60 @@ it('names the Secret that it uses, as long as the one that it is told of is not 
   await end();
 });
 
+describe('a gateway by pre-shared key whose traffic is another one’s for a while', () => {
+  it('has it back afterwards, and keeps no certificate from being renewed meanwhile', async () => {
+    const { agent, manifests, source, end } = await startAgent();
+    const peers = () =>
+      agent
+        .status()
+        ?.peers.map(({ name }) => name)
+        .sort();
+    const reports = (serialNumber: string) => ({
+      kubernetes: {
+        status: {
+          peerings: expect.arrayContaining([
+            expect.objectContaining({ certificate: expect.objectContaining({ serialNumber }) }),
+          ]),
+        },
+      },
+    });
+    writePreSharedKey(manifests);
+    manifests.writePeerings({}, gateway('first', '198.51.100.1', 0));
+    await source.reread();
+    await vi.waitFor(() => expect(peers()).toEqual(['b-ipv4', 'gateway_first']), waited);
+    manifests.writePeerings({}, gateway('first', '198.51.100.1', 0), gateway('second', '198.51.100.2', 10));
+    await source.reread();
+    await vi.waitFor(() => expect(peers()).toEqual(['b-ipv4', 'gateway_second']), waited);
+    const renewed = manifests.writeSecret();
+    await source.reread();
+    await vi.waitFor(() => expect(agent.report()).toMatchObject(reports(renewed)), waited);
+    manifests.writePeerings({}, gateway('first', '198.51.100.1', 0));
+    await source.reread();
+    await vi.waitFor(() => expect(peers()).toEqual(['b-ipv4', 'gateway_first']), waited);
+    await end();
+  });
+});
+
+function gateway(name: string, address: string, priority: number): object {
+  const selectors = [{ local: 'NodeAddresses', remote: '10.9.0.0/24' }];
+  return {
+    name,
+    priority,
+    authentication: { preSharedKey: { name: 'psk', key: 'psk' } },
+    remote: { gateway: { address, identity: { ip: address }, selectors } },
+  };
+}
+
+function writePreSharedKey(manifests: NodeManifests): void {
+  manifests.write('psk.yaml', {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'psk', namespace: 'ikemesh-nodes' },
+    type: 'ikemesh.io/pre-shared-key',
+    stringData: { psk: '0123456789abcdef0123456789abcdef' },
+  });
+}
+
 /** An agent of manifests, whose surroundings are a folder and a fake kernel. */
 async function startAgent() {
   const manifests = new NodeManifests(join(folder, 'in'));
@@ -109,7 +163,7 @@ async function startAgent() {
     await ended;
     opened.value.close();
   };
-  return { agent, kernel, unblocked, manifests, reported: () => latest, end };
+  return { agent, kernel, unblocked, manifests, source: opened.value, reported: () => latest, end };
 }
 
 function levels(kernel: MemoryDataplane): readonly string[] {

@@ -10,7 +10,7 @@ function exchange() {
   const token = new NodeToken({
     nodeName: 'node-a',
     namespace: 'ikemesh-nodes',
-    wallMs: () => state.nowMs,
+    monotonicMs: () => state.nowMs,
     client: {
       ask: async (request) => {
         state.asked.push(request);

@@ -10,7 +10,8 @@ export interface NodeTokenParts {
   readonly nodeName: string;
   /** Of the nodes' Secrets and ServiceAccounts. */
   readonly namespace: string;
-  readonly wallMs: () => number;
+  /** Not the clock on the wall, which may be set back by a day. */
+  readonly monotonicMs: () => number;
 }
 
 /**
@@ -30,7 +31,7 @@ export class NodeToken {
 
   /** The token; it is renewed when a third of its life is left, and goes on to be used while that fails. */
   token(): Promise<Result<string, string>> {
-    const now = this.#parts.wallMs();
+    const now = this.#parts.monotonicMs();
     if (this.#current !== undefined && now < this.#current.renewAtMs) return Promise.resolve(ok(this.#current.token));
     if (this.#failed !== undefined && now < this.#failed.untilMs)
       return Promise.resolve(this.#lastResort(this.#failed.text));
@@ -46,8 +47,8 @@ export class NodeToken {
   }
 
   async #renew(): Promise<Result<string, string>> {
-    const { client, namespace, nodeName, wallMs } = this.#parts;
-    const askedAtMs = wallMs();
+    const { client, namespace, nodeName, monotonicMs } = this.#parts;
+    const askedAtMs = monotonicMs();
     const answer = await client.ask({
       method: 'POST',
       path: `/api/v1/namespaces/${namespace}/serviceaccounts/node-${nodeName}/token`,
@@ -63,7 +64,7 @@ export class NodeToken {
     const granted = answer.ok ? readToken(answer.value) : undefined;
     if (granted === undefined) {
       const text = exchangeFailure(nodeName, answer.ok ? undefined : answer.error);
-      this.#failed = { untilMs: wallMs() + TOKEN_RETRY_MS, text };
+      this.#failed = { untilMs: monotonicMs() + TOKEN_RETRY_MS, text };
       return this.#lastResort(text);
     }
     this.#failed = undefined;
@@ -75,7 +76,7 @@ export class NodeToken {
 
   #lastResort(text: string): Result<string, string> {
     const current = this.#current;
-    return current !== undefined && this.#parts.wallMs() < current.endsAtMs ? ok(current.token) : err(text);
+    return current !== undefined && this.#parts.monotonicMs() < current.endsAtMs ? ok(current.token) : err(text);
   }
 }
 

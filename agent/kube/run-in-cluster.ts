@@ -42,7 +42,7 @@ export async function runInCluster(options: ClusterOptions): Promise<Result<void
   const { log, nodeName, namespace, stateFolder, socket } = options;
   await removeUnfinished(stateFolder);
   const client = new ApiClient(options.server, options.token);
-  const nodeToken = new NodeToken({ client, nodeName, namespace, wallMs: () => systemClock.wallMs() });
+  const nodeToken = new NodeToken({ client, nodeName, namespace, monotonicMs: () => systemClock.monotonicMs() });
   const nodeClient = new ApiClient(options.server, () => nodeToken.token());
   const onRefused = (): void => nodeToken.forget();
   const writer = statusWriter(options, client);

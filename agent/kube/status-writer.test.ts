@@ -50,6 +50,17 @@ describe('the status of a node', () => {
     expect(written.map(encrypting)).toEqual([[1], [2]]);
   });
 
+  it('tells an IPsecNodeConfig that was made anew what it told the one before, although nothing else has changed', async () => {
+    const { writer, clock, written } = world();
+    await writer.offer(statusOf({ old: 1 }), 'first');
+    clock.now = 60 * MINUTE;
+    await writer.offer(statusOf({ old: 1 }), 'first');
+    expect(written).toHaveLength(1);
+    await writer.offer(statusOf({ old: 1 }), 'second');
+    await writer.offer(statusOf({ old: 1 }), 'second');
+    expect(written).toHaveLength(2);
+  });
+
   it('tells how far a node that joins has come, and at once when it has reached everybody', async () => {
     const { writer, clock, written } = world();
     await writer.offer(statusOf({ cluster: 0 }, 3), undefined);

@@ -31,6 +31,7 @@ export class StatusWriter {
   #joinedAt: number;
   #joined: ReadonlySet<string> | undefined;
   #written: Content | undefined;
+  #uid: string | undefined;
   #writtenAt = Number.NEGATIVE_INFINITY;
   #routineMs: number;
   #failures = 0;
@@ -49,6 +50,11 @@ export class StatusWriter {
   async offer(status: NodeStatus, uid: string | undefined): Promise<number | undefined> {
     const now = this.#parts.monotonicMs();
     this.#noteJoining(status, now);
+    if (uid !== this.#uid) {
+      // One that was made anew has no status, whatever was written into the one before.
+      this.#uid = uid;
+      this.#written = undefined;
+    }
     const content = { urgent: urgentPart(status), all: JSON.stringify(status), isPending: awaitsPeers(status) };
     if (content.all === this.#written?.all) return undefined;
     if (now < this.#notBefore) return this.#notBefore - now;

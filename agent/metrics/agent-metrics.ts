@@ -70,7 +70,8 @@ export class AgentMetrics {
 
   #addReport(samples: Samples, report: StatusReport): void {
     const { peers } = report;
-    this.#traffic.take(peers);
+    // Without the kernel's word every SA would seem to begin anew when it is heard of again.
+    if (report.kernelFailure === undefined) this.#traffic.take(peers);
     this.#observer.retain(new Set(peers.map(({ name }) => name)));
     addNode(samples, report);
     addTraffic(samples, this.#traffic);

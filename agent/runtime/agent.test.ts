@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { opensslProvider } from '../crypto/openssl/openssl-provider.ts';
 import { ip, policy, selector } from '../dataplane/testing/builders.ts';
+import { policyKeyText } from '../dataplane/texts.ts';
 import type { KernelSnapshot } from '../dataplane/types.ts';
 import { secretsOf } from '../ike/negotiation/authentication.ts';
 import type { SegmentClamps, SegmentSizes } from '../ports.ts';
@@ -198,7 +199,55 @@ describe('an agent', () => {
     });
     expect(installed(host).policies.find((one) => one.priority === 77)?.ours).toBe(false);
   });
+
+  it('lets IKE and neighbour discovery pass again within seconds when another program has flushed all policies', () => {
+    const { world, hosts, agents } = pair();
+    const before = keys(hosts[0]);
+    flushPolicies(hosts[0]);
+    world.pass(2_500);
+    expect(keys(hosts[0])).toEqual(before);
+    expect(agents[0].status().bypasses.map(({ policies, installed: there }) => there === policies)).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    expect(
+      hosts[0].logLines.find(({ msg }) => msg === 'a policy was not in the kernel any more, and was put back'),
+    ).toMatchObject({ level: 'warn' });
+  });
+
+  it.each<[string, (agent: Agent) => unknown]>([
+    ['a reload', (agent) => agent.reload(configA())],
+    ['the return of policies', (agent) => agent.restorePolicies()],
+  ])('lets IKE pass again with %s', (_, restore) => {
+    const { hosts, agents } = pair();
+    flushPolicies(hosts[0]);
+    restore(agents[0]);
+    expect(installed(hosts[0]).policies.filter(isBypass)).toHaveLength(BYPASSES);
+  });
+
+  it('leaves alone what somebody has put in the place of a bypass, or made of it', () => {
+    const { world, hosts } = pair();
+    const [changed, replaced] = installed(hosts[0]).policies.filter(isBypass);
+    if (changed === undefined || replaced === undefined) throw new Error('no bypasses');
+    hosts[0].kernel.execute({ kind: 'putPolicy', policy: { ...changed, action: 'block' } });
+    hosts[0].kernel.kernel.deletePolicy(replaced);
+    hosts[0].kernel.kernel.putPolicy({ ...replaced, index: 8, priority: 77 });
+    world.pass(2_500);
+    const { policies } = installed(hosts[0]);
+    expect(policies.find(({ index }) => index === changed.index)?.action).toBe('block');
+    expect(policies.find(({ priority }) => priority === 77)?.ours).toBe(false);
+  });
 });
+
+/** As `ip xfrm policy flush` does. */
+function flushPolicies({ kernel }: TestHost): void {
+  for (const { spec } of [...kernel.kernel.policies.all()]) kernel.kernel.deletePolicy(spec);
+}
+
+function keys(host: TestHost): readonly string[] {
+  return installed(host).policies.map(policyKeyText).sort();
+}
 
 describe('a reload', () => {
   it('leaves unchanged peers as they are when another one comes', () => {

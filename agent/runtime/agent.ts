@@ -1,4 +1,5 @@
 import { ownIndexSequence } from '../dataplane/ownership.ts';
+import { describeKey, policyKeyText } from '../dataplane/texts.ts';
 import type { KernelSnapshot } from '../dataplane/types.ts';
 import type { Fact } from '../ike/fact.ts';
 import type { ConnectionConfig, Endpoint } from '../ike/types.ts';
@@ -100,7 +101,7 @@ export class Agent {
       isStale: () => parts.transport.stale.length > 0,
       onStale: () => this.#followInterfaces(),
     });
-    this.#kernel = new KernelWatch({ ...parts, onSurvey: (snapshot) => this.#loop.survey(snapshot) });
+    this.#kernel = new KernelWatch({ ...parts, onSurvey: (snapshot) => this.#survey(snapshot) });
     const { timers, pathMtus } = parts;
     if (parts.probesPathMtu === true && pathMtus !== undefined) {
       const search = (name: string, most: number) => this.#loop.command({ kind: 'searchPathMtu', name, most });
@@ -162,6 +163,7 @@ export class Agent {
     this.#connections = difference.connections;
     const { heldBack } = this.#config;
     this.#config = config;
+    this.#restoreBypasses(dumped.value);
     for (const command of difference.commands) this.#loop.command(command);
     transport.retain(this.#addressesInUse());
     this.#links.watch(hasLinkLocal(config.addresses));
@@ -175,8 +177,10 @@ export class Agent {
   /** Gives back to the kernel what it lacks of ours, and what somebody has changed of it; false where it cannot be read. */
   restorePolicies(): boolean {
     const dumped = this.#parts.dataplane.dump();
-    if (dumped.ok) this.#loop.resync(dumped.value);
-    return dumped.ok;
+    if (!dumped.ok) return false;
+    this.#restoreBypasses(dumped.value);
+    this.#loop.resync(dumped.value);
+    return true;
   }
 
   /** A picture of the agent with the kernel's counters of this moment. */
@@ -296,6 +300,25 @@ export class Agent {
       }
     }
     return ok(undefined);
+  }
+
+  #survey(snapshot: KernelSnapshot): void {
+    this.#restoreBypasses(snapshot);
+    this.#loop.survey(snapshot);
+  }
+
+  /**
+   * Puts the bypasses that a snapshot lacks. Whatever has the place of one stays: it is foreign, or somebody who administers
+   * the host has changed it.
+   */
+  #restoreBypasses({ policies }: KernelSnapshot): void {
+    const present = new Set(policies.map(policyKeyText));
+    for (const policy of wantedBypasses(this.#parts).flatMap((bypass) => bypass.policies)) {
+      if (present.has(policyKeyText(policy))) continue;
+      const put = this.#parts.dataplane.execute({ kind: 'putPolicy', policy });
+      // What the kernel refuses is missing in the status, and is tried again.
+      if (put.ok) this.#report({ kind: 'policyRestored', object: describeKey(policy) });
+    }
   }
 
   /** Policies first: what they select passes in plaintext from here on, as was asked for. The way for IKE goes last. */

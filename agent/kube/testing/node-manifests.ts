@@ -28,6 +28,17 @@ export class NodeManifests {
     this.write(file, nodeConfig(name, [{ ...peering, ...more }]));
   }
 
+  /** What `a` is to do, in several peerings. */
+  writePeerings(...more: readonly object[]): void {
+    this.write(
+      'ipsecnodeconfig-a.yaml',
+      nodeConfig(
+        'a',
+        more.map((each) => ({ ...peering, ...each })),
+      ),
+    );
+  }
+
   writeSlice(): void {
     const peers = ['a', 'b'].map((name, index) => {
       const addresses = [`192.0.2.${index + 1}`];

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { opensslProvider } from '../../crypto/openssl/openssl-provider.ts';
+import { secretsOf, wipeSecrets } from '../../ike/negotiation/authentication.ts';
 import {
   dns,
   keyPem,
@@ -544,6 +545,17 @@ describe('files that are read again', () => {
       expect.stringMatching(/preSharedKey\.file: psk is empty/),
     ]);
     expect(after.connections).toEqual(before.connections);
+  });
+
+  it('give a connection that comes back a pre-shared key that can be used, or tell why there is none', async () => {
+    const text = file('{preSharedKey: {file: psk}}');
+    const before = await config(text);
+    for (const connection of before.connections) wipeSecrets(connection);
+    const [again] = (await config(text, before.credentials.sources)).connections;
+    expect(again && secretsOf(again).map(({ isWiped }) => isWiped)).toEqual([false, false]);
+    write('psk');
+    const broken = await load(text, before.credentials.sources);
+    expect(broken.ok ? [] : lines(broken.error)).toEqual([expect.stringMatching(/preSharedKey\.file: psk is empty/)]);
   });
 
   it('hold back no more than the faulty one: other certificates are renewed', async () => {

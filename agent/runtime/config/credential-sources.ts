@@ -111,7 +111,9 @@ export class CredentialReading {
     const file = this.#file(fields.file);
     const place = [...path, ...fields.path];
     const key = `${whose} ${file}`;
-    const previous = this.#previous.secrets.get(key);
+    const known = this.#previous.secrets.get(key);
+    // It went with its connection, and is of no use to another one.
+    const previous = known?.isWiped === true ? undefined : known;
     const read = await readSecretFile(file);
     if (!read.ok) {
       this.#fault({ path: place, text: read.error }, previous !== undefined);

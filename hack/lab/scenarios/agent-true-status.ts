@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { isBypassIndex } from '../../../agent/dataplane/ownership.ts';
 import type { Overview } from '../../../agent/page/overview.ts';
 import type { PeerReason } from '../../../agent/runtime/status/peer-verdict.ts';
 import { AgentPair, type PairEnd, pairAddresses } from '../pair/agent-pair.ts';
@@ -70,6 +71,16 @@ async function tamper(lab: Lab): Promise<void> {
   await waitUntil('a to count it', async () => (await repairs(pair, 'a')).policy === 1);
   await told(pair, 'a', 'Proven');
 
+  lab.step('what lets IKE pass at a is removed');
+  const bypasses = (await dumpPolicies(pair.node('a'))).filter(({ index }) => isBypassIndex(index));
+  assert.notEqual(bypasses.length, 0);
+  await pair
+    .node('a')
+    .ip(...bypasses.map(({ direction, index }) => `xfrm policy delete index ${index} dir ${direction}`));
+  await waitUntil('it to come back', async () => (await policies()) === before, { timeoutMs: toldWithinMs });
+  const restored = 1 + bypasses.length;
+  await waitUntil('a to count it', async () => (await repairs(pair, 'a')).policy === restored);
+
   lab.step('the SA that a sends on is deleted');
   await deleteSa(pair, await sentOn(pair));
   await told(pair, 'a', 'Proven', 1);
@@ -94,7 +105,7 @@ async function tamper(lab: Lab): Promise<void> {
     await delay(4_000);
     for (const end of ends) assert.equal((await pair.peer(end)).reason, 'Proven', `${end} with another time`);
   }
-  assert.deepEqual(await repairs(pair, 'a'), { sa: 3, policy: 1 });
+  assert.deepEqual(await repairs(pair, 'a'), { sa: 3, policy: restored });
   for (const { from, lost, sent } of await stream.stop()) lab.step(`of ${sent} packets from ${from} ${lost} were lost`);
   await pair.close({}, [
     'XfrmInNoStates',
