@@ -67,10 +67,10 @@ export class ClusterAgent {
     const { header } = state;
     if (header === undefined) return true;
     const { generation } = header;
-    const keeping = state.kept();
+    const desired = await this.#compose(header.spec);
+    const keeping = state.kept(faultsOfContent(desired));
     const written = keeping === undefined ? undefined : await kept?.write(keeping);
     if (written?.ok === false) log.warn({ text: written.error }, 'the configuration is not kept');
-    const desired = await this.#compose(header.spec);
     const done = header.listed.size === 0 ? await this.#clear() : await this.#carryOut(desired);
     this.#desired = desired;
     if (!done) return false;
@@ -99,15 +99,20 @@ export class ClusterAgent {
   }): Promise<DesiredState> {
     const { state, services, nodeName } = this.#parts;
     const before = this.#desired;
+    const unblocked = this.#parts.unblocked();
+    const unknown = state.unknown();
+    const leftovers = this.#agent === undefined ? this.#kernelHasOurs() : before?.config.leavesUnwanted === true;
     const desired = await desiredState(
       {
         nodeName,
         nodeUid: spec.nodeUID,
         fqdn: spec.identity.fqdn,
         podCidrs: spec.podCIDRs ?? [],
-        peerings: state.peerings.filter(({ name }) => !this.#parts.unblocked().has(name)),
+        peerings: state.peerings.filter(({ name }) => !unblocked.has(name)),
         peers: state.peers(),
-        standIns: this.#agent === undefined && this.#kernelHasOurs(),
+        standIns: this.#agent === undefined && leftovers,
+        unknown: { ...unknown, peerings: new Set([...unknown.peerings].filter((name) => !unblocked.has(name))) },
+        leftovers,
       },
       services,
       before?.config.credentials.sources ?? NO_SOURCES,
@@ -191,6 +196,11 @@ export class ClusterAgent {
       this.#parts.log.warn({ text: `${formatPath(path)}: ${text}` }, 'questionable configuration');
     }
   }
+}
+
+/** Faults of what peerings say; keys that are not there yet are none. */
+function faultsOfContent({ faults, withoutCredentials }: DesiredState): ReadonlyMap<string, string> {
+  return new Map([...faults].filter(([name]) => !withoutCredentials.has(name)));
 }
 
 /** What runs of peerings that cannot be made anew at this moment goes on as it is. */

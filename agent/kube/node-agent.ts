@@ -45,6 +45,7 @@ export class NodeAgent {
   readonly #validity: ValidityWatch;
   readonly #startedAt = systemClock.monotonicMs();
   #isDue = true;
+  #hasRemembered = false;
   #wake: () => void = () => {};
   #latest: NodeStatus | undefined;
   #unblocked: ReadonlySet<string> = new Set();
@@ -147,7 +148,11 @@ export class NodeAgent {
   async #mayBegin(): Promise<boolean> {
     const { log, kept } = this.#parts;
     if (!(await this.#parts.mayBegin())) return false;
-    if (this.#agent.agent !== undefined || this.#state.isComplete) return true;
+    if (this.#agent.agent !== undefined) return true;
+    if (this.#state.isComplete) {
+      await this.#rememberKept();
+      return true;
+    }
     if (kept === undefined || systemClock.monotonicMs() - this.#startedAt < PATIENCE_MS) return false;
     if (this.#state.header !== undefined) return true;
     const read = await kept.read();
@@ -157,6 +162,15 @@ export class NodeAgent {
       this.#state.restore(read.value);
     }
     return this.#state.header !== undefined;
+  }
+
+  /** Once, when nobody else writes it any more and it is known what it is needed for. */
+  async #rememberKept(): Promise<void> {
+    if (this.#hasRemembered) return;
+    this.#hasRemembered = true;
+    const read = await this.#parts.kept?.read();
+    if (read?.ok === false) this.#parts.log.warn({ text: read.error }, 'the kept configuration is not used');
+    if (read?.ok === true && read.value !== undefined) this.#state.remember(read.value);
   }
 
   /** Whether the pod is ready, as its probe asks. */

@@ -68,6 +68,7 @@ function inputs(
     ),
     faults: new Map(),
     withoutCredentials: new Set(),
+    unreadPeers: new Map(),
     conflicts: [],
   };
   const report = {

@@ -234,6 +234,8 @@ function faultOf(peering: NodePeering, inputs: StatusInputs): NodePeeringStatus[
     const reason = desired.withoutCredentials.has(name) ? 'CredentialsMissing' : 'PeeringFaulty';
     return { reason, message: named(faulty) };
   }
+  const unreadPeers = desired.unreadPeers.get(name);
+  if (unreadPeers !== undefined) return { reason: 'PeersUnreadable', message: unreadPeers };
   const held = desired.config.heldBack.find(({ text }) => objects.some((object) => isAbout(object, text)));
   if (held !== undefined) return { reason: 'CredentialsHeldBack', message: named(held.text) };
   const refused = refusedExemption(inputs, (each) => each === name);
@@ -300,6 +302,10 @@ function programmedVerdict(inputs: StatusInputs): Verdict {
   for (const [name, text] of desired.faults) {
     if (desired.withoutCredentials.has(name)) continue;
     return { status: 'False', reason: 'PeeringFaulty', message: `peering ${name}: ${text}` };
+  }
+  for (const [name, text] of desired.unreadPeers) {
+    const message = `peering ${name}, ${text}; what was there of it before stays`;
+    return { status: 'False', reason: 'PeersUnreadable', message: message.slice(0, MAX_TROUBLE_MESSAGE) };
   }
   const [waiting] = desired.withoutCredentials;
   if (waiting !== undefined) {
