@@ -75,7 +75,7 @@ export interface DesiredState {
   readonly config: AgentConfig;
   /** By the name of the connection. */
   readonly memberships: ReadonlyMap<string, readonly Membership[]>;
-  /** By the name of the peering: then nothing of it is in `config`. */
+  /** By the name of the peering: then nothing of it is in `config`, or what stands in for it. */
   readonly faults: ReadonlyMap<string, string>;
   /** Peerings whose keys or certificates are not there. */
   readonly withoutCredentials: ReadonlySet<string>;
@@ -300,7 +300,9 @@ class Composition {
   ): readonly Made[] {
     const { gateway } = peering.remote;
     if (gateway === undefined) return [];
-    const address = this.#isUnresolved(gateway.address) && this.#wanted.standIns ? 'any' : gateway.address;
+    const unresolved = this.#wanted.standIns ? this.#unresolved(gateway.address) : undefined;
+    if (unresolved !== undefined && !this.#faults.has(peering.name)) this.#faults.set(peering.name, unresolved);
+    const address = unresolved === undefined ? gateway.address : 'any';
     const template = this.#template(peering, address, gateway.identity, faults);
     if (template === undefined) return [];
     const name = `gateway_${peering.name}`;
@@ -363,9 +365,10 @@ class Composition {
     return [{ peer: { ...peer, connection: { ...peer.connection, children } }, membership }];
   }
 
-  #isUnresolved(address: string): boolean {
-    const host = hostOf(address);
-    return host !== undefined && this.#resolved.get(host)?.ok !== true;
+  /** Why nobody knows where a gateway is; undefined where somebody does. */
+  #unresolved(address: string): string | undefined {
+    const resolved = this.#resolved.get(hostOf(address) ?? '');
+    return resolved?.ok === false ? resolved.error : undefined;
   }
 
   /** What all peers of a peering have in common, checked once. */

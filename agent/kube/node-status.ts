@@ -31,6 +31,8 @@ export interface StatusInputs {
   /** Undefined: no agent runs, because there is nothing to do or for the reason in `startFailure`. */
   readonly report: StatusReport | undefined;
   readonly startFailure: string | undefined;
+  /** Why the agent goes on with what was carried out before, of which `desired` is; undefined where it does not. */
+  readonly refusal?: string | undefined;
   /** Peerings that somebody on the node has unblocked. */
   readonly unblocked?: ReadonlySet<string>;
   /** Undefined where nobody asks which pod it was. */
@@ -170,7 +172,8 @@ function peeringStatus(peering: NodePeering, inputs: StatusInputs, { tunnels, pa
   const pathMtu = pathMtus.get(name);
   const fault = faultOf(peering, inputs);
   const unclamped = clampFailure(peering, inputs);
-  const inForce = inputs.report !== undefined && !inputs.desired.faults.has(name);
+  const isApplied = inputs.report !== undefined && inputs.refusal === undefined;
+  const inForce = isApplied && !inputs.desired.faults.has(name);
   const exempt = inForce ? exemptInForce(peering, inputs) : [];
   // What runs of a peering that cannot be made anew still runs.
   const running = inputs.report === undefined ? undefined : tunnels.get(name);
@@ -223,6 +226,7 @@ function exemptionReports({ desired, report }: StatusInputs): readonly {
 function faultOf(peering: NodePeering, inputs: StatusInputs): NodePeeringStatus['fault'] {
   const { unreadable, desired, missing } = inputs;
   const { name } = peering;
+  if (inputs.refusal !== undefined) return { reason: 'NotApplied', message: refusalText(inputs.refusal) };
   const unread = unreadable.get(name);
   if (unread !== undefined) return { reason: 'PeeringUnreadable', message: unread };
   const absent = missing.get(name);
@@ -289,6 +293,8 @@ interface Verdict {
 function programmedVerdict(inputs: StatusInputs): Verdict {
   const { unreadable, desired, missing, startFailure, peerings } = inputs;
   if (startFailure !== undefined) return { status: 'False', reason: 'NotStarted', message: startFailure };
+  if (inputs.refusal !== undefined)
+    return { status: 'False', reason: 'NotApplied', message: refusalText(inputs.refusal) };
   for (const [name, text] of unreadable) {
     return {
       status: 'False',
@@ -336,7 +342,12 @@ function refusedExemption(inputs: StatusInputs, isOf: (peering: string) => boole
   return `peering ${peering}, ${peer.name}: ${text}${why}`.slice(0, MAX_TROUBLE_MESSAGE);
 }
 
-function loadedVerdict({ desired, missing }: StatusInputs): Verdict {
+function refusalText(refusal: string): string {
+  return `what was carried out before stays, and this is tried again: ${refusal}`.slice(0, MAX_TROUBLE_MESSAGE);
+}
+
+function loadedVerdict({ desired, missing, refusal }: StatusInputs): Verdict {
+  if (refusal !== undefined) return { status: 'Unknown', reason: 'NotApplied', message: refusalText(refusal) };
   const [waiting] = desired.withoutCredentials;
   if (waiting !== undefined) {
     const text = missing.get(waiting) ?? desired.faults.get(waiting) ?? '';
