@@ -34,7 +34,7 @@ import type { ChildConfig, Command, ConnectionConfig, Instant } from './types.ts
 export function onCommand(core: Core, at: Instant, command: Command): void {
   switch (command.kind) {
     case 'addConnection':
-      add(core, at, command.connection);
+      add(core, at, command.connection, command.snapshot);
       return;
     case 'updateConnection':
       update(core, at, command.connection);
@@ -69,14 +69,23 @@ export function onCommand(core: Core, at: Instant, command: Command): void {
       withConnection(core, command.name, (connection) => searchPathMtu(core, at, connection, command.most));
       return;
     case 'start':
-      start(core, at, command.connections, command.snapshot);
+      start(core, at, command);
+      return;
+    case 'removeUnwanted':
+      core.leavesUnwanted = false;
+      removeUnwanted(core, command.snapshot);
       return;
     default:
       assertNever(command);
   }
 }
 
-function start(core: Core, at: Instant, connections: readonly ConnectionConfig[], snapshot: KernelSnapshot): void {
+function start(
+  core: Core,
+  at: Instant,
+  { connections, snapshot, leavesUnwanted = false }: Extract<Command, { kind: 'start' }>,
+): void {
+  core.leavesUnwanted = leavesUnwanted;
   const leftovers = leftoversOf(snapshot);
   for (const config of connections) {
     const connection = newConnection(config);
@@ -86,8 +95,10 @@ function start(core: Core, at: Instant, connections: readonly ConnectionConfig[]
   removeUnwanted(core, snapshot);
 }
 
-function add(core: Core, at: Instant, config: ConnectionConfig): void {
-  enter(core, at, newConnection(config), core.connections.size + 1);
+function add(core: Core, at: Instant, config: ConnectionConfig, snapshot?: KernelSnapshot): void {
+  const connection = newConnection(config);
+  if (snapshot !== undefined) inherit(core, connection, leftoversOf(snapshot));
+  enter(core, at, connection, core.connections.size + 1);
 }
 
 /** Takes on one of `count` connections. */

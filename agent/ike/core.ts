@@ -53,6 +53,8 @@ export class Core {
   readonly policyIndexes: PolicyIndexes;
   /** Connections that are configured no more and still have policies. */
   readonly departing = new Set<Connection>();
+  /** Whether what an earlier run left and no connection wants stays: it may be of what nobody could tell so far. */
+  leavesUnwanted = false;
   /** What to answer instead if the kernel refuses the Child SA that the action list in the making installs. */
   fallback: Fallback | undefined;
   readonly refused: RefusedCommands = {

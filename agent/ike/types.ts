@@ -153,7 +153,8 @@ export interface ConnectionConfig {
 
 /** Orders from the runtime. */
 export type Command =
-  | { readonly kind: 'addConnection'; readonly connection: ConnectionConfig }
+  /** With a snapshot it takes over what `start` has left in the kernel of it. */
+  | { readonly kind: 'addConnection'; readonly connection: ConnectionConfig; readonly snapshot?: KernelSnapshot }
   /** Takes over under the same name what did not change; SAs stay where only timing did. */
   | { readonly kind: 'updateConnection'; readonly connection: ConnectionConfig }
   /** Deletes its SAs, telling the peer, and its policies. */
@@ -175,7 +176,15 @@ export type Command =
   /** Finds out how long packets to the peer may be, if it is an agent; the interface sends `most`. */
   | { readonly kind: 'searchPathMtu'; readonly name: string; readonly most: number }
   /** The first order: these connections, and what the kernel holds of an earlier run, which goes on protecting them. */
-  | { readonly kind: 'start'; readonly connections: readonly ConnectionConfig[]; readonly snapshot: KernelSnapshot };
+  | {
+      readonly kind: 'start';
+      readonly connections: readonly ConnectionConfig[];
+      readonly snapshot: KernelSnapshot;
+      /** What no connection wants stays until `removeUnwanted`; left out: it goes at once. */
+      readonly leavesUnwanted?: boolean;
+    }
+  /** Removes what an earlier run has left in the kernel and no connection wants. */
+  | { readonly kind: 'removeUnwanted'; readonly snapshot: KernelSnapshot };
 
 /** Why a peer's proof was refused. */
 export interface VerificationRefusal {

@@ -37,6 +37,9 @@ export class ClusterAgent {
   #agent: Agent | undefined;
   #desired: DesiredState | undefined;
   #startFailure: string | undefined;
+  #refusal: string | undefined;
+  /** What was told of last, whether it was carried out or not. */
+  #told: DesiredState | undefined;
   #cleared = false;
   #generation: number | undefined;
 
@@ -48,6 +51,7 @@ export class ClusterAgent {
     return this.#agent;
   }
 
+  /** What was carried out last, or is to be by an agent that cannot start. */
   get desired(): DesiredState | undefined {
     return this.#desired;
   }
@@ -55,6 +59,11 @@ export class ClusterAgent {
   /** Why no agent runs although it should; a sentence. */
   get startFailure(): string | undefined {
     return this.#startFailure;
+  }
+
+  /** Why the agent goes on with what was carried out last; a sentence. */
+  get refusal(): string | undefined {
+    return this.#refusal;
   }
 
   /** The generation of the IPsecNodeConfig that is carried out; undefined before anything is. */
@@ -68,12 +77,12 @@ export class ClusterAgent {
     const { header } = state;
     if (header === undefined) return true;
     const { generation } = header;
-    const keeping = state.kept();
+    const desired = await this.#compose(header.spec);
+    const keeping = state.kept(faultsOfContent(desired));
     const written = keeping === undefined ? undefined : await kept?.write(keeping);
     if (written?.ok === false) log.warn({ text: written.error }, 'the configuration is not kept');
-    const desired = await this.#compose(header.spec);
     const done = header.listed.size === 0 ? await this.#clear() : await this.#carryOut(desired);
-    this.#desired = desired;
+    if (done || this.#agent === undefined) this.#desired = desired;
     if (!done) return false;
     this.#generation = generation;
     // Keys that no peering has any more are not to lie there.
@@ -100,15 +109,20 @@ export class ClusterAgent {
   }): Promise<DesiredState> {
     const { state, services, nodeName } = this.#parts;
     const before = this.#desired;
+    const unblocked = this.#parts.unblocked();
+    const unknown = state.unknown();
+    const leftovers = this.#agent === undefined ? this.#kernelHasOurs() : before?.config.leavesUnwanted === true;
     const desired = await desiredState(
       {
         nodeName,
         nodeUid: spec.nodeUID,
         fqdn: spec.identity.fqdn,
         podCidrs: spec.podCIDRs ?? [],
-        peerings: state.peerings.filter(({ name }) => !this.#parts.unblocked().has(name)),
+        peerings: state.peerings.filter(({ name }) => !unblocked.has(name)),
         peers: state.peers(),
-        standIns: this.#agent === undefined && this.#kernelHasOurs(),
+        standIns: this.#agent === undefined && leftovers,
+        unknown: { ...unknown, peerings: new Set([...unknown.peerings].filter((name) => !unblocked.has(name))) },
+        leftovers,
       },
       services,
       before?.config.credentials.sources ?? NO_SOURCES,
@@ -132,8 +146,10 @@ export class ClusterAgent {
     const { config } = desired;
     if (this.#agent !== undefined) {
       const applied = this.#agent.reload(config, 'credentials');
-      if (!applied.ok)
-        log.error({ text: applied.error }, 'configuration not applied; the agent goes on with the one it has');
+      const refusal = applied.ok ? undefined : applied.error;
+      if (refusal !== undefined && refusal !== this.#refusal)
+        log.error({ text: refusal }, 'configuration not applied; the agent goes on with the one it has');
+      this.#refusal = refusal;
       return applied.ok;
     }
     if (config.connections.length === 0) return true;
@@ -171,6 +187,7 @@ export class ClusterAgent {
     }
     await this.#agent.flushAndStop();
     this.#agent = undefined;
+    this.#refusal = undefined;
     this.#cleared = true;
     log.info({}, 'no peering is left: SAs and policies were removed');
     return true;
@@ -180,18 +197,24 @@ export class ClusterAgent {
   #tellFaults(desired: DesiredState): void {
     const missing = this.#parts.state.missing();
     for (const [peering, text] of desired.faults) {
-      if (this.#desired?.faults.get(peering) === text) continue;
+      if (this.#told?.faults.get(peering) === text) continue;
       this.#parts.log.warn({ peering, text: missing.get(peering) ?? text }, 'a peering cannot be carried out');
     }
-    const told = new Set(this.#desired?.conflicts.map((each) => JSON.stringify(each)));
+    const told = new Set(this.#told?.conflicts.map((each) => JSON.stringify(each)));
     for (const conflict of desired.conflicts) {
       if (!told.has(JSON.stringify(conflict))) this.#parts.log.warn({ ...conflict }, 'left out of a peering');
     }
     for (const { path, text } of desired.config.warnings) {
-      if (this.#desired?.config.warnings.some((each) => each.text === text) === true) continue;
+      if (this.#told?.config.warnings.some((each) => each.text === text) === true) continue;
       this.#parts.log.warn({ text: `${formatPath(path)}: ${text}` }, 'questionable configuration');
     }
+    this.#told = desired;
   }
+}
+
+/** Faults of what peerings say; keys that are not there yet are none. */
+function faultsOfContent({ faults, withoutCredentials }: DesiredState): ReadonlyMap<string, string> {
+  return new Map([...faults].filter(([name]) => !withoutCredentials.has(name)));
 }
 
 /** What runs of peerings that cannot be made anew at this moment goes on as it is. */

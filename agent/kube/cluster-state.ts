@@ -6,10 +6,11 @@ import type { CredentialFiles } from './credential-files.ts';
 import { absenceText, type CredentialObject, credentialObjects, fileName, filesOf } from './credential-objects.ts';
 import type { KeptConfiguration } from './kept-configuration.ts';
 import type { WatchedObject } from './list-watch.ts';
-import { type ReadNodeConfig, readNodeConfig, readSlice } from './node-config.ts';
+import { peeringEntries, type ReadNodeConfig, readNodeConfig, readSlice } from './node-config.ts';
 import type { NodeStatus } from './node-status.ts';
 import type { ObjectQuery, ObjectSource } from './object-source.ts';
 import { type KnownPeer, PeerRoster } from './peer-roster.ts';
+import type { UnknownParts } from './unknown-parts.ts';
 
 /** What a picture of the cluster depends on. */
 export interface ClusterStateParts {
@@ -42,6 +43,8 @@ export class ClusterState {
   readonly #heard = new Set<string>();
   readonly #failing = new Map<string, string>();
   #complaint = '';
+  /** Entries of the kept configuration, by the name of the peering. */
+  #keptPeerings: ReadonlyMap<string, unknown> = new Map();
 
   constructor(parts: ClusterStateParts) {
     this.#parts = parts;
@@ -69,6 +72,16 @@ export class ClusterState {
   peers(): ReadonlyMap<string, readonly KnownPeer[]> {
     const now = this.#parts.wallMs();
     return new Map([...this.#rosters].map(([name, roster]) => [name, roster.peers(now)]));
+  }
+
+  /** What is listed and not known. */
+  unknown(): UnknownParts {
+    const rosters = [...this.#rosters];
+    return {
+      peerings: new Set(this.header?.faults.keys()),
+      meshes: new Set(rosters.flatMap(([name, { hasSlices }]) => (hasSlices ? [] : [name]))),
+      peers: new Map(rosters.map(([name, { unread }]) => [name, unread.map((peer) => peer.name)])),
+    };
   }
 
   /** What Secrets and ConfigMaps lack, by the name of the peering. */
@@ -99,20 +112,32 @@ export class ClusterState {
     return times.length === 0 ? undefined : Math.min(...times);
   }
 
-  /** What to keep on the node. */
-  kept(): KeptConfiguration | undefined {
+  /** What to keep on the node; of a peering with a fault what was kept of it before. */
+  kept(faults: ReadonlyMap<string, string>): KeptConfiguration | undefined {
     if (this.header === undefined) return undefined;
     const { uid, generation, spec } = this.header;
+    const told = new Map<string, unknown>(this.peerings.map((peering) => [peering.name, peering]));
+    for (const name of [...this.header.faults.keys(), ...faults.keys()]) {
+      const earlier = this.#keptPeerings.get(name);
+      if (earlier !== undefined) told.set(name, earlier);
+    }
+    this.#keptPeerings = told;
     return {
       nodeName: this.#parts.nodeName,
       nodeConfig: {
         apiVersion,
         kind: 'IPsecNodeConfig',
         metadata: { name: this.#parts.nodeName, uid, generation },
-        spec: { ...spec, peerings: this.peerings },
+        spec: { ...spec, peerings: [...told.values()] },
       },
       peers: Object.fromEntries([...this.peers()].map(([name, peers]) => [name, peers.map(({ peer }) => peer)])),
     };
+  }
+
+  /** Takes in what was kept of an earlier run, as far as the API server lists it and nobody can tell what it is now. */
+  remember({ nodeConfig, peers }: KeptConfiguration): void {
+    this.#keptPeerings = peeringEntries(nodeConfig);
+    for (const [name, roster] of this.#rosters) roster.remember(readSlice(keptSlice(name, peers[name] ?? [])).peers);
   }
 
   /** Begins with what was kept, until the API server says more. */
@@ -122,9 +147,8 @@ export class ClusterState {
     if (!read.ok) return;
     this.#accept(read.value);
     for (const [name, list] of Object.entries(peers)) {
-      const slice = { apiVersion, kind: 'IPsecPeerSlice', metadata: { name }, peering: name, peers: list };
       // What was known before a restart is known for a minute.
-      this.#rosters.get(name)?.update([readSlice(slice).peers], 0);
+      this.#rosters.get(name)?.update([readSlice(keptSlice(name, list))], 0);
     }
   }
 
@@ -192,13 +216,10 @@ export class ClusterState {
     const key = `slices of ${peering}`;
     this.#watch(key, { resource: 'ipsecpeerslices', peering }, (objects) => {
       const slices = [...objects.values()].filter((slice) => slice['peering'] === peering).map(readSlice);
-      const unreadable = slices.reduce((total, slice) => total + slice.unreadable, 0);
-      if (unreadable > 0)
-        this.#parts.log.warn({ peering, peers: unreadable }, 'peers that this version cannot read are left out');
-      this.#rosters.get(peering)?.update(
-        slices.map(({ peers }) => peers),
-        this.#parts.wallMs(),
-      );
+      const unread = slices.reduce((total, slice) => total + slice.unread.length, 0);
+      if (unread > 0)
+        this.#parts.log.warn({ peering, peers: unread }, 'peers that this version cannot read stay as they were');
+      this.#rosters.get(peering)?.update(slices, this.#parts.wallMs());
       this.#parts.onChange();
     });
   }
@@ -262,4 +283,8 @@ export class ClusterState {
     this.#failing.set(key, failure.message);
     log.warn({ what: key, text: failure.message }, 'the API server does not say; what is configured stays');
   }
+}
+
+function keptSlice(peering: string, peers: readonly unknown[]): object {
+  return { apiVersion, kind: 'IPsecPeerSlice', metadata: { name: peering }, peering, peers };
 }

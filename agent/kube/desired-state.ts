@@ -29,6 +29,7 @@ import { fileName } from './credential-objects.ts';
 import { gatewayChildren } from './gateway-children.ts';
 import { type MeshEnd, meshChildren } from './mesh-children.ts';
 import type { KnownPeer } from './peer-roster.ts';
+import type { UnknownParts } from './unknown-parts.ts';
 
 /** What a node is to do, as it was read. */
 export interface Wanted {
@@ -42,6 +43,10 @@ export interface Wanted {
    * up: so that what an earlier run has left in the kernel of it is not taken away.
    */
   readonly standIns: boolean;
+  /** Left out: nothing is. */
+  readonly unknown?: UnknownParts;
+  /** Whether the kernel has something of an earlier run that may be of what is not known, or cannot be carried out. */
+  readonly leftovers?: boolean;
   /** Of each mesh, by the name of the peering. */
   readonly peers: ReadonlyMap<string, readonly KnownPeer[]>;
 }
@@ -70,10 +75,12 @@ export interface DesiredState {
   readonly config: AgentConfig;
   /** By the name of the connection. */
   readonly memberships: ReadonlyMap<string, readonly Membership[]>;
-  /** By the name of the peering: then nothing of it is in `config`. */
+  /** By the name of the peering: then nothing of it is in `config`, or what stands in for it. */
   readonly faults: ReadonlyMap<string, string>;
   /** Peerings whose keys or certificates are not there. */
   readonly withoutCredentials: ReadonlySet<string>;
+  /** Peers that stand in slices and cannot be read, by the name of the peering; a sentence. */
+  readonly unreadPeers: ReadonlyMap<string, string>;
   /** What is left out of a peering, and why. */
   readonly conflicts: readonly { readonly peering: string; readonly peer: string; readonly text: string }[];
 }
@@ -100,9 +107,12 @@ class Composition {
   readonly #memberships = new Map<string, Membership[]>();
   readonly #faults = new Map<string, string>();
   readonly #withoutCredentials = new Set<string>();
+  readonly #unreadPeers = new Map<string, string>();
   readonly #conflicts: { readonly peering: string; readonly peer: string; readonly text: string }[] = [];
   readonly #addresses = new Set<IpAddress>();
   #resolved: AgentConfig['resolved'] = new Map();
+  /** Whether everything that is listed is configured, but for what gives way to something else. */
+  #isComplete: boolean;
 
   constructor(wanted: Wanted, services: DesiredServices, previous: CredentialSources) {
     this.#wanted = wanted;
@@ -110,6 +120,7 @@ class Composition {
     this.#reading = new CredentialReading('/', previous, services.clock.wallMs());
     const identity = identityOf({ fqdn: wanted.fqdn });
     this.#identity = identity.ok ? identity.value : undefined;
+    this.#isComplete = (wanted.unknown?.peerings.size ?? 0) === 0;
   }
 
   async compose(): Promise<DesiredState> {
@@ -134,6 +145,7 @@ class Composition {
         resolved: this.#resolved,
         warnings,
         heldBack,
+        leavesUnwanted: this.#wanted.leftovers === true && !this.#isComplete,
         credentials: {
           sources: { secrets, credentials, trusts },
           files: [...files],
@@ -144,6 +156,7 @@ class Composition {
       memberships: this.#memberships,
       faults: this.#faults,
       withoutCredentials: this.#withoutCredentials,
+      unreadPeers: this.#unreadPeers,
       conflicts: this.#conflicts,
     };
   }
@@ -154,7 +167,10 @@ class Composition {
     if (read === undefined) {
       this.#withoutCredentials.add(peering.name);
       this.#faults.set(peering.name, textOf(this.#reading.faults.slice(before)));
-      if (!this.#wanted.standIns) return;
+      if (!this.#wanted.standIns) {
+        this.#isComplete = false;
+        return;
+      }
     }
     const faults: ConfigFault[] = [];
     const addresses = peering.addresses.flatMap((text) => {
@@ -169,6 +185,7 @@ class Composition {
         : this.#gateway(peering, index, own, read, faults);
     if (faults.length > 0) {
       this.#faults.set(peering.name, textOf(faults));
+      this.#isComplete = false;
       return;
     }
     for (const address of addresses) this.#addresses.add(address);
@@ -225,13 +242,10 @@ class Composition {
             podCidrs: networks(peer.podCIDRs ?? []),
           },
         ];
-      this.#conflicts.push({
-        peering: peering.name,
-        peer: peer.name,
-        text: 'its identity or its addresses cannot be read',
-      });
+      this.#leaveUnread(peering.name, peer.name, 'its identity or its addresses cannot be read');
       return [];
     });
+    this.#noteUnknown(peering.name, listed.length === 0, faults);
     const template = this.#template(peering, '192.0.2.1', { fqdn: 'peer.invalid' }, faults);
     if (template === undefined || this.#identity === undefined) return [];
     const { peers, conflicts } = meshPeers({ identity: this.#identity, addresses: own.addresses }, nodes);
@@ -259,6 +273,23 @@ class Composition {
     });
   }
 
+  /** Whoever is not known of a mesh. */
+  #noteUnknown(peering: string, isEmpty: boolean, faults: ConfigFault[]): void {
+    const { unknown, leftovers } = this.#wanted;
+    for (const name of unknown?.peers.get(peering) ?? [])
+      this.#leaveUnread(peering, name, 'this version cannot read what its IPsecPeerSlice says of it');
+    if (unknown?.meshes.has(peering) !== true) return;
+    this.#isComplete = false;
+    // A mesh that is new has no slices either.
+    if (isEmpty && leftovers === true) faults.push({ path: [], text: NO_SLICES });
+  }
+
+  #leaveUnread(peering: string, peer: string, text: string): void {
+    this.#isComplete = false;
+    this.#unreadPeers.set(peering, `${peer}: ${text}`);
+    this.#conflicts.push({ peering, peer, text });
+  }
+
   #gateway(
     peering: NodePeering,
     index: number,
@@ -268,7 +299,9 @@ class Composition {
   ): readonly Made[] {
     const { gateway } = peering.remote;
     if (gateway === undefined) return [];
-    const address = this.#isUnresolved(gateway.address) && this.#wanted.standIns ? 'any' : gateway.address;
+    const unresolved = this.#wanted.standIns ? this.#unresolved(gateway.address) : undefined;
+    if (unresolved !== undefined && !this.#faults.has(peering.name)) this.#faults.set(peering.name, unresolved);
+    const address = unresolved === undefined ? gateway.address : 'any';
     const template = this.#template(peering, address, gateway.identity, faults);
     if (template === undefined) return [];
     const name = `gateway_${peering.name}`;
@@ -332,9 +365,10 @@ class Composition {
     return [{ peer: { ...peer, connection: { ...peer.connection, children } }, membership }];
   }
 
-  #isUnresolved(address: string): boolean {
-    const host = hostOf(address);
-    return host !== undefined && this.#resolved.get(host)?.ok !== true;
+  /** Why nobody knows where a gateway is; undefined where somebody does. */
+  #unresolved(address: string): string | undefined {
+    const resolved = this.#resolved.get(hostOf(address) ?? '');
+    return resolved?.ok === false ? resolved.error : undefined;
   }
 
   /** What all peers of a peering have in common, checked once. */
@@ -429,5 +463,6 @@ function textOf(faults: readonly ConfigFault[]): string {
   return `${place}${first.text}`.slice(0, 500);
 }
 
+const NO_SLICES = 'there is no IPsecPeerSlice of it, so that its peers are not known';
 /** A key that nobody else has. */
 const STAND_IN_BYTES = 32;

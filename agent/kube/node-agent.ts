@@ -1,8 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-
 import type { ReconcileObserver } from '../metrics/reconciliations.ts';
 import { systemClock, systemTimers } from '../runtime/clock-system.ts';
-import { resolveHost } from '../runtime/config/resolve-host.ts';
+import { type HostResolver, resolveHost } from '../runtime/config/resolve-host.ts';
 import { type StartParts, startAgent } from '../runtime/start-agent.ts';
 import type { StatusReport } from '../runtime/status/report.ts';
 import { ValidityWatch } from '../runtime/validity-watch.ts';
@@ -13,6 +11,7 @@ import type { ConfigurationFile } from './kept-configuration.ts';
 import { awaitsPeers, type NodeStatus, nodeStatus } from './node-status.ts';
 import type { ObjectSource } from './object-source.ts';
 import { type Readiness, readinessOf } from './readiness.ts';
+import { Retry } from './retry.ts';
 import type { UnblockedPeerings } from './unblocked-peerings.ts';
 
 /** What the agent of a node is put together from, wherever its IPsecNodeConfig comes from. */
@@ -27,6 +26,8 @@ export interface NodeAgentParts extends StartParts {
   readonly unblocked?: UnblockedPeerings;
   /** Who writes the status; left out where nobody does. */
   readonly agent?: NonNullable<NodeStatus['agent']>;
+  /** Finds the addresses of gateways; left out: the system's resolver. */
+  readonly resolveHost?: HostResolver;
   /** Not before this; asked again and again. */
   readonly mayBegin: () => Promise<boolean>;
   /** Whether it waits, ready, for another agent to end. */
@@ -43,8 +44,10 @@ export class NodeAgent {
   readonly #state: ClusterState;
   readonly #agent: ClusterAgent;
   readonly #validity: ValidityWatch;
+  readonly #retry = new Retry();
   readonly #startedAt = systemClock.monotonicMs();
   #isDue = true;
+  #hasRemembered = false;
   #wake: () => void = () => {};
   #latest: NodeStatus | undefined;
   #unblocked: ReadonlySet<string> = new Set();
@@ -63,7 +66,7 @@ export class NodeAgent {
       state: this.#state,
       kept: parts.kept,
       unblocked: () => this.#unblocked,
-      services: { provider, resolveHost: remembering(resolveHost), clock: systemClock, files },
+      services: { provider, resolveHost: remembering(parts.resolveHost ?? resolveHost), clock: systemClock, files },
       startAgent: (config) => startAgent(parts, config),
       openDataplane: parts.openDataplane,
       log,
@@ -82,10 +85,11 @@ export class NodeAgent {
     this.#state.start();
     while (!isTold()) {
       this.#lookForUnblocked();
-      if (this.#isDue || this.#isTimeForPeers()) {
+      if (this.#isDue || this.#isTimeForPeers() || this.#retryMs() <= 0) {
         // What comes at the same time is done at the same time.
         await sleep(SETTLE_MS);
         this.#isDue = false;
+        this.#retry.clear();
         await this.#step();
       }
       const writeMs = await this.#offerStatus();
@@ -140,14 +144,22 @@ export class NodeAgent {
     }
     if (outcome === 'done' && this.#mayBeOpen) this.#mayBeOpen = this.#agent.agent?.restorePolicies() === false;
     this.#parts.reconciliations?.reconciled((systemClock.monotonicMs() - started) / 1_000, outcome);
-    this.#validity.await(this.#agent.desired?.config.credentials.validFromMs);
+    const { desired } = this.#agent;
+    const isUnresolved = [...(desired?.config.resolved.values() ?? [])].some(({ ok }) => !ok);
+    this.#retry.note({ outcome, isUnresolved }, systemClock.monotonicMs());
+    // What failed is tried again in any case, and what it waits for is not in use.
+    this.#validity.await(outcome === 'done' ? desired?.config.credentials.validFromMs : undefined);
   }
 
   /** Not before the agent before this one has ended, and not before it is known what is to be done. */
   async #mayBegin(): Promise<boolean> {
     const { log, kept } = this.#parts;
     if (!(await this.#parts.mayBegin())) return false;
-    if (this.#agent.agent !== undefined || this.#state.isComplete) return true;
+    if (this.#agent.agent !== undefined) return true;
+    if (this.#state.isComplete) {
+      await this.#rememberKept();
+      return true;
+    }
     if (kept === undefined || systemClock.monotonicMs() - this.#startedAt < PATIENCE_MS) return false;
     if (this.#state.header !== undefined) return true;
     const read = await kept.read();
@@ -157,6 +169,15 @@ export class NodeAgent {
       this.#state.restore(read.value);
     }
     return this.#state.header !== undefined;
+  }
+
+  /** Once, when nobody else writes it any more and it is known what it is needed for. */
+  async #rememberKept(): Promise<void> {
+    if (this.#hasRemembered) return;
+    this.#hasRemembered = true;
+    const read = await this.#parts.kept?.read();
+    if (read?.ok === false) this.#parts.log.warn({ text: read.error }, 'the kept configuration is not used');
+    if (read?.ok === true && read.value !== undefined) this.#state.remember(read.value);
   }
 
   /** Whether the pod is ready, as its probe asks. */
@@ -176,7 +197,7 @@ export class NodeAgent {
   }
 
   async #offerStatus(): Promise<number | undefined> {
-    const { desired, agent, generation, startFailure } = this.#agent;
+    const { desired, agent, generation, startFailure, refusal } = this.#agent;
     const { header } = this.#state;
     if (desired === undefined || header === undefined) return undefined;
     this.#latest = nodeStatus({
@@ -187,6 +208,7 @@ export class NodeAgent {
       missing: this.#state.missing(),
       report: agent?.status(),
       startFailure,
+      refusal,
       unblocked: this.#unblocked,
       agent: this.#parts.agent,
       wallMs: systemClock.wallMs(),
@@ -200,22 +222,35 @@ export class NodeAgent {
     return next !== undefined && systemClock.wallMs() >= next;
   }
 
+  #retryMs(): number {
+    return this.#retry.leftMs(systemClock.monotonicMs());
+  }
+
   async #pause(mostMs: number): Promise<void> {
     const ended = new AbortController();
     this.#wake = () => ended.abort();
     const isStarted = this.#agent.generation !== undefined;
-    if (!this.#isDue)
-      await sleep(Math.min(mostMs, isStarted ? LOOK_MS : START_LOOK_MS), undefined, { signal: ended.signal }).catch(
-        () => undefined,
-      );
+    const leastMs = Math.min(mostMs, isStarted ? LOOK_MS : START_LOOK_MS, this.#retryMs());
+    if (!this.#isDue) await sleep(Math.max(0, leastMs), ended.signal);
     // Until there is an agent everything is tried again and again: the kernel, the ports, the one before.
     if (this.#agent.agent === undefined) this.#isDue ||= !isStarted || this.#agent.startFailure !== undefined;
   }
 }
 
+/** Waits, not longer than until it is woken. */
+function sleep(ms: number, woken?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    woken?.addEventListener('abort', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
 /** A name that resolved once keeps its addresses while nobody can say what they are. */
-function remembering(resolve: typeof resolveHost): typeof resolveHost {
-  const known = new Map<string, Awaited<ReturnType<typeof resolveHost>>>();
+function remembering(resolve: HostResolver): HostResolver {
+  const known = new Map<string, Awaited<ReturnType<HostResolver>>>();
   return async (host) => {
     const found = await resolve(host);
     if (found.ok) known.set(host, found);

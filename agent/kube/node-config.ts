@@ -60,15 +60,42 @@ export function readNodeConfig(value: unknown): Result<ReadNodeConfig, string> {
   });
 }
 
-/** The peers of a slice; those that this version cannot read are left out, and counted. */
-export function readSlice(value: unknown): { readonly peers: readonly SlicePeer[]; readonly unreadable: number } {
+/** What stands in spec.peerings, whoever can read it, by the name of the peering. */
+export function peeringEntries(value: unknown): ReadonlyMap<string, unknown> {
+  const entries = (value as { readonly spec?: { readonly peerings?: unknown } } | null)?.spec?.peerings;
+  return new Map(Array.isArray(entries) ? entries.map((entry, index) => [nameOf(entry, index), entry]) : []);
+}
+
+/** A peer that stands in a slice and cannot be read by this version. */
+export interface UnreadPeer {
+  /** Undefined where not even that can be read. */
+  readonly uid: string | undefined;
+  readonly name: string;
+}
+
+/** A slice as far as it can be read. */
+export interface ReadSlice {
+  readonly peers: readonly SlicePeer[];
+  readonly unread: readonly UnreadPeer[];
+}
+
+/** Reads a slice of whatever version of the operator: a peer that this version cannot read prevents none of the others. */
+export function readSlice(value: unknown): ReadSlice {
   const given = value as { readonly peers?: unknown } | null;
-  const entries: readonly unknown[] = Array.isArray(given?.peers) ? given.peers : [];
-  const peers = entries.flatMap((entry): readonly SlicePeer[] => {
+  const entries: readonly unknown[] = Array.isArray(given?.peers) ? given.peers : [undefined];
+  const peers: SlicePeer[] = [];
+  const unread: UnreadPeer[] = [];
+  for (const [index, entry] of entries.entries()) {
     const read = ipsecPeerSlice.schema.safeParse({ ...given, peers: [entry] });
-    return read.success ? read.data.peers : [];
-  });
-  return { peers, unreadable: entries.length - peers.length };
+    if (read.success) peers.push(...read.data.peers);
+    else unread.push({ uid: uidOf(entry), name: nameOf(entry, index) });
+  }
+  return { peers, unread };
+}
+
+function uidOf(entry: unknown): string | undefined {
+  const uid = (entry as { readonly uid?: unknown } | null | undefined)?.uid;
+  return typeof uid === 'string' ? uid : undefined;
 }
 
 function unknownFields(value: unknown): readonly string[] {
@@ -82,7 +109,7 @@ function faultText(issue: { readonly path: readonly PropertyKey[]; readonly mess
 }
 
 function nameOf(entry: unknown, index: number): string {
-  const name = (entry as { readonly name?: unknown } | null)?.name;
+  const name = (entry as { readonly name?: unknown } | null | undefined)?.name;
   return typeof name === 'string' && name !== '' ? name.slice(0, 63) : `entry ${index + 1}`;
 }
 

@@ -69,6 +69,7 @@ function inputs(
     ),
     faults: new Map(),
     withoutCredentials: new Set(),
+    unreadPeers: new Map(),
     conflicts: [],
   };
   const report = {

@@ -32,6 +32,8 @@ export interface StatusInputs {
   /** Undefined: no agent runs, because there is nothing to do or for the reason in `startFailure`. */
   readonly report: StatusReport | undefined;
   readonly startFailure: string | undefined;
+  /** Why the agent goes on with what was carried out before, of which `desired` is; undefined where it does not. */
+  readonly refusal?: string | undefined;
   /** Peerings that somebody on the node has unblocked. */
   readonly unblocked?: ReadonlySet<string>;
   /** Undefined where nobody asks which pod it was. */
@@ -169,7 +171,8 @@ function peeringStatus(peering: NodePeering, inputs: StatusInputs, { tunnels, pa
   const pathMtu = pathMtus.get(name);
   const fault = faultOf(peering, inputs);
   const unclamped = clampFailure(peering, inputs);
-  const inForce = inputs.report !== undefined && !inputs.desired.faults.has(name);
+  const isApplied = inputs.report !== undefined && inputs.refusal === undefined;
+  const inForce = isApplied && !inputs.desired.faults.has(name);
   const exempt = inForce ? exemptInForce(peering, inputs) : [];
   // What runs of a peering that cannot be made anew still runs.
   const running = inputs.report === undefined ? undefined : tunnels.get(name);
@@ -222,6 +225,7 @@ function exemptionReports({ desired, report }: StatusInputs): readonly {
 function faultOf(peering: NodePeering, inputs: StatusInputs): NodePeeringStatus['fault'] {
   const { unreadable, desired, missing } = inputs;
   const { name } = peering;
+  if (inputs.refusal !== undefined) return { reason: 'NotApplied', message: refusalText(inputs.refusal) };
   const unread = unreadable.get(name);
   if (unread !== undefined) return { reason: 'PeeringUnreadable', message: unread };
   const absent = missing.get(name);
@@ -233,6 +237,8 @@ function faultOf(peering: NodePeering, inputs: StatusInputs): NodePeeringStatus[
     const reason = desired.withoutCredentials.has(name) ? 'CredentialsMissing' : 'PeeringFaulty';
     return { reason, message: named(faulty) };
   }
+  const unreadPeers = desired.unreadPeers.get(name);
+  if (unreadPeers !== undefined) return { reason: 'PeersUnreadable', message: unreadPeers };
   const held = desired.config.heldBack.find(({ text }) => objects.some((object) => isAbout(object, text)));
   if (held !== undefined) return { reason: 'CredentialsHeldBack', message: named(held.text) };
   const refused = refusedExemption(inputs, (each) => each === name);
@@ -296,6 +302,8 @@ interface Verdict {
 function programmedVerdict(inputs: StatusInputs): Verdict {
   const { unreadable, desired, missing, startFailure, peerings } = inputs;
   if (startFailure !== undefined) return { status: 'False', reason: 'NotStarted', message: startFailure };
+  if (inputs.refusal !== undefined)
+    return { status: 'False', reason: 'NotApplied', message: refusalText(inputs.refusal) };
   for (const [name, text] of unreadable) {
     return {
       status: 'False',
@@ -309,6 +317,10 @@ function programmedVerdict(inputs: StatusInputs): Verdict {
   for (const [name, text] of desired.faults) {
     if (desired.withoutCredentials.has(name)) continue;
     return { status: 'False', reason: 'PeeringFaulty', message: `peering ${name}: ${text}` };
+  }
+  for (const [name, text] of desired.unreadPeers) {
+    const message = `peering ${name}, ${text}; what was there of it before stays`;
+    return { status: 'False', reason: 'PeersUnreadable', message: message.slice(0, MAX_TROUBLE_MESSAGE) };
   }
   const [waiting] = desired.withoutCredentials;
   if (waiting !== undefined) {
@@ -339,7 +351,12 @@ function refusedExemption(inputs: StatusInputs, isOf: (peering: string) => boole
   return `peering ${peering}, ${peer.name}: ${text}${why}`.slice(0, MAX_TROUBLE_MESSAGE);
 }
 
-function loadedVerdict({ desired, missing }: StatusInputs): Verdict {
+function refusalText(refusal: string): string {
+  return `what was carried out before stays, and this is tried again: ${refusal}`.slice(0, MAX_TROUBLE_MESSAGE);
+}
+
+function loadedVerdict({ desired, missing, refusal }: StatusInputs): Verdict {
+  if (refusal !== undefined) return { status: 'Unknown', reason: 'NotApplied', message: refusalText(refusal) };
   const [waiting] = desired.withoutCredentials;
   if (waiting !== undefined) {
     const text = missing.get(waiting) ?? desired.faults.get(waiting) ?? '';

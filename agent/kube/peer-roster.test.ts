@@ -1,10 +1,15 @@
 import { describe, expect, it } from 'vitest';
 
 import type { SlicePeer } from '../../operator/api/ipsec-peer-slice.ts';
+import type { ReadSlice } from './node-config.ts';
 import { PeerRoster } from './peer-roster.ts';
 
 function peer(uid: string, name = `node-${uid}`): SlicePeer {
   return { uid, name, addresses: ['10.0.0.1'], identity: { fqdn: `${name}.mesh.internal` } };
+}
+
+function slice(...peers: readonly SlicePeer[]): ReadSlice {
+  return { peers, unread: [] };
 }
 
 function names(roster: PeerRoster, nowMs: number): readonly string[] {
@@ -14,43 +19,55 @@ function names(roster: PeerRoster, nowMs: number): readonly string[] {
 describe('the peers of a mesh', () => {
   it('are each one, however many slices they stand in', () => {
     const roster = new PeerRoster();
-    roster.update([[peer('b'), peer('a')], [peer('a')]], 0);
+    roster.update([slice(peer('b'), peer('a')), slice(peer('a'))], 0);
     expect(names(roster, 0)).toEqual(['node-a', 'node-b']);
   });
 
   it('stay for 30 s when they stand in no slice any more, and are not lost on the way to another', () => {
     const roster = new PeerRoster();
-    roster.update([[peer('a'), peer('b')]], 0);
-    roster.update([[peer('a')]], 10_000);
+    roster.update([slice(peer('a'), peer('b'))], 0);
+    roster.update([slice(peer('a'))], 10_000);
     expect(names(roster, 39_999)).toEqual(['node-a', 'node-b']);
     expect(roster.nextChangeMs()).toBe(40_000);
-    roster.update([[peer('a')], [peer('b')]], 39_999);
+    roster.update([slice(peer('a')), slice(peer('b'))], 39_999);
     expect(roster.nextChangeMs()).toBeUndefined();
     expect(names(roster, 100_000)).toEqual(['node-a', 'node-b']);
-    roster.update([[peer('a')]], 100_000);
+    roster.update([slice(peer('a'))], 100_000);
     expect(names(roster, 130_000)).toEqual(['node-a']);
   });
 
   it('stay for ever when all slices are gone, as when the kind was deleted', () => {
     const roster = new PeerRoster();
-    roster.update([[peer('a'), peer('b')]], 0);
-    roster.update([[peer('a')]], 1_000);
+    roster.update([slice(peer('a'), peer('b'))], 0);
+    roster.update([slice(peer('a'))], 1_000);
     roster.update([], 2_000);
     expect(names(roster, 1e9)).toEqual(['node-a', 'node-b']);
     expect(roster.nextChangeMs()).toBeUndefined();
   });
 
+  it.each([
+    ['by its UID', 'b'],
+    ['where not even its UID can be read', undefined],
+  ])('stay as they were while their slices list them in a way that cannot be read, %s', (_, uid) => {
+    const roster = new PeerRoster();
+    roster.update([slice(peer('a'), peer('b'))], 0);
+    roster.update([{ peers: [peer('a')], unread: [{ uid, name: 'node-b' }] }], 1_000);
+    expect(names(roster, 1e9)).toEqual(['node-a', 'node-b']);
+    roster.update([slice(peer('a'))], 1e9);
+    expect(names(roster, 1e9 + 30_000)).toEqual(['node-a']);
+  });
+
   it('are the listed ones where a node was made anew under its name', () => {
     const roster = new PeerRoster();
-    roster.update([[peer('old', 'node-a')]], 0);
-    roster.update([[peer('new', 'node-a')]], 1_000);
+    roster.update([slice(peer('old', 'node-a'))], 0);
+    roster.update([slice(peer('new', 'node-a'))], 1_000);
     expect(roster.peers(1_000).map(({ peer: { uid } }) => uid)).toEqual(['new']);
   });
 
   it('keep the time when they were seen first', () => {
     const roster = new PeerRoster();
-    roster.update([[peer('a')]], 5);
-    roster.update([[{ ...peer('a'), addresses: ['10.0.0.9'] }]], 6);
+    roster.update([slice(peer('a'))], 5);
+    roster.update([slice({ ...peer('a'), addresses: ['10.0.0.9'] })], 6);
     expect(roster.peers(7)).toMatchObject([{ sinceMs: 5, peer: { addresses: ['10.0.0.9'] } }]);
   });
 });

@@ -1,5 +1,6 @@
 import type { SlicePeer } from '../../operator/api/ipsec-peer-slice.ts';
 import { MAX_PEERS, PEER_ABSENCE_MS } from './limits.ts';
+import type { ReadSlice, UnreadPeer } from './node-config.ts';
 
 /** A peer of a mesh, and when it was seen first. */
 export interface KnownPeer {
@@ -9,21 +10,34 @@ export interface KnownPeer {
 
 /**
  * The peers of one mesh by the UID of their Node. One that stands in several slices is one; one that stands in none any
- * more stays for a while, for it may be on its way into another; and no slices at all say nothing: then it is the slices
- * that are gone, not the peers.
+ * more stays for a while, for it may be on its way into another; one that stands in one and cannot be read stays as it was;
+ * and no slices at all say nothing: then it is the slices that are gone, not the peers.
  */
 export class PeerRoster {
   readonly #known = new Map<string, { peer: SlicePeer; readonly sinceMs: number; absentSinceMs: number | undefined }>();
   #slices = 0;
+  #unread: readonly UnreadPeer[] = [];
+
+  /** Whether there is any slice of the mesh. */
+  get hasSlices(): boolean {
+    return this.#slices > 0;
+  }
+
+  /** Peers that stand in slices and cannot be read. */
+  get unread(): readonly UnreadPeer[] {
+    return this.#unread;
+  }
 
   /** Takes in all slices of the mesh, in any order. */
-  update(slices: readonly (readonly SlicePeer[])[], nowMs: number): void {
+  update(slices: readonly ReadSlice[], nowMs: number): void {
     this.#slices = slices.length;
-    const listed = new Map(slices.flat().map((peer) => [peer.uid, peer]));
+    this.#unread = slices.flatMap(({ unread }) => unread);
+    const listed = new Map(slices.flatMap(({ peers }) => peers).map((peer) => [peer.uid, peer]));
     for (const [uid, known] of this.#known) {
       const peer = listed.get(uid);
       if (peer !== undefined) known.peer = peer;
-      known.absentSinceMs = peer === undefined ? (known.absentSinceMs ?? nowMs) : undefined;
+      const isAbsent = peer === undefined && !this.#mayBeUnread(uid);
+      known.absentSinceMs = isAbsent ? (known.absentSinceMs ?? nowMs) : undefined;
     }
     for (const [uid, peer] of listed) {
       if (this.#known.has(uid) || this.#known.size >= MAX_PEERS) continue;
@@ -46,6 +60,18 @@ export class PeerRoster {
       if (other === undefined || (other.absent && !absent)) named.set(peer.name, { peer, sinceMs, absent });
     }
     return [...named.values()].sort((left, right) => (left.peer.uid < right.peer.uid ? -1 : 1));
+  }
+
+  /** Takes in who was known to an earlier run: whoever may still be there although no slice that can be read lists him. */
+  remember(peers: readonly SlicePeer[]): void {
+    for (const peer of peers) {
+      if (this.#known.has(peer.uid) || (this.hasSlices && !this.#mayBeUnread(peer.uid))) continue;
+      this.#known.set(peer.uid, { peer, sinceMs: 0, absentSinceMs: undefined });
+    }
+  }
+
+  #mayBeUnread(uid: string): boolean {
+    return this.#unread.some((each) => each.uid === undefined || each.uid === uid);
   }
 
   /** When the next peer will have been absent long enough; undefined where none is. */

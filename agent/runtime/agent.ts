@@ -89,12 +89,15 @@ export class Agent {
   readonly #clamps: SegmentClampWatch | undefined;
   #config: AgentConfig;
   #connections: readonly ConnectionConfig[];
+  /** Whether something of an earlier run, which nothing that was configured until now wants, may be in the kernel. */
+  #leavesUnwanted: boolean;
   #onAllClosed: () => void = () => {};
 
   private constructor(parts: AgentParts, endpoint: Endpoint, connections: readonly ConnectionConfig[]) {
     this.#parts = parts;
     this.#connections = connections;
     this.#config = parts.config;
+    this.#leavesUnwanted = parts.config.leavesUnwanted ?? false;
     this.#expiry = new ExpiryWatch({ ...parts, report: (fact) => this.#report(fact) });
     this.#links = new LinkWatch({
       timers: parts.timers,
@@ -139,7 +142,8 @@ export class Agent {
     const endpoint = parts.createEndpoint(nextPolicySequence(dumped.value));
     const connections = assignReqids(parts.config.connections, [], dumped.value);
     const agent = new Agent(parts, endpoint, connections);
-    agent.#loop.command({ kind: 'start', connections, snapshot: dumped.value });
+    const { leavesUnwanted = false } = parts.config;
+    agent.#loop.command({ kind: 'start', connections, snapshot: dumped.value, leavesUnwanted });
     agent.#expiry.watch(parts.config.credentials.watched);
     agent.#links.watch(hasLinkLocal(parts.config.addresses));
     agent.#kernel.start();
@@ -164,7 +168,11 @@ export class Agent {
     const { heldBack } = this.#config;
     this.#config = config;
     this.#restoreBypasses(dumped.value);
-    for (const command of difference.commands) this.#loop.command(command);
+    for (const command of difference.commands) {
+      const takesOver = this.#leavesUnwanted && command.kind === 'addConnection';
+      this.#loop.command(takesOver ? { ...command, snapshot: dumped.value } : command);
+    }
+    if (config.leavesUnwanted !== true) this.#removeUnwanted();
     transport.retain(this.#addressesInUse());
     this.#links.watch(hasLinkLocal(config.addresses));
     this.#clamps?.changed();
@@ -172,6 +180,16 @@ export class Agent {
     const changes = difference.commands.length;
     if (what === 'file' || changes > 0) this.#parts.log.info({ changes, peers: wanted.length }, CHANGED[what](changes));
     return ok(undefined);
+  }
+
+  /** What an earlier run left and nobody wants, now that everything is known that anybody may want. */
+  #removeUnwanted(): void {
+    if (!this.#leavesUnwanted) return;
+    const dumped = this.#parts.dataplane.dump();
+    // What cannot be read is looked at again at the next change.
+    if (!dumped.ok) return;
+    this.#leavesUnwanted = false;
+    this.#loop.command({ kind: 'removeUnwanted', snapshot: dumped.value });
   }
 
   /** Gives back to the kernel what it lacks of ours, and what somebody has changed of it; false where it cannot be read. */

@@ -73,6 +73,18 @@ describe('after the kernel has lost events', () => {
     expect(pair.left.commands.at(-1)).toEqual({ kind: 'deleteSa', id: stray.id });
   });
 
+  it('what an earlier run has left stays where it was to stay at the start, until it is to go', () => {
+    const pair = connected();
+    const left = dump(pair.left);
+    pair.restarted(pair.left, 99);
+    const start = { kind: 'start', connections: [], snapshot: left } as const;
+    pair.command(pair.left, { ...start, leavesUnwanted: true });
+    resync(pair, pair.left);
+    expect(dump(pair.left)).toEqual(left);
+    pair.command(pair.left, { kind: 'removeUnwanted', snapshot: left });
+    expect([dump(pair.left).sas, pair.policies(pair.left)]).toEqual([[], []]);
+  });
+
   it('foreign SAs and policies are left alone', () => {
     const pair = connected();
     const known = dump(pair.left);

@@ -85,7 +85,7 @@ export function addressIn(
   return undefined;
 }
 
-/** Removes what an earlier run left and no connection wants. */
+/** Removes what an earlier run left and no connection wants, unless it is to stay. */
 export function removeUnwanted(core: Core, snapshot: KernelSnapshot): void {
   // What is wanted has been ordered already, after this snapshot was taken.
   for (const command of planned(core, snapshot)) {
@@ -95,7 +95,7 @@ export function removeUnwanted(core: Core, snapshot: KernelSnapshot): void {
 
 /**
  * Brings core and kernel together again after events were lost or somebody else has removed what is ours: a Child SA
- * without its SAs is given up and asked for anew, policies come back, and what nobody knows goes.
+ * without its SAs is given up and asked for anew, policies come back, and what nobody knows goes, unless it is to stay.
  */
 export function reconcile(core: Core, at: Instant, snapshot: KernelSnapshot): void {
   lookAtSas(core, at, snapshot);
@@ -155,7 +155,8 @@ function lookAtSas(core: Core, at: Instant, snapshot: KernelSnapshot): void {
 /** What leads from the snapshot to what the core has ordered; foreign objects are left alone. */
 function planned(core: Core, snapshot: KernelSnapshot): readonly DataplaneCommand[] {
   const policies = [...orderedPolicies(core), ...bypasses(snapshot)];
-  return planChanges({ policies, sas: [], keep: knownSas(core) }, snapshot).commands;
+  const { commands } = planChanges({ policies, sas: [], keep: knownSas(core) }, snapshot);
+  return core.leavesUnwanted ? commands.filter(({ kind }) => kind === 'putPolicy') : commands;
 }
 
 function removeLost(core: Core, at: Instant, connection: Connection, installed: InstalledSas): void {

@@ -25,7 +25,7 @@ export class NodeManifests {
 
   /** What `a` is to do; `more` goes into the peering, `name` is another node's. */
   writeNodeConfig(more: object = {}, name = 'a', file = `ipsecnodeconfig-${name}.yaml`): void {
-    this.write(file, nodeConfig(name, [{ ...peering, ...more }]));
+    this.write(file, nodeConfig(name, [{ ...testPeering, ...more }]));
   }
 
   /** What `a` is to do, in several peerings. */
@@ -40,17 +40,7 @@ export class NodeManifests {
   }
 
   writeSlice(): void {
-    const peers = ['a', 'b'].map((name, index) => {
-      const addresses = [`192.0.2.${index + 1}`];
-      return { uid: uidOf(name), name, addresses, identity: { fqdn: `${name}.mesh.internal` } };
-    });
-    this.write('slice.yaml', {
-      ...ours,
-      kind: 'IPsecPeerSlice',
-      metadata: { name: 'cluster-0', labels: { 'ikemesh.io/peering': 'cluster' } },
-      peering: 'cluster',
-      peers,
-    });
+    this.write('slice.yaml', peerSlice());
   }
 
   /** A new certificate of `a`, as a person writes a Secret; answers its serial number in hexadecimal. */
@@ -75,12 +65,23 @@ export function nodeConfig(name: string, peerings: readonly object[]): object {
   return { ...ours, kind: 'IPsecNodeConfig', metadata: { name }, spec };
 }
 
+/** The slice of the mesh of `a` and `b`; `more` goes into the entries of those that it names. */
+export function peerSlice(more: Readonly<Record<string, object>> = {}): object {
+  const peers = ['a', 'b'].map((name, index) => {
+    const addresses = [`192.0.2.${index + 1}`];
+    return { uid: uidOf(name), name, addresses, identity: { fqdn: `${name}.mesh.internal` }, ...more[name] };
+  });
+  const metadata = { name: 'cluster-0', labels: { 'ikemesh.io/peering': 'cluster' } };
+  return { ...ours, kind: 'IPsecPeerSlice', metadata, peering: 'cluster', peers };
+}
+
 function uidOf(name: string): string {
   return `00000000-0000-4000-8000-00000000000${name}`;
 }
 
 const ours = { apiVersion: 'ikemesh.io/v1alpha1' };
-const peering = {
+/** The mesh of `a` and `b`, as an IPsecNodeConfig lists it. */
+export const testPeering = {
   name: 'cluster',
   priority: 0,
   addresses: ['192.0.2.1'],

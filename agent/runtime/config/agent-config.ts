@@ -37,6 +37,11 @@ export interface AgentConfig {
   readonly warnings: readonly ConfigFault[];
   /** Faults of files with keys and certificates in whose place what was read before stays in use. */
   readonly heldBack: readonly ConfigFault[];
+  /**
+   * Whether what an earlier run left in the kernel and nothing here wants stays there: something that is to be configured is
+   * not known, or cannot be carried out, and it may be of that. Left out: it goes.
+   */
+  readonly leavesUnwanted?: boolean | undefined;
   /** What all this was made of besides the configuration file itself. */
   readonly credentials: CredentialsInUse;
 }

@@ -1,0 +1,215 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import { opensslProvider } from '../crypto/openssl/openssl-provider.ts';
+import { MemoryDataplane } from '../dataplane/memory.ts';
+import { ip } from '../dataplane/testing/builders.ts';
+import { err, ok } from '../result.ts';
+import { systemClock, systemTimers } from '../runtime/clock-system.ts';
+import { createLog } from '../runtime/log/logger.ts';
+import { TestWorld } from '../runtime/testing/agents.ts';
+import { ManifestObjects } from './manifest-objects.ts';
+import { NodeAgent } from './node-agent.ts';
+import type { NodeStatus } from './node-status.ts';
+import { Retry } from './retry.ts';
+import { NodeManifests, nodeConfig, testPeering } from './testing/node-manifests.ts';
+
+const world = { resolves: false, lookups: 0 };
+
+const selectors = [{ local: 'NodeAddresses', remote: '10.9.0.0/24' }];
+const outside = {
+  ...testPeering,
+  name: 'outside',
+  remote: { gateway: { address: 'vpn.example.com', identity: { fqdn: 'vpn.example.com' }, selectors } },
+};
+const LATE_ADDRESS = ip('2001:db8::1');
+
+let folder = '';
+let manifests: NodeManifests;
+
+beforeEach(() => {
+  world.resolves = false;
+  world.lookups = 0;
+  folder = mkdtempSync(join(tmpdir(), 'ikemesh-retry-'));
+  mkdirSync(join(folder, 'in'));
+  manifests = new NodeManifests(join(folder, 'in'));
+  manifests.writeSlice();
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] });
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+  rmSync(folder, { recursive: true });
+});
+
+const realTimeout = setTimeout;
+
+/** Lets time pass, and files be read and written meanwhile. */
+async function pass(seconds: number): Promise<void> {
+  for (let step = 0; step < seconds * 5; step += 1) {
+    await vi.advanceTimersByTimeAsync(200);
+    await new Promise((resolve) => realTimeout(resolve, 2));
+  }
+}
+
+/** Lets time pass until something holds, for so long at most. */
+async function within(seconds: number, check: () => void): Promise<void> {
+  for (let passed = 0; ; passed += 1) {
+    try {
+      check();
+      return;
+    } catch (error) {
+      if (passed >= seconds) throw error;
+      await pass(1);
+    }
+  }
+}
+
+function configure(...peerings: readonly object[]): void {
+  manifests.write('ipsecnodeconfig-a.yaml', nodeConfig('a', peerings));
+}
+
+/** An agent whose host gets an address late. */
+async function startAgent(kernel = new MemoryDataplane({ clock: systemClock })) {
+  const log = createLog('json', 'info', { write: () => {} }, false);
+  const source = { folder: manifests.folder, namespace: 'ikemesh-nodes', timers: systemTimers, log };
+  const opened = await ManifestObjects.open(source);
+  if (!opened.ok) throw new Error(opened.error.join('\n'));
+  const transport = new TestWorld().transport();
+  const listen = transport.listen.bind(transport);
+  const host = { hasLateAddress: false, attempts: 0 };
+  transport.listen = (addresses) => {
+    if (host.hasLateAddress || !addresses.includes(LATE_ADDRESS)) return listen(addresses);
+    host.attempts += 1;
+    return err({ kind: 'socketFailure', address: LATE_ADDRESS, port: 500, errno: 'EADDRNOTAVAIL', message: '' });
+  };
+  let latest: NodeStatus | undefined;
+  const agent = new NodeAgent({
+    nodeName: 'a',
+    source: opened.value,
+    credentialFolder: join(folder, 'credentials'),
+    resolveHost: async (host) => {
+      world.lookups += 1;
+      return world.resolves ? ok([ip('198.51.100.1')]) : err(`${host} does not resolve`);
+    },
+    mayBegin: async () => true,
+    isStandingBy: () => false,
+    publish: async (status) => {
+      latest = status;
+      return undefined;
+    },
+    provider: opensslProvider,
+    log,
+    createTransport: () => transport,
+    openDataplane: () => ok(kernel),
+  });
+  let isTold = false;
+  let isOver = false;
+  const ended = agent
+    .run(() => isTold)
+    .finally(() => {
+      isOver = true;
+    });
+  const end = async (): Promise<void> => {
+    isTold = true;
+    agent.wake();
+    while (!isOver) await pass(1);
+    await ended;
+    opened.value.close();
+  };
+  await within(20, () => expect(latest?.peerings).toBeDefined());
+  return { agent, kernel, host, end, latest: () => latest };
+}
+
+function verdicts(status: NodeStatus | undefined): readonly string[] {
+  return (status?.conditions ?? []).map(({ type, status: value, reason }) => `${type} ${value} ${reason}`);
+}
+
+function serialIn(status: NodeStatus | undefined): string | undefined {
+  return status?.peerings?.[0]?.certificate?.serialNumber;
+}
+
+describe('a change that cannot be carried out yet', { timeout: 60_000 }, () => {
+  it('is tried again until it can, and the status tells what is in use meanwhile', async () => {
+    const first = manifests.writeSecret();
+    configure(testPeering);
+    const { host, end, latest } = await startAgent();
+    expect(serialIn(latest())).toBe(first);
+    const second = manifests.writeSecret();
+    configure({ ...testPeering, addresses: ['192.0.2.1', LATE_ADDRESS] });
+    await within(20, () => expect(verdicts(latest())).toContain('Programmed False NotApplied'));
+    expect(serialIn(latest())).toBe(first);
+    expect(verdicts(latest())).toContain('CertificatesLoaded Unknown NotApplied');
+    expect(latest()?.peerings).toMatchObject([{ fault: { reason: 'NotApplied' } }]);
+    expect(latest()?.peerings?.[0]?.enforcement).toBeUndefined();
+    host.hasLateAddress = true;
+    await within(35, () => expect(serialIn(latest())).toBe(second));
+    expect(verdicts(latest()).slice(1)).toEqual(['Programmed True Programmed', 'CertificatesLoaded True Loaded']);
+    await end();
+  });
+
+  it('is tried less and less often', async () => {
+    manifests.writeSecret();
+    configure(testPeering);
+    const { host, end } = await startAgent();
+    configure({ ...testPeering, addresses: ['192.0.2.1', LATE_ADDRESS] });
+    await within(20, () => expect(host.attempts).toBe(1));
+    // After 1, 2, 4, 8, 16 and then every 30 seconds.
+    await pass(122);
+    expect(host.attempts).toBeGreaterThanOrEqual(8);
+    expect(host.attempts).toBeLessThanOrEqual(9);
+    await end();
+  });
+});
+
+describe('a gateway whose name does not resolve', { timeout: 60_000 }, () => {
+  it.each([
+    ['beside other peerings', [testPeering, outside]],
+    ['as the only peering', [outside]],
+  ])('is asked for again every minute and connected once it does, %s', async (_, peerings) => {
+    manifests.writeSecret();
+    configure(...peerings);
+    const { agent, end, latest } = await startAgent();
+    await within(5, () => expect(verdicts(latest())).toContain('Programmed False PeeringFaulty'));
+    const asked = world.lookups;
+    await pass(130);
+    expect(world.lookups - asked).toBe(2);
+    world.resolves = true;
+    await within(65, () => expect(verdicts(latest())).toContain('Programmed True Programmed'));
+    expect(agent.status()?.peers.map(({ name }) => name)).toContain('gateway_outside');
+    await end();
+  });
+
+  it('is told of also where its place is held for what an earlier run has left', async () => {
+    manifests.writeSecret();
+    configure(testPeering, outside);
+    world.resolves = true;
+    const { kernel, end } = await startAgent();
+    await end();
+    world.resolves = false;
+    const again = await startAgent(kernel);
+    expect(again.agent.status()?.peers).toMatchObject([{ name: 'b-ipv4' }, { name: 'gateway_outside' }]);
+    await within(5, () => expect(verdicts(again.latest())).toContain('Programmed False PeeringFaulty'));
+    world.resolves = true;
+    await within(65, () => expect(verdicts(again.latest())).toContain('Programmed True Programmed'));
+    await again.end();
+  });
+});
+
+describe('the pauses between attempts', () => {
+  it('begin anew after one that succeeds', () => {
+    const retry = new Retry();
+    const pauseAfter = (outcome: 'done' | 'failed', isUnresolved = false): number => {
+      retry.note({ outcome, isUnresolved }, 0);
+      return retry.leftMs(0);
+    };
+    const growing = Array.from({ length: 7 }, () => pauseAfter('failed'));
+    expect(growing).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+    expect(pauseAfter('done')).toBe(Number.POSITIVE_INFINITY);
+    expect(pauseAfter('failed')).toBe(1_000);
+    expect(pauseAfter('done', true)).toBe(60_000);
+  });
+});
