@@ -34,7 +34,7 @@ export class NodeManifests {
       'ipsecnodeconfig-a.yaml',
       nodeConfig(
         'a',
-        more.map((each) => ({ ...peering, ...each })),
+        more.map((each) => ({ ...testPeering, ...each })),
       ),
     );
   }
