@@ -218,7 +218,7 @@ export function acceptChild(
     return violation(`${text} for Child ${config.name}: set the mode alike on both sides`);
   }
   return ok({
-    config,
+    config: configuredNow(connection, config),
     suite: chosen.suite,
     mode: config.mode,
     inboundSpi,
@@ -226,6 +226,14 @@ export function acceptChild(
     traffic: agreed,
     weInitiated: true,
   });
+}
+
+/**
+ * What is configured for a Child now: what the peer need not agree to may have changed since it was asked. Where traffic
+ * has, or the Child is gone, nothing asked comes to a Child SA; for other algorithms the IKE SA is replaced as a whole.
+ */
+function configuredNow({ config: { children } }: Connection, asked: ChildConfig): ChildConfig {
+  return children.find(({ name }) => name === asked.name) ?? asked;
 }
 
 /**
