@@ -66,6 +66,16 @@ export function offerChild(
   return { offer: offered, payloads };
 }
 
+/**
+ * An offer as its answer is to be read now that the peer is elsewhere. In transport mode packets bear the address that its
+ * NAT gives it (RFC 7296 §2.23.1), which is that of the SAs to come; in tunnel mode no NAT sees what they bear.
+ */
+export function movedOffer(core: Core, asked: ChildOffer, path: Path): ChildOffer {
+  if (asked.config.mode === 'tunnel') return asked;
+  const traffic = configuredTraffic(asked.config, path.localAddress, path.remoteAddress, core.context.limits);
+  return { ...asked, path, traffic };
+}
+
 /** Nothing will come of an offer. */
 export function withdrawOffer(core: Core, offered: ChildOffer): void {
   core.espSpis.delete(offered.inboundSpi);
