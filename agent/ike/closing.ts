@@ -1,7 +1,7 @@
 import { releaseOrphans, removeAllChildren } from './child/removal.ts';
 import { hastenRetirement } from './child/retirement.ts';
-import { scheduleAttempt } from './connection/connecting.ts';
-import type { Connection } from './connection/connection.ts';
+import { askForMissing, scheduleAttempt } from './connection/connecting.ts';
+import { type Connection, isOwnAttempt, standingIkeSa } from './connection/connection.ts';
 import { awaitsGrant } from './connection/instance.ts';
 import type { Core } from './core.ts';
 import type { CloseReason } from './fact.ts';
@@ -53,7 +53,10 @@ export function closeIkeSa(core: Core, at: Instant, sa: IkeSa, reason: CloseReas
   scheduleAttempt(core, at, connection);
 }
 
-/** Notes and reports why a negotiation came to nothing. */
+/**
+ * Notes and reports why a negotiation came to nothing. If that was to replace an IKE SA, the one that stands has to last:
+ * what it lacks is asked for there.
+ */
 export function noteFailure(
   core: Core,
   at: Instant,
@@ -65,6 +68,8 @@ export function noteFailure(
     // Whoever fails to prove to be the peer must not keep us from calling the peer.
     if (sa.role === 'initiator' || sa.state.kind === 'established') connection.failures += 1;
     connection.lastFailure = { at, text: failure.text };
+    const standing = connection.replacing !== 0 && isOwnAttempt(sa) ? standingIkeSa(connection) : undefined;
+    if (standing !== undefined) askForMissing(core, at, connection, standing);
   }
   core.report({
     kind: 'negotiationFailed',

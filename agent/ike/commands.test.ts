@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { SecretBytes } from '../crypto/secret.ts';
 import { byPreSharedKey } from './negotiation/authentication.ts';
+import { pretendedCredential, showing, TRUSTING } from './testing/certificates.ts';
 import { address, childConfig, connectionConfig, fqdn, Pair, present, proposal, type Side } from './testing/pair.ts';
 import { calling, ScriptedPeer, waiting } from './testing/scripted-peer.ts';
-import type { ConnectionConfig, SelectorConfig } from './types.ts';
+import type { ChildConfig, ConnectionConfig, SelectorConfig } from './types.ts';
 
 function update(pair: Pair, side: Side, changes: Partial<ConnectionConfig>): void {
   const connection = connectionConfig(side, pair.other(side), changes);
@@ -205,6 +206,102 @@ describe('a configuration that changes', () => {
     pair.command(pair.left, { kind: 'removeConnection', name: 'right' });
     expect(second.length).toBe(0);
   });
+});
+
+describe('a configuration that changes while a Child SA is negotiated', () => {
+  const children = (changes: Partial<ChildConfig>, other: Partial<ChildConfig> = {}) => ({
+    children: [
+      childConfig({ ...between(17), ...changes }),
+      childConfig({ ...between(6), name: 'other', reqid: 0x6000_0002, ...other }),
+    ],
+  });
+  const between = (protocol: number) => {
+    const traffic = [{ protocol, fromPort: 0, toPort: 65_535 }];
+    return { local: traffic, remote: traffic };
+  };
+  const PROOFS = { localAuthentication: showing(pretendedCredential('left')), remoteAuthentication: TRUSTING };
+  const verified = () => ({ ok: true, value: undefined }) as const;
+
+  /** Something of the left is asked of the peer, or with the Verifier; the way of saying how it goes on. */
+  const UNDER_WAY: Record<string, (config: Partial<ConnectionConfig>) => { readonly pair: Pair; goOn(): void }> = {
+    'a rekey': (config) => {
+      const pair = new Pair().configure(config, config).settle().advance(60_000);
+      pair.command(pair.left, { kind: 'rekeyChild', name: 'right', child: 'hosts' });
+      pair.fire();
+      return { pair, goOn: () => pair.settle() };
+    },
+    'the first Child SA': (config) => {
+      const pair = new Pair().configure(config, config);
+      pair.fire();
+      pair.deliver();
+      pair.deliver();
+      return { pair, goOn: () => pair.settle() };
+    },
+    'the first Child SA, whose peer is being verified,': (config) => {
+      const pair = new Pair();
+      pair.right.verify = verified;
+      pair.configure({ ...PROOFS, ...config }, { ...PROOFS, ...config }).settle();
+      const { id } = present(pair.left.jobs[0]);
+      pair.left.verify = verified;
+      return { pair, goOn: () => pair.handle(pair.left, { kind: 'verified', job: id, outcome: verified() }) };
+    },
+    'a further Child SA': (config) => {
+      const pair = new Pair().configure(config, config);
+      pair.fire();
+      for (let message = 0; message < 4; message += 1) pair.deliver();
+      pair.fire();
+      return { pair, goOn: () => pair.settle() };
+    },
+  };
+
+  for (const [what, begin] of Object.entries(UNDER_WAY)) {
+    const proofs = what.includes('verified') ? PROOFS : {};
+
+    it(`holds for ${what} too: what becomes Required takes in no plaintext, then or later`, () => {
+      const permissive = children({ enforcement: 'Permissive' }, { enforcement: 'Permissive' });
+      const { pair, goOn } = begin(permissive);
+      update(pair, pair.left, { ...proofs, ...children({}) });
+      update(pair, pair.right, { ...proofs, ...children({}), initiation: 'respond' });
+      goOn();
+      for (const hours of [0, 3]) {
+        pair.settle().advance(10_000 + hours * 3_600_000);
+        expect(pair.encrypts()).toBe(true);
+        const levels = new Set(pair.policies(pair.left).map(({ template }) => template?.level));
+        expect(levels).toEqual(new Set(['required']));
+      }
+    });
+
+    it(`holds for ${what} too: its SAs have the new lifetime, and what becomes Permissive lets plaintext in`, () => {
+      const { pair, goOn } = begin(children({}));
+      const changes = { enforcement: 'Permissive', lifetime: { softSeconds: 600, hardSeconds: 1_200 } } as const;
+      update(pair, pair.left, { ...proofs, ...children(changes, changes) });
+      const before = pair.left.commands.length;
+      goOn();
+      pair.settle();
+      const installed = pair.left.commands.slice(before).flatMap((each) => (each.kind === 'addSa' ? [each.sa] : []));
+      expect(new Set(installed.map(({ lifetime }) => lifetime.hardSeconds))).toEqual(new Set([1_200]));
+      pair.advance(10_000);
+      const levels = new Set(pair.policies(pair.left).map(({ template }) => template?.level));
+      expect(levels).toEqual(new Set(['optional']));
+    });
+
+    it(`leaves nothing of ${what} that is for other traffic by then, or configured no more`, () => {
+      const all = children({}).children;
+      for (const later of [children(between(6)).children.slice(0, 1), all.slice(0, 1), all.slice(1)]) {
+        const { pair, goOn } = begin({ children: all });
+        update(pair, pair.left, { ...proofs, children: later });
+        update(pair, pair.right, { ...proofs, children: later, initiation: 'respond' });
+        goOn();
+        pair.settle().advance(60_000);
+        for (const side of [pair.left, pair.right]) {
+          const names = pair.status(side).ikeSas.flatMap((sa) => sa.children.map(({ name }) => name));
+          expect(names).toEqual(later.map(({ name }) => name));
+          const reqids = new Set(pair.outbound(side).map(({ reqid }) => reqid));
+          expect(reqids).toEqual(new Set(later.map(({ reqid }) => reqid)));
+        }
+      }
+    });
+  }
 });
 
 describe('removal', () => {

@@ -79,7 +79,9 @@ export function commit(
   // Where a pair has been rekeyed its Delete shows that we have the new one.
   const shows = install?.rekeys === undefined;
   if (!weInstalled) sendQueued(core, at, sa);
-  if (outcome.reauthenticate === true) reauthenticate(core, at + core.context.limits.reconnectFirstMs, connection, sa);
+  // Where its replacement has failed already, the next attempt is due when that says.
+  const replaces = outcome.reauthenticate === true && connection.replacing !== sa.number;
+  if (replaces) reauthenticate(core, at + core.context.limits.reconnectFirstMs, connection, sa);
   else if (outcome.failure !== undefined) scheduleAttempt(core, at, connection);
   else if (!established) scheduleAttempt(core, at, connection);
   if (weInstalled) {

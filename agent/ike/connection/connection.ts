@@ -177,7 +177,12 @@ export function mayReceive(connection: Connection, child: ChildSa): boolean {
 
 /** Whether an IKE SA of ours is being set up. */
 export function isConnecting(connection: Connection): boolean {
-  return connection.ikeSas.some((sa) => sa.role === 'initiator' && CONNECTING.has(sa.state.kind));
+  return connection.ikeSas.some(isOwnAttempt);
+}
+
+/** Whether an IKE SA is one of ours that is being set up. */
+export function isOwnAttempt({ role, state }: IkeSa): boolean {
+  return role === 'initiator' && CONNECTING.has(state.kind);
 }
 
 /** When something is to be done for the connection itself. */

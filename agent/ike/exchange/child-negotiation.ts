@@ -66,6 +66,16 @@ export function offerChild(
   return { offer: offered, payloads };
 }
 
+/**
+ * An offer as its answer is to be read now that the peer is elsewhere. In transport mode packets bear the address that its
+ * NAT gives it (RFC 7296 §2.23.1), which is that of the SAs to come; in tunnel mode no NAT sees what they bear.
+ */
+export function movedOffer(core: Core, asked: ChildOffer, path: Path): ChildOffer {
+  if (asked.config.mode === 'tunnel') return asked;
+  const traffic = configuredTraffic(asked.config, path.localAddress, path.remoteAddress, core.context.limits);
+  return { ...asked, path, traffic };
+}
+
 /** Nothing will come of an offer. */
 export function withdrawOffer(core: Core, offered: ChildOffer): void {
   core.espSpis.delete(offered.inboundSpi);
@@ -218,7 +228,7 @@ export function acceptChild(
     return violation(`${text} for Child ${config.name}: set the mode alike on both sides`);
   }
   return ok({
-    config,
+    config: configuredNow(connection, config),
     suite: chosen.suite,
     mode: config.mode,
     inboundSpi,
@@ -226,6 +236,14 @@ export function acceptChild(
     traffic: agreed,
     weInitiated: true,
   });
+}
+
+/**
+ * What is configured for a Child now: what the peer need not agree to may have changed since it was asked. Where traffic
+ * has, or the Child is gone, nothing asked comes to a Child SA; for other algorithms the IKE SA is replaced as a whole.
+ */
+function configuredNow({ config: { children } }: Connection, asked: ChildConfig): ChildConfig {
+  return children.find(({ name }) => name === asked.name) ?? asked;
 }
 
 /**

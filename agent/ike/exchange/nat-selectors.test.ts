@@ -77,6 +77,69 @@ describe('transport mode through a NAT', () => {
   });
 });
 
+describe('transport mode with a peer whose NAT gives it another address before it has answered', () => {
+  const ELSEWHERE = address('203.0.113.77');
+
+  /** The left has called the right, which is behind a NAT, and so many messages have arrived. */
+  function asking(messages: number, changes: Partial<ConnectionConfig> = {}): Pair {
+    const pair = new Pair();
+    pair.nat = { inside: pair.right, publicAddress: PUBLIC, portShift: 0 };
+    pair.configure({ remoteAddress: PUBLIC, ...changes }, changes);
+    pair.fire();
+    for (let message = 0; message < messages; message += 1) pair.deliver();
+    return pair;
+  }
+
+  /** The next message of the side behind the NAT shows that it has another address. */
+  function move(pair: Pair, inside: Side, portShift: number): void {
+    pair.nat = { inside, publicAddress: ELSEWHERE, portShift };
+  }
+
+  it.each(['the request', 'the answer'])('a rekey of ours encrypts at once, though %s was lost', (lost) => {
+    const pair = behindNat('left').advance(60_000);
+    pair.command(pair.right, { kind: 'rekeyChild', name: 'left', child: 'hosts' });
+    pair.fire();
+    if (lost === 'the answer') pair.deliver();
+    pair.wire.length = 0;
+    move(pair, pair.left, 25_000);
+    pair.command(pair.left, { kind: 'checkLiveness', name: 'right' });
+    pair.settle();
+    for (let second = 0; second < 60; second += 1) {
+      expect(pair.encrypts(), `after ${second} s`).toBe(true);
+      pair.advance(1_000);
+    }
+    expect(selectors(pair.right).at(-1)).toEqual([['192.0.2.2/32'], ['203.0.113.77/32']]);
+    expect(pair.policies(pair.right)).toHaveLength(2);
+    expect(pair.outbound(pair.right)).toHaveLength(1);
+  });
+
+  it('a further Child SA that we have asked for encrypts at once', () => {
+    const between = (protocol: number) => {
+      const traffic = [{ protocol, fromPort: 0, toPort: 65_535 }];
+      return { local: traffic, remote: traffic };
+    };
+    const next = childConfig({ ...between(6), name: 'next', reqid: 0x6000_0002 });
+    const children = [childConfig(between(17)), next];
+    const pair = asking(4, { children });
+    pair.fire();
+    pair.wire.length = 0;
+    move(pair, pair.right, 0);
+    pair.command(pair.right, { kind: 'checkLiveness', name: 'left' });
+    pair.settle();
+    expect(selectors(pair.left)).toContainEqual([['192.0.2.1/32[tcp]'], ['203.0.113.77/32[tcp]']]);
+    expect(pair.encrypts({ protocol: 6 })).toBe(true);
+    expect(pair.encrypts({ protocol: 17 })).toBe(true);
+  });
+
+  it('the first Child SA encrypts at once', () => {
+    const pair = asking(3);
+    move(pair, pair.right, 0);
+    pair.settle();
+    expect(selectors(pair.left)).toEqual([[['192.0.2.1/32'], ['203.0.113.77/32']]]);
+    expect(pair.encrypts()).toBe(true);
+  });
+});
+
 describe('two clients behind one NAT', () => {
   const right = { remoteAddress: 'any', initiation: 'respond' } as const;
 

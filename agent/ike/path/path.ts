@@ -3,8 +3,9 @@ import { inZone, withoutZone, zoneOf } from '../../wire/ip-address.ts';
 import { type ChildSa, encapsulationPorts } from '../child/child-sa.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { Core } from '../core.ts';
+import { movedOffer } from '../exchange/child-negotiation.ts';
 import { rekeySoon } from '../rekey/rekeying.ts';
-import type { IkeSa } from '../state.ts';
+import type { IkeSa, IkeSaState } from '../state.ts';
 import type { Instant, Path } from '../types.ts';
 
 /*
@@ -54,9 +55,12 @@ export function onEncapsulationRefused(core: Core, at: Instant, sa: IkeSa, inbou
 }
 
 function movePeer(core: Core, at: Instant, sa: IkeSa, path: Path): void {
-  const { path: before, state, connection } = sa;
+  const { path: before, connection } = sa;
   sa.path = path;
-  if (isSameEnd(before, path) || state.kind !== 'established' || connection === undefined) return;
+  if (isSameEnd(before, path)) return;
+  sa.state = withMovedOffer(core, sa.state, path);
+  const { state } = sa;
+  if (state.kind !== 'established' || connection === undefined) return;
   // What was sent to where the peer is no more has been lost.
   sa.window.repeatSoon(at);
   core.touch(sa);
@@ -68,6 +72,15 @@ function movePeer(core: Core, at: Instant, sa: IkeSa, path: Path): void {
     // first one stops, to the packet, or an AEAD nonce occurs twice; new keys cost one exchange and no such risk.
     else rekeySoon(core, at, sa, child);
   }
+}
+
+/** A Child SA that is asked for will be for where the peer is when it answers. */
+function withMovedOffer(core: Core, state: IkeSaState, path: Path): IkeSaState {
+  if (state.kind === 'authRequested') {
+    return state.offer === undefined ? state : { ...state, offer: movedOffer(core, state.offer, path) };
+  }
+  if (state.kind !== 'established' || state.asked === undefined || !('offer' in state.asked)) return state;
+  return { ...state, asked: { ...state.asked, offer: movedOffer(core, state.asked.offer, path) } };
 }
 
 function updatePorts(core: Core, connection: Connection, sa: IkeSa, child: ChildSa): void {

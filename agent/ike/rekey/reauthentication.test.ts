@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 
+import { SecretBytes } from '../../crypto/secret.ts';
 import { ExchangeType, NotifyType } from '../../wire/registry.ts';
 import type { Fact } from '../fact.ts';
 import { notify } from '../message/notify.ts';
+import { byPreSharedKey } from '../negotiation/authentication.ts';
 import { pretendedCredential, showing, TRUSTING } from '../testing/certificates.ts';
 import { address, childConfig, connectionConfig, type Datagram, Pair, present, type Side } from '../testing/pair.ts';
 import { recordActions } from '../testing/recording.ts';
@@ -333,6 +335,82 @@ describe('reauthentication', () => {
     pair.advance(100_000);
     expect(pair.encrypts()).toBe(true);
     expect(count(pair.left, 'ikeSaEstablished')).toBe(2);
+  });
+
+  /** The left has another key than the right, which refuses the one and will never hear of the other. */
+  function failing(why: 'refused' | 'unanswered'): { readonly pair: Pair; advance(ms: number): void } {
+    const ikeLifetimeMs = 3_600_000;
+    const lasting = childConfig({ lifetime: { hardSeconds: 14_400 } });
+    const pair = new Pair();
+    // The left alone rekeys.
+    pair.configure({ ikeLifetimeMs }, { children: [lasting] });
+    pair.settle().advance(60_000);
+    const key = byPreSharedKey(new SecretBytes(new TextEncoder().encode('a key of one side alone')));
+    const connection = connectionConfig(pair.left, pair.right, { ikeLifetimeMs, ...key });
+    pair.command(pair.left, { kind: 'updateConnection', connection });
+    const initial = ({ bytes }: Datagram) => headline(bytes)[0] === ExchangeType.IKE_SA_INIT;
+    const advance = (ms: number) => {
+      for (const until = pair.at + ms; pair.at < until; pair.at += 500) {
+        pair.left.kernel.advance();
+        pair.right.kernel.advance();
+        pair.fire();
+        while (pair.wire.length > 0) {
+          const datagram = present(pair.wire.shift());
+          if (why === 'refused' || !initial(datagram)) pair.deliverCopy(datagram);
+          pair.fire();
+        }
+      }
+    };
+    return { pair, advance };
+  }
+
+  it.each(['refused', 'unanswered'] as const)(
+    'that is %s again and again lets nothing come to its end: the IKE SA that stands and its Child SA are rekeyed',
+    (why) => {
+      const { pair, advance } = failing(why);
+      for (let minute = 0; minute < 5 * 60; minute += 5) {
+        advance(300_000);
+        expect(pair.encrypts(), `after ${minute} minutes`).toBe(true);
+      }
+      expect(count(pair.left, 'childSaRekeyed')).toBeGreaterThanOrEqual(4);
+      expect(count(pair.left, 'ikeSaRekeyed')).toBeGreaterThanOrEqual(4);
+      expect(count(pair.left, 'ikeSaEstablished')).toBe(1);
+      expect(pair.status(pair.left).lastFailure).toBeDefined();
+    },
+  );
+
+  it.each(['refused', 'unanswered'] as const)(
+    'that is %s again and again leaves the IKE SA that stands to bring back a Child SA that has been lost',
+    (why) => {
+      const { pair, advance } = failing(why);
+      advance(600_000);
+      const child = present(pair.status(pair.left).ikeSas[0]?.children[0]);
+      const id = { destination: pair.right.address, spi: child.outboundSpi };
+      pair.left.kernel.execute({ kind: 'deleteSa', id });
+      pair.handle(pair.left, { kind: 'kernel', event: { kind: 'expire', id, reqid: child.reqid, hard: true } });
+      expect(pair.packet(pair.left)).toBe('blocked');
+      advance(180_000);
+      expect(pair.encrypts()).toBe(true);
+      expect(count(pair.left, 'ikeSaEstablished')).toBe(1);
+    },
+  );
+
+  it('that is refused again and again becomes rarer, though the IKE SA that stands takes no further Child SA', () => {
+    const between = (protocol: number) => {
+      const traffic = [{ protocol, fromPort: 0, toPort: 65_535 }];
+      return { local: traffic, remote: traffic };
+    };
+    const other = childConfig({ ...between(6), name: 'other', reqid: 0x6000_0002 });
+    const children = [childConfig(between(17)), other];
+    const pair = new Pair({ limits: { childrenPerIkeSa: 1 } }).configure({ children }, { children }).settle();
+    const key = byPreSharedKey(new SecretBytes(new TextEncoder().encode('a key of one side alone')));
+    const connection = connectionConfig(pair.left, pair.right, { children, ...key });
+    pair.command(pair.left, { kind: 'updateConnection', connection });
+    pair.advance(600_000);
+    const attempts = pair.sent.filter(({ from, bytes }) => from === pair.left && headline(bytes)[0] === 34);
+    expect(attempts.length).toBeGreaterThan(5);
+    expect(attempts.length).toBeLessThan(25);
+    expect(pair.encrypts()).toBe(true);
   });
 
   it('a hard expiry without a successor blocks, asks for a new pair and has it soon', () => {

@@ -2,7 +2,7 @@ import type { ChildSa } from '../child/child-sa.ts';
 import { deletionOf } from '../child/ending.ts';
 import { setChildren } from '../child/set-children.ts';
 import { reauthenticate } from '../connection/connecting.ts';
-import type { Connection } from '../connection/connection.ts';
+import { type Connection, isConnecting } from '../connection/connection.ts';
 import type { Core } from '../core.ts';
 import { enqueue } from '../message/requests.ts';
 import type { Established, IkeSa } from '../state.ts';
@@ -28,7 +28,7 @@ export function rekeyIkeSa(core: Core, at: Instant, connection: Connection, sa: 
   if (state.kind !== 'established') return;
   const { rekeyRetryMs, rekeyPatienceMs } = core.context.limits;
   const rekeyAt = at + rekeyRetryMs;
-  if (connection.replacing !== 0 || state.endsAt !== undefined || state.rivalOf !== undefined) {
+  if (isConnecting(connection) || state.endsAt !== undefined || state.rivalOf !== undefined) {
     sa.state = { ...state, rekeyAt, rekeyingSince: undefined };
     return;
   }
@@ -84,9 +84,12 @@ function giveUpOnRekey(core: Core, at: Instant, connection: Connection, sa: IkeS
   reauthenticate(core, at, connection, sa);
 }
 
-/** Not while another one is about to take its place anyway, or the peer has forgotten the IKE SA. */
+/**
+ * Not while an IKE SA is being set up, which brings its successor, or the peer has forgotten the one that stands. What is
+ * to be replaced and cannot be for now has to last for as long as that takes.
+ */
 function mayRekey(connection: Connection, state: Established, child: ChildSa): boolean {
-  if (connection.replacing !== 0 || state.endsAt !== undefined) return false;
+  if (isConnecting(connection) || state.endsAt !== undefined) return false;
   return child.usage === 'current' && !isReplaced(state.children, child);
 }
 
