@@ -28,22 +28,23 @@ describe('a watch', () => {
   });
 
   it('goes on for as long as something is heard now and then', async () => {
+    const silenceMs = 6 * SILENCE_MS;
     const heard = await watch((_, response) => {
-      let left = 5;
+      let left = 7;
       const timer = setInterval(() => {
         response.write(`${JSON.stringify({ left })}\n`);
         left -= 1;
         if (left > 0) return;
         clearInterval(timer);
         response.end();
-      }, SILENCE_MS / 2);
-    });
+      }, SILENCE_MS);
+    }, silenceMs);
     expect(heard.answer).toEqual({ ok: true, value: undefined });
-    expect(heard.lines).toHaveLength(5);
+    expect(heard.lines).toHaveLength(7);
   });
 });
 
-async function watch(listener: RequestListener) {
+async function watch(listener: RequestListener, silenceMs = SILENCE_MS) {
   server = createServer(listener).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -52,7 +53,7 @@ async function watch(listener: RequestListener) {
   const answer = await client.stream(
     { method: 'GET', path: '/api/v1/nodes' },
     new AbortController().signal,
-    SILENCE_MS,
+    silenceMs,
     (line) => lines.push(line),
   );
   return { lines, answer };
