@@ -85,8 +85,16 @@ describe.skipIf(reason !== undefined)('what the documents tell their readers to 
     const wait = 'kubectl wait ipsecpeering/cluster --for=condition=Ready --timeout=180s';
     const conditions = (object: string, of: string) =>
       `kubectl get ${object} --output=jsonpath='{range ${of}.status.conditions[*]}{.type} is {.status}: {.message}; {end}'`;
-    const all = [conditions('ipsecpeering cluster', ''), conditions('ipsecnodeconfigs', '.items[*]')].join('; ');
-    await succeeds(`${wait} || { ${all}; exit 1; }`);
+    const generations =
+      "kubectl get ipsecnodeconfigs --output=jsonpath='{range .items[*]}{.metadata.name} has {.metadata.generation}, carried " +
+      "out {.status.observedGeneration}; {end}'";
+    const leader =
+      "kubectl --namespace ikemesh get leases --output=jsonpath='{range .items[*]}{.spec.holderIdentity} leads, " +
+      "{.spec.renewTime}; {end}'";
+    const logs =
+      'kubectl --namespace ikemesh logs --selector=app.kubernetes.io/component=operator --tail=4 --prefix >&2';
+    const peering = conditions('ipsecpeering cluster', '');
+    await succeeds(`${wait} || { ${[peering, generations, leader, logs].join('; ')}; exit 1; }`);
   }
 
   it('preflight of a node before ikemesh is installed', async () => {
