@@ -4,16 +4,11 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { opensslProvider } from '../crypto/openssl/openssl-provider.ts';
 import { MemoryDataplane } from '../dataplane/memory.ts';
-import { ok } from '../result.ts';
-import { systemClock, systemTimers } from '../runtime/clock-system.ts';
-import { createLog } from '../runtime/log/logger.ts';
-import { TestWorld } from '../runtime/testing/agents.ts';
+import { systemClock } from '../runtime/clock-system.ts';
 import { unblock } from '../runtime/unblock.ts';
-import { ManifestObjects } from './manifest-objects.ts';
-import { NodeAgent } from './node-agent.ts';
 import type { NodeStatus } from './node-status.ts';
+import { runByManifests } from './testing/manifest-agent.ts';
 import { NodeManifests } from './testing/node-manifests.ts';
 import { UnblockedPeerings } from './unblocked-peerings.ts';
 
@@ -128,42 +123,10 @@ async function startAgent() {
   manifests.writeNodeConfig();
   manifests.writeSlice();
   manifests.writeSecret();
-  const log = createLog('json', 'info', { write: () => {} }, false);
-  const opened = await ManifestObjects.open({
-    folder: manifests.folder,
-    namespace: 'ikemesh-nodes',
-    timers: systemTimers,
-    log,
-  });
-  if (!opened.ok) throw new Error(opened.error.join('\n'));
   const kernel = new MemoryDataplane({ clock: systemClock });
   const unblocked = new UnblockedPeerings(folder);
-  let latest: NodeStatus = {};
-  const agent = new NodeAgent({
-    nodeName: 'a',
-    source: opened.value,
-    credentialFolder: join(folder, 'credentials'),
-    unblocked,
-    mayBegin: async () => true,
-    isStandingBy: () => false,
-    publish: async (status) => {
-      latest = status;
-      return undefined;
-    },
-    provider: opensslProvider,
-    log,
-    createTransport: () => new TestWorld().transport(),
-    openDataplane: () => ok(kernel),
-  });
-  let isTold = false;
-  const ended = agent.run(() => isTold);
-  const end = async (): Promise<void> => {
-    isTold = true;
-    agent.wake();
-    await ended;
-    opened.value.close();
-  };
-  return { agent, kernel, unblocked, manifests, source: opened.value, reported: () => latest, end };
+  const run = await runByManifests(manifests, { folder, kernel }, { unblocked });
+  return { ...run, kernel, unblocked, manifests, reported: (): NodeStatus => run.told.at(-1) ?? {} };
 }
 
 function levels(kernel: MemoryDataplane): readonly string[] {

@@ -7,16 +7,12 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { opensslProvider } from '../crypto/openssl/openssl-provider.ts';
 import { MemoryDataplane } from '../dataplane/memory.ts';
 import { ip } from '../dataplane/testing/builders.ts';
-import { ok } from '../result.ts';
-import { systemClock, systemTimers } from '../runtime/clock-system.ts';
-import { createLog } from '../runtime/log/logger.ts';
-import { TestWorld } from '../runtime/testing/agents.ts';
+import { systemClock } from '../runtime/clock-system.ts';
 import type { IpAddress } from '../wire/ip-address.ts';
 import { ConfigurationFile } from './kept-configuration.ts';
 import { keptConnections } from './kept-connections.ts';
-import { ManifestObjects } from './manifest-objects.ts';
-import { NodeAgent } from './node-agent.ts';
 import type { NodeStatus } from './node-status.ts';
+import { runByManifests } from './testing/manifest-agent.ts';
 import { NodeManifests, nodeConfig, peerSlice, testPeering } from './testing/node-manifests.ts';
 
 const OTHER_NODE = ip('192.0.2.2');
@@ -67,32 +63,7 @@ function configure(...peerings: readonly object[]): void {
 
 /** Runs an agent until it has carried out what the manifests say. */
 async function startAgent(kept?: ConfigurationFile) {
-  const log = createLog('json', 'info', { write: () => {} }, false);
-  const source = { folder: manifests.folder, namespace: 'ikemesh-nodes', timers: systemTimers, log };
-  const opened = await ManifestObjects.open(source);
-  if (!opened.ok) throw new Error(opened.error.join('\n'));
-  const told: NodeStatus[] = [];
-  const agent = new NodeAgent({
-    nodeName: 'a',
-    source: opened.value,
-    credentialFolder: join(folder, 'credentials'),
-    ...(kept === undefined ? {} : { kept }),
-    mayBegin: async () => true,
-    isStandingBy: () => false,
-    publish: async (status) => void told.push(status),
-    provider: opensslProvider,
-    log,
-    createTransport: () => new TestWorld().transport(),
-    openDataplane: () => ok(kernel),
-  });
-  let isTold = false;
-  const ended = agent.run(() => isTold);
-  const end = async (): Promise<void> => {
-    isTold = true;
-    agent.wake();
-    await ended;
-    opened.value.close();
-  };
+  const { agent, told, end } = await runByManifests(manifests, { folder, kernel }, kept === undefined ? {} : { kept });
   running.push(end);
   await vi.waitFor(() => expect(told).not.toEqual([]), waited);
   return { agent, end, latest: () => told.at(-1) };

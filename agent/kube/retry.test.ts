@@ -4,17 +4,14 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { opensslProvider } from '../crypto/openssl/openssl-provider.ts';
 import { MemoryDataplane } from '../dataplane/memory.ts';
 import { ip } from '../dataplane/testing/builders.ts';
 import { err, ok } from '../result.ts';
-import { systemClock, systemTimers } from '../runtime/clock-system.ts';
-import { createLog } from '../runtime/log/logger.ts';
+import { systemClock } from '../runtime/clock-system.ts';
 import { TestWorld } from '../runtime/testing/agents.ts';
-import { ManifestObjects } from './manifest-objects.ts';
-import { NodeAgent } from './node-agent.ts';
 import type { NodeStatus } from './node-status.ts';
 import { Retry } from './retry.ts';
+import { runByManifests } from './testing/manifest-agent.ts';
 import { NodeManifests, nodeConfig, testPeering } from './testing/node-manifests.ts';
 
 const world = { resolves: false, lookups: 0 };
@@ -74,10 +71,6 @@ function configure(...peerings: readonly object[]): void {
 
 /** An agent whose host gets an address late. */
 async function startAgent(kernel = new MemoryDataplane({ clock: systemClock })) {
-  const log = createLog('json', 'info', { write: () => {} }, false);
-  const source = { folder: manifests.folder, namespace: 'ikemesh-nodes', timers: systemTimers, log };
-  const opened = await ManifestObjects.open(source);
-  if (!opened.ok) throw new Error(opened.error.join('\n'));
   const transport = new TestWorld().transport();
   const listen = transport.listen.bind(transport);
   const host = { hasLateAddress: false, attempts: 0 };
@@ -86,42 +79,28 @@ async function startAgent(kernel = new MemoryDataplane({ clock: systemClock })) 
     host.attempts += 1;
     return err({ kind: 'socketFailure', address: LATE_ADDRESS, port: 500, errno: 'EADDRNOTAVAIL', message: '' });
   };
-  let latest: NodeStatus | undefined;
-  const agent = new NodeAgent({
-    nodeName: 'a',
-    source: opened.value,
-    credentialFolder: join(folder, 'credentials'),
-    resolveHost: async (host) => {
-      world.lookups += 1;
-      return world.resolves ? ok([ip('198.51.100.1')]) : err(`${host} does not resolve`);
+  const run = await runByManifests(
+    manifests,
+    { folder, kernel },
+    {
+      resolveHost: async (name) => {
+        world.lookups += 1;
+        return world.resolves ? ok([ip('198.51.100.1')]) : err(`${name} does not resolve`);
+      },
+      createTransport: () => transport,
     },
-    mayBegin: async () => true,
-    isStandingBy: () => false,
-    publish: async (status) => {
-      latest = status;
-      return undefined;
-    },
-    provider: opensslProvider,
-    log,
-    createTransport: () => transport,
-    openDataplane: () => ok(kernel),
-  });
-  let isTold = false;
-  let isOver = false;
-  const ended = agent
-    .run(() => isTold)
-    .finally(() => {
+  );
+  const latest = (): NodeStatus | undefined => run.told.at(-1);
+  const end = async (): Promise<void> => {
+    let isOver = false;
+    const ended = run.end().finally(() => {
       isOver = true;
     });
-  const end = async (): Promise<void> => {
-    isTold = true;
-    agent.wake();
     while (!isOver) await pass(1);
     await ended;
-    opened.value.close();
   };
-  await within(20, () => expect(latest?.peerings).toBeDefined());
-  return { agent, kernel, host, end, latest: () => latest };
+  await within(20, () => expect(latest()?.peerings).toBeDefined());
+  return { agent: run.agent, kernel, host, end, latest };
 }
 
 function verdicts(status: NodeStatus | undefined): readonly string[] {
