@@ -169,7 +169,7 @@ function markCurrent(core: Core, at: Instant, connection: Connection, child: Chi
   const deleteAt = at + core.context.limits.rekeyedGraceMs;
   const own = ownerOf(connection, child);
   // The peer, too, goes over to the pairs of the IKE SA that stays.
-  const wins = (sa: IkeSa): boolean => own !== undefined && losesTo(own, sa);
+  const wins = (sa: IkeSa): boolean => own !== undefined && losesTo(connection, own, sa);
   for (const owner of connection.ikeSas) {
     setChildren(owner, (children) =>
       changed(children, (each) => {

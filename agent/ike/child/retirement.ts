@@ -153,7 +153,7 @@ export function forgetExpired(core: Core, connection: Connection, id: SaId): boo
  */
 export function hasSettled(connection: Connection, lone: Omit<LoneSa, 'id'>, owner?: IkeSa): boolean {
   return connection.ikeSas.some((sa) => {
-    if (sa.state.kind !== 'established' || (owner !== undefined && losesTo(sa, owner))) return false;
+    if (sa.state.kind !== 'established' || (owner !== undefined && losesTo(connection, sa, owner))) return false;
     return sa.state.children.some(({ config, installedAt, settledAt }) => {
       if (config.reqid !== lone.reqid || settledAt === undefined || installedAt <= lone.madeAt) return false;
       return lone.settledAt === undefined || settledAt >= lone.settledAt;

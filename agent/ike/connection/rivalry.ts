@@ -1,5 +1,7 @@
 import { compareBytes } from '../negotiation/byte-order.ts';
 import type { Established, IkeSa } from '../state.ts';
+import type { Instant } from '../types.ts';
+import type { Connection } from './connection.ts';
 
 /*
  * "Newer" goes by each end's own clock, yet both ends answer alike about two IKE SAs that both have. A side begins only
@@ -9,24 +11,50 @@ import type { Established, IkeSa } from '../state.ts';
  * L's had begun before. The same holds the other way round: neither is newer at either end, and the nonces, which are the
  * same at both, decide. Of two that one side began it had lost the first before it began the second, at both ends. So a
  * newer one at one end alone is one beside an IKE SA that the peer has lost, and it is the right one to keep.
+ *
+ * A peer of another make knows nothing of the nonces. It sends on the pair that was established last at its end, and some
+ * have nothing to send on, for as long as it takes to begin anew, once that one is deleted, although the other one is
+ * there. So the one on which it sends stays; as long as nothing comes, both do.
  */
 
-/** The IKE SA that ends, the one that stays, and the one whose initiator has to see to it. */
-export function decide(
+/** Which of two IKE SAs ends, and whether that is ours to see to before it is the peer's. */
+export interface Decision {
+  readonly loser: IkeSa;
+  readonly winner: IkeSa;
+  readonly isOurs: boolean;
+}
+
+/** What is to become of two IKE SAs of one peer; undefined where one is not established, or nothing tells them apart yet. */
+export function decide(connection: Connection, left: IkeSa, right: IkeSa): Decision | undefined {
+  if (left.state.kind !== 'established' || right.state.kind !== 'established') return undefined;
+  const leftIsNewer = isNewer(left, right, right.state);
+  const rightIsNewer = isNewer(right, left, left.state);
+  if (leftIsNewer !== rightIsNewer) {
+    const [winner, loser] = leftIsNewer ? [left, right] : [right, left];
+    return { loser, winner, isOurs: winner.role === 'initiator' };
+  }
+  if (!left.state.peerIsAgent) return byTraffic(connection, left, left.state, right, right.state);
+  const leftStays = compareBytes(left.state.lowestNonce, right.state.lowestNonce) < 0;
+  const [winner, loser] = leftStays ? [left, right] : [right, left];
+  return { loser, winner, isOurs: loser.role === 'initiator' };
+}
+
+function byTraffic(
+  connection: Connection,
   left: IkeSa,
   leftState: Established,
   right: IkeSa,
   rightState: Established,
-): { readonly loser: IkeSa; readonly winner: IkeSa; readonly judge: IkeSa } {
-  const leftIsNewer = isNewer(left, right, rightState);
-  const rightIsNewer = isNewer(right, left, leftState);
-  if (leftIsNewer !== rightIsNewer) {
-    const [winner, loser] = leftIsNewer ? [left, right] : [right, left];
-    return { loser, winner, judge: winner };
-  }
-  const leftStays = compareBytes(leftState.lowestNonce, rightState.lowestNonce) < 0;
-  const [winner, loser] = leftStays ? [left, right] : [right, left];
-  return { loser, winner, judge: loser };
+): Decision | undefined {
+  const onLeft = lastReceivedAt(connection, leftState);
+  const onRight = lastReceivedAt(connection, rightState);
+  if (onLeft === onRight) return undefined;
+  const [winner, loser] = onLeft > onRight ? [left, right] : [right, left];
+  return { loser, winner, isOurs: true };
+}
+
+function lastReceivedAt({ arrivals }: Connection, { children }: Established): Instant {
+  return Math.max(NEVER, ...children.map(({ inboundSpi }) => arrivals.get(inboundSpi)?.receivedAt ?? NEVER));
 }
 
 function isNewer(sa: IkeSa, other: IkeSa, { authenticatedAt }: Established): boolean {
@@ -46,7 +74,8 @@ export function isLost(sa: IkeSa, others: readonly IkeSa[]): boolean {
 }
 
 /** Whether of two IKE SAs of one peer the second stays, where both are established. */
-export function losesTo(sa: IkeSa, other: IkeSa): boolean {
-  if (sa === other || sa.state.kind !== 'established' || other.state.kind !== 'established') return false;
-  return decide(sa, sa.state, other, other.state).loser === sa;
+export function losesTo(connection: Connection, sa: IkeSa, other: IkeSa): boolean {
+  return sa !== other && decide(connection, sa, other)?.loser === sa;
 }
+
+const NEVER = Number.NEGATIVE_INFINITY;

@@ -16,6 +16,7 @@ import {
   seededRandom,
 } from '../testing/pair.ts';
 import { calling, headline, notifyTypes, parsed, ScriptedPeer } from '../testing/scripted-peer.ts';
+import { survey } from '../testing/traffic.ts';
 import type { ConnectionConfig } from '../types.ts';
 
 /** SPIs of the established IKE SAs of a side, in the order of their numbers. */
@@ -87,6 +88,52 @@ function twoChildren(local: string, remote: string): Pick<ConnectionConfig, 'chi
 
 function isResponse({ bytes }: Datagram): boolean {
   return headline(bytes)[2] === 'response';
+}
+
+/** The same peer, which is no agent, on an IKE SA that we have begun and on one that it has begun meanwhile. */
+function overlapped(): readonly ScriptedPeer[] {
+  const ours = calling();
+  const request = ours.accept();
+  const theirs = new ScriptedPeer(ours.pair);
+  theirs.localSpi = spiFromBytes(Uint8Array.of(0xdd, 1, 2, 3, 4, 5, 6, 7));
+  theirs.espSpi = 0x2222;
+  theirs.authenticate();
+  ours.send(ours.respond(request, [...ours.proof(), ...ours.child()]));
+  expect(established(ours.pair, ours.subject)).toHaveLength(2);
+  return [ours, theirs];
+}
+
+/**
+ * Which of the IKE SAs the subject deletes while the peer answers on all of them and sends on one, of which the kernel is
+ * asked every two seconds.
+ */
+function deletedWithin(
+  ms: number,
+  peers: readonly ScriptedPeer[],
+  sending: ScriptedPeer | undefined,
+): readonly ScriptedPeer[] {
+  const { pair, subject } = present(peers[0]);
+  const deleted: ScriptedPeer[] = [];
+  for (let passed = 0; passed < ms; passed += 2_000) {
+    pair.at += 2_000;
+    pair.fire();
+    if (sending !== undefined) receiveOn(sending);
+    survey(pair, subject);
+    for (const { bytes } of pair.wire.splice(0)) {
+      const { initiatorSpi, responderSpi } = parsed(bytes).header;
+      const peer = present(peers.find(({ localSpi }) => [initiatorSpi, responderSpi].includes(localSpi)));
+      if (peer.open(bytes).some(({ kind }) => kind === 'delete')) deleted.push(peer);
+      peer.send(peer.respond(bytes, []));
+    }
+  }
+  return deleted;
+}
+
+/** The subject's kernel has received packets of the peer on the pair of that IKE SA. */
+function receiveOn({ pair, subject, espSpi }: ScriptedPeer): void {
+  const children = pair.status(subject).ikeSas.flatMap((sa) => sa.children);
+  const { inboundSpi: spi } = present(children.find(({ outboundSpi }) => outboundSpi === espSpi));
+  present(subject.kernel.kernel.states.find({ destination: subject.address, spi })).packets += 4;
 }
 
 /** All orders of `left` deliveries from the left and `right` from the right. */
@@ -236,6 +283,27 @@ describe('crossing initial exchanges', () => {
       }
     },
   );
+
+  it.each([
+    ['we began', 0],
+    ['it began', 1],
+  ] as const)(
+    'of two that overlapped a peer of another make keeps the one it sends on, where %s that: what it deletes leaves it nothing to send on',
+    (_, index) => {
+      const both = overlapped();
+      const inUse = present(both[index]);
+      const deleted = deletedWithin(30_000, both, inUse);
+      expect(deleted).toEqual(both.filter((peer) => peer !== inUse));
+      expect(established(inUse.pair, inUse.subject)).toHaveLength(1);
+    },
+  );
+
+  it('of two that overlapped both stay as long as a peer of another make sends on neither: it may be either that it has in use', () => {
+    const both = overlapped();
+    expect(deletedWithin(120_000, both, undefined)).toEqual([]);
+    const [, theirs] = both;
+    expect(deletedWithin(30_000, both, theirs)).toHaveLength(1);
+  });
 
   it('a peer that has stopped answering is dead on both at once: traffic does not go back to one it may have deleted', () => {
     const liveness = { intervalMs: 5_000, timeoutMs: 8_000 };

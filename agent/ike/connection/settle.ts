@@ -29,7 +29,8 @@ import { decide } from './rivalry.ts';
  * are ours to settle, and both ends must come to the same answer:
  * - what a peer has forgotten (`instance.ts`) and was established before this exchange began ends;
  * - of two that did not overlap the newer one stays, and whoever began it deletes the older;
- * - of two whose initial exchanges overlapped the one with the lower nonce stays, and whoever began the other deletes it.
+ * - of two whose initial exchanges overlapped the one with the lower nonce stays, and whoever began the other deletes it;
+ *   with a peer of another make the one on which it sends stays, and we delete the other.
  * If the side whose turn it is does not, the other one does after a grace. Which is which: `rivalry.ts`.
  *
  * Nothing that carries traffic ends in the same action list that installs its successor: if the kernel refuses the
@@ -114,13 +115,18 @@ function settleBetween(core: Core, at: Instant, connection: Connection, sa: IkeS
   const { duplicateDelayMs, duplicateGraceMs, retransmitFirstMs } = core.context.limits;
   const bothSince = Math.max(sa.state.authenticatedAt, other.state.authenticatedAt);
   const overdueAt = bothSince + duplicateDelayMs + duplicateGraceMs;
-  const { loser, winner, judge } = decide(sa, sa.state, other, other.state);
+  const decision = decide(connection, sa, other);
+  if (decision === undefined) {
+    settleLater(core, sa, at + duplicateDelayMs);
+    return;
+  }
+  const { loser, winner, isOurs } = decision;
   if (isSilent(winner)) {
     settleLater(core, sa, at + backoffMs(core, connection));
   } else if (isAsking(loser)) {
     // The peer may send on what it grants before we have its answer.
     settleLater(core, sa, at + retransmitFirstMs);
-  } else if (judge.role !== 'initiator' && at < overdueAt) {
+  } else if (!isOurs && at < overdueAt) {
     // The peer deletes the loser only when it knows that we have the winner.
     if (winner.role === 'initiator') enqueue(core, at, winner, { kind: 'liveness' });
     settleLater(core, sa, overdueAt);
