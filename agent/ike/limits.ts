@@ -63,6 +63,9 @@ export interface Limits {
   readonly queuedRequests: number;
   /** Child SAs of one IKE SA. */
   readonly childrenPerIkeSa: number;
+  /** IKE SAs of one peer that it has begun and that have not ended; inbound SAs of it in the kernel. */
+  readonly ikeSasBegunByPeer: number;
+  readonly inboundSasPerPeer: number;
   /** Traffic selectors in one payload that we consider; the product of both sides is what the kernel gets. */
   readonly selectorsPerSide: number;
   /** Policies of one Child SA after ranges are cut into prefixes. */
@@ -200,6 +203,10 @@ export const DEFAULT_LIMITS: Limits = {
   peersFragments: { fragments: MAX_FRAGMENTS, messageBytes: 100_000, messages: 2_048, bytes: 16_777_216 },
   queuedRequests: 64,
   childrenPerIkeSa: 64,
+  // Three a second, as long as a Delete is repeated that nobody answers.
+  ikeSasBegunByPeer: 32,
+  // Every Child of a full IKE SA replaced 32 times within the grace of what it has replaced.
+  inboundSasPerPeer: 2_048,
   selectorsPerSide: 32,
   policiesPerChild: 128,
   // Each is a policy in every direction, for each peer.

@@ -3,11 +3,12 @@ import { SecretBytes } from '../../crypto/secret.ts';
 import { toyProvider } from '../../crypto/toy/toy-provider.ts';
 import type { CryptoProvider, EphemeralKey } from '../../crypto/types.ts';
 import { ExchangeType, NotifyType } from '../../wire/registry.ts';
+import { spiToBytes } from '../exchange/child-negotiation.ts';
 import { notify } from '../message/notify.ts';
 import { byPreSharedKey } from '../negotiation/authentication.ts';
 import { TRUSTING } from '../testing/certificates.ts';
 import { childConfig, fqdn, Pair, proposal, type Side } from '../testing/pair.ts';
-import { calling, parsed, ScriptedPeer, waiting } from '../testing/scripted-peer.ts';
+import { calling, notifyTypes, parsed, ScriptedPeer, waiting } from '../testing/scripted-peer.ts';
 import type { ConnectionConfig } from '../types.ts';
 
 const NOTHING = { ikeSas: 0, espSpis: 0, verifications: 0, queuedRequests: 0, incompleteMessages: 0 };
@@ -137,6 +138,48 @@ describe('a peer that does the same again and again', () => {
     pair.advanceLosing(30_000);
     expect(tables(pair, pair.left)).toEqual({ ...NOTHING, halfOpen: 0 });
     expect(pair.sas(pair.left)).toEqual([]);
+  });
+
+  it('does not make them grow by IKE SAs that it begins and never ends: it may begin another one when some have', () => {
+    const pair = new Pair();
+    pair.configureLeft({ initiation: 'respond' });
+    const answers: boolean[] = [];
+    for (let round = 0; round < 200; round += 1) {
+      const peer = new ScriptedPeer(pair);
+      peer.localSpi = `00000000000003${round.toString(16).padStart(2, '0')}` as never;
+      peer.espSpi = 10_000 + round;
+      answers.push(notifyTypes(peer.authenticate()).includes(NotifyType.TEMPORARY_FAILURE));
+      pair.wire.length = 0;
+      pair.at += 10;
+      pair.fire();
+    }
+    expect(answers.indexOf(true)).toBe(32);
+    expect(answers.filter((refused) => !refused)).toHaveLength(32);
+    expect(pair.sas(pair.left)).toHaveLength(64);
+    pair.advanceLosing(600_000);
+    const peer = new ScriptedPeer(pair);
+    peer.localSpi = '0000000000000400' as never;
+    expect(notifyTypes(peer.authenticate())).not.toContain(NotifyType.TEMPORARY_FAILURE);
+  });
+
+  it('does not make them grow by Child SAs that it makes and deletes: there is no more until the kernel has let some go', () => {
+    const peer = waiting().establish();
+    const { pair, subject } = peer;
+    let granted = 0;
+    let refused = 0;
+    for (let round = 0; round < 2_500; round += 1) {
+      peer.espSpi = 100_000 + round;
+      peer.send(peer.request(ExchangeType.CREATE_CHILD_SA, [...peer.child(), peer.ni]));
+      const answer = peer.open(peer.take());
+      if (notifyTypes(answer).includes(NotifyType.NO_ADDITIONAL_SAS)) refused += 1;
+      else granted += 1;
+      const spis = [spiToBytes(peer.espSpi)];
+      peer.send(peer.request(ExchangeType.INFORMATIONAL, [{ kind: 'delete', protocol: 3, spiSize: 4, spis }]));
+      pair.wire.length = 0;
+    }
+    expect(refused).toBeGreaterThan(0);
+    expect(granted + refused).toBe(2_500);
+    expect(pair.sas(subject).length).toBeLessThanOrEqual(2_049);
   });
 
   it('does not make them grow by refused proofs and unreadable messages either', () => {

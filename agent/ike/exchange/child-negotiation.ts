@@ -11,6 +11,7 @@ import { NotifyType } from '../../wire/registry.ts';
 import { setUint32, uint32At } from '../../wire/uint32.ts';
 import type { ChildAgreement, ChildSa } from '../child/child-sa.ts';
 import { type Connection, isForgone } from '../connection/connection.ts';
+import { hasRoomForChild } from '../connection/room.ts';
 import type { Core } from '../core.ts';
 import { hasNotify, notify } from '../message/notify.ts';
 import { choose, chosenSuite, offer } from '../negotiation/proposal.ts';
@@ -106,6 +107,7 @@ export function grantChild(
   way: NattedPath,
   exchange: ChildExchange,
 ): Result<GrantedChild, RefusedChild> {
+  if (!hasRoomForChild(connection, core.context.limits)) return err(tooMany(connection));
   const wantsTransport = hasNotify(request.notifies, NotifyType.USE_TRANSPORT_MODE);
   let refusal: RefusedChild | undefined;
   const { rekeyed } = exchange;
@@ -128,6 +130,11 @@ export function grantChild(
       },
     },
   );
+}
+
+function tooMany({ config: { name } }: Connection): RefusedChild {
+  const text = `${name} asks for one Child SA after the other: it may have no more here until inbound SAs of it have gone; see its log`;
+  return { notifyType: NotifyType.NO_ADDITIONAL_SAS, failure: { reason: 'peerViolation', by: 'us', text } };
 }
 
 function grantConfigured(

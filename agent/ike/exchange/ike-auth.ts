@@ -6,6 +6,7 @@ import { ExchangeType, NotifyType } from '../../wire/registry.ts';
 import type { ChildAgreement } from '../child/child-sa.ts';
 import type { Connection } from '../connection/connection.ts';
 import { pastNotifies, readPast } from '../connection/instance.ts';
+import { hasRoomForIkeSa } from '../connection/room.ts';
 import type { Core } from '../core.ts';
 import type { Fact } from '../fact.ts';
 import { notify } from '../message/notify.ts';
@@ -127,6 +128,7 @@ export function answerAuthRequest(
   received: ReceivedAuthRequest,
 ): Result<Outcome, Refusal> {
   const { request, way } = received;
+  if (!hasRoomForIkeSa(connection, core.context.limits)) return err(tooMany(connection));
   const own = ownProof(connection, negotiated, {
     role: 'responder',
     requested: requestedAuthorities(request.certRequests, core.context.limits),
@@ -299,6 +301,20 @@ export function authenticationFailed(connection: Connection | undefined, by: 'us
     notify: notify(NotifyType.AUTHENTICATION_FAILED),
     close: 'negotiationFailed',
     failure: { reason: 'authenticationFailed', by, text },
+    connection,
+  };
+}
+
+/** The peer hears that it may try again, for there will be room once others have ended. */
+function tooMany(connection: Connection): Refusal {
+  const { name } = connection.config;
+  const text = `${name} begins one IKE SA after the other and ends none: it may have no more here until some have ended; see its log`;
+  const failure = { reason: 'peerViolation', by: 'us', text } as const;
+  return {
+    kind: 'fatal',
+    notify: notify(NotifyType.TEMPORARY_FAILURE),
+    close: 'negotiationFailed',
+    failure,
     connection,
   };
 }
