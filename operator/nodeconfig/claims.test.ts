@@ -70,6 +70,39 @@ describe('networks that two nodes claim', () => {
     );
   });
 
+  it.each([
+    [
+      'the only address of its family',
+      { 'status.addresses': ['192.168.0.3', 'fd00::1'].map((address) => ({ type: 'InternalIP', address })) },
+      'Nodes',
+      'node node-3 takes part without fd00::1, which node node-1 had first: correct one of them',
+    ],
+    [
+      'a pod CIDR',
+      { spec: { podCIDRs: ['10.0.3.0/24', 'fd01:0:0:1::/64'] } },
+      'Pods',
+      'node node-3 takes part without fd01:0:0:1::/64, which node node-1 had first: correct one of them',
+    ],
+  ])('say it in a condition where a node takes part without %s', (_, fields, scope, message) => {
+    const mesh = meshOf('cluster', { 'spec.traffic': { scope } });
+    const cluster = clusterOf({ peerings: [mesh], nodes: [nodeOf(1), nodeOf(2), nodeOf(3, fields)] });
+    cluster.settle(atSecond(0));
+    cluster.settle(atSecond(90));
+    expect(cluster.given.peerings[0]?.status?.conditions).toContainEqual(
+      expect.objectContaining({ type: 'Programmed', status: 'False', reason: 'NetworksClaimed', message }),
+    );
+  });
+
+  it('say nothing where a node has another address of the family: one is enough', () => {
+    const addresses = ['192.168.0.3', '192.168.0.1'].map((address) => ({ type: 'InternalIP', address }));
+    const nodes = [nodeOf(1), nodeOf(2), nodeOf(3, { 'status.addresses': addresses })];
+    const cluster = clusterOf({ peerings: [meshOf('cluster')], nodes });
+    cluster.settle(atSecond(0));
+    cluster.settle(atSecond(90));
+    const conditions = cluster.given.peerings[0]?.status?.conditions;
+    expect(conditions?.find(({ type }) => type === 'Programmed')?.reason).not.toBe('NetworksClaimed');
+  });
+
   it('move to a node that is there from one that is gone', () => {
     const cluster = clusterOf({ peerings: [meshOf('cluster')], nodes: [nodeOf(1), nodeOf(2)] });
     cluster.settle(atSecond(0));

@@ -149,7 +149,7 @@ function told(
   }: { readonly behind?: number; readonly idle?: number; readonly failed?: number } = {},
 ): Told {
   const peering = meshOf('cluster');
-  const member = { node: nodeOf(1), addresses: ['192.0.2.1'], obstacle: undefined };
+  const member = { node: nodeOf(1), addresses: ['192.0.2.1'], obstacle: undefined, shortfall: undefined };
   const empty = clusterOf({ peerings: [], nodes: [member.node] }).observed();
   const [known] = rosterOf(empty);
   if (known === undefined) throw new Error('no node');

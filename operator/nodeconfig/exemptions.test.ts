@@ -135,7 +135,7 @@ function told(
   const peering = gateway ? gatewayOf('cluster') : meshOf('cluster');
   const [known] = rosterOf(clusterOf({ peerings: [], nodes: [nodeOf(1)] }).observed());
   if (known === undefined) throw new Error('no node');
-  const member = { node: known, addresses: ['192.0.2.1'], obstacle: undefined };
+  const member = { node: known, addresses: ['192.0.2.1'], obstacle: undefined, shortfall: undefined };
   const entry = nodePeeringOf(peering, member, enforcement, staged(wanted));
   const exempt = staged(said ?? []);
   const status: IpsecNodeConfig['status'] = {

@@ -2,7 +2,7 @@ import { canonicalAddress, canonicalNetwork, familyOf, isHostAddress } from '../
 import type { IpsecNodeConfig } from '../api/ipsec-node-config.ts';
 import type { IpsecPeering } from '../api/ipsec-peering.ts';
 import { MAX_POD_CIDRS } from '../api/limits.ts';
-import type { Obstacle } from '../policies/standing.ts';
+import type { Obstacle, Shortfall } from '../policies/standing.ts';
 import { type ClaimedNetwork, type LostClaim, lostClaims } from './claims.ts';
 import { matchesSelector } from './matches-selector.ts';
 import { hasAccessName } from './names.ts';
@@ -20,7 +20,7 @@ export interface KnownNode {
   readonly config: IpsecNodeConfig | undefined;
   /** The status of `config`, where the agent Pod that is Ready now wrote it. */
   readonly status: IpsecNodeConfig['status'];
-  readonly lostAddresses: readonly LostClaim[];
+  readonly lostAddresses: readonly LostAddress[];
   readonly lostPodCidrs: readonly LostClaim[];
 }
 
@@ -30,12 +30,19 @@ interface NodeAddress {
   readonly address: string;
 }
 
+/** An address that another node had first. */
+interface LostAddress extends NodeAddress {
+  readonly owner: string;
+}
+
 /** A node of a peering. */
 export interface Member {
   readonly node: KnownNode;
   /** One of each family at most; none where there is an obstacle. */
   readonly addresses: readonly string[];
   readonly obstacle: Obstacle | undefined;
+  /** What of it stays outside although it takes part. */
+  readonly shortfall: Shortfall | undefined;
 }
 
 /** Every Node that is there. */
@@ -74,7 +81,10 @@ export function rosterOf(observed: Observed): readonly KnownNode[] {
       podCidrs: podCidrs.filter((cidr) => !isAmong(lostCidrs, cidr)),
       config,
       status: written !== undefined && written === observed.agentPods.get(name) ? config?.status : undefined,
-      lostAddresses: lost,
+      lostAddresses: addresses.flatMap((each) => {
+        const claim = lost.find(({ network }) => network === hostNetwork(each.address));
+        return claim === undefined ? [] : { ...each, owner: claim.owner };
+      }),
       lostPodCidrs: lostCidrs,
     };
   });
@@ -119,7 +129,8 @@ export function membersOf(
     .map((node) => {
       const addresses = addressesOf(node, nodes.addressType);
       const obstacle = obstacleOf(node, addresses, nodes.addressType, needsPods);
-      return { node, addresses: obstacle === undefined ? addresses : [], obstacle };
+      if (obstacle !== undefined) return { node, addresses: [], obstacle, shortfall: undefined };
+      return { node, addresses, obstacle, shortfall: shortfallOf(node, addresses, nodes.addressType, needsPods) };
     });
   return { members, notLinux: matched.length - members.length };
 }
@@ -132,10 +143,10 @@ function obstacleOf(
 ): Obstacle | undefined {
   if (!hasAccessName(node.name)) return { reason: 'NameTooLong', text: 'has a name of more than 248 characters' };
   if (addresses.length === 0) {
-    const [lost] = node.lostAddresses;
+    const lost = node.lostAddresses.find(({ type }) => type === addressType);
     if (lost === undefined)
       return { reason: 'NoAddress', text: `has no usable ${addressType} in its status.addresses` };
-    const text = `claims ${lost.network.split('/')[0]}, which node ${lost.owner} had first: correct one of them`;
+    const text = `claims ${lost.address}, which node ${lost.owner} had first: correct one of them`;
     return { reason: 'AddressClaimed', text };
   }
   if (!needsPods || node.podCidrs.length > 0) return undefined;
@@ -150,6 +161,29 @@ function obstacleOf(
     reason: 'PodCIDRClaimed',
     text: `claims ${lost.network}, which node ${lost.owner} had first: correct one of them`,
   };
+}
+
+/**
+ * What of a node another one had first, so that traffic with it is not encrypted: the only address of its family, a pod
+ * CIDR. Of several addresses of a family one is enough.
+ */
+function shortfallOf(
+  node: KnownNode,
+  addresses: readonly string[],
+  addressType: string,
+  needsPods: boolean,
+): Shortfall | undefined {
+  const families = new Set(addresses.map(familyOf));
+  const address = node.lostAddresses.find(({ type, address }) => {
+    return type === addressType && !families.has(familyOf(address));
+  });
+  if (address !== undefined) return claimedBy('AddressClaimed', address.address, address.owner);
+  const [cidr] = needsPods ? node.lostPodCidrs : [];
+  return cidr === undefined ? undefined : claimedBy('PodCIDRClaimed', cidr.network, cidr.owner);
+}
+
+function claimedBy(reason: Shortfall['reason'], network: string, owner: string): Shortfall {
+  return { reason, text: `takes part without ${network}, which node ${owner} had first: correct one of them` };
 }
 
 /** The first address of each family, as Kubernetes orders them. */

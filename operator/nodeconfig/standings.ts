@@ -50,6 +50,7 @@ export function standingOf(
         pending: isPending(observed.since, uids, at) && !isReaching,
         joinedLately: isPending(observed.since, uids, at, ROUTINE_WRITE_MS),
         obstacle: member.obstacle ?? (draft.acceptance.status === 'True' && entry === undefined ? TOO_MANY : undefined),
+        shortfall: member.shortfall,
         certificate: usedCertificate(draft, member, certificateOf(draft, member, observed, certificates, at), at),
         agent,
       };

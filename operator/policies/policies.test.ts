@@ -175,6 +175,13 @@ describe('Programmed', () => {
       '1 of 2 nodes',
     ],
     [
+      'a network of a node is that of another one',
+      { shortfall: { reason: 'AddressClaimed', text: 'takes part without fd00::1: correct it' } },
+      'False',
+      'NetworksClaimed',
+      'node a takes part without fd00::1',
+    ],
+    [
       'a kernel cannot clamp TCP segments',
       { agent: { ...reporting(1), mssClampFailure: 'it lacks nf_tables' } },
       'False',
@@ -352,7 +359,16 @@ function standing(first: Partial<NodeStanding>, fields: Partial<PeeringStanding>
 function node(name: string, fields: Partial<NodeStanding>): NodeStanding {
   const agent = reporting(1);
   const certificate = { kind: 'issued' } as const;
-  return { name, pending: false, joinedLately: false, obstacle: undefined, certificate, agent, ...fields };
+  return {
+    name,
+    pending: false,
+    joinedLately: false,
+    obstacle: undefined,
+    shortfall: undefined,
+    certificate,
+    agent,
+    ...fields,
+  };
 }
 
 function reporting(expected: number, encrypts = expected) {

@@ -40,6 +40,12 @@ export function programmed(standing: PeeringStanding, acceptance: Verdict): Verd
         `${staged.length} of ${counted(members.length, 'node')} are on the way`,
     );
   }
+  const partly = members.flatMap(({ name, shortfall }) => (shortfall === undefined ? [] : [{ name, shortfall }]));
+  if (partly[0] !== undefined) {
+    const { name, shortfall } = partly[0];
+    const more = partly.length === 1 ? '' : `; so it is with ${counted(partly.length - 1, 'more node')}`;
+    return fails('NetworksClaimed', `node ${name} ${shortfall.text}${more}`);
+  }
   const unclamped = members.flatMap(({ name, agent }) =>
     agent.kind === 'reporting' && agent.mssClampFailure !== undefined ? [{ name, text: agent.mssClampFailure }] : [],
   );

@@ -46,6 +46,7 @@ export interface NodeStanding {
   readonly joinedLately: boolean;
   /** Why it cannot take part. */
   readonly obstacle: Obstacle | undefined;
+  readonly shortfall: Shortfall | undefined;
   readonly certificate: CertificateStanding;
   readonly agent: AgentStanding;
 }
@@ -53,6 +54,12 @@ export interface NodeStanding {
 /** Why a node cannot take part; the text follows its name. */
 export interface Obstacle {
   readonly reason: 'NameTooLong' | 'NoAddress' | 'AddressClaimed' | 'NoPodCIDR' | 'PodCIDRClaimed' | 'TooManyPeerings';
+  readonly text: string;
+}
+
+/** What of a node stays outside although it takes part; the text follows its name. */
+export interface Shortfall {
+  readonly reason: 'AddressClaimed' | 'PodCIDRClaimed';
   readonly text: string;
 }
 

@@ -1,8 +1,7 @@
-import { membersOf, rosterOf } from '../../nodeconfig/roster.ts';
 import type { Facts, PodFact } from './facts.ts';
 import { type Finding, finding, remedyIn } from './finding.ts';
 import { valueOr } from './known.ts';
-import { observedOf } from './observed-of.ts';
+import { memberOf } from './members.ts';
 import type { End, Pair } from './view.ts';
 
 /** Whether a node is told what to do, and its agent does it: the first thing that is wrong. */
@@ -90,11 +89,10 @@ function selectionFault(facts: Facts, { name, node, peerings }: End): Finding | 
       remedyIn(first?.accepted?.message ?? '', `kubectl describe ipsecpeering ${first?.name}`),
     );
   }
-  const roster = rosterIn(facts);
   for (const peering of peerings) {
-    const member = membersOf(peering, roster).members.find((each) => each.node.name === name);
-    if (member?.obstacle === undefined) continue;
-    const { reason, text } = member.obstacle;
+    const obstacle = memberOf(facts, peering, name)?.obstacle;
+    if (obstacle === undefined) continue;
+    const { reason, text } = obstacle;
     return finding(
       reason,
       `${name} cannot take part in ${peering.metadata.name}: it ${text}`,
@@ -102,13 +100,6 @@ function selectionFault(facts: Facts, { name, node, peerings }: End): Finding | 
     );
   }
   return undefined;
-}
-
-/** A walk over a thousand peers needs it two thousand times. */
-function rosterIn(facts: Facts): ReturnType<typeof rosterOf> {
-  const made = rosters.get(facts) ?? rosterOf(observedOf(facts));
-  rosters.set(facts, made);
-  return made;
 }
 
 function agentFault(facts: Facts, { name, node, pod }: End): Finding | undefined {
@@ -244,7 +235,6 @@ function startFault(name: string, message: string): Finding {
   return finding('AgentNotWorking', text, remedyIn(message, 'see its log'));
 }
 
-const rosters = new WeakMap<Facts, ReturnType<typeof rosterOf>>();
 const NODE_FIELDS = 'correct the status of the Node';
 /** Told where certificates and policies are looked at. */
 const OF_OTHER_STAGES: ReadonlySet<string> = new Set([

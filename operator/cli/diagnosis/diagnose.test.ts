@@ -158,6 +158,41 @@ const faults: readonly Fault[] = [
     /correct one of them/,
   ],
   [
+    'another node had one of its networks first',
+    (facts) =>
+      withNode(
+        withNode(facts, PEER, (node) => ({ ...node, createdAtMs: 9 })),
+        NODE,
+        (node) => {
+          const addresses = ['192.168.0.1', 'fd00::2'].map((address) => ({ type: 'InternalIP', address }));
+          return {
+            ...node,
+            createdAtMs: 10_000,
+            object: { ...node.object, status: { ...node.object.status, addresses } },
+          };
+        },
+      ),
+    'policy',
+    'AddressClaimed',
+    /not all traffic of node-1 is encrypted.*takes part without fd00::2, which node node-2 had first/,
+    /correct one of them/,
+  ],
+  [
+    'a kernel cannot clamp TCP segments',
+    (facts) =>
+      withConfig(facts, NODE, (config) => ({
+        ...config,
+        status: {
+          ...config.status,
+          peerings: config.status?.peerings?.map((each) => ({ ...each, mssClampFailure: 'it lacks nf_tables' })),
+        },
+      })),
+    'policy',
+    'SegmentsNotClamped',
+    /not clamped on node-1.*it lacks nf_tables/,
+    /spec.mssClamp/,
+  ],
+  [
     'the DaemonSet does not select the node',
     (facts) =>
       withList(facts, 'pods', (pods) =>

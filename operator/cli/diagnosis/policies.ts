@@ -1,5 +1,6 @@
 import type { Facts } from './facts.ts';
 import { type Finding, finding, remedyIn } from './finding.ts';
+import { memberOf } from './members.ts';
 import { peerName } from './negotiation.ts';
 import type { End, Pair } from './view.ts';
 
@@ -8,7 +9,12 @@ export function policyFault(facts: Facts, pair: Pair): Finding | undefined {
   const ends = [pair.own, ...(pair.peer.kind === 'node' ? [pair.peer.end] : [])];
   for (const end of ends) {
     const fault =
-      foreignFault(end, pair) ?? missingFault(end, pair) ?? exemptionFault(end) ?? enforcementFault(facts, end);
+      foreignFault(end, pair) ??
+      missingFault(end, pair) ??
+      exemptionFault(end) ??
+      enforcementFault(facts, end) ??
+      shortfallFault(facts, end) ??
+      clampFault(end);
     if (fault !== undefined) return fault;
   }
   return undefined;
@@ -66,6 +72,31 @@ function enforcementFault({ atMs }: Facts, { name, config }: End): Finding | und
     );
   }
   return undefined;
+}
+
+/** A network that another node had first has no policies here. */
+function shortfallFault(facts: Facts, { name, peerings }: End): Finding | undefined {
+  for (const peering of peerings) {
+    const shortfall = memberOf(facts, peering, name)?.shortfall;
+    if (shortfall === undefined) continue;
+    const { reason, text } = shortfall;
+    return finding(
+      reason,
+      `not all traffic of ${name} is encrypted by ${peering.metadata.name}: it ${text}`,
+      remedyIn(text, 'correct the Node'),
+    );
+  }
+  return undefined;
+}
+
+function clampFault({ name, config }: End): Finding | undefined {
+  const failing = config?.status?.peerings?.find(({ mssClampFailure }) => mssClampFailure !== undefined);
+  if (failing === undefined) return undefined;
+  return finding(
+    'SegmentsNotClamped',
+    `large TCP segments may be lost: they are not clamped on ${name} for ${failing.name}: ${failing.mssClampFailure}`,
+    'mend that, or set spec.mssClamp of the peering to Disabled',
+  );
 }
 
 /** A step of the rollout takes seconds. */
