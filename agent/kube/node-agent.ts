@@ -54,6 +54,7 @@ export class NodeAgent {
   #unblockedRevision: string | undefined;
   /** Whether policies of peerings that are carried out may let pass what they are to block. */
   #mayBeOpen = false;
+  #kernelFailure: string | undefined = 'has not looked at the kernel yet';
 
   constructor(parts: NodeAgentParts) {
     const { log, nodeName, provider, source } = parts;
@@ -131,7 +132,10 @@ export class NodeAgent {
 
   async #step(): Promise<void> {
     const { log } = this.#parts;
-    if (!(await this.#mayBegin())) return;
+    if (!(await this.#mayBegin())) {
+      if (this.#kernelFailure !== undefined) this.#lookAtKernel();
+      return;
+    }
     const started = systemClock.monotonicMs();
     let outcome: 'done' | 'failed' = 'failed';
     try {
@@ -171,6 +175,18 @@ export class NodeAgent {
     return this.#state.header !== undefined;
   }
 
+  /** As starting will, without changing anything: whoever may not is not to take the place of an agent that works. */
+  #lookAtKernel(): void {
+    const opened = this.#parts.openDataplane();
+    if (!opened.ok) {
+      this.#kernelFailure = opened.error;
+      return;
+    }
+    const dumped = opened.value.dump();
+    opened.value.close();
+    this.#kernelFailure = dumped.ok ? undefined : dumped.error.message;
+  }
+
   /** Once, when nobody else writes it any more and it is known what it is needed for. */
   async #rememberKept(): Promise<void> {
     if (this.#hasRemembered) return;
@@ -187,6 +203,7 @@ export class NodeAgent {
     return readinessOf({
       source: source.name,
       standby: isStandingBy(),
+      kernelFailure: this.#kernelFailure,
       startFailure: this.#agent.startFailure,
       isCarriedOut: this.#agent.generation !== undefined,
       unreadable,

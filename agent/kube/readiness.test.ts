@@ -5,6 +5,7 @@ import { type Progress, readinessOf } from './readiness.ts';
 const begun: Progress = {
   source: 'the API server',
   standby: false,
+  kernelFailure: undefined,
   startFailure: undefined,
   isCarriedOut: false,
   unreadable: undefined,
@@ -33,6 +34,11 @@ describe('an agent is not ready, so that the one before it is not ended', () => 
       'that cannot read what its node is told',
       { isAnswered: true, standby: true, unreadable: 'spec: is of another version' },
       /another version/,
+    ],
+    [
+      'that may not use the kernel',
+      { ...told, standby: true, isComplete: true, kernelFailure: 'the kernel says EPERM' },
+      /EPERM/,
     ],
     ['that cannot start', { ...told, isComplete: true, startFailure: 'UDP port 500 is taken' }, /port 500/],
     ['that has all and has not begun', { ...told, isComplete: true }, /waits/],

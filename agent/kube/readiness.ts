@@ -11,6 +11,8 @@ export interface Progress {
   readonly source: string;
   /** The agent before this one still runs. */
   readonly standby: boolean;
+  /** Why it could not go on: the kernel lets it see no SAs and policies, or it has not asked yet; a sentence. */
+  readonly kernelFailure: string | undefined;
   /** Why no agent runs although it should. */
   readonly startFailure: string | undefined;
   /** What the node is told is carried out. */
@@ -27,16 +29,18 @@ export interface Progress {
 
 /**
  * A pod that stands by is ready when it could go on at once: the agent before it is ended for it. An update to agents
- * that cannot read what their nodes are told, or do not reach the API server, stops at the first node, whose old agent
- * goes on.
+ * that cannot read what their nodes are told, do not reach the API server, or may not use the kernel, stops at the first
+ * node, whose old agent goes on.
  */
 export function readinessOf(progress: Progress): Readiness {
-  const { source, standby, startFailure, isCarriedOut, unreadable, isTold, isAnswered, isComplete } = progress;
+  const { source, standby, kernelFailure, startFailure, isCarriedOut, unreadable, isTold, isAnswered, isComplete } =
+    progress;
   if (startFailure !== undefined) return { ready: false, text: startFailure };
   if (isCarriedOut) return { ready: true, text: 'carries out what the node is to do' };
   if (unreadable !== undefined) return { ready: false, text: unreadable };
   // A node that takes part in nothing has none, and its agent has nothing to wait for.
   if (!isTold && isAnswered) return { ready: true, text: 'this node takes part in no peering yet' };
+  if (standby && isComplete && kernelFailure !== undefined) return { ready: false, text: kernelFailure };
   if (standby && isComplete) return { ready: true, text: 'standing by until the agent before this one has ended' };
   return { ready: false, text: `waits for ${source} to say what this node is to do` };
 }
