@@ -1,5 +1,6 @@
 import { hash, type KeyObject, X509Certificate } from 'node:crypto';
 
+import { sameBytes } from '../../crypto/bytes.ts';
 import { decodeScheme } from '../../pki/algorithm-identifier.ts';
 import { type Certificate, readCertificate } from '../../pki/certificate.ts';
 import type { KeyDescription } from '../../pki/certificate-rules.ts';
@@ -23,6 +24,8 @@ export function parseCertificate(der: Uint8Array): Result<ParsedCertificate, str
   if (!read.ok) return read;
   try {
     const x509 = new X509Certificate(der);
+    // It looks for PEM first, anywhere in the bytes: an extension may hold the certificate of somebody else.
+    if (!sameBytes(x509.raw, der)) return err('hides another certificate');
     const { publicKey } = x509;
     const keyDescription = describeKey(publicKey);
     return ok({ der, fingerprint: hash('sha256', der), certificate: read.value, x509, publicKey, keyDescription });
