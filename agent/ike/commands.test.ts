@@ -169,6 +169,26 @@ describe('a configuration that changes', () => {
     }
   });
 
+  it('in one more Child: it is rekeyed at its soft limit as those that were there before, and never expires in use', () => {
+    const pods = (left: string, right: string) =>
+      childConfig({
+        name: 'pods',
+        reqid: 0x6000_0078,
+        mode: 'tunnel',
+        local: [net(left, 16)],
+        remote: [net(right, 16)],
+      });
+    const pair = new Pair().configure().settle().advance(10_000);
+    update(pair, pair.left, { initiation: 'start', children: [childConfig(), pods('10.1.0.0', '10.2.0.0')] });
+    update(pair, pair.right, { initiation: 'respond', children: [childConfig(), pods('10.2.0.0', '10.1.0.0')] });
+    const packet = { source: address('10.1.0.1'), destination: address('10.2.0.1') };
+    pair.advance(10_000);
+    for (let minute = 0; minute < 240; minute += 1) {
+      expect(pair.advance(60_000).encrypts(packet), `after ${minute} minutes`).toBe(true);
+    }
+    expect(pair.left.facts).not.toContainEqual(expect.objectContaining({ kind: 'saExpired', hard: true }));
+  });
+
   it('in the selectors goes from the old policies to the new ones without a moment without either', () => {
     const tunnel = (left: string, right: string) => ({
       children: [childConfig({ mode: 'tunnel', local: [net(left, 16)], remote: [net(right, 16)] })],

@@ -37,7 +37,7 @@ export function onCommand(core: Core, at: Instant, command: Command): void {
       add(core, at, command.connection, command.snapshot);
       return;
     case 'updateConnection':
-      update(core, at, command.connection);
+      update(core, at, command.connection, command.formerName);
       return;
     case 'removeConnection':
       withConnection(core, command.name, (connection) => remove(core, at, connection));
@@ -128,8 +128,8 @@ function begin(core: Core, at: Instant, connection: Connection, count: number): 
  * changes under the SAs: Children come and go by themselves. New keys and certificates are shown, and other algorithms
  * agreed on, by a new IKE SA before the old one goes.
  */
-function update(core: Core, at: Instant, config: ConnectionConfig): void {
-  const connection = core.connections.get(config.name);
+function update(core: Core, at: Instant, config: ConnectionConfig, formerName = config.name): void {
+  const connection = core.connections.get(formerName);
   if (connection === undefined) {
     add(core, at, config);
     return;
@@ -171,7 +171,7 @@ function inheritance(old: Connection): Partial<Connection> {
 /** The SAs stay; policies, deadlines and who begins follow the new configuration. */
 function adjust(core: Core, at: Instant, connection: Connection, config: ConnectionConfig): void {
   const before = connection.config;
-  connection.config = config;
+  core.connections.reconfigure(connection, config);
   for (const sa of connection.ikeSas) {
     core.touch(sa);
     if (sa.state.kind !== 'established') continue;

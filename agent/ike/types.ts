@@ -155,8 +155,8 @@ export interface ConnectionConfig {
 export type Command =
   /** With a snapshot it takes over what `start` has left in the kernel of it. */
   | { readonly kind: 'addConnection'; readonly connection: ConnectionConfig; readonly snapshot?: KernelSnapshot }
-  /** Takes over under the same name what did not change; SAs stay where only timing did. */
-  | { readonly kind: 'updateConnection'; readonly connection: ConnectionConfig }
+  /** Takes over what did not change; SAs stay where only timing did, or the name, which was `formerName` until now. */
+  | { readonly kind: 'updateConnection'; readonly connection: ConnectionConfig; readonly formerName?: string }
   /** Deletes its SAs, telling the peer, and its policies. */
   | { readonly kind: 'removeConnection'; readonly name: string }
   /** Begins now, whatever `initiation` says. */

@@ -266,6 +266,35 @@ describe('a reload', () => {
     expect(installed(hosts[0]).policies.length).toBe(policies + 2);
   });
 
+  it('keeps SAs and policies of a peer that only gets another name: nothing leaves in plaintext, nothing is negotiated', () => {
+    const { world, agents, hosts } = pair();
+    const children = () => agents[0].status().peers.map(({ name, ikeSas }) => [name, ikeSas[0]?.children[0]?.inbound]);
+    const [[, before] = []] = children();
+    hosts[0].commands.length = 0;
+    const { connections, ...rest } = configA();
+    agents[0].reload({ ...rest, connections: connections.map((each) => ({ ...each, name: 'berlin' })) });
+    world.pass(10_000);
+    expect(hosts[0].commands).toEqual([]);
+    expect(children()).toEqual([['berlin', before]]);
+  });
+
+  it('hands over the policies of a peer that gets another name and another identity: nothing leaves in plaintext', () => {
+    const { world, agents, hosts } = pair();
+    const localIdentity = { idType: 2, data: new TextEncoder().encode('other.example') };
+    const packet = { source: ip(A), destination: ip(B), protocol: 17, sourcePort: 1, destinationPort: 2 } as const;
+    const fates = new Set<string>();
+    hosts[0].fault = () => {
+      fates.add(hosts[0].kernel.outbound({ kind: 'plain', payloadBytes: 10, ...packet }).kind);
+      return undefined;
+    };
+    const { connections, ...rest } = configA();
+    agents[0].reload({ ...rest, connections: connections.map((each) => ({ ...each, localIdentity, name: 'berlin' })) });
+    world.pass(10_000);
+    expect(fates.size).toBeGreaterThan(0);
+    expect(fates).not.toContain('plain');
+    expect(agents[0].status().peers.map(({ name }) => name)).toEqual(['berlin']);
+  });
+
   it('ends the SAs of a peer that is no longer configured, at both ends, and removes its policies', () => {
     const { world, agents, hosts } = pair();
     agents[0].reload(configA({}));

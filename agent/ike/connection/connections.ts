@@ -1,5 +1,5 @@
 import type { IpAddress } from '../../wire/ip-address.ts';
-import type { Path } from '../types.ts';
+import type { ConnectionConfig, Path } from '../types.ts';
 import type { Connection } from './connection.ts';
 
 /** The configured connections, found by whatever a datagram, the kernel or the runtime calls them. */
@@ -47,7 +47,7 @@ export class Connections {
     return all.filter((connection) => connection.config.localAddress === path.localAddress);
   }
 
-  /** Its name, remote address and reqids must not change until it is removed. */
+  /** From here on it must get another configuration by `reconfigure` only, or it is not found. */
   add(connection: Connection): void {
     const { name, remoteAddress, children } = connection.config;
     this.#byName.set(name, connection);
@@ -55,13 +55,24 @@ export class Connections {
     for (const { reqid } of children) this.#byReqid.set(reqid, connection);
   }
 
+  /**
+   * Gives it a configuration with the same remote address, and maybe another name and other Children. It is still found
+   * by the reqids of Children that are gone: their SAs have yet to go.
+   */
+  reconfigure(connection: Connection, config: ConnectionConfig): void {
+    if (connection.config.name !== config.name) this.#byName.delete(connection.config.name);
+    connection.config = config;
+    this.#byName.set(config.name, connection);
+    for (const { reqid } of config.children) this.#byReqid.set(reqid, connection);
+  }
+
   remove(connection: Connection): void {
-    const { name, remoteAddress, children } = connection.config;
+    const { name, remoteAddress } = connection.config;
     this.#byName.delete(name);
     const others = this.#ofAddress(remoteAddress).filter((other) => other !== connection);
     if (others.length === 0) this.#byRemoteAddress.delete(remoteAddress);
     else this.#byRemoteAddress.set(remoteAddress, others);
-    for (const { reqid } of children) if (this.#byReqid.get(reqid) === connection) this.#byReqid.delete(reqid);
+    for (const [reqid, owner] of this.#byReqid) if (owner === connection) this.#byReqid.delete(reqid);
     connection.timerAt = undefined;
   }
 

@@ -51,6 +51,13 @@ describe('the difference that a reload makes', () => {
     ]);
   });
 
+  it('takes what is gone and what is new for the same under another name where it has the same reqid', () => {
+    const wanted = connections().map((each) => (each.name === 'node-b' ? { ...each, name: 'berlin' } : each));
+    expect(configDifference(connections(), wanted).commands).toMatchObject([
+      { kind: 'updateConnection', formerName: 'node-b', connection: { name: 'berlin' } },
+    ]);
+  });
+
   it('sees a new pre-shared key of the same length', () => {
     const secret = new SecretBytes(new Uint8Array(secrets(connections())[0]?.length ?? 0).fill(1));
     const difference = configDifference(connections(), changed('node-b', byPreSharedKey(secret)));

@@ -21,21 +21,35 @@ export function configDifference(
 ): ConfigDifference {
   const before = new Map(running.map((connection) => [connection.name, connection]));
   const names = new Set(wanted.map((connection) => connection.name));
-  const removals: Command[] = running
-    .filter((connection) => !names.has(connection.name))
-    .map(({ name }) => ({ kind: 'removeConnection', name }));
+  const left = new Set(running.filter((connection) => !names.has(connection.name)));
   const changes: Command[] = [];
   const additions: Command[] = [];
   const connections = wanted.map((connection) => {
     const old = before.get(connection.name);
-    if (old === undefined) additions.push({ kind: 'addConnection', connection });
-    else if (sameConnection(old, connection)) {
+    if (old === undefined) {
+      const former = formerOf(connection, left);
+      if (former === undefined) additions.push({ kind: 'addConnection', connection });
+      else {
+        left.delete(former);
+        changes.push({ kind: 'updateConnection', connection, formerName: former.name });
+      }
+    } else if (sameConnection(old, connection)) {
       wipeSecrets(connection, old);
       return old;
     } else changes.push({ kind: 'updateConnection', connection });
     return connection;
   });
+  const removals = [...left].map(({ name }): Command => ({ kind: 'removeConnection', name }));
   return { commands: [...removals, ...changes, ...additions], connections };
+}
+
+/**
+ * What is new under its name and has a reqid of something that is gone is that under another name: it selects the same
+ * traffic, which is in plaintext where the policies of the one go before those of the other come.
+ */
+function formerOf({ children }: ConnectionConfig, gone: ReadonlySet<ConnectionConfig>): ConnectionConfig | undefined {
+  const reqids = new Set(children.map(({ reqid }) => reqid));
+  return [...gone].find((each) => each.children.some(({ reqid }) => reqids.has(reqid)));
 }
 
 /** Secrets hide their bytes from a comparison of objects, so what they are part of is compared by itself. */
