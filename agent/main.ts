@@ -179,7 +179,7 @@ function ended(result: Result<string, StartFailure>): number {
 
 /** With features given, the kernel is not tried out. */
 function openPlainly(): Result<Dataplane, string> {
-  const opened = openXfrmDataplane({ direction: false, natKeepalive: false, ipv6: true });
+  const opened = openXfrmDataplane({ features: { direction: false, natKeepalive: false, ipv6: true } });
   return opened.ok ? opened : err(opened.error.message);
 }
 
@@ -213,7 +213,9 @@ function surroundings(
     probesPathMtu: probePathMtu,
     createTransport: (observer) => new UdpTransport(IKE_PORTS, observer, holder),
     openDataplane: () => {
-      const opened = openXfrmDataplane();
+      const opened = openXfrmDataplane({
+        messageProtection: (...transform) => provider.messageProtection(...transform),
+      });
       return opened.ok ? opened : err(opened.error.message);
     },
   };

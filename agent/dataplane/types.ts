@@ -85,6 +85,11 @@ export interface SaSpec {
    * also used for packets from other addresses of this host, whenever two hashes in the kernel collide (measured).
    */
   readonly selector?: Selector;
+  /**
+   * Of an inbound SA the packets that it is for, decrypted. The kernel knows them by policies; they are compared here with
+   * what came before the SA and is handed over to it. Absent: nothing is handed over.
+   */
+  readonly traffic?: readonly Selector[];
   readonly lifetime: SaLifetime;
   readonly mark?: { readonly value: number; readonly mask: number };
   readonly ifId?: number;

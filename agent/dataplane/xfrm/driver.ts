@@ -11,15 +11,18 @@ import { refusalText } from '../texts.ts';
 import type { DataplaneCommand, DataplaneError, DataplaneEvent, KernelSnapshot } from '../types.ts';
 import { decodeEvent } from './event-codec.ts';
 import { foreignChange } from './foreign-change.ts';
-import { LinuxKernel } from './linux-kernel.ts';
+import { LinuxKernel, type MessageProtections } from './linux-kernel.ts';
 import { type KernelFeatures, probeKernel } from './probe.ts';
 import { XFRM_FAMILY, XfrmGroup } from './registry.ts';
 
 /**
  * Opens the kernel's IPsec in the network namespace of the calling thread, and finds out what it can do. Fails with one
- * sentence for people where CAP_NET_ADMIN is missing or the kernel cannot do ESP. With `features` nothing is tried out.
+ * sentence for people where CAP_NET_ADMIN is missing or the kernel cannot do ESP.
  */
-export function openXfrmDataplane(features?: KernelFeatures): Result<XfrmDataplane, DataplaneError> {
+export function openXfrmDataplane({
+  features,
+  messageProtection,
+}: XfrmOptions = {}): Result<XfrmDataplane, DataplaneError> {
   const requests = openNetlinkSocket(XFRM_FAMILY, []);
   if (!requests.ok) return err(cannotOpen(requests.error));
   const connection = new NetlinkConnection(requests.value, errnoName);
@@ -33,7 +36,15 @@ export function openXfrmDataplane(features?: KernelFeatures): Result<XfrmDatapla
     connection.close();
     return err(cannotOpen(events.error));
   }
-  return ok(new XfrmDataplane(connection, events.value, probed.value));
+  return ok(new XfrmDataplane(connection, events.value, probed.value, messageProtection));
+}
+
+/** How the kernel's IPsec is opened. */
+export interface XfrmOptions {
+  /** What the kernel can do; left out: it is tried out. */
+  readonly features?: KernelFeatures;
+  /** By which packets that come before their SA are looked at; left out: they are lost. */
+  readonly messageProtection?: MessageProtections;
 }
 
 /** The kernel's SAs and policies by netlink. Made by `openXfrmDataplane`; tests bring their own sockets. */
@@ -47,11 +58,16 @@ export class XfrmDataplane implements Dataplane {
   #surveyAfterwards: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(connection: NetlinkConnection, eventSocket: NetlinkSocket, features: KernelFeatures) {
+  constructor(
+    connection: NetlinkConnection,
+    eventSocket: NetlinkSocket,
+    features: KernelFeatures,
+    messageProtection?: MessageProtections,
+  ) {
     this.features = features;
     this.#connection = connection;
     this.#eventSocket = eventSocket;
-    this.#kernel = new LinuxKernel(connection, features);
+    this.#kernel = new LinuxKernel(connection, features, messageProtection);
   }
 
   get sendsKeepalives(): boolean {

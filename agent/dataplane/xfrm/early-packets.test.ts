@@ -40,6 +40,7 @@ it('what came before the SA is sent to it, in the order that it came in', () => 
     0x1000,
     () => ok(undefined),
     () => 0,
+    () => true,
   );
   expect(injected).toEqual([1, 2, 3]);
   expect(waiting.size).toBe(0);
@@ -54,8 +55,27 @@ it('what came while the SA was made is sent to it, save what it has received its
     arrive(2, 3, 4, 5);
     return ok(undefined);
   };
-  early.handOver(0x1000, install, () => 3);
+  early.handOver(
+    0x1000,
+    install,
+    () => 3,
+    () => true,
+  );
   expect(injected).toEqual([1, 2]);
+});
+
+it('what the SA is not for is not sent to it', () => {
+  const { port, injected, arrive } = sockets();
+  const early = new EarlyPackets(port);
+  early.await({ destination, spi: 0x1000 });
+  arrive(1, 2, 3);
+  early.handOver(
+    0x1000,
+    () => ok(undefined),
+    () => 0,
+    ([first]) => first !== 2,
+  );
+  expect(injected).toEqual([1, 3]);
 });
 
 it('an SA that the kernel refuses gets nothing, and nothing is kept for it any more', () => {
@@ -68,6 +88,7 @@ it('an SA that the kernel refuses gets nothing, and nothing is kept for it any m
       0x1000,
       () => err('no'),
       () => 0,
+      () => true,
     ),
   ).toEqual(err('no'));
   expect(injected).toEqual([]);
@@ -85,6 +106,7 @@ it('what was forgotten is not sent, and an SA that was never awaited is made as 
       0x1000,
       () => ok(undefined),
       () => 0,
+      () => true,
     ),
   ).toEqual(ok(undefined));
   expect(injected).toEqual([]);

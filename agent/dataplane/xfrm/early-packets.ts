@@ -6,8 +6,8 @@ import { espFilter } from './esp-filter.ts';
 
 /**
  * Packets that come before their SA. Linux drops ESP with an SPI that it does not know; a socket beside it keeps copies of
- * those that are awaited, and when the SA is there they are sent to this host once more. The kernel checks them as any
- * other: nothing is let in that the SA would not let in. Its counter XfrmInNoStates has counted each of them before.
+ * those that are awaited, and when the SA is there they are sent to this host once more, those that the SA is for. Of them
+ * the kernel checks all but its policies. Its counter XfrmInNoStates has counted each of them before.
  */
 export class EarlyPackets {
   /** By SPI, which names an SA that is awaited: whoever drew it drew no other like it. The oldest first. */
@@ -39,10 +39,15 @@ export class EarlyPackets {
   }
 
   /**
-   * Runs `install` and hands over to the new SA what had come for it, if it was awaited. `received` tells how many packets
-   * the SA itself has received since then: so many of those that came last were in time.
+   * Runs `install` and hands over to the new SA what had come for it, if it was awaited, as far as `isMeant` says so.
+   * `received` tells how many packets the SA itself has received since then: so many of those that came last were in time.
    */
-  handOver<E>(spi: number, install: () => Result<void, E>, received: () => number): Result<void, E> {
+  handOver<E>(
+    spi: number,
+    install: () => Result<void, E>,
+    received: () => number,
+    isMeant: (packet: Uint8Array) => boolean,
+  ): Result<void, E> {
     const capture = this.#captures.get(spi);
     if (capture === undefined) return install();
     const before = this.#sockets.read(capture, MAX_PACKETS);
@@ -51,7 +56,7 @@ export class EarlyPackets {
       const meanwhile = this.#sockets.read(capture, MAX_PACKETS);
       const inTime = meanwhile.length === 0 ? 0 : received();
       const late = meanwhile.slice(0, Math.max(0, meanwhile.length - inTime));
-      this.#sockets.inject([...before, ...late]);
+      this.#sockets.inject([...before, ...late].filter(isMeant));
     }
     this.forget(spi);
     return outcome;

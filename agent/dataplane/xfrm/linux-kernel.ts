@@ -1,3 +1,4 @@
+import type { CryptoProvider } from '../../crypto/types.ts';
 import { interfaceIndex } from '../../native/libc.ts';
 import { err, ok, type Result } from '../../result.ts';
 import type { KernelCalls, KernelRefusal } from '../execute.ts';
@@ -14,6 +15,7 @@ import type {
   Selector,
   UdpEncapsulation,
 } from '../types.ts';
+import { earlyPacketCheck } from './early-packet-check.ts';
 import { EarlyPackets } from './early-packets.ts';
 import { decodePolicy, encodePolicy, encodePolicyKey } from './policy-codec.ts';
 import { XfrmMessage } from './registry.ts';
@@ -29,8 +31,17 @@ export class LinuxKernel implements KernelCalls {
   /** What has kept packets from being kept, which is told once. */
   readonly #told = new Set<string>();
 
-  constructor(connection: NetlinkConnection, features: SaFeatures, early = new EarlyPackets()) {
+  readonly #messageProtection: MessageProtections;
+
+  /** Without message protection nothing that comes before its SA can be looked at, nor handed over. */
+  constructor(
+    connection: NetlinkConnection,
+    features: SaFeatures,
+    messageProtection: MessageProtections = () => undefined,
+    early = new EarlyPackets(),
+  ) {
     this.#connection = connection;
+    this.#messageProtection = messageProtection;
     this.#features = features;
     this.#early = early;
   }
@@ -55,7 +66,8 @@ export class LinuxKernel implements KernelCalls {
       return installed.ok ? installed.value.packets : 0;
     };
     const install = () => this.#connection.request(XfrmMessage.newSa, body.value);
-    const outcome = sa.direction === 'in' ? this.#early.handOver(sa.id.spi, install, received) : install();
+    const isMeant = earlyPacketCheck(sa, this.#messageProtection);
+    const outcome = sa.direction === 'in' ? this.#early.handOver(sa.id.spi, install, received, isMeant) : install();
     if (outcome.ok && sa.mark !== undefined) this.#marks.set(saIdText(sa.id), sa.mark);
     return outcome;
   }
@@ -122,6 +134,8 @@ export class LinuxKernel implements KernelCalls {
     return policies.ok ? ok({ sas: sas.value, policies: policies.value }) : policies;
   }
 }
+
+export type MessageProtections = CryptoProvider['messageProtection'];
 
 /** 0 where a selector names no interface. One that is gone is named by the digits of its index. */
 function interfaceIndexOf({ interface: name }: Selector): Result<number, KernelRefusal> {

@@ -108,6 +108,7 @@ export function saSpecs(
       id: { destination: child.localAddress, spi: child.inboundSpi },
       source: child.remoteAddress,
       direction: 'in',
+      traffic: child.traffic.outbound.map(reversed),
       encryptionKey: inboundKeys.encryption,
       integrityKey: inboundKeys.integrity,
       ...(selector && { selector: reversed(selector) }),

@@ -13,6 +13,7 @@ function established(number: number, lowestNonce: number): IkeSa {
   const child = { config: { reqid: REQID }, settledAt: 20 + number, installedAt: 10 + number };
   const state = {
     kind: 'established',
+    peerIsAgent: true,
     authenticatedAt: 10 + number,
     lowestNonce: Uint8Array.of(lowestNonce),
     children: [child],

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 
+import { opensslProvider } from '../../../agent/crypto/openssl/openssl-provider.ts';
 import { SecretBytes } from '../../../agent/crypto/secret.ts';
 import { keyBytes, policy, sa, selector, template } from '../../../agent/dataplane/testing/builders.ts';
 import type { DataplaneCommand, SaSpec } from '../../../agent/dataplane/types.ts';
@@ -15,7 +16,7 @@ import { readXfrmStat, xfrmStatChange } from '../xfrm/xfrm-stat.ts';
 const scenario: Scenario = {
   name: 'dataplane-early-packets',
   description:
-    'what comes before its SA is received when the SA is there: IPv4, IPv6, tunnel and in UDP; forgeries are not',
+    'what comes before its SA is received when the SA is there: IPv4, IPv6, tunnel and in UDP; forgeries and what it is not for are not',
   run,
 };
 export default scenario;
@@ -55,8 +56,9 @@ async function run(lab: Lab): Promise<void> {
       },
     },
   });
-  const east = inNode(nodes.east, () => openXfrmDataplane());
-  const west = inNode(nodes.west, () => openXfrmDataplane());
+  const options = { messageProtection: opensslProvider.messageProtection };
+  const east = inNode(nodes.east, () => openXfrmDataplane(options));
+  const west = inNode(nodes.west, () => openXfrmDataplane(options));
   assert.ok(east.ok && west.ok, 'the kernel cannot do ESP');
   for (const ipVersion of [4, 6] as const) takeEspOutOfUdp(nodes.west, ends[ipVersion].west);
   try {
@@ -66,6 +68,10 @@ async function run(lab: Lab): Promise<void> {
     }
     lab.step('packets that bear the SPI and were made with another key');
     await forged(nodes, east.value, west.value);
+    for (const ipVersion of [4, 6] as const) {
+      lab.step(`packets from an address that the tunnel is not for, IPv${ipVersion}`);
+      await outside(nodes, east.value, west.value, ipVersion);
+    }
   } finally {
     east.value.close();
     west.value.close();
@@ -117,6 +123,30 @@ async function forged(nodes: Nodes, east: XfrmDataplane, west: XfrmDataplane): P
   undo();
 }
 
+/**
+ * East has the keys and sends what it likes: of what comes late Linux compares the addresses with its policies, of what is
+ * handed over it does not.
+ */
+async function outside(nodes: Nodes, east: XfrmDataplane, west: XfrmDataplane, ipVersion: 4 | 6): Promise<void> {
+  const kind: Kind = { name: '', ipVersion, mode: 'tunnel' };
+  const spi = 0x3000 + ipVersion;
+  const { east: from, west: to } = ends[ipVersion];
+  const other = OUTSIDE[ipVersion];
+  await nodes.east.succeed(['ip', 'address', 'add', other, 'dev', 'lo', ...(ipVersion === 6 ? ['nodad'] : [])]);
+  await nodes.west.succeed(['ip', 'route', 'add', other, 'via', from]);
+  const undo = send(nodes, east, west, kind, spi);
+  const wanted = template({ mode: 'tunnel', source: address(from), destination: address(to) });
+  const out = policy('out', selector(other, to, ICMP[ipVersion]), { template: { ...wanted, spi } }, 3);
+  order(nodes.east, east, { kind: 'putPolicy', policy: out });
+  order(nodes.west, west, { kind: 'awaitSa', id: saOf(kind, spi, 'in').id });
+  const echoes = await received(nodes.west);
+  await ping(nodes.east, to, { count: PINGS, waitMs: 100, intervalMs: 20, from: other });
+  order(nodes.west, west, { kind: 'addSa', sa: saOf(kind, spi, 'in') });
+  assert.equal(await received(nodes.west), echoes);
+  order(nodes.east, east, { kind: 'deletePolicy', key: out, index: out.index });
+  undo();
+}
+
 /** Has east send to west by an SA; `undo` removes everything. */
 function send(
   { east: node, west: other }: Nodes,
@@ -146,7 +176,7 @@ function saOf({ ipVersion, mode, inUdp = false }: Kind, spi: number, direction: 
   return sa(east, west, spi, {
     mode,
     direction,
-    ...(direction === 'in' ? { replayWindow: 64 } : {}),
+    ...(direction === 'in' ? { replayWindow: 64, traffic: [selector(east, west, ICMP[ipVersion])] } : {}),
     ...(inUdp ? { udpEncapsulation: { sourcePort: 4500, destinationPort: 4500 } } : {}),
   });
 }
@@ -182,5 +212,6 @@ function address(text: string) {
   return parsed;
 }
 
+const OUTSIDE = { 4: '198.51.100.7', 6: '2001:db8:9::7' } as const;
 /** Neighbours of IPv6 are to find one another in plaintext: of ICMPv6 the echo request alone is protected. */
 const ICMP = { 4: { protocol: 1 }, 6: { protocol: 58, sourcePort: { value: 128, mask: 0xffff } } } as const;
