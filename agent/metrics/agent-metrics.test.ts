@@ -3,8 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { opensslProvider } from '../crypto/openssl/openssl-provider.ts';
 import { ip } from '../dataplane/testing/builders.ts';
 import type { Fact } from '../ike/fact.ts';
+import type { ConnectionConfig } from '../ike/types.ts';
 import { err } from '../result.ts';
 import type { Agent, AgentParts } from '../runtime/agent.ts';
+import { peerVerdict } from '../runtime/status/peer-verdict.ts';
 import type { StatusReport } from '../runtime/status/report.ts';
 import { TEST_SECRET, TestHost, TestWorld, testConfig } from '../runtime/testing/agents.ts';
 import { AgentMetrics } from './agent-metrics.ts';
@@ -202,6 +204,25 @@ describe('the metrics of an agent', () => {
     expect(scrape.value('ikemesh_up')).toBe(0);
     expect(scrape.value('ikemesh_xfrm_errors_total{error="XfrmInNoStates"}')).toBe(7);
     expect(scrape.value('process_resident_memory_bytes')).toBeGreaterThan(1e6);
+  });
+
+  it('count a peer for which the first packet makes SAs as idle, and not as down', async () => {
+    const report = reportOf(new WatchedPair());
+    const [peer] = report.peers;
+    if (peer === undefined) throw new Error('there is no peer');
+    const idle = peerVerdict({
+      ikeSas: [],
+      config: { initiation: 'onDemand' } as ConnectionConfig,
+      espInUdp: false,
+      missingPolicies: [],
+      lastFailure: undefined,
+      kernelFailure: undefined,
+    });
+    const peers = [{ ...peer, ...idle, ikeSas: [] }];
+    const scrape = new Scrape((await alone({ report: { ...report, peers } }).expose()).text);
+    expect(scrape.value('ikemesh_peers{state="idle"}')).toBe(1);
+    expect(scrape.value('ikemesh_peers{state="down"}')).toBe(0);
+    expect(scrape.value('ikemesh_peer_state{peer="node-b"}')).toBe(4);
   });
 
   it('have no series of single peers where that is not wanted, but all of the node', async () => {

@@ -43,7 +43,7 @@ export const AGENT_METRICS = [
   },
   {
     name: 'ikemesh_peers',
-    help: 'Peers by state: encrypting (every Child SA is in the kernel, and no counter says that its packets do not get through), established, connecting, down.',
+    help: 'Peers by state: encrypting (every Child SA is in the kernel, and no counter says that its packets do not get through), established, connecting, down, and idle (the first packet makes SAs, and there was none).',
     type: 'gauge',
     labels: ['state'],
     unit: 'peers',
@@ -330,7 +330,7 @@ export const AGENT_METRICS = [
   },
   {
     name: 'ikemesh_peer_state',
-    help: '3 encrypting (every Child SA is in the kernel, and no counter says that its packets do not get through), 2 established, 1 connecting, 0 down.',
+    help: '3 encrypting (every Child SA is in the kernel, and no counter says that its packets do not get through), 2 established, 1 connecting, 0 down; 4 idle (the first packet makes SAs, and there was none).',
     type: 'gauge',
     labels: ['peer'],
     unit: 'state',

@@ -139,7 +139,7 @@ function secondsOf(text: string): number {
 }
 
 /** Their places are the values of `ikemesh_peer_state`. */
-const PEER_STATES: readonly PeerReport['state'][] = ['down', 'connecting', 'established', 'encrypting'];
+const PEER_STATES: readonly PeerReport['state'][] = ['down', 'connecting', 'established', 'encrypting', 'idle'];
 const PEER_REASONS: readonly PeerReason[] = [
   'Proven',
   'FellBackToUDP',

@@ -83,8 +83,11 @@ export interface CertificateReport {
 /** A configured peer. */
 export interface PeerReport {
   readonly name: string;
-  /** `encrypting`: every configured Child SA, of which nothing says that it does not work; `established`: an IKE SA only. */
-  readonly state: 'encrypting' | 'established' | 'connecting' | 'down';
+  /**
+   * `encrypting`: every configured Child SA, of which nothing says that it does not work; `established`: an IKE SA only;
+   * `idle`: none, because there was no traffic to make one for.
+   */
+  readonly state: 'encrypting' | 'established' | 'connecting' | 'down' | 'idle';
   readonly reason: PeerReason;
   /** The same in a sentence. */
   readonly message: string;

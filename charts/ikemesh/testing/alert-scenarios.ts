@@ -45,6 +45,9 @@ export const ALERT_SCENARIOS: readonly AlertScenario[] = [
       'ikemesh_peers{node="a",state="connecting"}': '0x10 2x50',
       'ikemesh_peers{node="a",state="down"}': '0x60',
       'ikemesh_peers{node="b",state="encrypting"}': '2x10 1x50',
+      // Nothing is wrong with peers for which the first packet makes SAs.
+      'ikemesh_peers{node="c",state="encrypting"}': '0x60',
+      'ikemesh_peers{node="c",state="idle"}': '2x60',
     },
     silentAt: 14,
     firesAt: 18,
@@ -55,6 +58,8 @@ export const ALERT_SCENARIOS: readonly AlertScenario[] = [
     series: {
       'ikemesh_peers{node="a",state="encrypting"}': '2x10 1x50',
       'ikemesh_peers{node="a",state="connecting"}': '0x10 1x50',
+      'ikemesh_peers{node="b",state="down"}': '0x60',
+      'ikemesh_peers{node="b",state="idle"}': '2x60',
     },
     silentAt: 18,
     firesAt: 25,
@@ -335,6 +340,8 @@ function healthyNode(node: string, instance: string): Series {
     ...steady('ikemesh_peers', ',state="established"', 0),
     ...all('ikemesh_peers', ',state="connecting"', '0x720', coming),
     ...steady('ikemesh_peers', ',state="down"', 0),
+    // A gateway with which there is no traffic all day.
+    ...steady('ikemesh_peers', ',state="idle"', 1),
     ...all('ikemesh_esp_sas', ',standing="missing"', '0x720', reboots ? '0x180 _x3 0x535' : '0x179 2x1 0x539'),
     ...Object.assign(
       {},
