@@ -66,6 +66,18 @@ export const ALERT_SCENARIOS: readonly AlertScenario[] = [
     labels: { node: 'a' },
   },
   {
+    alert: 'IkemeshPeersNotEncrypting',
+    series: {
+      'ikemesh_peers{node="a",state="encrypting"}': '2x10 1x50',
+      'ikemesh_peers{node="a",state="established"}': '0x10 1x50',
+      // An IKE SA that was just established has no Child SA for a moment.
+      'ikemesh_peers{node="b",state="established"}': '0x12 2x5 0x41',
+    },
+    silentAt: 18,
+    firesAt: 25,
+    labels: { node: 'a' },
+  },
+  {
     alert: 'IkemeshSasMissing',
     series: { 'ikemesh_esp_sas{node="a",standing="missing"}': '0x10 2x50' },
     silentAt: 13,
