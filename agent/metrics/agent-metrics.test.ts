@@ -332,6 +332,24 @@ describe('the metrics of an agent', () => {
     expect(scrape.value(name)).toBe(Date.UTC(2026, 10, 27, 22, 4, 5) / 1_000);
   });
 
+  it('tell of the authorities that the node depends on, whatever others last longer', async () => {
+    const [until, later] = ['2026-11-27 22:04:05Z', '2036-11-27 22:04:05Z'];
+    const authority = { kind: 'authority', file: '/ca.crt', secondsLeft: 5 } as const;
+    const report: StatusReport = {
+      ...reportOf(new WatchedPair()),
+      certificates: Array.from({ length: 100 }, (_, index) => ({ ...authority, name: `CN=${index}`, until: later })),
+      authorities: [
+        { dependence: 'issuer', name: 'CN=Old', until, secondsLeft: 5 },
+        { dependence: 'bundle', name: 'CN=New', until: later, secondsLeft: 315_000_000 },
+      ],
+    };
+    const scrape = new Scrape((await alone({ report }).expose()).text);
+    const name = 'ikemesh_certificate_expiration_timestamp_seconds';
+    expect(scrape.value(`${name}{kind="issuer",name="CN=Old"}`)).toBe(Date.UTC(2026, 10, 27, 22, 4, 5) / 1_000);
+    expect(scrape.value(`${name}{kind="bundle",name="CN=New"}`)).toBe(Date.UTC(2036, 10, 27, 22, 4, 5) / 1_000);
+    expect(scrape.series.filter((each) => each.startsWith(name))).toHaveLength(64);
+  });
+
   it('have a value for every metric of the list, and no secret', async () => {
     const pair = new WatchedPair({ xfrmErrors: new Map([['XfrmInNoStates', 7]]) });
     for (const fact of FACTS) pair.metrics.observer.note(fact);

@@ -246,7 +246,7 @@ export const AGENT_METRICS = [
   },
   {
     name: 'ikemesh_certificate_expiration_timestamp_seconds',
-    help: 'When what is in use ends, by kind: own certificate, authority, revocationList; of several of one name the first to end.',
+    help: 'When what is in use ends, by kind: own certificate, authority, revocationList; issuer (of the authorities that our certificate is of and that are trusted here, the last to end), bundle (of those that are trusted together, the last to end); of several of one name the first to end.',
     type: 'gauge',
     labels: ['kind', 'name'],
     unit: 'seconds since 1970',

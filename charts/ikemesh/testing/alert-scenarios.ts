@@ -157,14 +157,34 @@ export const ALERT_SCENARIOS: readonly AlertScenario[] = [
     labels: { node: 'a', name: 'a.test' },
   },
   {
+    // The authority that certificates are of ends, and its successor is trusted already.
     alert: 'IkemeshAuthorityExpiring',
     series: {
-      'ikemesh_certificate_expiration_timestamp_seconds{node="a",kind="authority",name="CN=old"}': '-5x120',
-      'ikemesh_certificate_expiration_timestamp_seconds{node="a",kind="authority",name="CN=new"}': '606600x120',
+      'ikemesh_certificate_expiration_timestamp_seconds{node="a",kind="authority",name="CN=old"}': '606600x120',
+      'ikemesh_certificate_expiration_timestamp_seconds{node="a",kind="authority",name="CN=new"}': '9999999x120',
+      'ikemesh_certificate_expiration_timestamp_seconds{node="a",kind="issuer",name="CN=old"}': '606600x120',
+      'ikemesh_certificate_expiration_timestamp_seconds{node="a",kind="bundle",name="CN=new"}': '9999999x120',
+      // Here it is trusted beside the new one, and nothing is of it any more.
+      'ikemesh_certificate_expiration_timestamp_seconds{node="b",kind="authority",name="CN=old"}': '-5x120',
+      'ikemesh_certificate_expiration_timestamp_seconds{node="b",kind="issuer",name="CN=new"}': '9999999x120',
+      'ikemesh_certificate_expiration_timestamp_seconds{node="b",kind="bundle",name="CN=new"}': '9999999x120',
     },
     silentAt: 25,
     firesAt: 50,
-    labels: { node: 'a' },
+    labels: { node: 'a', name: 'CN=old' },
+  },
+  {
+    // Of two peerings with an issuer each.
+    alert: 'IkemeshAuthorityExpiring',
+    series: {
+      'ikemesh_certificate_expiration_timestamp_seconds{node="a",kind="authority",name="CN=mesh"}': '9999999x120',
+      'ikemesh_certificate_expiration_timestamp_seconds{node="a",kind="authority",name="CN=office"}': '606600x120',
+      'ikemesh_certificate_expiration_timestamp_seconds{node="a",kind="bundle",name="CN=mesh"}': '9999999x120',
+      'ikemesh_certificate_expiration_timestamp_seconds{node="a",kind="bundle",name="CN=office"}': '606600x120',
+    },
+    silentAt: 25,
+    firesAt: 50,
+    labels: { node: 'a', name: 'CN=office' },
   },
   {
     alert: 'IkemeshRevocationListStale',
@@ -388,7 +408,14 @@ function healthyNode(node: string, instance: string): Series {
       '57600x480 115200x240',
       '115200x720',
     ),
-    ...steady('ikemesh_certificate_expiration_timestamp_seconds', ',kind="authority",name="CN=ca"', 315_360_000),
+    ...Object.assign(
+      {},
+      ...['authority', 'issuer', 'bundle'].map((kind) =>
+        steady('ikemesh_certificate_expiration_timestamp_seconds', `,kind="${kind}",name="CN=ca"`, 315_360_000),
+      ),
+    ),
+    // It is trusted still, and nothing is of it any more.
+    ...steady('ikemesh_certificate_expiration_timestamp_seconds', ',kind="authority",name="CN=before"', 3_600),
     ...steady('ikemesh_credentials_held_back', '', 0),
     // What came in the moment between an old SA and a new one, when a node was rebooted.
     ...all('ikemesh_xfrm_errors_total', ',error="XfrmInNoStates"', '0x720', '0x182 40x537'),
