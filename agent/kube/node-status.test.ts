@@ -35,13 +35,13 @@ const spec: IpsecNodeConfig = ipsecNodeConfig.schema.parse({
   },
 });
 
-type State = StatusReport['peers'][number]['state'] | 'waiting';
+type State = StatusReport['peers'][number]['state'];
 const REASONS = {
   encrypting: ['Proven', 'packets get through in both directions'],
   established: ['NoChildSA', 'there is an IKE SA, but no default: no answer'],
   connecting: ['Connecting', 'the IKE SA is being negotiated: no answer'],
   down: ['NotEstablished', 'there is no IKE SA: no answer'],
-  waiting: ['WaitingForTraffic', 'there is no IKE SA: the first packet makes one'],
+  idle: ['WaitingForTraffic', 'there is no IKE SA: the first packet makes one'],
 } as const;
 
 /** Peers by name: how they are, and for how long they have been known. */
@@ -78,7 +78,7 @@ function inputs(
       const [reason, message] = REASONS[state];
       return {
         name: `${name}-ipv4`,
-        state: state === 'waiting' ? 'down' : state,
+        state,
         reason,
         message,
         lastFailure: { text: 'no answer' },
@@ -123,7 +123,7 @@ describe('the status of a node', () => {
   });
 
   it('tells of peers that the first packet makes SAs with, and neither misses them nor has them in trouble', () => {
-    const status = nodeStatus(inputs({ b: ['encrypting', MINUTE], c: ['waiting', MINUTE], d: ['waiting', 0] }));
+    const status = nodeStatus(inputs({ b: ['encrypting', MINUTE], c: ['idle', MINUTE], d: ['idle', 0] }));
     const counted = { expected: 1, pending: 0, established: 1, encrypting: 1, idle: 2 };
     expect(status.peerings?.[0]?.tunnels).toEqual(counted);
     expect(status.troubledPeers).toEqual([]);
@@ -131,7 +131,7 @@ describe('the status of a node', () => {
   });
 
   it('misses nothing of a peer with which there is traffic by one family only', () => {
-    const all = inputs({ b: ['encrypting', MINUTE], 'b-again': ['waiting', MINUTE] });
+    const all = inputs({ b: ['encrypting', MINUTE], 'b-again': ['idle', MINUTE] });
     const memberships = new Map(
       [...all.desired.memberships].map(([name, members]) => [name, members.map((each) => ({ ...each, peer: 'b' }))]),
     );

@@ -3,8 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { opensslProvider } from '../crypto/openssl/openssl-provider.ts';
 import { ip } from '../dataplane/testing/builders.ts';
 import type { Fact } from '../ike/fact.ts';
+import type { ConnectionConfig } from '../ike/types.ts';
 import { err } from '../result.ts';
 import type { Agent, AgentParts } from '../runtime/agent.ts';
+import { peerVerdict } from '../runtime/status/peer-verdict.ts';
 import type { StatusReport } from '../runtime/status/report.ts';
 import { TEST_SECRET, TestHost, TestWorld, testConfig } from '../runtime/testing/agents.ts';
 import { AgentMetrics } from './agent-metrics.ts';
@@ -204,6 +206,25 @@ describe('the metrics of an agent', () => {
     expect(scrape.value('process_resident_memory_bytes')).toBeGreaterThan(1e6);
   });
 
+  it('count a peer for which the first packet makes SAs as idle, and not as down', async () => {
+    const report = reportOf(new WatchedPair());
+    const [peer] = report.peers;
+    if (peer === undefined) throw new Error('there is no peer');
+    const idle = peerVerdict({
+      ikeSas: [],
+      config: { initiation: 'onDemand' } as ConnectionConfig,
+      espInUdp: false,
+      missingPolicies: [],
+      lastFailure: undefined,
+      kernelFailure: undefined,
+    });
+    const peers = [{ ...peer, ...idle, ikeSas: [] }];
+    const scrape = new Scrape((await alone({ report: { ...report, peers } }).expose()).text);
+    expect(scrape.value('ikemesh_peers{state="idle"}')).toBe(1);
+    expect(scrape.value('ikemesh_peers{state="down"}')).toBe(0);
+    expect(scrape.value('ikemesh_peer_state{peer="node-b"}')).toBe(4);
+  });
+
   it('have no series of single peers where that is not wanted, but all of the node', async () => {
     const scrape = await new WatchedPair({ withPeers: false }).scrape();
     expect(scrape.series.filter((each) => each.includes('peer="') || each.includes('child="'))).toEqual([]);
@@ -309,6 +330,24 @@ describe('the metrics of an agent', () => {
     const scrape = new Scrape((await alone({ report }).expose()).text);
     const name = 'ikemesh_certificate_expiration_timestamp_seconds{kind="authority",name="CN=Mesh CA"}';
     expect(scrape.value(name)).toBe(Date.UTC(2026, 10, 27, 22, 4, 5) / 1_000);
+  });
+
+  it('tell of the authorities that the node depends on, whatever others last longer', async () => {
+    const [until, later] = ['2026-11-27 22:04:05Z', '2036-11-27 22:04:05Z'];
+    const authority = { kind: 'authority', file: '/ca.crt', secondsLeft: 5 } as const;
+    const report: StatusReport = {
+      ...reportOf(new WatchedPair()),
+      certificates: Array.from({ length: 100 }, (_, index) => ({ ...authority, name: `CN=${index}`, until: later })),
+      authorities: [
+        { dependence: 'issuer', name: 'CN=Old', until, secondsLeft: 5 },
+        { dependence: 'bundle', name: 'CN=New', until: later, secondsLeft: 315_000_000 },
+      ],
+    };
+    const scrape = new Scrape((await alone({ report }).expose()).text);
+    const name = 'ikemesh_certificate_expiration_timestamp_seconds';
+    expect(scrape.value(`${name}{kind="issuer",name="CN=Old"}`)).toBe(Date.UTC(2026, 10, 27, 22, 4, 5) / 1_000);
+    expect(scrape.value(`${name}{kind="bundle",name="CN=New"}`)).toBe(Date.UTC(2036, 10, 27, 22, 4, 5) / 1_000);
+    expect(scrape.series.filter((each) => each.startsWith(name))).toHaveLength(64);
   });
 
   it('have a value for every metric of the list, and no secret', async () => {

@@ -43,7 +43,7 @@ export const AGENT_METRICS = [
   },
   {
     name: 'ikemesh_peers',
-    help: 'Peers by state: encrypting (every Child SA is in the kernel, and no counter says that its packets do not get through), established, connecting, down.',
+    help: 'Peers by state: encrypting (every Child SA is in the kernel, and no counter says that its packets do not get through), established, connecting, down, and idle (the first packet makes SAs, and there was none).',
     type: 'gauge',
     labels: ['state'],
     unit: 'peers',
@@ -246,7 +246,7 @@ export const AGENT_METRICS = [
   },
   {
     name: 'ikemesh_certificate_expiration_timestamp_seconds',
-    help: 'When what is in use ends, by kind: own certificate, authority, revocationList; of several of one name the first to end.',
+    help: 'When what is in use ends, by kind: own certificate, authority, revocationList; issuer (of the authorities that our certificate is of and that are trusted here, the last to end), bundle (of those that are trusted together, the last to end); of several of one name the first to end.',
     type: 'gauge',
     labels: ['kind', 'name'],
     unit: 'seconds since 1970',
@@ -330,7 +330,7 @@ export const AGENT_METRICS = [
   },
   {
     name: 'ikemesh_peer_state',
-    help: '3 encrypting (every Child SA is in the kernel, and no counter says that its packets do not get through), 2 established, 1 connecting, 0 down.',
+    help: '3 encrypting (every Child SA is in the kernel, and no counter says that its packets do not get through), 2 established, 1 connecting, 0 down; 4 idle (the first packet makes SAs, and there was none).',
     type: 'gauge',
     labels: ['peer'],
     unit: 'state',

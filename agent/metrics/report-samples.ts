@@ -34,7 +34,7 @@ export function addNode(samples: Samples, report: StatusReport): void {
     samples.add('ikemesh_datagrams_dropped_total', { reason }, count);
   for (const [error, count] of Object.entries(report.unsent))
     samples.add('ikemesh_datagrams_unsent_total', { error }, count);
-  addCertificates(samples, report.certificates);
+  addCertificates(samples, report);
 }
 
 /** Adds what has passed in all. */
@@ -94,12 +94,15 @@ function addEspSas(samples: Samples, report: StatusReport, children: readonly Ch
   samples.add('ikemesh_esp_sas', { standing: 'earlier' }, report.earlierSas.length);
 }
 
-/** They come with the next to end first. Two authorities may have one name while one takes the place of the other. */
-function addCertificates(samples: Samples, certificates: readonly CertificateReport[]): void {
-  const first = new Map<string, CertificateReport>();
-  for (const certificate of certificates) {
-    const key = `${certificate.kind} ${certificate.name}`;
-    if (!first.has(key) && first.size < MAX_CERTIFICATES) first.set(key, certificate);
+/**
+ * They come with the next to end first; authorities that we depend on before all that there are. Two may have one name while
+ * one takes the place of the other.
+ */
+function addCertificates(samples: Samples, { authorities, certificates }: StatusReport): void {
+  const first = new Map<string, Pick<CertificateReport, 'name' | 'until'> & { readonly kind: string }>();
+  for (const each of [...authorities.map((one) => ({ ...one, kind: one.dependence })), ...certificates]) {
+    const key = `${each.kind} ${each.name}`;
+    if (!first.has(key) && first.size < MAX_CERTIFICATES) first.set(key, each);
   }
   for (const { kind, name, until } of first.values())
     samples.add('ikemesh_certificate_expiration_timestamp_seconds', { kind, name }, secondsOf(until));
@@ -139,7 +142,7 @@ function secondsOf(text: string): number {
 }
 
 /** Their places are the values of `ikemesh_peer_state`. */
-const PEER_STATES: readonly PeerReport['state'][] = ['down', 'connecting', 'established', 'encrypting'];
+const PEER_STATES: readonly PeerReport['state'][] = ['down', 'connecting', 'established', 'encrypting', 'idle'];
 const PEER_REASONS: readonly PeerReason[] = [
   'Proven',
   'FellBackToUDP',

@@ -6,11 +6,12 @@ import { nodeReport, peerReport, troubledPeers } from './testing/reports.ts';
 const NOW = { atMs: 1_000, version: '0.1.0' };
 
 describe('the overview of a node', () => {
-  it('has first what is worst, and what is proven last', () => {
+  it('has first what is worst, then what is proven, and last who waits for traffic', () => {
     const peers = [
       peerReport('proven'),
       peerReport('in-udp', { reason: 'FellBackToUDP' }),
       peerReport('unproven', { reason: 'Unproven' }),
+      peerReport('idle', { state: 'idle', reason: 'WaitingForTraffic', ikeSas: [] }),
       ...troubledPeers(),
     ];
     expect(overview(nodeReport(peers), [], NOW).peers.map(({ name }) => name)).toEqual([
@@ -21,6 +22,7 @@ describe('the overview of a node', () => {
       'unproven',
       'in-udp',
       'proven',
+      'idle',
     ]);
   });
 

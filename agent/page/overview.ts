@@ -80,8 +80,7 @@ function bytes(ikeSas: readonly IkeSaReport[], direction: 'inbound' | 'outbound'
 
 /** Without an SA nothing gets through, or all of it in plaintext; then what is negotiated and does not work; last what does. */
 function rank(state: PeerReport['state'], reason: PeerReason): number {
-  if (state !== 'encrypting' && reason !== 'WaitingForTraffic') return RANKS[state];
-  return RANKS.encrypting + AT_BEST[reason];
+  return state === 'encrypting' || state === 'idle' ? RANKS.encrypting + AT_BEST[reason] : RANKS[state];
 }
 
 function faultsOf(report: StatusReport): readonly string[] {

@@ -187,6 +187,15 @@ describe('the status page in a browser', () => {
     expect(complaints).toEqual([]);
   });
 
+  it('counts a peer for which the first packet makes SAs as idle, and not as one in trouble', async () => {
+    const idle = { state: 'idle', reason: 'WaitingForTraffic', ikeSas: [] } as const;
+    report = nodeReport([peerReport('node-1'), peerReport('node-2', idle)]);
+    const opened = await look();
+    await opened.getByRole('button', { name: '0 in trouble' }).waitFor();
+    await opened.getByRole('button', { name: '1 idle' }).click();
+    expect(await names(opened)).toEqual(['node-2']);
+  });
+
   it('finds one of a thousand peers, and shows more of them by and by', async () => {
     report = nodeReport(thousand());
     const opened = await look();

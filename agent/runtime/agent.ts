@@ -18,6 +18,7 @@ import { type IpAddress, ipFamily, zoneOf } from '../wire/ip-address.ts';
 import { type Bypass, bypasses, bypassPolicies, isBypass, isPathMtuBypass } from './bypass.ts';
 import type { AgentConfig } from './config/agent-config.ts';
 import { assignReqids } from './config/assign-reqids.ts';
+import { type AuthorityEnd, authorityEnds } from './config/authority-ends.ts';
 import { configDifference } from './config/difference.ts';
 import { type ConfigFault, formatPath } from './config/fault.ts';
 import type { DropCounters } from './counters.ts';
@@ -88,6 +89,7 @@ export class Agent {
   readonly #pathMtuRounds: PathMtuRounds | undefined;
   readonly #clamps: SegmentClampWatch | undefined;
   #config: AgentConfig;
+  #authorityEnds: readonly AuthorityEnd[];
   #connections: readonly ConnectionConfig[];
   /** Whether something of an earlier run, which nothing that was configured until now wants, may be in the kernel. */
   #leavesUnwanted: boolean;
@@ -97,6 +99,7 @@ export class Agent {
     this.#parts = parts;
     this.#connections = connections;
     this.#config = parts.config;
+    this.#authorityEnds = authorityEnds(parts.config.credentials.sources);
     this.#leavesUnwanted = parts.config.leavesUnwanted ?? false;
     this.#expiry = new ExpiryWatch({ ...parts, report: (fact) => this.#report(fact) });
     this.#links = new LinkWatch({
@@ -215,6 +218,7 @@ export class Agent {
       endpoint: this.#loop.status(),
       connections: this.#connections,
       watched: this.#config.credentials.watched,
+      authorityEnds: this.#authorityEnds,
       shownCertificate: (connection) => this.#parts.revocations?.shownCertificate(connection),
       heldBack: this.#config.heldBack.map(faultText),
       snapshot: dumped.ok ? dumped.value : undefined,
@@ -262,6 +266,7 @@ export class Agent {
       if (!told.includes(text)) this.#report({ kind: 'credentialHeldBack', text });
     }
     this.#expiry.watch(credentials.watched);
+    this.#authorityEnds = authorityEnds(credentials.sources);
     this.#endRevoked();
   }
 

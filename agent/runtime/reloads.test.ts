@@ -267,6 +267,20 @@ describe('an agent whose certificate is renewed while it runs', () => {
     expect(mesh.a.agent.status().peers[0]?.lastFailure?.text).toMatch(/has been revoked by CN=Root/);
   });
 
+  it('tells on which authority it depends: the one that its certificate is of, and not each that it trusts', async () => {
+    const mesh = await new Mesh().begin();
+    const young = TestAuthority.root('Young');
+    const issuers = () =>
+      mesh.a.agent.status().authorities.flatMap(({ dependence, name }) => (dependence === 'issuer' ? [name] : []));
+    expect(issuers()).toEqual(['CN=Root, O=Mesh']);
+    mesh.a.trust(root, young);
+    await mesh.a.reload();
+    expect(issuers()).toEqual(['CN=Root, O=Mesh']);
+    mesh.a.show(young);
+    await mesh.a.reload();
+    expect(issuers()).toEqual(['CN=Young, O=Mesh']);
+  });
+
   it('tells of the end of its certificate in log and status', async () => {
     const mesh = await new Mesh().begin();
     expect(mesh.a.agent.status().certificates[0]).toMatchObject({ kind: 'own', name: 'a.test', secondsLeft: 86_395 });

@@ -138,6 +138,7 @@ function showStates() {
     ['connecting', 'connecting'],
     ['established', 'established only'],
     ['encrypting', 'encrypting'],
+    ['idle', 'idle'],
   ];
   const group = element('states');
   if (group.childElementCount === 0) {
@@ -179,7 +180,7 @@ function isShown(peer, state) {
 
 /** @param {PeerLine} peer */
 function isTroubled({ state, reason }) {
-  return state !== 'encrypting' || reason === 'PeerSilent';
+  return (state !== 'encrypting' && state !== 'idle') || reason === 'PeerSilent';
 }
 
 function showPeers() {

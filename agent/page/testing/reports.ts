@@ -74,6 +74,7 @@ export function nodeReport(peers: readonly PeerReport[], more: Partial<StatusRep
         secondsLeft: 86_400,
       },
     ],
+    authorities: [],
     heldBack: [],
     halfOpen: 0,
     demandsCookies: false,

@@ -65,7 +65,7 @@ export function peerVerdict({
     if (ikeSas.length > 0)
       return { state: 'connecting', reason: 'Connecting', message: `the IKE SA is being negotiated${why}` };
     if (config?.initiation === 'onDemand' && lastFailure === undefined)
-      return { state: 'down', reason: 'WaitingForTraffic', message: 'there is no IKE SA: the first packet makes one' };
+      return { state: 'idle', reason: 'WaitingForTraffic', message: 'there is no IKE SA: the first packet makes one' };
     return { state: 'down', reason: 'NotEstablished', message: `there is no IKE SA${why}` };
   }
   if (kernelFailure !== undefined) {

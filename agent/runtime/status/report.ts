@@ -14,6 +14,7 @@ import { timeText } from '../../pki/utc-time.ts';
 import type { ShownCertificate } from '../../ports.ts';
 import { type IpAddress, withoutZone } from '../../wire/ip-address.ts';
 import type { Bypass } from '../bypass.ts';
+import type { AuthorityEnd } from '../config/authority-ends.ts';
 import type { WatchedCertificate } from '../config/watched-certificate.ts';
 import type { Counts } from '../counters.ts';
 import type { SegmentClampState } from '../segment-clamp-watch.ts';
@@ -35,6 +36,8 @@ export interface StatusReport {
   readonly earlierSas: readonly SaReport[];
   /** Certificates and revocation lists in use, each once, the next to end first. */
   readonly certificates: readonly CertificateReport[];
+  /** When authorities have to be replaced, the next one first. */
+  readonly authorities: readonly AuthorityReport[];
   /** Why files with keys or certificates are not in use in their present form; what was read before is. */
   readonly heldBack: readonly string[];
   /** IKE SAs that wait for a peer to prove itself. */
@@ -80,11 +83,25 @@ export interface CertificateReport {
   readonly secondsLeft: number;
 }
 
+/** An authority that we depend on, which others that are trusted as well do not stand in for. */
+export interface AuthorityReport {
+  /** Our certificate is of it, or it is the last to end of a trust bundle. */
+  readonly dependence: AuthorityEnd['dependence'];
+  readonly name: string;
+  /** `2026-11-27 22:04:05Z` */
+  readonly until: string;
+  /** Negative once it has ended. */
+  readonly secondsLeft: number;
+}
+
 /** A configured peer. */
 export interface PeerReport {
   readonly name: string;
-  /** `encrypting`: every configured Child SA, of which nothing says that it does not work; `established`: an IKE SA only. */
-  readonly state: 'encrypting' | 'established' | 'connecting' | 'down';
+  /**
+   * `encrypting`: every configured Child SA, of which nothing says that it does not work; `established`: an IKE SA only;
+   * `idle`: none, because there was no traffic to make one for.
+   */
+  readonly state: 'encrypting' | 'established' | 'connecting' | 'down' | 'idle';
   readonly reason: PeerReason;
   /** The same in a sentence. */
   readonly message: string;
@@ -206,6 +223,7 @@ export interface ReportInputs {
   readonly endpoint: EndpointStatus;
   readonly connections: readonly ConnectionConfig[];
   readonly watched: readonly WatchedCertificate[];
+  readonly authorityEnds?: readonly AuthorityEnd[];
   /** By which the peer of a connection has proven itself last. */
   readonly shownCertificate: (connection: string) => ShownCertificate | undefined;
   readonly heldBack: readonly string[];
@@ -237,6 +255,7 @@ export function statusReport(inputs: ReportInputs): StatusReport {
     peers,
     earlierSas: sas.unclaimed(),
     certificates: certificateReports(inputs.watched, inputs.wallMs),
+    authorities: authorityReports(inputs.authorityEnds ?? [], inputs.wallMs),
     heldBack: inputs.heldBack,
     halfOpen: inputs.endpoint.halfOpen,
     demandsCookies: inputs.endpoint.demandsCookies,
@@ -262,6 +281,14 @@ function certificateReports(watched: readonly WatchedCertificate[], wallMs: numb
     .sort((left, right) => left.notAfterMs - right.notAfterMs)
     .map(({ kind, name, file, notAfterMs }) => {
       return { kind, name, file, until: timeText(notAfterMs), secondsLeft: seconds(notAfterMs - wallMs) };
+    });
+}
+
+function authorityReports(ends: readonly AuthorityEnd[], wallMs: number): readonly AuthorityReport[] {
+  return ends
+    .toSorted((left, right) => left.notAfterMs - right.notAfterMs)
+    .map(({ dependence, name, notAfterMs }) => {
+      return { dependence, name, until: timeText(notAfterMs), secondsLeft: seconds(notAfterMs - wallMs) };
     });
 }
 

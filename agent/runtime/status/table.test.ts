@@ -241,10 +241,10 @@ node-b: ENCRYPTING (Unproven: nets: the kernel has not been asked yet)
   it('does not call it a failure that there was no traffic to make SAs for, but that they could not be made', () => {
     const idle = { ...connection, ikeSas: [] };
     const connections = [{ ...config, initiation: 'onDemand' as const }];
-    const first = (each: typeof idle) =>
-      statusReport(inputs({ endpoint: picture([each]), connections })).peers[0]?.reason;
-    expect(first(idle)).toBe('WaitingForTraffic');
-    expect(first({ ...idle, lastFailure: { at: NOW - 12_000, text: 'no answer' } })).toBe('NotEstablished');
+    const first = (each: typeof idle) => statusReport(inputs({ endpoint: picture([each]), connections })).peers[0];
+    expect(first(idle)).toMatchObject({ state: 'idle', reason: 'WaitingForTraffic' });
+    const failed = { ...idle, lastFailure: { at: NOW - 12_000, text: 'no answer' } };
+    expect(first(failed)).toMatchObject({ state: 'down', reason: 'NotEstablished' });
   });
 
   it('shows what stays in plaintext with a peer, and what of it the kernel lacks', () => {

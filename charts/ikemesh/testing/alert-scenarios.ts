@@ -45,6 +45,9 @@ export const ALERT_SCENARIOS: readonly AlertScenario[] = [
       'ikemesh_peers{node="a",state="connecting"}': '0x10 2x50',
       'ikemesh_peers{node="a",state="down"}': '0x60',
       'ikemesh_peers{node="b",state="encrypting"}': '2x10 1x50',
+      // Nothing is wrong with peers for which the first packet makes SAs.
+      'ikemesh_peers{node="c",state="encrypting"}': '0x60',
+      'ikemesh_peers{node="c",state="idle"}': '2x60',
     },
     silentAt: 14,
     firesAt: 18,
@@ -55,6 +58,20 @@ export const ALERT_SCENARIOS: readonly AlertScenario[] = [
     series: {
       'ikemesh_peers{node="a",state="encrypting"}': '2x10 1x50',
       'ikemesh_peers{node="a",state="connecting"}': '0x10 1x50',
+      'ikemesh_peers{node="b",state="down"}': '0x60',
+      'ikemesh_peers{node="b",state="idle"}': '2x60',
+    },
+    silentAt: 18,
+    firesAt: 25,
+    labels: { node: 'a' },
+  },
+  {
+    alert: 'IkemeshPeersNotEncrypting',
+    series: {
+      'ikemesh_peers{node="a",state="encrypting"}': '2x10 1x50',
+      'ikemesh_peers{node="a",state="established"}': '0x10 1x50',
+      // An IKE SA that was just established has no Child SA for a moment.
+      'ikemesh_peers{node="b",state="established"}': '0x12 2x5 0x41',
     },
     silentAt: 18,
     firesAt: 25,
@@ -140,14 +157,34 @@ export const ALERT_SCENARIOS: readonly AlertScenario[] = [
     labels: { node: 'a', name: 'a.test' },
   },
   {
+    // The authority that certificates are of ends, and its successor is trusted already.
     alert: 'IkemeshAuthorityExpiring',
     series: {
-      'ikemesh_certificate_expiration_timestamp_seconds{node="a",kind="authority",name="CN=old"}': '-5x120',
-      'ikemesh_certificate_expiration_timestamp_seconds{node="a",kind="authority",name="CN=new"}': '606600x120',
+      'ikemesh_certificate_expiration_timestamp_seconds{node="a",kind="authority",name="CN=old"}': '606600x120',
+      'ikemesh_certificate_expiration_timestamp_seconds{node="a",kind="authority",name="CN=new"}': '9999999x120',
+      'ikemesh_certificate_expiration_timestamp_seconds{node="a",kind="issuer",name="CN=old"}': '606600x120',
+      'ikemesh_certificate_expiration_timestamp_seconds{node="a",kind="bundle",name="CN=new"}': '9999999x120',
+      // Here it is trusted beside the new one, and nothing is of it any more.
+      'ikemesh_certificate_expiration_timestamp_seconds{node="b",kind="authority",name="CN=old"}': '-5x120',
+      'ikemesh_certificate_expiration_timestamp_seconds{node="b",kind="issuer",name="CN=new"}': '9999999x120',
+      'ikemesh_certificate_expiration_timestamp_seconds{node="b",kind="bundle",name="CN=new"}': '9999999x120',
     },
     silentAt: 25,
     firesAt: 50,
-    labels: { node: 'a' },
+    labels: { node: 'a', name: 'CN=old' },
+  },
+  {
+    // Of two peerings with an issuer each.
+    alert: 'IkemeshAuthorityExpiring',
+    series: {
+      'ikemesh_certificate_expiration_timestamp_seconds{node="a",kind="authority",name="CN=mesh"}': '9999999x120',
+      'ikemesh_certificate_expiration_timestamp_seconds{node="a",kind="authority",name="CN=office"}': '606600x120',
+      'ikemesh_certificate_expiration_timestamp_seconds{node="a",kind="bundle",name="CN=mesh"}': '9999999x120',
+      'ikemesh_certificate_expiration_timestamp_seconds{node="a",kind="bundle",name="CN=office"}': '606600x120',
+    },
+    silentAt: 25,
+    firesAt: 50,
+    labels: { node: 'a', name: 'CN=office' },
   },
   {
     alert: 'IkemeshRevocationListStale',
@@ -335,6 +372,8 @@ function healthyNode(node: string, instance: string): Series {
     ...steady('ikemesh_peers', ',state="established"', 0),
     ...all('ikemesh_peers', ',state="connecting"', '0x720', coming),
     ...steady('ikemesh_peers', ',state="down"', 0),
+    // A gateway with which there is no traffic all day.
+    ...steady('ikemesh_peers', ',state="idle"', 1),
     ...all('ikemesh_esp_sas', ',standing="missing"', '0x720', reboots ? '0x180 _x3 0x535' : '0x179 2x1 0x539'),
     ...Object.assign(
       {},
@@ -369,7 +408,14 @@ function healthyNode(node: string, instance: string): Series {
       '57600x480 115200x240',
       '115200x720',
     ),
-    ...steady('ikemesh_certificate_expiration_timestamp_seconds', ',kind="authority",name="CN=ca"', 315_360_000),
+    ...Object.assign(
+      {},
+      ...['authority', 'issuer', 'bundle'].map((kind) =>
+        steady('ikemesh_certificate_expiration_timestamp_seconds', `,kind="${kind}",name="CN=ca"`, 315_360_000),
+      ),
+    ),
+    // It is trusted still, and nothing is of it any more.
+    ...steady('ikemesh_certificate_expiration_timestamp_seconds', ',kind="authority",name="CN=before"', 3_600),
     ...steady('ikemesh_credentials_held_back', '', 0),
     // What came in the moment between an old SA and a new one, when a node was rebooted.
     ...all('ikemesh_xfrm_errors_total', ',error="XfrmInNoStates"', '0x720', '0x182 40x537'),

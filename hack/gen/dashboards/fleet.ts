@@ -54,7 +54,7 @@ export const fleet: Dashboard = {
           'Peers by state',
           'none',
           { '{{state}}': 'sum by (state) (ikemesh_peers)' },
-          'Of all nodes: encrypting (every Child SA is in the kernel and nothing says that it does not work), established, connecting, down.',
+          'Of all nodes: encrypting (every Child SA is in the kernel and nothing says that it does not work), established, connecting, down, idle (the first packet makes SAs).',
         ),
         lines(
           'Peers by reason',

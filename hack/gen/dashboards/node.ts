@@ -55,7 +55,7 @@ export const node: Dashboard = {
           'Peers by state',
           'none',
           { '{{state}}': 'sum by (state) (ikemesh_peers{node="$node"})' },
-          'Encrypting (every Child SA is in the kernel), established, connecting, down.',
+          'Encrypting (every Child SA is in the kernel), established, connecting, down, idle (the first packet makes SAs).',
         ),
         lines(
           'IKE SAs by state',

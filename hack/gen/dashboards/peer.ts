@@ -20,8 +20,8 @@ export const peer: Dashboard = {
           'State',
           'none',
           `max(ikemesh_peer_state${WHICH})`,
-          'encrypting: every Child SA is in the kernel and nothing says that it does not work.',
-          { thresholds: { yellow: 3, red: 2 }, words: ['down', 'connecting', 'established', 'encrypting'] },
+          'encrypting: every Child SA is in the kernel and nothing says that it does not work; idle: the first packet makes SAs.',
+          { thresholds: { yellow: 3, red: 2 }, words: ['down', 'connecting', 'established', 'encrypting', 'idle'] },
         ),
         stat(
           'IKE SA is up for',

@@ -8,9 +8,10 @@ const scenario: Scenario = {
   name: 'agent-alerts-packets',
   description:
     'a real Prometheus by the alerts of the chart, whose waits are cut to a twentieth: what certificates and lists that ' +
-    'end, keys that do not fit, packets that are strange, and attacks raise',
+    'end, keys that do not fit, ESP that does not arrive, packets that are strange, and attacks raise',
   usesAgent: true,
   usesPrometheus: true,
+  filtersPackets: true,
   timeoutMs: 900_000,
   rare: true,
   run: packets,
@@ -43,6 +44,17 @@ async function packets(lab: Lab): Promise<void> {
   await scraper.fires('IkemeshReplays', 'a');
   await watched.wire.impair('a', {});
 
+  lab.step('b drops ESP while IKE passes, and ESP may not go in UDP');
+  for (const name of ENDS) await watched.agent(name).stop();
+  for (const name of ENDS) await watched.start(name, { peer: WITHOUT_UDP });
+  await watched.encrypts();
+  const lost = watched.ping('a', 'b', { count: 3_000, intervalMs: 40 });
+  await filterEsp(watched, '-A');
+  await scraper.fires('IkemeshPeersNotEncrypting', 'a');
+  await filterEsp(watched, '-D');
+  await watched.encrypts();
+  await lost;
+
   lab.step('somebody sends ESP that nobody has an SA for');
   const { stranger } = watched.nodes;
   await stranger.ip(
@@ -62,6 +74,11 @@ async function packets(lab: Lab): Promise<void> {
   await flood(watched, 20);
   await scraper.fires('IkemeshHalfOpenFlood', 'b');
   await watched.end(PACKET_ALERTS);
+}
+
+/** Has b drop what comes as ESP, or ends that. */
+async function filterEsp({ nodes }: WatchedAgents, how: '-A' | '-D'): Promise<void> {
+  await nodes.b.succeed(['iptables-legacy', '-w', how, 'INPUT', '-p', 'esp', '-j', 'DROP']);
 }
 
 /** First messages of IKE from forty addresses to b, for so many seconds. */
@@ -108,6 +125,10 @@ const timer = setInterval(() => {
 setTimeout(() => { clearInterval(timer); process.exit(0); }, Number(seconds) * 1000);
 `;
 
+const ENDS = ['a', 'b'] as const;
+/** Of SAs that are replaced every ten seconds nothing is known for most of their time. */
+const WITHOUT_UDP = { natTraversal: 'Never', lifetimes: { child: '10m', maxAgentOutage: '60s' } };
+
 const PACKET_ALERTS = [
   'IkemeshAttackSigns',
   'IkemeshAuthorityExpiring',
@@ -116,6 +137,7 @@ const PACKET_ALERTS = [
   'IkemeshCredentialsHeldBack',
   'IkemeshDecryptionFailing',
   'IkemeshHalfOpenFlood',
+  'IkemeshPeersNotEncrypting',
   'IkemeshReplays',
   'IkemeshRevocationListStale',
 ];

@@ -8,7 +8,7 @@ import { negotiationFault, peerName } from './negotiation.ts';
 import { pathFault } from './path.ts';
 import { policyFault } from './policies.ts';
 import { childrenOf, saFault } from './sas.ts';
-import { type End, endOf, type Pair, pairOf, peersOf } from './view.ts';
+import { type End, endOf, isIdle, type Pair, pairOf, peersOf } from './view.ts';
 
 /** What was found out about a node, or about a node and a peer. */
 export interface Diagnosis {
@@ -163,7 +163,7 @@ function certificateText(end: End): string {
 
 function ikeText({ connections = [] }: Pair): string {
   const sas = connections.flatMap(({ ikeSas }) => ikeSas).filter(({ state }) => state === 'established');
-  const waiting = connections.some(({ reason }) => reason === 'WaitingForTraffic') ? ', made for the first packet' : '';
+  const waiting = connections.some(isIdle) ? ', made for the first packet' : '';
   return `${sas.length} established${sas[0] === undefined ? waiting : `, ${sas[0].suite}`}`;
 }
 

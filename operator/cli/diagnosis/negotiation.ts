@@ -1,7 +1,7 @@
 import type { AgentPeer } from './agent-report.ts';
 import { clockDifference } from './clock.ts';
 import { type Finding, finding, remedyIn } from './finding.ts';
-import type { Pair } from './view.ts';
+import { isIdle, type Pair } from './view.ts';
 
 /** Whether there is an IKE SA, and if not, why. */
 export function negotiationFault(pair: Pair): Finding | undefined {
@@ -12,7 +12,7 @@ export function negotiationFault(pair: Pair): Finding | undefined {
   const name = peerName(pair);
   if (connections.length === 0) return notTold(pair);
   const down = connections.find(
-    ({ ikeSas, reason }) => reason !== 'WaitingForTraffic' && !ikeSas.some(({ state }) => state === 'established'),
+    (connection) => !isIdle(connection) && !connection.ikeSas.some(({ state }) => state === 'established'),
   );
   if (down === undefined) return silenceFault(pair, connections);
   const mirror = mirrorOf(pair, down);

@@ -79,6 +79,11 @@ export function connectionsWith({ peers }: AgentReport, node: string): readonly 
   return peers.filter(({ name }) => name === `${node}-ipv4` || name === `${node}-ipv6` || name === node);
 }
 
+/** Whether SAs are made for the first packet and there was none; older agents call such a peer down. */
+export function isIdle({ reason }: AgentPeer): boolean {
+  return reason === 'WaitingForTraffic';
+}
+
 /** Every peer that a node should encrypt with, those in trouble first, as its status names them. */
 export function peersOf(facts: Facts, own: End): readonly string[] {
   const troubled = (own.config?.status?.troubledPeers ?? []).map(({ name }) => name);

@@ -73,6 +73,22 @@ describe('whether a node has what ikemesh needs', () => {
       'wrong',
       /^no IKE SA with node-2-ipv4 \(no answer to IKE_SA_INIT\)$/,
     ],
+    [
+      'peers of which some wait for traffic',
+      'peers',
+      { agent: waiting('node-2-ipv4') },
+      {},
+      'ok',
+      /^all 4 connections with peers are answered at UDP 500; for 1 more the first packet makes SAs$/,
+    ],
+    [
+      'peers that all wait for traffic',
+      'peers',
+      { agent: waiting() },
+      {},
+      'unknown',
+      /the first packet makes SAs with/,
+    ],
     ['no peers', 'peers', { agent: withoutPeers() }, {}, 'unknown', /nobody was to be heard/],
     [
       'pods that are not encrypted',
@@ -197,6 +213,18 @@ function report(): Known<AgentReport> {
 function withoutPeers(): Known<AgentReport> {
   const found = report();
   return found.known ? known({ ...found.value, peers: [] }) : found;
+}
+
+/** The named peer, or every one, has no SAs because there was no traffic. */
+function waiting(which?: string): Known<AgentReport> {
+  const found = report();
+  if (!found.known) return found;
+  const peers = found.value.peers.map((peer) =>
+    which === undefined || peer.name === which
+      ? { ...peer, state: 'idle', reason: 'WaitingForTraffic', ikeSas: [] }
+      : peer,
+  );
+  return known({ ...found.value, peers });
 }
 
 function silent(): Known<AgentReport> {

@@ -1,6 +1,7 @@
 import type { AgentReport } from '../diagnosis/agent-report.ts';
 import type { NodeFact } from '../diagnosis/facts.ts';
 import { type Known, type Lack, lackText } from '../diagnosis/known.ts';
+import { isIdle } from '../diagnosis/view.ts';
 import { type Check, type CheckName, check, type NodeChecks } from './check.ts';
 import type { ClockOffset, HostAnswer } from './host-answer.ts';
 import { networkByInterfaces, type PodNetwork } from './pod-network.ts';
@@ -97,16 +98,20 @@ function peersCheck({ agent }: NodeFacts): Check {
       'no peering has given it peers, so nobody was to be heard by UDP 500 or 4500',
       howTo,
     );
-  const silent = peers.filter(({ ikeSas }) => !ikeSas.some(({ state }) => state === 'established'));
-  const short = `${peers.length - silent.length}/${peers.length} heard`;
+  const idle = peers.filter(isIdle);
+  const tried = peers.filter((peer) => !isIdle(peer));
+  const silent = tried.filter(({ ikeSas }) => !ikeSas.some(({ state }) => state === 'established'));
+  const short = `${tried.length - silent.length}/${tried.length} heard`;
+  if (tried.length === 0) {
+    const text = `whether other nodes reach it is not known yet: the first packet makes SAs with ${namesOf(idle.map(({ name }) => name))}`;
+    return check('unknown', 'idle', text, 'send something to them, such as a ping, and look again');
+  }
   const [first] = silent;
   if (first === undefined) {
     const ports = new Set(peers.flatMap(({ ikeSas }) => ikeSas.flatMap(({ remote }) => remote?.port ?? [])));
-    return check(
-      'ok',
-      short,
-      `all ${peers.length} connections with peers are answered at UDP ${[...ports].sort().join(' and ')}`,
-    );
+    const waiting = idle.length === 0 ? '' : `; for ${idle.length} more the first packet makes SAs`;
+    const text = `all ${tried.length} connections with peers are answered at UDP ${[...ports].sort().join(' and ')}${waiting}`;
+    return check('ok', short, text);
   }
   const failure = first.lastFailure === undefined ? '' : ` (${first.lastFailure.text})`;
   const text = `no IKE SA with ${namesOf(silent.map(({ name }) => name))}${failure}`;

@@ -2,7 +2,7 @@ import { askAgent } from '../cluster/ask-agents.ts';
 import { gatherFacts, lacksOf } from '../cluster/gather-facts.ts';
 import type { Target } from '../cluster/target.ts';
 import { valueOr } from '../diagnosis/known.ts';
-import { connectionsWith, endOf } from '../diagnosis/view.ts';
+import { connectionsWith, endOf, isIdle } from '../diagnosis/view.ts';
 import { ExitCode } from '../exit-code.ts';
 import type { Outcome } from '../outcome.ts';
 import { sasLines } from './sas-lines.ts';
@@ -59,7 +59,7 @@ export async function sasCommand(target: Target, node: string, peer: string | un
     };
   }
   const shown = { ...report, earlierSas: peer === undefined ? report.earlierSas : [] };
-  const fine = peers.every(({ state }) => state === 'encrypting');
+  const fine = peers.every((each) => each.state === 'encrypting' || isIdle(each));
   return {
     code: fine ? ExitCode.Fine : ExitCode.Wrong,
     value: { node, version: report.version, peers, earlierSas: shown.earlierSas },

@@ -1,4 +1,5 @@
 import type { AgentChild, AgentIkeSa, AgentPeer, AgentReport, AgentSa } from '../diagnosis/agent-report.ts';
+import { isIdle } from '../diagnosis/view.ts';
 import { durationText } from '../text/duration.ts';
 import type { Paint } from '../text/table.ts';
 
@@ -22,7 +23,7 @@ function peerLines(peer: AgentPeer, paint: Paint): readonly string[] {
   if (peer.ikeSas.length === 0) {
     const failure = peer.lastFailure;
     return [
-      `${peer.name}: ${paint('no IKE SA', tone)}`,
+      `${peer.name}: ${isIdle(peer) ? 'no IKE SA yet: the first packet makes one' : paint('no IKE SA', 'bad')}`,
       local,
       remote,
       ...(failure === undefined ? [] : [`  last failure ${durationText(failure.secondsAgo)} ago: ${failure.text}`]),

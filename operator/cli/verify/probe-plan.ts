@@ -2,7 +2,7 @@ import { overlap } from '../../api/ip-text.ts';
 import type { AgentChild, AgentPeer, AgentReport } from '../diagnosis/agent-report.ts';
 import type { Facts } from '../diagnosis/facts.ts';
 import { lackText } from '../diagnosis/known.ts';
-import { connectionsWith } from '../diagnosis/view.ts';
+import { connectionsWith, isIdle } from '../diagnosis/view.ts';
 
 /** Whom a node sends probes to; what `agent probe --plan` reads. */
 export interface ProbeTarget {
@@ -23,13 +23,24 @@ export interface ProbePair {
   readonly what: string;
 }
 
-/** Between two nodes nothing can be tried: why. */
+/** What cannot be tried between two nodes, or need not be to know that it does not encrypt: why. */
 export interface Untried {
   readonly nodes: readonly [string, string];
+  readonly code: UntriedCode;
   readonly text: string;
-  /** It is not known whether it encrypts, rather than known that it does not. */
-  readonly isUnknown: boolean;
 }
+
+/** In one word for programs. */
+export type UntriedCode =
+  | 'NoPeering'
+  /** One end has the connection, the other one does not. */
+  | 'UnknownToPeer'
+  /** An agent says so itself. */
+  | 'NotEncrypting'
+  | 'NoChildSa'
+  /** SAs are made for the first packet, and there was none. */
+  | 'WaitingForTraffic'
+  | 'NotTried';
 
 export interface ProbePlans {
   readonly pairs: readonly ProbePair[];
@@ -50,27 +61,19 @@ export function planProbes(facts: Facts, pairs: readonly (readonly [string, stri
     const [left, right] = [reportOf(facts, own), reportOf(facts, peer)];
     if (typeof left === 'string' || typeof right === 'string') {
       const text = typeof left === 'string' ? left : String(right);
-      untried.push({ nodes, text, isUnknown: true });
+      untried.push({ nodes, code: 'NotTried', text });
       continue;
     }
-    const connections = connectionsWith(left, peer).flatMap((connection) => {
-      const mirror = connectionsWith(right, own).find(
-        ({ localAddress, remoteAddress }) =>
-          localAddress === connection.remoteAddress && remoteAddress === connection.localAddress,
-      );
-      return mirror === undefined ? [] : [{ connection, mirror }];
-    });
-    if (connections.length === 0) {
-      untried.push({ nodes, text: 'no peering has both of them', isUnknown: false });
-      continue;
-    }
-    for (const { connection, mirror } of connections) {
-      if (installedOf(connection).length === 0 || installedOf(mirror).length === 0) {
-        untried.push({ nodes, text: `there is no Child SA for ${connection.name}`, isUnknown: false });
-        continue;
-      }
+    const links = linksBetween(connectionsWith(left, peer), connectionsWith(right, own));
+    if (links.length === 0) untried.push({ nodes, code: 'NoPeering', text: 'no peering has both of them' });
+    for (const { connection, mirror } of links) {
+      const trouble = troubleOf(nodes, { connection, mirror });
+      if (trouble !== undefined) untried.push({ nodes, ...trouble });
+      // Of several Child SAs some may work: they are tried all the same.
+      if (connection === undefined || mirror === undefined) continue;
+      if (installedOf(connection).length === 0 || installedOf(mirror).length === 0) continue;
       const tried = pathsOf(facts, nodes, connection, mirror);
-      for (const text of tried.without) untried.push({ nodes, text, isUnknown: true });
+      for (const text of tried.without) untried.push({ nodes, code: 'NotTried', text });
       for (const path of tried.paths) {
         const name = `${own} ${peer} ${path.local} ${path.remote} ${path.mode}`;
         planned.push({ name, nodes, what: `${path.mode}, ${path.local} to ${path.remote}` });
@@ -88,6 +91,52 @@ export function planProbes(facts: Facts, pairs: readonly (readonly [string, stri
     }
   }
   return { pairs: planned, untried, targets };
+}
+
+/** A connection as both ends have it; undefined at an end that does not have it. */
+interface Link {
+  readonly connection: AgentPeer | undefined;
+  readonly mirror: AgentPeer | undefined;
+}
+
+function linksBetween(connections: readonly AgentPeer[], mirrors: readonly AgentPeer[]): readonly Link[] {
+  const links = connections.map((connection) => ({
+    connection,
+    mirror: mirrors.find(
+      ({ localAddress, remoteAddress }) =>
+        localAddress === connection.remoteAddress && remoteAddress === connection.localAddress,
+    ),
+  }));
+  const matched = new Set(links.map(({ mirror }) => mirror));
+  const others = mirrors.filter((each) => !matched.has(each));
+  return [...links, ...others.map((mirror) => ({ connection: undefined, mirror }))];
+}
+
+/** Why not everything of a connection encrypts; Child SAs that there are not have no counters that would show it. */
+function troubleOf(
+  [own, peer]: readonly [string, string],
+  { connection, mirror }: Link,
+): Omit<Untried, 'nodes'> | undefined {
+  if (connection === undefined || mirror === undefined) {
+    const [knowing, other] = mirror === undefined ? [own, peer] : [peer, own];
+    const name = (connection ?? mirror)?.name;
+    return { code: 'UnknownToPeer', text: `${knowing} has the connection ${name}, of which ${other} does not know` };
+  }
+  const ends = [
+    { node: own, said: connection },
+    { node: peer, said: mirror },
+  ];
+  const wrong = ends.filter(({ said }) => said.state !== 'encrypting' && !isIdle(said));
+  if (wrong.length > 0) {
+    const texts = wrong.map(
+      ({ node, said }) => `${node} says of ${said.name}: ${said.message ?? `it is ${said.state}`}`,
+    );
+    return { code: 'NotEncrypting', text: texts.join('; ') };
+  }
+  if (ends.every(({ said }) => isIdle(said)))
+    return { code: 'WaitingForTraffic', text: `${connection.name}: the first packet makes SAs, and there was none` };
+  const without = [connection, mirror].find((each) => installedOf(each).length === 0);
+  return without && { code: 'NoChildSa', text: `there is no Child SA for ${without.name}` };
 }
 
 interface Path {

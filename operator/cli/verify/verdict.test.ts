@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { type Known, known, unknown } from '../diagnosis/known.ts';
 import type { ProbeAnswer, TargetAnswer } from './probe-answer.ts';
+import type { Untried } from './probe-plan.ts';
 import { pairVerdict, untriedVerdict } from './verdict.ts';
 
 const pair = { name: 'p', nodes: ['a', 'b'], what: 'transport, 10.0.0.1 to 10.0.0.2' } as const;
@@ -101,20 +102,18 @@ describe('what probes between two nodes show', () => {
     });
   });
 
-  it('tells a pair that has no SA from one of which nothing is known', () => {
+  it.each<[Untried['code'], string, string, string | undefined]>([
+    ['NoPeering', 'wrong', 'why: nothing is encrypted', 'kubectl ikemesh why a b'],
+    ['UnknownToPeer', 'wrong', 'why: nothing is encrypted', 'kubectl ikemesh why a b'],
+    ['NoChildSa', 'wrong', 'why: nothing is encrypted', 'kubectl ikemesh why a b'],
+    ['NotEncrypting', 'wrong', 'why', 'kubectl ikemesh why a b'],
+    ['WaitingForTraffic', 'unknown', 'why', 'send something from a to b, such as a ping, and verify again'],
+    ['NotTried', 'unknown', 'why', undefined],
+  ])('tells by %s that what was not tried is %s', (code, state, text, remedy) => {
     const nodes = ['a', 'b'] as const;
-    expect(untriedVerdict({ nodes, text: 'there is no Child SA for b-ipv4', isUnknown: false })).toMatchObject({
-      state: 'wrong',
-      code: 'NoChildSa',
-      remedy: 'kubectl ikemesh why a b',
-    });
-    expect(untriedVerdict({ nodes, text: 'no peering has both of them', isUnknown: false })).toMatchObject({
-      code: 'NoPeering',
-    });
-    expect(untriedVerdict({ nodes, text: 'the agent of b: you may not', isUnknown: true })).toMatchObject({
-      state: 'unknown',
-      code: 'NotTried',
-    });
+    const verdict = untriedVerdict({ nodes, code, text: 'why' });
+    expect(verdict).toMatchObject({ nodes, code, state, text });
+    expect(verdict.remedy).toBe(remedy);
   });
 });
 

@@ -1,7 +1,7 @@
 import type { Known } from '../diagnosis/known.ts';
 import { lackText } from '../diagnosis/known.ts';
 import type { ProbeAnswer, TargetAnswer } from './probe-answer.ts';
-import type { ProbePair, Untried } from './probe-plan.ts';
+import type { ProbePair, Untried, UntriedCode } from './probe-plan.ts';
 
 /** What the probes between two nodes have shown. */
 export interface PairVerdict {
@@ -17,10 +17,8 @@ export interface PairVerdict {
 }
 
 type VerdictCode =
+  | UntriedCode
   | 'Proven'
-  | 'NoPeering'
-  | 'NoChildSa'
-  | 'NotTried'
   | 'NotAnswered'
   | 'NotSent'
   | 'NotEncrypted'
@@ -74,12 +72,25 @@ export function pairVerdict(
   return { ...base, state: 'encrypted', code: 'Proven', text, directions };
 }
 
-/** A pair between whom nothing could be sent. */
-export function untriedVerdict({ nodes, text, isUnknown }: Untried): PairVerdict {
-  if (isUnknown) return { nodes, what: '', state: 'unknown', code: 'NotTried', text, directions: [] };
-  const code = text.startsWith('no peering') ? 'NoPeering' : 'NoChildSa';
-  const remedy = `kubectl ikemesh why ${nodes.join(' ')}`;
-  return { nodes, what: '', state: 'wrong', code, text: `${text}: nothing is encrypted`, remedy, directions: [] };
+/** What could not be tried, or does not encrypt whatever was tried. */
+export function untriedVerdict({ nodes, code, text }: Untried): PairVerdict {
+  const base = { nodes, what: '', code, directions: [] };
+  const [own, peer] = nodes;
+  const why = `kubectl ikemesh why ${own} ${peer}`;
+  switch (code) {
+    case 'NotTried':
+      return { ...base, state: 'unknown', text };
+    case 'WaitingForTraffic': {
+      const remedy = `send something from ${own} to ${peer}, such as a ping, and verify again`;
+      return { ...base, state: 'unknown', text, remedy };
+    }
+    case 'NotEncrypting':
+      return { ...base, state: 'wrong', text, remedy: why };
+    case 'NoPeering':
+    case 'UnknownToPeer':
+    case 'NoChildSa':
+      return { ...base, state: 'wrong', text: `${text}: nothing is encrypted`, remedy: why };
+  }
 }
 
 interface Fault {
