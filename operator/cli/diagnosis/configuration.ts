@@ -1,5 +1,6 @@
 import type { Facts, PodFact } from './facts.ts';
 import { type Finding, finding, remedyIn } from './finding.ts';
+import { currentCondition, unseenGeneration } from './judgement.ts';
 import { valueOr } from './known.ts';
 import { memberOf } from './members.ts';
 import type { End, Pair } from './view.ts';
@@ -79,7 +80,7 @@ function selectionFault(facts: Facts, { name, node, peerings }: End): Finding | 
   }
   const refused = peerings.map((peering) => ({
     name: peering.metadata.name,
-    accepted: peering.status?.conditions?.find(({ type }) => type === 'Accepted'),
+    accepted: currentCondition(peering, 'Accepted'),
   }));
   if (refused.every(({ accepted }) => accepted?.status === 'False')) {
     const [first] = refused;
@@ -144,9 +145,15 @@ function noAgent(facts: Facts, name: string, taints: readonly { readonly key: st
 
 function toldFault(facts: Facts, { name, config, peerings }: End): Finding | undefined {
   if (!facts.configs.known) return undefined;
-  const accepted = peerings.filter(
-    ({ status }) => status?.conditions?.find(({ type }) => type === 'Accepted')?.status !== 'False',
-  );
+  for (const peering of peerings) {
+    const generation = unseenGeneration(peering);
+    if (generation === undefined) continue;
+    return operatorFault(
+      facts,
+      `the operator has not looked at generation ${generation} of IPsecPeering ${peering.metadata.name} yet`,
+    );
+  }
+  const accepted = peerings.filter((peering) => currentCondition(peering, 'Accepted')?.status !== 'False');
   const missing = accepted.find(({ metadata }) => !config?.spec.peerings.some((entry) => entry.name === metadata.name));
   if (missing === undefined) return undefined;
   const text =
@@ -164,7 +171,7 @@ function operatorFault(facts: Facts, text: string): Finding {
     return finding(
       'OperatorBehind',
       text,
-      `see its log: kubectl --namespace ${namespace} logs deployment/ikemesh-operator`,
+      `wait some seconds; where it stays so, see its log: kubectl --namespace ${namespace} logs deployment/ikemesh-operator`,
     );
   }
   const trouble = pods.find((pod) => pod.trouble !== undefined)?.trouble;

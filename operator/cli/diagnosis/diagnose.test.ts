@@ -242,6 +242,26 @@ const faults: readonly Fault[] = [
     /describe deployment/,
   ],
   [
+    'the peering was changed while no operator runs',
+    (facts) =>
+      changedSince(
+        withList(facts, 'pods', (pods) => pods.filter(({ component }) => component !== 'operator')),
+        'Accepted',
+      ),
+    'configuration',
+    'OperatorDown',
+    /has not looked at generation 2 of IPsecPeering cluster yet, because no operator is ready/,
+    /describe deployment/,
+  ],
+  [
+    'the peering was refused, was changed, and is not looked at',
+    (facts) => changedSince(facts, 'Overlapped'),
+    'configuration',
+    'OperatorBehind',
+    /has not looked at generation 2 of IPsecPeering cluster yet/,
+    /^wait some seconds; .*logs deployment/,
+  ],
+  [
     'the status is that of an agent that is gone',
     (facts) =>
       withConfig(facts, NODE, (config) => ({
@@ -894,6 +914,24 @@ function withNode(facts: Facts, name: string, change: (node: NodeFact) => NodeFa
 }
 
 type NodeFact = Extract<Facts['nodes'], { readonly known: true }>['value'][number];
+
+/** The peerings are of generation 2, of which the operator knows nothing; what it said of the first is `reason`. */
+function changedSince(facts: Facts, reason: 'Accepted' | 'Overlapped'): Facts {
+  const status = reason === 'Accepted' ? 'True' : 'False';
+  const conditions = ['Ready', 'Accepted'].map((type) => {
+    return {
+      type,
+      status,
+      reason,
+      message: '',
+      lastTransitionTime: '2026-11-28T00:00:00Z',
+      observedGeneration: 1,
+    } as const;
+  });
+  return withList(facts, 'peerings', (peerings) =>
+    peerings.map((each) => ({ ...each, metadata: { ...each.metadata, generation: 2 }, status: { conditions } })),
+  );
+}
 
 function withPod(facts: Facts, node: string, fields: Parameters<typeof agentPod>[1]): Facts {
   return withList(facts, 'pods', (pods) =>

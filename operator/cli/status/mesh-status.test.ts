@@ -1,0 +1,26 @@
+import { describe, expect, it } from 'vitest';
+
+import { healthyFacts, withList } from '../testing/healthy-facts.ts';
+import { meshStatus } from './mesh-status.ts';
+
+describe('status', () => {
+  it('does not call a peering Ready that was changed since the operator looked at it', () => {
+    const facts = withList(healthyFacts(), 'peerings', (peerings) =>
+      peerings.map((peering) => ({
+        ...peering,
+        metadata: { ...peering.metadata, generation: 2 },
+        status: {
+          ...peering.status,
+          conditions: peering.status?.conditions?.map((each) => ({
+            ...each,
+            observedGeneration: peering.metadata.name === 'cluster' ? 1 : 2,
+          })),
+        },
+      })),
+    );
+    expect(meshStatus(facts).peerings.map(({ name, ready, message }) => ({ name, ready, message }))).toEqual([
+      { name: 'cluster', ready: 'Unknown', message: 'the operator has not looked at generation 2 yet' },
+      { name: 'office', ready: 'True', message: expect.stringMatching(/^Ready: /) },
+    ]);
+  });
+});
