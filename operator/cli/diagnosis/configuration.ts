@@ -1,3 +1,4 @@
+import type { IpsecPeering } from '../../api/ipsec-peering.ts';
 import type { Facts, PodFact } from './facts.ts';
 import { type Finding, finding, remedyIn } from './finding.ts';
 import { currentCondition, unseenGeneration } from './judgement.ts';
@@ -17,15 +18,33 @@ export function configurationFault(facts: Facts, end: End): Finding | undefined 
   );
 }
 
-/** Whether some peering has both ends. */
+/** Whether some peering that is carried out has both ends. */
 export function membershipFault({ own, peer, peerings }: Pair): Finding | undefined {
-  if (peer.kind === 'gateway' || peerings.length > 0) return undefined;
+  if (peerings.length > 0) return peerings.every(isRefused) ? refusalFault(peerings) : undefined;
+  if (peer.kind === 'gateway') return undefined;
   const names = own.peerings.map(({ metadata }) => metadata.name).join(', ');
   return finding(
     'PeerNotSelected',
     `no IPsecPeering has both ${own.name} and ${peer.end.name}: those of ${own.name} (${names}) do not select ${peer.end.name}`,
     `label ${peer.end.name} as spec.nodes.selector of the peering wants it, or widen the selector`,
   );
+}
+
+/** The first of some peerings that the operator does not carry out, in its own words. */
+export function refusalFault(peerings: readonly IpsecPeering[]): Finding | undefined {
+  const refused = peerings.find(isRefused);
+  if (refused === undefined) return undefined;
+  const { name } = refused.metadata;
+  const { reason = 'NotAccepted', message = '' } = currentCondition(refused, 'Accepted') ?? {};
+  return finding(
+    reason,
+    `IPsecPeering ${name} is not accepted: ${message}`,
+    remedyIn(message, `kubectl describe ipsecpeering ${name}`),
+  );
+}
+
+function isRefused(peering: IpsecPeering): boolean {
+  return currentCondition(peering, 'Accepted')?.status === 'False';
 }
 
 function installationFault(facts: Facts): Finding | undefined {
@@ -78,18 +97,7 @@ function selectionFault(facts: Facts, { name, node, peerings }: End): Finding | 
       `kubectl label node ${name} … as the selector wants it, or widen the selector`,
     );
   }
-  const refused = peerings.map((peering) => ({
-    name: peering.metadata.name,
-    accepted: currentCondition(peering, 'Accepted'),
-  }));
-  if (refused.every(({ accepted }) => accepted?.status === 'False')) {
-    const [first] = refused;
-    return finding(
-      first?.accepted?.reason ?? 'NotAccepted',
-      `IPsecPeering ${first?.name} is not accepted: ${first?.accepted?.message}`,
-      remedyIn(first?.accepted?.message ?? '', `kubectl describe ipsecpeering ${first?.name}`),
-    );
-  }
+  if (peerings.every(isRefused)) return refusalFault(peerings);
   for (const peering of peerings) {
     const obstacle = memberOf(facts, peering, name)?.obstacle;
     if (obstacle === undefined) continue;
@@ -153,7 +161,7 @@ function toldFault(facts: Facts, { name, config, peerings }: End): Finding | und
       `the operator has not looked at generation ${generation} of IPsecPeering ${peering.metadata.name} yet`,
     );
   }
-  const accepted = peerings.filter((peering) => currentCondition(peering, 'Accepted')?.status !== 'False');
+  const accepted = peerings.filter((peering) => !isRefused(peering));
   const missing = accepted.find(({ metadata }) => !config?.spec.peerings.some((entry) => entry.name === metadata.name));
   if (missing === undefined) return undefined;
   const text =

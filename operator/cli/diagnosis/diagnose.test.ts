@@ -137,6 +137,36 @@ const faults: readonly Fault[] = [
     /raise spec.priority/,
   ],
   [
+    'the peering with the gateway is refused, and another is accepted',
+    (facts) => withRefused(facts, 'office'),
+    'configuration',
+    'PreSharedKeyUnusable',
+    /IPsecPeering office is not accepted: Secret office-psk cannot be used/,
+    /in the namespace of the nodes/,
+    'office',
+  ],
+  [
+    'the peering of both nodes is refused, and another of one of them is accepted',
+    (facts) => withRefused(facts, 'cluster'),
+    'configuration',
+    'PreSharedKeyUnusable',
+    /IPsecPeering cluster is not accepted/,
+    /in the namespace of the nodes/,
+  ],
+  [
+    'the agent does not know the gateway',
+    (facts) =>
+      withAgent(facts, NODE, (report) => ({
+        ...report,
+        peers: report.peers.filter(({ name }) => name !== 'gateway_office'),
+      })),
+    'IKE',
+    'PeerNotKnown',
+    /does not know vpn.example.com/,
+    /^wait a minute; where it stays so, see the log of the agent of node-1$/,
+    'office',
+  ],
+  [
     'two nodes claim one address',
     (facts) =>
       withNode(
@@ -834,6 +864,15 @@ describe('why', () => {
     expect(others.filter(({ verdict }) => verdict === 'wrong').map(({ peer }) => peer)).toEqual(['node-3']);
   });
 
+  it('of a node alone names a peering that is refused beside one that works, and its peers in trouble as well', () => {
+    const facts = withRefused(down(healthyFacts(), silent(PEER)), 'office');
+    const { first, others } = diagnose(facts, NODE);
+    expect([first.peer, wrongOf(first)?.code]).toEqual([undefined, 'PreSharedKeyUnusable']);
+    const wrong = others.filter(({ verdict }) => verdict === 'wrong');
+    expect(wrong.map((each) => [each.peer, wrongOf(each)?.code])).toEqual([[PEER, 'UdpBlocked']]);
+    expect(diagnosePair(facts, NODE, 'node-3').verdict).toBe('healthy');
+  });
+
   it('finds nothing wrong where agents have gone over to ESP in UDP by themselves, and says that they have', () => {
     const message = 'packets get through in both directions in UDP; as ESP (IP protocol 50) they did not arrive';
     const facts = withConnection(healthyFacts(), NODE, 'node-2-ipv4', (peer) => ({
@@ -930,6 +969,15 @@ function changedSince(facts: Facts, reason: 'Accepted' | 'Overlapped'): Facts {
   });
   return withList(facts, 'peerings', (peerings) =>
     peerings.map((each) => ({ ...each, metadata: { ...each.metadata, generation: 2 }, status: { conditions } })),
+  );
+}
+
+function withRefused(facts: Facts, name: string): Facts {
+  const message = 'Secret office-psk cannot be used: it must be in the namespace of the nodes';
+  const refusal = { type: 'Accepted', status: 'False', reason: 'PreSharedKeyUnusable', message } as const;
+  const conditions = [{ ...refusal, lastTransitionTime: '2026-11-28T00:00:00Z' }];
+  return withList(facts, 'peerings', (peerings) =>
+    peerings.map((each) => (each.metadata.name === name ? { ...each, status: { ...each.status, conditions } } : each)),
   );
 }
 

@@ -1,5 +1,5 @@
 import { certificateFault } from './certificate.ts';
-import { configurationFault, membershipFault } from './configuration.ts';
+import { configurationFault, membershipFault, refusalFault } from './configuration.ts';
 import { counterFault } from './counters.ts';
 import type { Facts } from './facts.ts';
 import { type Finding, STAGES, type Stage, type Step } from './finding.ts';
@@ -32,20 +32,25 @@ export function diagnoseNode(facts: Facts, node: string): Diagnosis {
 }
 
 /**
- * What is wrong with a node: by itself, else with the peer where it is wrong earliest. Of the peers those are looked at
- * whose agents were asked, and those that its status names.
+ * What is wrong with a node: what is so with every peer, else what is wrong earliest, by itself or with a peer. Of the peers
+ * those are looked at whose agents were asked, and those that its status names.
  */
 export function diagnose(
   facts: Facts,
   node: string,
 ): { readonly first: Diagnosis; readonly others: readonly Diagnosis[] } {
-  const own = diagnoseNode(facts, node);
-  if (own.verdict === 'wrong') return { first: own, others: [] };
-  const peers = peersOf(facts, endOf(facts, node)).slice(0, MAX_PEERS);
-  const all = peers.map((peer) => diagnosePair(facts, node, peer));
-  const ranked = all.toSorted((left, right) => rankOf(left) - rankOf(right));
-  const [first = own] = ranked;
-  return { first, others: ranked.slice(1) };
+  const shared = diagnoseNode(facts, node);
+  // With each peer the same is wrong.
+  if (shared.verdict === 'wrong') return { first: shared, others: [] };
+  const end = endOf(facts, node);
+  const own = walked(node, undefined, (stage) => ownStage(facts, end, stage));
+  const pairs = peersOf(facts, end)
+    .slice(0, MAX_PEERS)
+    .map((peer) => diagnosePair(facts, node, peer));
+  const fault = faultOf(own);
+  const all = fault === undefined ? pairs : [own, ...pairs.filter((pair) => faultOf(pair)?.text !== fault.text)];
+  const [first = own, ...others] = all.toSorted((left, right) => rankOf(left) - rankOf(right));
+  return { first, others };
 }
 
 function walked(node: string, peer: string | undefined, look: (stage: Stage) => Outcome): Diagnosis {
@@ -93,6 +98,21 @@ function nodeStage(facts: Facts, end: End, stage: Stage): Outcome {
       const [expected, encrypting] = [sum(tunnels, (each) => each.expected), sum(tunnels, (each) => each.encrypting)];
       return { fault: undefined, unknown: undefined, text: `${name} encrypts with ${encrypting} of ${expected} peers` };
     }
+  }
+}
+
+/** What a node needs by itself, and what is wrong with it although its pairs may work. */
+function ownStage(facts: Facts, end: End, stage: Stage): Outcome {
+  const outcome = nodeStage(facts, end, stage);
+  return { ...outcome, fault: outcome.fault ?? ownFault(end, stage) };
+}
+
+function ownFault({ peerings }: End, stage: Stage): Finding | undefined {
+  switch (stage) {
+    case 'configuration':
+      return refusalFault(peerings);
+    default:
+      return undefined;
   }
 }
 
@@ -201,6 +221,10 @@ function pathText(pair: Pair): string {
       : `${peerName(pair)} was heard ${Math.min(...heard)} s ago`;
   const mended = pair.connections?.find(({ reason }) => reason === 'FellBackToUDP');
   return mended === undefined ? text : `${text}; ${mended.message}`;
+}
+
+function faultOf({ steps }: Diagnosis): Finding | undefined {
+  return steps.find((step) => step.state === 'wrong');
 }
 
 /** The earliest fault first, then what is not known. */
