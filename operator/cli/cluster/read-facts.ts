@@ -70,6 +70,7 @@ export function readPod(raw: RawObject): PodFact {
   const unscheduled = status.conditions?.find(
     ({ type, status: holds }) => type === 'PodScheduled' && holds === 'False',
   );
+  const ready = status.conditions?.find(({ type }) => type === 'Ready');
   const trouble = statuses.flatMap((each) => containerTrouble(each) ?? [])[0];
   return {
     name: raw.metadata.name,
@@ -78,7 +79,8 @@ export function readPod(raw: RawObject): PodFact {
     component,
     nodeName: spec.nodeName,
     phase: status.phase ?? 'Unknown',
-    ready: status.conditions?.some(({ type, status: holds }) => type === 'Ready' && holds === 'True') === true,
+    ready: ready?.status === 'True',
+    readinessSinceMs: momentOf(ready?.lastTransitionTime ?? raw.metadata.creationTimestamp),
     ending: raw.metadata.deletionTimestamp !== undefined,
     createdAtMs: momentOf(raw.metadata.creationTimestamp),
     restarts: statuses.reduce((sum, { restartCount = 0 }) => sum + restartCount, 0),
@@ -153,6 +155,7 @@ interface RawCondition {
   readonly status: string;
   readonly reason?: string;
   readonly message?: string;
+  readonly lastTransitionTime?: string;
 }
 
 interface RawContainer {

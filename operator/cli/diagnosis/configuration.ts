@@ -14,7 +14,8 @@ export function configurationFault(facts: Facts, end: End): Finding | undefined 
     selectionFault(facts, end) ??
     agentFault(facts, end) ??
     toldFault(facts, end) ??
-    carriedOutFault(end)
+    carriedOutFault(end) ??
+    unreadyFault(facts, end)
   );
 }
 
@@ -228,6 +229,24 @@ function carriedOutFault({ name, config, pod }: End): Finding | undefined {
   return undefined;
 }
 
+/** The operator does not count an agent whose Pod is not Ready. */
+function unreadyFault({ atMs }: Facts, { name, pod }: End): Finding | undefined {
+  if (pod === undefined || pod.ending || !isLongUnready(pod, atMs)) return undefined;
+  return finding(
+    'AgentNotReady',
+    `the agent of ${name} runs, and its Pod ${pod.name} is not Ready since ${timeText(pod.readinessSinceMs)}`,
+    `see its log: kubectl --namespace ${pod.namespace} logs ${pod.name} --container agent`,
+  );
+}
+
+function isLongUnready({ ready, readinessSinceMs }: PodFact, atMs: number): boolean {
+  return !ready && atMs - readinessSinceMs > START_MS;
+}
+
+function timeText(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
+}
+
 /** Why the host does not let an agent work. */
 function startFault(name: string, message: string): Finding {
   const text = `the agent of ${name} cannot work: ${message}`;
@@ -257,4 +276,6 @@ const OF_OTHER_STAGES: ReadonlySet<string> = new Set([
   'CredentialsHeldBack',
   'ExemptionsMissing',
 ]);
+/** Within it an agent has read what it is to do. */
+const START_MS = 60_000;
 const SHOWN = 10;

@@ -223,6 +223,23 @@ const faults: readonly Fault[] = [
     /spec.mssClamp/,
   ],
   [
+    'an agent has a reason of a later version for not being programmed',
+    (facts) =>
+      withProgrammed(facts, NODE, 'flow offload is not to be had: set spec.flowOffload to Disabled', 'NoOffload'),
+    'policy',
+    'NoOffload',
+    /agent of node-1 has not carried out everything: flow offload/,
+    /^set spec.flowOffload/,
+  ],
+  [
+    'the agent runs and has not been Ready for over a minute',
+    (facts) => withPod(facts, PEER, { ready: false, readinessSinceMs: facts.atMs - 61_000 }),
+    'configuration',
+    'AgentNotReady',
+    /agent of node-2 runs, and its Pod ikemesh-agent-node-2 is not Ready since 2027-/,
+    /logs ikemesh-agent-node-2/,
+  ],
+  [
     'the DaemonSet does not select the node',
     (facts) =>
       withList(facts, 'pods', (pods) =>
@@ -873,6 +890,22 @@ describe('why', () => {
     expect(diagnosePair(facts, NODE, 'node-3').verdict).toBe('healthy');
   });
 
+  it('gives an agent that begins a minute to be Ready', () => {
+    const { atMs } = healthyFacts();
+    const facts = withPod(healthyFacts(), NODE, { ready: false, readinessSinceMs: atMs - 59_000 });
+    expect(diagnosePair(facts, NODE, PEER).verdict).toBe('healthy');
+  });
+
+  it('of a node alone names once what it lacks whoever the peer is, and first what is wrong earlier', () => {
+    const lacking = withProgrammed(healthyFacts(), NODE, 'nf_tables: load it', 'SegmentsNotClamped');
+    const alone = diagnose(lacking, NODE);
+    expect([alone.first.peer, wrongOf(alone.first)?.code]).toEqual([undefined, 'SegmentsNotClamped']);
+    expect(alone.others).toEqual([]);
+    const { first, others } = diagnose(down(lacking, silent(PEER)), NODE);
+    expect([first.peer, wrongOf(first)?.code]).toEqual([PEER, 'UdpBlocked']);
+    expect(others.map((each) => [each.peer, wrongOf(each)?.code])).toEqual([[undefined, 'SegmentsNotClamped']]);
+  });
+
   it('finds nothing wrong where agents have gone over to ESP in UDP by themselves, and says that they have', () => {
     const message = 'packets get through in both directions in UDP; as ESP (IP protocol 50) they did not arrive';
     const facts = withConnection(healthyFacts(), NODE, 'node-2-ipv4', (peer) => ({
@@ -987,7 +1020,7 @@ function withPod(facts: Facts, node: string, fields: Parameters<typeof agentPod>
   );
 }
 
-function withProgrammed(facts: Facts, node: string, message: string): Facts {
+function withProgrammed(facts: Facts, node: string, message: string, reason = 'NotStarted'): Facts {
   return withConfig(facts, node, (config) => ({
     ...config,
     status: {
@@ -996,7 +1029,7 @@ function withProgrammed(facts: Facts, node: string, message: string): Facts {
         {
           type: 'Programmed',
           status: 'False',
-          reason: 'NotStarted',
+          reason,
           message,
           lastTransitionTime: '2026-11-28T00:00:00Z',
         },

@@ -6,7 +6,7 @@ import { type Finding, STAGES, type Stage, type Step } from './finding.ts';
 import { type Known, lackText } from './known.ts';
 import { negotiationFault, peerName } from './negotiation.ts';
 import { pathFault } from './path.ts';
-import { policyFault } from './policies.ts';
+import { nodePolicyFault, policyFault } from './policies.ts';
 import { childrenOf, saFault } from './sas.ts';
 import { type End, endOf, type Pair, pairOf, peersOf } from './view.ts';
 
@@ -28,7 +28,7 @@ export function diagnosePair(facts: Facts, node: string, peer: string): Diagnosi
 /** Walks what a node needs by itself. */
 export function diagnoseNode(facts: Facts, node: string): Diagnosis {
   const end = endOf(facts, node);
-  return walked(node, undefined, (stage) => nodeStage(facts, end, stage));
+  return walked(node, undefined, (stage) => ownStage(facts, end, stage));
 }
 
 /**
@@ -39,11 +39,16 @@ export function diagnose(
   facts: Facts,
   node: string,
 ): { readonly first: Diagnosis; readonly others: readonly Diagnosis[] } {
-  const shared = diagnoseNode(facts, node);
+  const end = endOf(facts, node);
+  const shared = walked(node, undefined, (stage) => nodeStage(facts, end, stage));
   // With each peer the same is wrong.
   if (shared.verdict === 'wrong') return { first: shared, others: [] };
-  const end = endOf(facts, node);
-  const own = walked(node, undefined, (stage) => ownStage(facts, end, stage));
+  const own = walked(node, undefined, (stage) => {
+    const outcome = ownStage(facts, end, stage);
+    // In a status of all nodes it would be told of each; there the peering tells it.
+    const refusal = stage === 'configuration' ? refusalFault(end.peerings) : undefined;
+    return { ...outcome, fault: outcome.fault ?? refusal };
+  });
   const pairs = peersOf(facts, end)
     .slice(0, MAX_PEERS)
     .map((peer) => diagnosePair(facts, node, peer));
@@ -104,13 +109,13 @@ function nodeStage(facts: Facts, end: End, stage: Stage): Outcome {
 /** What a node needs by itself, and what is wrong with it although its pairs may work. */
 function ownStage(facts: Facts, end: End, stage: Stage): Outcome {
   const outcome = nodeStage(facts, end, stage);
-  return { ...outcome, fault: outcome.fault ?? ownFault(end, stage) };
+  return { ...outcome, fault: outcome.fault ?? ownFault(facts, end, stage) };
 }
 
-function ownFault({ peerings }: End, stage: Stage): Finding | undefined {
+function ownFault(facts: Facts, end: End, stage: Stage): Finding | undefined {
   switch (stage) {
-    case 'configuration':
-      return refusalFault(peerings);
+    case 'policy':
+      return nodePolicyFault(facts, end);
     default:
       return undefined;
   }

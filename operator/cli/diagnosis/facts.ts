@@ -47,6 +47,8 @@ export interface PodFact {
   readonly nodeName: string | undefined;
   readonly phase: string;
   readonly ready: boolean;
+  /** Since when it is Ready, or is not. */
+  readonly readinessSinceMs: number;
   readonly ending: boolean;
   readonly createdAtMs: number;
   readonly restarts: number;

@@ -1,9 +1,26 @@
 import { describe, expect, it } from 'vitest';
 
-import { healthyFacts, withList } from '../testing/healthy-facts.ts';
+import { healthyFacts, withConfig, withList } from '../testing/healthy-facts.ts';
 import { meshStatus } from './mesh-status.ts';
 
 describe('status', () => {
+  it('names the node because of which a peering is not Ready', () => {
+    const facts = withConfig(healthyFacts(), 'node-2', (config) => ({
+      ...config,
+      status: {
+        ...config.status,
+        peerings: config.status?.peerings?.map((each) => ({ ...each, mssClampFailure: 'it lacks nf_tables' })),
+      },
+    }));
+    const [worst, ...others] = meshStatus(facts).nodes;
+    expect(worst).toMatchObject({
+      name: 'node-2',
+      state: 'Wrong',
+      message: expect.stringMatching(/^SegmentsNotClamped/),
+    });
+    expect(others.map(({ state }) => state)).toEqual(['Encrypting', 'Encrypting']);
+  });
+
   it('does not call a peering Ready that was changed since the operator looked at it', () => {
     const facts = withList(healthyFacts(), 'peerings', (peerings) =>
       peerings.map((peering) => ({

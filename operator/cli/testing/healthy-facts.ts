@@ -72,6 +72,7 @@ export function agentPod(nodeName: string, fields: Partial<PodFact> = {}): PodFa
     nodeName,
     phase: 'Running',
     ready: true,
+    readinessSinceMs: 0,
     ending: false,
     createdAtMs: 0,
     restarts: 0,
