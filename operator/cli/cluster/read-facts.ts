@@ -125,11 +125,15 @@ export function readWorkload(kind: WorkloadFact['kind'], raw: RawObject): Worklo
 export function readCertificate(raw: RawObject): CertificateFact {
   const { spec = {}, status = {} } = raw as {
     readonly spec?: { readonly secretName?: string; readonly issuerRef?: { readonly kind?: string; name?: string } };
-    readonly status?: { readonly conditions?: readonly RawCondition[]; readonly notAfter?: string };
+    readonly status?: {
+      readonly conditions?: readonly RawCondition[];
+      readonly notAfter?: string;
+      readonly renewalTime?: string;
+    };
   };
   const ready = status.conditions?.find(({ type }) => type === 'Ready');
-  const failed = status.conditions?.find(({ type, reason }) => type === 'Issuing' && reason === 'Failed');
-  const told = failed ?? ready;
+  const issuing = status.conditions?.find(({ type }) => type === 'Issuing');
+  const told = issuing?.reason === 'Failed' ? issuing : ready;
   return {
     name: raw.metadata.name,
     secretName: spec.secretName ?? '',
@@ -138,6 +142,12 @@ export function readCertificate(raw: RawObject): CertificateFact {
     ready: statusOf(ready?.status),
     text: told === undefined ? 'cert-manager says nothing of it' : `${told.reason ?? ''}: ${told.message ?? ''}`,
     notAfter: status.notAfter,
+    renewalTime: status.renewalTime,
+    issuing: issuing && {
+      status: issuing.status,
+      reason: issuing.reason ?? '',
+      message: issuing.message ?? '',
+    },
   };
 }
 

@@ -12,7 +12,7 @@ import {
 } from '../testing/healthy-facts.ts';
 import type { AgentPeer } from './agent-report.ts';
 import { type Diagnosis, diagnose, diagnosePair } from './diagnose.ts';
-import type { Facts } from './facts.ts';
+import type { CertificateFact, Facts } from './facts.ts';
 import type { Stage } from './finding.ts';
 import { known, unknown } from './known.ts';
 
@@ -385,11 +385,10 @@ const faults: readonly Fault[] = [
   [
     'the issuer does not exist',
     (facts) => ({
-      ...withCertificate(
-        withoutCertificate(facts, NODE),
-        'False',
-        'DoesNotExist: Issuing certificate as Secret does not exist',
-      ),
+      ...withCertificate(withoutCertificate(facts, NODE), {
+        ready: 'False',
+        text: 'DoesNotExist: Issuing certificate as Secret does not exist',
+      }),
       requests: known(
         new Map([[certificateOf(facts, NODE), 'Pending: Referenced "Issuer" not found: issuer "mesh-ca" not found']]),
       ),
@@ -401,7 +400,11 @@ const faults: readonly Fault[] = [
   ],
   [
     'cert-manager cannot issue',
-    (facts) => withCertificate(withoutCertificate(facts, NODE), 'False', 'Failed: the CSR was denied by policy'),
+    (facts) =>
+      withCertificate(withoutCertificate(facts, NODE), {
+        ready: 'False',
+        text: 'Failed: the CSR was denied by policy',
+      }),
     'certificate',
     'CertificateNotIssued',
     /denied by policy/,
@@ -432,16 +435,19 @@ const faults: readonly Fault[] = [
   ],
   [
     'the certificate has ended',
-    (facts) =>
-      withPeering(facts, NODE, (each) =>
-        each.certificate === undefined
-          ? each
-          : { ...each, certificate: { ...each.certificate, notAfter: '2026-01-01T00:00:00Z' } },
-      ),
+    (facts) => withEnded(withCertificate(facts, { notAfter: ENDED })),
     'certificate',
     'CertificateEnded',
     /ended at 2026-01-01/,
     /does not renew/,
+  ],
+  [
+    'the certificate has ended, and the agent does not use the one that was issued since',
+    (facts) => withEnded(facts),
+    'certificate',
+    'CertificateNotUsed',
+    /ended at 2026-01-01.*has issued another until 2100-01-01/,
+    /^see whether the agent reaches the API server, and its log: .* logs ikemesh-agent-node-1/,
   ],
   [
     'UDP is blocked between the nodes',
@@ -906,6 +912,24 @@ describe('why', () => {
     expect(others.map((each) => [each.peer, wrongOf(each)?.code])).toEqual([[undefined, 'SegmentsNotClamped']]);
   });
 
+  it.each([
+    [
+      'RenewalFailing: cert-manager cannot renew the certificate of node-1: Failed: the issuer said no; .*; look at Issuer mesh-ca',
+      { issuing: { status: 'False', reason: 'Failed', message: 'the issuer said no' } },
+    ],
+    [
+      'RenewalOverdue: cert-manager has not begun to renew the certificate of node-1, due at 2026-12-01T00:00:00Z: see that',
+      { renewalTime: '2026-12-01T00:00:00Z' },
+    ],
+  ])(
+    'finds nothing wrong with a certificate that is good, and says what stands in the way of the next: %s',
+    (text, fields) => {
+      const { verdict, steps } = diagnosePair(withCertificate(healthyFacts(), fields), NODE, PEER);
+      expect(verdict).toBe('healthy');
+      expect(steps[1]).toMatchObject({ stage: 'certificate', state: 'ok', text: expect.stringMatching(text) });
+    },
+  );
+
   it('finds nothing wrong where agents have gone over to ESP in UDP by themselves, and says that they have', () => {
     const message = 'packets get through in both directions in UDP; as ESP (IP protocol 50) they did not arrive';
     const facts = withConnection(healthyFacts(), NODE, 'node-2-ipv4', (peer) => ({
@@ -1065,10 +1089,19 @@ function certificateOf(facts: Facts, node: string): string {
   return config?.spec.peerings.find(({ name }) => name === 'cluster')?.authentication.certificate?.secretName ?? '';
 }
 
-function withCertificate(facts: Facts, ready: 'False', text: string): Facts {
+/** What the node uses has ended. */
+function withEnded(facts: Facts): Facts {
+  return withPeering(facts, NODE, (each) =>
+    each.certificate === undefined ? each : { ...each, certificate: { ...each.certificate, notAfter: ENDED } },
+  );
+}
+
+const ENDED = '2026-01-01T00:00:00Z';
+
+function withCertificate(facts: Facts, fields: Partial<CertificateFact>): Facts {
   const name = certificateOf(facts, NODE);
   return withList(facts, 'certificates', (all) =>
-    all.map((each) => (each.secretName === name ? { ...each, ready, text } : each)),
+    all.map((each) => (each.secretName === name ? { ...each, ...fields } : each)),
   );
 }
 

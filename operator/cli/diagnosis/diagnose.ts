@@ -1,4 +1,4 @@
-import { certificateFault } from './certificate.ts';
+import { certificateFault, renewalText } from './certificate.ts';
 import { configurationFault, membershipFault, refusalFault } from './configuration.ts';
 import { counterFault } from './counters.ts';
 import type { Facts } from './facts.ts';
@@ -96,7 +96,7 @@ function nodeStage(facts: Facts, end: End, stage: Stage): Outcome {
       return {
         fault: certificateFault(facts, end),
         unknown: facts.certificates.known || loaded(end) !== undefined ? undefined : firstLack([facts.certificates]),
-        text: certificateText(end),
+        text: certificateText(facts, end),
       };
     default: {
       const tunnels = config?.status?.peerings?.flatMap((each) => each.tunnels ?? []) ?? [];
@@ -179,11 +179,12 @@ function loaded({ config }: End) {
   return config?.status?.peerings?.find(({ certificate }) => certificate !== undefined)?.certificate;
 }
 
-function certificateText(end: End): string {
+function certificateText(facts: Facts, end: End): string {
   const certificate = loaded(end);
-  return certificate === undefined
-    ? `${end.name} proves itself by a pre-shared key`
-    : `${end.name} has serial ${certificate.serialNumber} until ${certificate.notAfter}`;
+  if (certificate === undefined) return `${end.name} proves itself by a pre-shared key`;
+  const remark = renewalText(facts, end);
+  const text = `${end.name} has serial ${certificate.serialNumber} until ${certificate.notAfter}`;
+  return remark === undefined ? text : `${text} (${remark})`;
 }
 
 function ikeText({ connections = [] }: Pair): string {

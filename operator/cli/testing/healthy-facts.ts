@@ -54,6 +54,8 @@ function makeFacts(): Facts {
         ready: 'True' as const,
         text: 'Ready: issued',
         notAfter: '2100-01-01T00:00:00Z',
+        renewalTime: '2099-12-31T00:00:00Z',
+        issuing: undefined,
       })),
     ),
     requests: known(new Map()),
