@@ -828,17 +828,17 @@ const faults: readonly Fault[] = [
     'office',
   ],
   [
-    'a peer sends plaintext to a node that requires encryption',
-    (facts) => withHost(facts, PEER, { errors: { XfrmInNoPols: { total: 90, added: 12 } } }),
-    'counters',
+    'a peer sends plaintext to a node that requires encryption, and nothing is proven of the pair',
+    (facts) => unproven(withHost(facts, PEER, { errors: { XfrmInNoPols: { total: 90, added: 12 } } })),
+    'path',
     'XfrmInNoPols',
     /node-2 drops plaintext.*grew by 12/,
     /sends plaintext/,
   ],
   [
     'something on the path changes packets',
-    (facts) => withHost(facts, NODE, { errors: { XfrmInStateProtoError: { total: 9, added: 3 } } }),
-    'counters',
+    (facts) => unproven(withHost(facts, NODE, { errors: { XfrmInStateProtoError: { total: 9, added: 3 } } })),
+    'path',
     'XfrmInStateProtoError',
     /cannot decrypt/,
     /changes packets/,
@@ -894,6 +894,42 @@ describe('why', () => {
     const wrong = others.filter(({ verdict }) => verdict === 'wrong');
     expect(wrong.map((each) => [each.peer, wrongOf(each)?.code])).toEqual([[PEER, 'UdpBlocked']]);
     expect(diagnosePair(facts, NODE, 'node-3').verdict).toBe('healthy');
+  });
+
+  it('does not blame a pair that is proven for what the kernel of a node drops of others, and names that of the node', () => {
+    const facts = withHost(healthyFacts(), PEER, { errors: { XfrmInTmplMismatch: { total: 10, added: 1 } } });
+    const { verdict, steps } = diagnosePair(facts, NODE, PEER);
+    expect(verdict).toBe('healthy');
+    expect(steps.at(-1)).toMatchObject({
+      stage: 'path',
+      text: expect.stringMatching(
+        /heard 5 s ago; of other traffic the kernel of node-2 .*XfrmInTmplMismatch grew by 1/,
+      ),
+    });
+    expect(diagnose(facts, NODE).first.verdict).toBe('healthy');
+    const { first } = diagnose(facts, PEER);
+    expect([first.peer, wrongOf(first)?.stage, wrongOf(first)?.code]).toEqual([
+      undefined,
+      'path',
+      'XfrmInTmplMismatch',
+    ]);
+    const narrow = withHost(facts, NODE, { interfaces: [{ name: 'eth0', mtu: 1_400, addresses: ['192.168.0.1'] }] });
+    expect(wrongOf(diagnosePair(narrow, NODE, PEER))?.code).toBe('MtusDiffer');
+  });
+
+  it('does not take for loss what was sent on an SA between two questions just after it was made', () => {
+    const young = (facts: Facts, node: string, connection: string, ageSeconds: number, packets: number) =>
+      withChild(facts, node, connection, (child) => ({
+        ...child,
+        ageSeconds,
+        inbound: { ...child.inbound, packets },
+        outbound: { ...child.outbound, packets },
+      }));
+    for (const arrived of [0, 1_000]) {
+      const asked = young(healthyFacts(), NODE, 'node-2-ipv4', 31, 2_000);
+      expect(diagnosePair(young(asked, PEER, 'node-1-ipv4', 29, arrived), NODE, PEER).verdict).toBe('healthy');
+      expect(diagnosePair(young(asked, PEER, 'node-1-ipv4', 30, arrived), NODE, PEER).verdict).toBe('wrong');
+    }
   });
 
   it('gives an agent that begins a minute to be Ready', () => {
@@ -1137,6 +1173,10 @@ function noChild(facts: Facts, text: string): Facts {
 /** Every SA is there, and the agent knows that it does not work. */
 function telling(facts: Facts, reason: string, message: string): Facts {
   return withConnection(facts, NODE, 'node-2-ipv4', (peer) => ({ ...peer, state: 'established', reason, message }));
+}
+
+function unproven(facts: Facts): Facts {
+  return withConnection(facts, NODE, 'node-2-ipv4', (peer) => ({ ...peer, reason: 'Unproven' }));
 }
 
 /** Whose agent does not answer whoever asks its Pod. */

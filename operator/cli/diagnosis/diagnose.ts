@@ -3,10 +3,12 @@ import { configurationFault, membershipFault, refusalFault } from './configurati
 import { counterFault } from './counters.ts';
 import type { Facts } from './facts.ts';
 import { type Finding, STAGES, type Stage, type Step } from './finding.ts';
+import { kernelErrorFault } from './kernel-errors.ts';
 import { type Known, lackText } from './known.ts';
 import { negotiationFault, peerName } from './negotiation.ts';
 import { pathFault } from './path.ts';
 import { nodePolicyFault, policyFault } from './policies.ts';
+import { isProven } from './proof.ts';
 import { childrenOf, saFault } from './sas.ts';
 import { type End, endOf, type Pair, pairOf, peersOf } from './view.ts';
 
@@ -116,6 +118,8 @@ function ownFault(facts: Facts, end: End, stage: Stage): Finding | undefined {
   switch (stage) {
     case 'policy':
       return nodePolicyFault(facts, end);
+    case 'path':
+      return kernelErrorFault(end);
     default:
       return undefined;
   }
@@ -153,7 +157,15 @@ function pairStage(facts: Facts, pair: Pair, stage: Stage): Outcome {
     }
     case 'path': {
       const lack = ends.map(({ host }) => (host?.known === false ? lackText(host.lack) : undefined)).find(Boolean);
-      return { fault: pathFault(pair), unknown: lack, text: pathText(pair) };
+      const errors = ends.map(kernelErrorFault).find(Boolean);
+      const text = pathText(pair);
+      if (!isProven(pair)) return { fault: pathFault(pair) ?? errors, unknown: lack, text };
+      // They are of any traffic of the node; that of this pair gets through.
+      return {
+        fault: pathFault(pair),
+        unknown: lack,
+        text: errors === undefined ? text : `${text}; of other traffic ${errors.text}`,
+      };
     }
   }
 }

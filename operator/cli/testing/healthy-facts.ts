@@ -195,6 +195,8 @@ function peer(name: string, localAddress: string, remoteAddress: string, outboun
   return {
     name,
     state: 'encrypting',
+    reason: 'Proven',
+    message: 'packets get through in both directions',
     localAddress,
     remoteAddress,
     localIdentity: 'node.mesh.test',
