@@ -4,6 +4,7 @@ import { type Finding, finding, remedyIn } from './finding.ts';
 import { currentCondition, unseenGeneration } from './judgement.ts';
 import { valueOr } from './known.ts';
 import { memberOf } from './members.ts';
+import { agentPodsOf } from './observed-of.ts';
 import type { End, Pair } from './view.ts';
 
 /** Whether a node is told what to do, and its agent does it: the first thing that is wrong. */
@@ -236,6 +237,23 @@ function unreadyFault({ atMs }: Facts, { name, pod }: End): Finding | undefined 
     'AgentNotReady',
     `the agent of ${name} runs, and its Pod ${pod.name} is not Ready since ${timeText(pod.readinessSinceMs)}`,
     `see its log: kubectl --namespace ${pod.namespace} logs ${pod.name} --container agent`,
+  );
+}
+
+/** An update goes on when the new agent is Ready; until then the one before it does the work, whose Pod is the one looked at. */
+export function updateFault({ pods, atMs }: Facts, { name, pod }: End): Finding | undefined {
+  if (pod === undefined) return undefined;
+  const stuck = agentPodsOf(valueOr(pods, []), name).find(
+    (each) =>
+      each.createdAtMs > pod.createdAtMs && !each.ending && (each.trouble !== undefined || isLongUnready(each, atMs)),
+  );
+  if (stuck === undefined) return undefined;
+  const { trouble = `it is not Ready since ${timeText(stuck.readinessSinceMs)}` } = stuck;
+  const log = `kubectl --namespace ${stuck.namespace} logs ${stuck.name} --container agent`;
+  return finding(
+    'UpdateStuck',
+    `the new agent of ${name}, ${stuck.name}, does not come up: ${trouble}; the old one, ${pod.name}, goes on`,
+    `see its log: ${log}${stuck.restarts > 0 ? ' --previous' : ''}; or go back: helm rollback`,
   );
 }
 

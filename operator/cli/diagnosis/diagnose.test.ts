@@ -932,6 +932,41 @@ describe('why', () => {
     }
   });
 
+  it.each([
+    [
+      'crashes',
+      { trouble: 'CrashLoopBackOff in container agent: it ended with 2 (Error)', restarts: 12 },
+      /agent-new, does not come up: CrashLoopBackOff.*; the old one, ikemesh-agent-node-1, goes on/,
+      /logs agent-new --container agent --previous; or go back: helm rollback/,
+    ],
+    [
+      'lacks its image',
+      { trouble: 'ImagePullBackOff in container agent: not found', phase: 'Pending' },
+      /ImagePullBackOff/,
+      /helm rollback/,
+    ],
+    ['runs and is not Ready', {}, /not Ready since 2027-/, /logs agent-new --container agent;/],
+  ])('names an update that is stuck because the new agent of a node %s', (_, fields, cause, remedy) => {
+    const facts = withNewAgent(healthyFacts(), fields);
+    const { first } = diagnose(facts, NODE);
+    expect([first.peer, wrongOf(first)?.stage, wrongOf(first)?.code]).toEqual([
+      undefined,
+      'configuration',
+      'UpdateStuck',
+    ]);
+    expect(wrongOf(first)?.text).toMatch(cause);
+    expect(wrongOf(first)?.remedy).toMatch(remedy);
+    // The old agent encrypts as before.
+    expect(diagnosePair(facts, NODE, PEER).verdict).toBe('healthy');
+  });
+
+  it('gives the new agent of an update a minute to be Ready, and the old one all the time that it takes to end', () => {
+    const { atMs } = healthyFacts();
+    const young = { readinessSinceMs: atMs - 59_000 };
+    expect(diagnose(withNewAgent(healthyFacts(), young), NODE).first.verdict).toBe('healthy');
+    expect(diagnose(withNewAgent(healthyFacts(), { ending: true }), NODE).first.verdict).toBe('healthy');
+  });
+
   it('gives an agent that begins a minute to be Ready', () => {
     const { atMs } = healthyFacts();
     const facts = withPod(healthyFacts(), NODE, { ready: false, readinessSinceMs: atMs - 59_000 });
@@ -1078,6 +1113,13 @@ function withPod(facts: Facts, node: string, fields: Parameters<typeof agentPod>
   return withList(facts, 'pods', (pods) =>
     pods.map((pod) => (pod.component === 'agent' && pod.nodeName === node ? agentPod(node, fields) : pod)),
   );
+}
+
+/** Facts in which a second agent of the node has come, which is not Ready for over a minute. */
+function withNewAgent(facts: Facts, fields: Parameters<typeof agentPod>[1]): Facts {
+  const since = facts.atMs - 61_000;
+  const base = { name: 'agent-new', uid: 'new', ready: false, createdAtMs: since, readinessSinceMs: since };
+  return withList(facts, 'pods', (pods) => [...pods, agentPod(NODE, { ...base, ...fields })]);
 }
 
 function withProgrammed(facts: Facts, node: string, message: string, reason = 'NotStarted'): Facts {

@@ -1,5 +1,5 @@
 import { certificateFault, renewalText } from './certificate.ts';
-import { configurationFault, membershipFault, refusalFault } from './configuration.ts';
+import { configurationFault, membershipFault, refusalFault, updateFault } from './configuration.ts';
 import { counterFault } from './counters.ts';
 import type { Facts } from './facts.ts';
 import { type Finding, STAGES, type Stage, type Step } from './finding.ts';
@@ -116,6 +116,8 @@ function ownStage(facts: Facts, end: End, stage: Stage): Outcome {
 
 function ownFault(facts: Facts, end: End, stage: Stage): Finding | undefined {
   switch (stage) {
+    case 'configuration':
+      return updateFault(facts, end);
     case 'policy':
       return nodePolicyFault(facts, end);
     case 'path':

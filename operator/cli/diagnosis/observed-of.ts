@@ -63,8 +63,13 @@ function readyAgentPods(pods: readonly PodFact[], writers: ReadonlySet<string>):
 /** Where the agent of a node is: its Pod whose word counts, else any that runs. */
 export function agentPodOf(facts: Facts, node: string): PodFact | undefined {
   const writer = valueOr(facts.configs, []).find(({ metadata }) => metadata.name === node)?.status?.agent?.podUID;
-  const own = valueOr(facts.pods, []).filter(({ component, nodeName }) => component === 'agent' && nodeName === node);
+  const own = agentPodsOf(valueOr(facts.pods, []), node);
   const rank = ({ uid, ready, ending, phase }: PodFact): number =>
     (uid === writer ? 4 : 0) + (ready ? 2 : 0) + (phase === 'Running' && !ending ? 1 : 0);
   return own.toSorted((left, right) => rank(right) - rank(left))[0];
+}
+
+/** Every Pod of an agent on a node: while it is updated there are two. */
+export function agentPodsOf(pods: readonly PodFact[], node: string): readonly PodFact[] {
+  return pods.filter(({ component, nodeName }) => component === 'agent' && nodeName === node);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { healthyFacts, withConfig, withList } from '../testing/healthy-facts.ts';
+import { agentPod, healthyFacts, withConfig, withList } from '../testing/healthy-facts.ts';
 import { meshStatus } from './mesh-status.ts';
 
 describe('status', () => {
@@ -19,6 +19,14 @@ describe('status', () => {
       message: expect.stringMatching(/^SegmentsNotClamped/),
     });
     expect(others.map(({ state }) => state)).toEqual(['Encrypting', 'Encrypting']);
+  });
+
+  it('names the node whose update is stuck while its old agent goes on', () => {
+    const trouble = 'CrashLoopBackOff in container agent: it ended with 2 (Error)';
+    const fields = { name: 'agent-new', uid: 'new', ready: false, createdAtMs: 1, trouble };
+    const facts = withList(healthyFacts(), 'pods', (pods) => [...pods, agentPod('node-3', fields)]);
+    const [worst] = meshStatus(facts).nodes;
+    expect(worst).toMatchObject({ name: 'node-3', state: 'Wrong', message: expect.stringMatching(/^UpdateStuck/) });
   });
 
   it('does not call a peering Ready that was changed since the operator looked at it', () => {
