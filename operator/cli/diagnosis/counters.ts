@@ -1,7 +1,7 @@
 import type { AgentChild, AgentPeer } from './agent-report.ts';
 import { type Finding, finding } from './finding.ts';
 import { mirrorOf, peerName } from './negotiation.ts';
-import { childrenOf } from './sas.ts';
+import { childrenOf, hasSettled } from './sas.ts';
 import type { Pair } from './view.ts';
 
 /** Whether what one side encrypts is decrypted at the other, by the counters of both kernels. */
@@ -46,14 +46,13 @@ function toldFault(own: string, name: string, connection: AgentPeer): Finding | 
 
 /** What `from` sends to `to` and does not get there. */
 function lossFault(from: string, to: string, sender: AgentPeer, receiver: AgentPeer): Finding | undefined {
-  const received = new Map(
-    childrenOf(receiver)
-      .filter(isComparable)
-      .map(({ inbound }) => [inbound.spi, inbound]),
-  );
-  for (const { outbound, udpEncapsulation } of childrenOf(sender).filter(isComparable)) {
-    const arrived = received.get(outbound.spi);
-    if (arrived?.packets === undefined || outbound.packets === undefined) continue;
+  const received = new Map(childrenOf(receiver).map((child) => [child.inbound.spi, child]));
+  for (const child of childrenOf(sender)) {
+    const { outbound, udpEncapsulation } = child;
+    const other = received.get(outbound.spi);
+    if (other === undefined || !isComparable(child, other)) continue;
+    const arrived = other.inbound;
+    if (arrived.packets === undefined || outbound.packets === undefined) continue;
     const counts = `${outbound.packets} packets sent, ${arrived.packets} received (SPI ${outbound.spi})`;
     const way = `from ${sender.localAddress} to ${sender.remoteAddress}`;
     if (outbound.packets >= MIN_SENT && arrived.packets === 0) {
@@ -82,7 +81,7 @@ function lossFault(from: string, to: string, sender: AgentPeer, receiver: AgentP
 
 /** A gateway cannot be asked: what it does not answer is all that there is. */
 function oneSidedFault(own: string, gateway: string, connection: AgentPeer): Finding | undefined {
-  for (const { name, inbound, outbound } of childrenOf(connection).filter(isComparable)) {
+  for (const { name, inbound, outbound } of childrenOf(connection).filter(hasSettled)) {
     if ((outbound.packets ?? 0) < MIN_COMPARED || inbound.packets !== 0) continue;
     return finding(
       'NothingComesBack',
@@ -93,12 +92,14 @@ function oneSidedFault(own: string, gateway: string, connection: AgentPeer): Fin
   return undefined;
 }
 
-/** Both ends are asked at different moments: of an SA that was made just before, that is most of what it has carried. */
-function isComparable({ ageSeconds = Number.POSITIVE_INFINITY }: AgentChild): boolean {
-  return ageSeconds >= MIN_AGE_SECONDS;
+/** Both ends are asked at different moments, whose distance the age tells: what is sent between them is not lost. */
+function isComparable(one: AgentChild, other: AgentChild): boolean {
+  const apart = Math.abs((one.ageSeconds ?? 0) - (other.ageSeconds ?? 0));
+  return hasSettled(one) && hasSettled(other) && apart <= MAX_APART_SECONDS;
 }
 
-const MIN_AGE_SECONDS = 30;
+/** Less than a tenth of the age of a pair that is compared. */
+const MAX_APART_SECONDS = 2;
 const MIN_SENT = 5;
 const MIN_COMPARED = 200;
 const MIN_SHARE = 0.8;

@@ -929,7 +929,20 @@ describe('why', () => {
       const asked = young(healthyFacts(), NODE, 'node-2-ipv4', 31, 2_000);
       expect(diagnosePair(young(asked, PEER, 'node-1-ipv4', 29, arrived), NODE, PEER).verdict).toBe('healthy');
       expect(diagnosePair(young(asked, PEER, 'node-1-ipv4', 30, arrived), NODE, PEER).verdict).toBe('wrong');
+      // One was asked long after the other.
+      expect(diagnosePair(young(asked, PEER, 'node-1-ipv4', 40, arrived), NODE, PEER).verdict).toBe('healthy');
     }
+  });
+
+  it('does not find that SAs differ where they were replaced between two questions', () => {
+    const replaced = withChild(healthyFacts(), PEER, 'node-1-ipv4', (child) => ({
+      ...child,
+      ageSeconds: 3,
+      inbound: { ...child.inbound, spi: '99999999' },
+      outbound: { ...child.outbound, spi: '88888888' },
+    }));
+    expect(diagnosePair(replaced, NODE, PEER).verdict).toBe('healthy');
+    expect(diagnosePair(replaced, PEER, NODE).verdict).toBe('healthy');
   });
 
   it.each([
@@ -1056,6 +1069,22 @@ describe('why', () => {
       code: 'NotEstablished',
       text: expect.stringContaining('does not answer'),
     });
+  });
+
+  it('finds nothing wrong with a node whose agent is content with all peers, of which only some were asked', () => {
+    const facts = healthyFacts();
+    const asked = (agents: Facts['agents']): Facts => ({ ...facts, agents, hosts: new Map() });
+    const some = asked(new Map([...facts.agents].filter(([name]) => name !== 'node-3')));
+    const { first, others } = diagnose(some, NODE);
+    expect([first, ...others].map(({ verdict }) => verdict)).toEqual(['healthy', 'healthy', 'healthy']);
+    const doubtful = withConnection(some, NODE, 'node-3-ipv4', (peer) => ({
+      ...peer,
+      reason: 'PeerSilent',
+      message: '',
+    }));
+    expect(diagnosePair(doubtful, NODE, 'node-3').verdict).not.toBe('healthy');
+    const silent = asked(new Map([...some.agents, ['node-3', unknown('the agent of node-3', 'unanswered', 'none')]]));
+    expect(diagnose(silent, NODE).first).toMatchObject({ peer: 'node-3', verdict: 'unknown' });
   });
 
   it('does not call healthy what nobody could look at', () => {

@@ -8,7 +8,7 @@ import { type Known, lackText } from './known.ts';
 import { negotiationFault, peerName } from './negotiation.ts';
 import { pathFault } from './path.ts';
 import { nodePolicyFault, policyFault } from './policies.ts';
-import { isProven } from './proof.ts';
+import { isProven, isWell } from './proof.ts';
 import { childrenOf, saFault } from './sas.ts';
 import { type End, endOf, type Pair, pairOf, peersOf } from './view.ts';
 
@@ -150,10 +150,9 @@ function pairStage(facts: Facts, pair: Pair, stage: Stage): Outcome {
     case 'policy':
       return { fault: policyFault(facts, pair), unknown: firstLack([facts.configs]), text: policyText(own) };
     case 'counters': {
-      const lack = agentLack(own) ?? (peer.kind === 'node' ? agentLack(peer.end) : undefined);
       return {
         fault: connections === undefined ? undefined : counterFault(pair),
-        unknown: lack,
+        unknown: agentLack(own) ?? peerLack(pair),
         text: counterText(pair),
       };
     }
@@ -170,6 +169,13 @@ function pairStage(facts: Facts, pair: Pair, stage: Stage): Outcome {
       };
     }
   }
+}
+
+/** Of many peers a few are asked; of the others the own agent's word is enough where it finds nothing wrong. */
+function peerLack(pair: Pair): string | undefined {
+  const { peer } = pair;
+  if (peer.kind === 'gateway' || (peer.end.agent === undefined && isWell(pair))) return undefined;
+  return agentLack(peer.end);
 }
 
 function agentLack({ name, agent }: End): string | undefined {
