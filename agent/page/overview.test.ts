@@ -44,6 +44,7 @@ describe('the overview of a node', () => {
         heldBack: ['tls.key: is not the key of the certificate'],
         demandsCookies: true,
         holder: { socket: '/run/holder.sock', state: 'absent', reason: 'ENOENT' },
+        mssClampFailure: 'this kernel lacks nf_tables',
         bypasses: [{ traffic: 'neighbour discovery', policies: 4, installed: 3 }],
         certificates: [
           { kind: 'own', name: 'node-a', file: '/tls.crt', until: '2026-11-28 00:00:00Z', secondsLeft: -60 },
@@ -53,7 +54,7 @@ describe('the overview of a node', () => {
       NOW,
     );
     expect(faults.join('\n')).toMatch(
-      /kernel.*EPERM\n.*tls[.]key.*\nnode-a has ended.*\/tls[.]crt\nneighbour.*1 of 4.*\n.*no holder at \/run\/holder[.]sock.*\n.*half open/,
+      /kernel.*EPERM\n.*tls[.]key.*\nnode-a has ended.*\/tls[.]crt\nneighbour.*1 of 4.*\nTCP segments.*nf_tables\n.*no holder at \/run\/holder[.]sock.*\n.*half open/,
     );
     expect(overview(nodeReport([]), [], NOW).faults).toEqual([]);
   });

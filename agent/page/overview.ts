@@ -84,7 +84,7 @@ function rank(state: PeerReport['state'], reason: PeerReason): number {
 }
 
 function faultsOf(report: StatusReport): readonly string[] {
-  const { kernelFailure, heldBack, demandsCookies, holder, bypasses, certificates } = report;
+  const { kernelFailure, heldBack, demandsCookies, holder, bypasses, certificates, mssClampFailure } = report;
   const faults: string[] = [];
   if (kernelFailure !== undefined) faults.push(`the kernel does not say what it has: ${kernelFailure}`);
   for (const text of heldBack) faults.push(`not in use, what was read before is: ${text}`);
@@ -93,6 +93,7 @@ function faultsOf(report: StatusReport): readonly string[] {
   for (const { traffic, policies, installed } of bypasses)
     if (installed < policies)
       faults.push(`${traffic}: ${policies - installed} of ${policies} policies are not in the kernel`);
+  if (mssClampFailure !== undefined) faults.push(`TCP segments are not clamped: ${mssClampFailure}`);
   if (holder?.state === 'absent')
     faults.push(
       `ESP in UDP is lost while no agent runs: there is no holder at ${holder.socket} (${holder.reason ?? ''})`,

@@ -1,4 +1,4 @@
-import { judged, type NodeStanding, type PeeringStanding, suitable } from './standing.ts';
+import { type CertificateStanding, judged, type NodeStanding, type PeeringStanding, suitable } from './standing.ts';
 import { counted, fails, holds, listed, unknown, type Verdict } from './verdict.ts';
 
 /** Whether every node has a certificate. */
@@ -65,27 +65,46 @@ export function certificatesReady(standing: PeeringStanding): Verdict {
   const [unrenewed] = members.flatMap(({ name, certificate }) =>
     certificate.kind === 'issued' && certificate.renewal !== undefined ? [{ name, ...certificate.renewal }] : [],
   );
-  if (unrenewed !== undefined) {
-    const { name, reason, text } = unrenewed;
-    return holds(
-      'RenewalFailing',
-      `cert-manager cannot renew the certificate of ${name}: ${reason}: ${text}; the present one is good until its end; ` +
-        `look at ${credentials.issuer}`,
-    );
-  }
+  if (unrenewed !== undefined) return renewalFailing(unrenewed.name, unrenewed, credentials.issuer);
   const overdue = members.flatMap(({ name, certificate }) =>
     certificate.kind === 'issued' && certificate.overdue !== undefined ? [{ name, ...certificate.overdue }] : [],
   );
   const [late] = overdue;
   if (late !== undefined) {
     const others = overdue.length === 1 ? '' : ` (and ${counted(overdue.length - 1, 'more node')})`;
-    return holds(
-      'RenewalOverdue',
-      `cert-manager has not begun to renew the certificate of ${late.name}${others}, due at ${late.since}: see that its ` +
-        `controller runs; the present one is good until ${late.until}`,
-    );
+    return renewalOverdue(`${late.name}${others}`, late);
   }
   return holds('Issued', `${counted(members.length, 'node')} with a certificate`);
+}
+
+/** What is noteworthy of a certificate that is good: that there is no next one. */
+export function renewalRemark(
+  name: string,
+  { renewal, overdue }: Extract<CertificateStanding, { readonly kind: 'issued' }>,
+  issuer: string,
+): Verdict | undefined {
+  if (renewal !== undefined) return renewalFailing(name, renewal, issuer);
+  return overdue === undefined ? undefined : renewalOverdue(name, overdue);
+}
+
+function renewalFailing(
+  whose: string,
+  { reason, text }: { readonly reason: string; readonly text: string },
+  issuer: string,
+): Verdict {
+  return holds(
+    'RenewalFailing',
+    `cert-manager cannot renew the certificate of ${whose}: ${reason}: ${text}; the present one is good until its end; ` +
+      `look at ${issuer}`,
+  );
+}
+
+function renewalOverdue(whose: string, { since, until }: { readonly since: string; readonly until: string }): Verdict {
+  return holds(
+    'RenewalOverdue',
+    `cert-manager has not begun to renew the certificate of ${whose}, due at ${since}: see that its ` +
+      `controller runs; the present one is good until ${until}`,
+  );
 }
 
 function namesOf(members: readonly NodeStanding[], kind: NodeStanding['certificate']['kind']): readonly string[] {

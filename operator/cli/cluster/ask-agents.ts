@@ -64,7 +64,7 @@ export async function askProgram<T>(
 }
 
 /** What a program in the agent's container sees of its host. */
-export async function askHost(target: Target, facts: Facts, node: string): Promise<Known<HostReport>> {
+async function askHost(target: Target, facts: Facts, node: string): Promise<Known<HostReport>> {
   const sentAt = target.wallMs();
   const printed = await runOnNode(target, facts, node, ['/usr/bin/node', '-e', HOST_SCRIPT]);
   if (!printed.known) return { known: false, lack: { ...printed.lack, what: `the host ${node}` } };

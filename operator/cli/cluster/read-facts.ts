@@ -70,6 +70,7 @@ export function readPod(raw: RawObject): PodFact {
   const unscheduled = status.conditions?.find(
     ({ type, status: holds }) => type === 'PodScheduled' && holds === 'False',
   );
+  const ready = status.conditions?.find(({ type }) => type === 'Ready');
   const trouble = statuses.flatMap((each) => containerTrouble(each) ?? [])[0];
   return {
     name: raw.metadata.name,
@@ -78,7 +79,8 @@ export function readPod(raw: RawObject): PodFact {
     component,
     nodeName: spec.nodeName,
     phase: status.phase ?? 'Unknown',
-    ready: status.conditions?.some(({ type, status: holds }) => type === 'Ready' && holds === 'True') === true,
+    ready: ready?.status === 'True',
+    readinessSinceMs: momentOf(ready?.lastTransitionTime ?? raw.metadata.creationTimestamp),
     ending: raw.metadata.deletionTimestamp !== undefined,
     createdAtMs: momentOf(raw.metadata.creationTimestamp),
     restarts: statuses.reduce((sum, { restartCount = 0 }) => sum + restartCount, 0),
@@ -123,11 +125,15 @@ export function readWorkload(kind: WorkloadFact['kind'], raw: RawObject): Worklo
 export function readCertificate(raw: RawObject): CertificateFact {
   const { spec = {}, status = {} } = raw as {
     readonly spec?: { readonly secretName?: string; readonly issuerRef?: { readonly kind?: string; name?: string } };
-    readonly status?: { readonly conditions?: readonly RawCondition[]; readonly notAfter?: string };
+    readonly status?: {
+      readonly conditions?: readonly RawCondition[];
+      readonly notAfter?: string;
+      readonly renewalTime?: string;
+    };
   };
   const ready = status.conditions?.find(({ type }) => type === 'Ready');
-  const failed = status.conditions?.find(({ type, reason }) => type === 'Issuing' && reason === 'Failed');
-  const told = failed ?? ready;
+  const issuing = status.conditions?.find(({ type }) => type === 'Issuing');
+  const told = issuing?.reason === 'Failed' ? issuing : ready;
   return {
     name: raw.metadata.name,
     secretName: spec.secretName ?? '',
@@ -136,6 +142,12 @@ export function readCertificate(raw: RawObject): CertificateFact {
     ready: statusOf(ready?.status),
     text: told === undefined ? 'cert-manager says nothing of it' : `${told.reason ?? ''}: ${told.message ?? ''}`,
     notAfter: status.notAfter,
+    renewalTime: status.renewalTime,
+    issuing: issuing && {
+      status: issuing.status,
+      reason: issuing.reason ?? '',
+      message: issuing.message ?? '',
+    },
   };
 }
 
@@ -153,6 +165,7 @@ interface RawCondition {
   readonly status: string;
   readonly reason?: string;
   readonly message?: string;
+  readonly lastTransitionTime?: string;
 }
 
 interface RawContainer {

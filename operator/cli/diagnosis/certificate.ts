@@ -1,10 +1,29 @@
-import type { Facts } from './facts.ts';
+import { hasEnded } from '../../nodeconfig/certificate-times.ts';
+import { certificateStanding } from '../../nodeconfig/certificates.ts';
+import type { Moment } from '../../nodeconfig/observed.ts';
+import { renewalRemark } from '../../policies/certificates-ready.ts';
+import type { CertificateFact, Facts } from './facts.ts';
 import { type Finding, finding, remedyIn } from './finding.ts';
+import { valueOr } from './known.ts';
+import { observedCertificate } from './observed-of.ts';
 import type { End } from './view.ts';
 
 /** Whether a node has what it proves itself by. */
 export function certificateFault(facts: Facts, end: End): Finding | undefined {
   return issuingFault(facts, end) ?? loadedFault(end) ?? endedFault(facts, end);
+}
+
+/** That cert-manager does not come to renew what a node has, as the operator says it. */
+export function renewalText(facts: Facts, { name, config }: End): string | undefined {
+  for (const { authentication } of config?.spec.peerings ?? []) {
+    const certificate = certificateIn(facts, authentication.certificate?.secretName);
+    if (certificate === undefined) continue;
+    const request = valueOr(facts.requests, undefined)?.get(certificate.name);
+    const standing = certificateStanding(observedCertificate(certificate), request, undefined, momentOf(facts));
+    const remark = standing.kind === 'issued' ? renewalRemark(name, standing, certificate.issuer) : undefined;
+    if (remark !== undefined) return `${remark.reason}: ${remark.message}`;
+  }
+  return undefined;
 }
 
 function issuingFault(facts: Facts, { name, config }: End): Finding | undefined {
@@ -20,7 +39,7 @@ function issuingFault(facts: Facts, { name, config }: End): Finding | undefined 
   }
   for (const { authentication } of wanted) {
     const secretName = authentication.certificate?.secretName ?? '';
-    const certificate = facts.certificates.value.find((each) => each.secretName === secretName);
+    const certificate = certificateIn(facts, secretName);
     if (certificate === undefined) {
       if (isLoaded(config)) continue;
       return finding(
@@ -52,16 +71,35 @@ function loadedFault({ name, config }: End): Finding | undefined {
   return undefined;
 }
 
-function endedFault({ atMs }: Facts, { name, config }: End): Finding | undefined {
+function endedFault(facts: Facts, { name, config, pod }: End): Finding | undefined {
+  const at = momentOf(facts);
   for (const { name: peering, certificate } of config?.status?.peerings ?? []) {
-    if (certificate === undefined || Date.parse(certificate.notAfter) > atMs) continue;
+    if (certificate === undefined || !hasEnded(certificate.notAfter, at)) continue;
+    const text = `the certificate that ${name} uses for IPsecPeering ${peering} ended at ${certificate.notAfter} (Secret ${certificate.secretName})`;
+    const { ready, notAfter } = certificateIn(facts, certificate.secretName) ?? {};
+    if (ready === 'True' && notAfter !== undefined && !hasEnded(notAfter, at)) {
+      const log = pod === undefined ? '' : `: kubectl --namespace ${pod.namespace} logs ${pod.name} --container agent`;
+      return finding(
+        'CertificateNotUsed',
+        `${text}; cert-manager has issued another until ${notAfter}, which its agent does not use`,
+        `see whether the agent reaches the API server, and its log${log}`,
+      );
+    }
     return finding(
       'CertificateEnded',
-      `the certificate that ${name} uses for IPsecPeering ${peering} ended at ${certificate.notAfter} (Secret ${certificate.secretName})`,
+      text,
       'see why cert-manager does not renew it: kubectl describe certificate in the namespace of the nodes',
     );
   }
   return undefined;
+}
+
+function certificateIn(facts: Facts, secretName: string | undefined): CertificateFact | undefined {
+  return valueOr(facts.certificates, []).find((each) => each.secretName === secretName);
+}
+
+function momentOf({ atMs }: Facts): Moment {
+  return { milliseconds: atMs, timestamp: new Date(atMs).toISOString() };
 }
 
 function isLoaded(config: End['config']): boolean {

@@ -1,7 +1,10 @@
+import type { IpsecPeering } from '../../api/ipsec-peering.ts';
 import type { Facts, PodFact } from './facts.ts';
 import { type Finding, finding, remedyIn } from './finding.ts';
+import { currentCondition, unseenGeneration } from './judgement.ts';
 import { valueOr } from './known.ts';
 import { memberOf } from './members.ts';
+import { agentPodsOf } from './observed-of.ts';
 import type { End, Pair } from './view.ts';
 
 /** Whether a node is told what to do, and its agent does it: the first thing that is wrong. */
@@ -12,19 +15,38 @@ export function configurationFault(facts: Facts, end: End): Finding | undefined 
     selectionFault(facts, end) ??
     agentFault(facts, end) ??
     toldFault(facts, end) ??
-    carriedOutFault(end)
+    carriedOutFault(end) ??
+    unreadyFault(facts, end)
   );
 }
 
-/** Whether some peering has both ends. */
+/** Whether some peering that is carried out has both ends. */
 export function membershipFault({ own, peer, peerings }: Pair): Finding | undefined {
-  if (peer.kind === 'gateway' || peerings.length > 0) return undefined;
+  if (peerings.length > 0) return peerings.every(isRefused) ? refusalFault(peerings) : undefined;
+  if (peer.kind === 'gateway') return undefined;
   const names = own.peerings.map(({ metadata }) => metadata.name).join(', ');
   return finding(
     'PeerNotSelected',
     `no IPsecPeering has both ${own.name} and ${peer.end.name}: those of ${own.name} (${names}) do not select ${peer.end.name}`,
     `label ${peer.end.name} as spec.nodes.selector of the peering wants it, or widen the selector`,
   );
+}
+
+/** The first of some peerings that the operator does not carry out, in its own words. */
+export function refusalFault(peerings: readonly IpsecPeering[]): Finding | undefined {
+  const refused = peerings.find(isRefused);
+  if (refused === undefined) return undefined;
+  const { name } = refused.metadata;
+  const { reason = 'NotAccepted', message = '' } = currentCondition(refused, 'Accepted') ?? {};
+  return finding(
+    reason,
+    `IPsecPeering ${name} is not accepted: ${message}`,
+    remedyIn(message, `kubectl describe ipsecpeering ${name}`),
+  );
+}
+
+function isRefused(peering: IpsecPeering): boolean {
+  return currentCondition(peering, 'Accepted')?.status === 'False';
 }
 
 function installationFault(facts: Facts): Finding | undefined {
@@ -77,18 +99,7 @@ function selectionFault(facts: Facts, { name, node, peerings }: End): Finding | 
       `kubectl label node ${name} … as the selector wants it, or widen the selector`,
     );
   }
-  const refused = peerings.map((peering) => ({
-    name: peering.metadata.name,
-    accepted: peering.status?.conditions?.find(({ type }) => type === 'Accepted'),
-  }));
-  if (refused.every(({ accepted }) => accepted?.status === 'False')) {
-    const [first] = refused;
-    return finding(
-      first?.accepted?.reason ?? 'NotAccepted',
-      `IPsecPeering ${first?.name} is not accepted: ${first?.accepted?.message}`,
-      remedyIn(first?.accepted?.message ?? '', `kubectl describe ipsecpeering ${first?.name}`),
-    );
-  }
+  if (peerings.every(isRefused)) return refusalFault(peerings);
   for (const peering of peerings) {
     const obstacle = memberOf(facts, peering, name)?.obstacle;
     if (obstacle === undefined) continue;
@@ -144,9 +155,15 @@ function noAgent(facts: Facts, name: string, taints: readonly { readonly key: st
 
 function toldFault(facts: Facts, { name, config, peerings }: End): Finding | undefined {
   if (!facts.configs.known) return undefined;
-  const accepted = peerings.filter(
-    ({ status }) => status?.conditions?.find(({ type }) => type === 'Accepted')?.status !== 'False',
-  );
+  for (const peering of peerings) {
+    const generation = unseenGeneration(peering);
+    if (generation === undefined) continue;
+    return operatorFault(
+      facts,
+      `the operator has not looked at generation ${generation} of IPsecPeering ${peering.metadata.name} yet`,
+    );
+  }
+  const accepted = peerings.filter((peering) => !isRefused(peering));
   const missing = accepted.find(({ metadata }) => !config?.spec.peerings.some((entry) => entry.name === metadata.name));
   if (missing === undefined) return undefined;
   const text =
@@ -164,7 +181,7 @@ function operatorFault(facts: Facts, text: string): Finding {
     return finding(
       'OperatorBehind',
       text,
-      `see its log: kubectl --namespace ${namespace} logs deployment/ikemesh-operator`,
+      `wait some seconds; where it stays so, see its log: kubectl --namespace ${namespace} logs deployment/ikemesh-operator`,
     );
   }
   const trouble = pods.find((pod) => pod.trouble !== undefined)?.trouble;
@@ -213,6 +230,41 @@ function carriedOutFault({ name, config, pod }: End): Finding | undefined {
   return undefined;
 }
 
+/** The operator does not count an agent whose Pod is not Ready. */
+function unreadyFault({ atMs }: Facts, { name, pod }: End): Finding | undefined {
+  if (pod === undefined || pod.ending || !isLongUnready(pod, atMs)) return undefined;
+  return finding(
+    'AgentNotReady',
+    `the agent of ${name} runs, and its Pod ${pod.name} is not Ready since ${timeText(pod.readinessSinceMs)}`,
+    `see its log: kubectl --namespace ${pod.namespace} logs ${pod.name} --container agent`,
+  );
+}
+
+/** An update goes on when the new agent is Ready; until then the one before it does the work, whose Pod is the one looked at. */
+export function updateFault({ pods, atMs }: Facts, { name, pod }: End): Finding | undefined {
+  if (pod === undefined) return undefined;
+  const stuck = agentPodsOf(valueOr(pods, []), name).find(
+    (each) =>
+      each.createdAtMs > pod.createdAtMs && !each.ending && (each.trouble !== undefined || isLongUnready(each, atMs)),
+  );
+  if (stuck === undefined) return undefined;
+  const { trouble = `it is not Ready since ${timeText(stuck.readinessSinceMs)}` } = stuck;
+  const log = `kubectl --namespace ${stuck.namespace} logs ${stuck.name} --container agent`;
+  return finding(
+    'UpdateStuck',
+    `the new agent of ${name}, ${stuck.name}, does not come up: ${trouble}; the old one, ${pod.name}, goes on`,
+    `see its log: ${log}${stuck.restarts > 0 ? ' --previous' : ''}; or go back: helm rollback`,
+  );
+}
+
+function isLongUnready({ ready, readinessSinceMs }: PodFact, atMs: number): boolean {
+  return !ready && atMs - readinessSinceMs > START_MS;
+}
+
+function timeText(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
+}
+
 /** Why the host does not let an agent work. */
 function startFault(name: string, message: string): Finding {
   const text = `the agent of ${name} cannot work: ${message}`;
@@ -242,4 +294,6 @@ const OF_OTHER_STAGES: ReadonlySet<string> = new Set([
   'CredentialsHeldBack',
   'ExemptionsMissing',
 ]);
+/** Within it an agent has read what it is to do. */
+const START_MS = 60_000;
 const SHOWN = 10;

@@ -1,8 +1,8 @@
-import type { AgentPeer } from './agent-report.ts';
+import type { AgentChild, AgentPeer } from './agent-report.ts';
 import { type Finding, finding } from './finding.ts';
 import { mirrorOf, peerName } from './negotiation.ts';
-import { childrenOf } from './sas.ts';
-import type { End, Pair } from './view.ts';
+import { childrenOf, hasSettled } from './sas.ts';
+import type { Pair } from './view.ts';
 
 /** Whether what one side encrypts is decrypted at the other, by the counters of both kernels. */
 export function counterFault(pair: Pair): Finding | undefined {
@@ -18,11 +18,6 @@ export function counterFault(pair: Pair): Finding | undefined {
       continue;
     }
     const fault = lossFault(own.name, name, connection, mirror) ?? lossFault(name, own.name, mirror, connection);
-    if (fault !== undefined) return fault;
-  }
-  const ends = [own, ...(peer.kind === 'node' ? [peer.end] : [])];
-  for (const end of ends) {
-    const fault = kernelFault(end);
     if (fault !== undefined) return fault;
   }
   return undefined;
@@ -51,10 +46,13 @@ function toldFault(own: string, name: string, connection: AgentPeer): Finding | 
 
 /** What `from` sends to `to` and does not get there. */
 function lossFault(from: string, to: string, sender: AgentPeer, receiver: AgentPeer): Finding | undefined {
-  const received = new Map(childrenOf(receiver).map(({ inbound }) => [inbound.spi, inbound]));
-  for (const { outbound, udpEncapsulation } of childrenOf(sender)) {
-    const arrived = received.get(outbound.spi);
-    if (arrived?.packets === undefined || outbound.packets === undefined) continue;
+  const received = new Map(childrenOf(receiver).map((child) => [child.inbound.spi, child]));
+  for (const child of childrenOf(sender)) {
+    const { outbound, udpEncapsulation } = child;
+    const other = received.get(outbound.spi);
+    if (other === undefined || !isComparable(child, other)) continue;
+    const arrived = other.inbound;
+    if (arrived.packets === undefined || outbound.packets === undefined) continue;
     const counts = `${outbound.packets} packets sent, ${arrived.packets} received (SPI ${outbound.spi})`;
     const way = `from ${sender.localAddress} to ${sender.remoteAddress}`;
     if (outbound.packets >= MIN_SENT && arrived.packets === 0) {
@@ -83,7 +81,7 @@ function lossFault(from: string, to: string, sender: AgentPeer, receiver: AgentP
 
 /** A gateway cannot be asked: what it does not answer is all that there is. */
 function oneSidedFault(own: string, gateway: string, connection: AgentPeer): Finding | undefined {
-  for (const { name, inbound, outbound } of childrenOf(connection)) {
+  for (const { name, inbound, outbound } of childrenOf(connection).filter(hasSettled)) {
     if ((outbound.packets ?? 0) < MIN_COMPARED || inbound.packets !== 0) continue;
     return finding(
       'NothingComesBack',
@@ -94,48 +92,14 @@ function oneSidedFault(own: string, gateway: string, connection: AgentPeer): Fin
   return undefined;
 }
 
-function kernelFault({ name, host }: End): Finding | undefined {
-  if (host?.known !== true) return undefined;
-  for (const [counter, text, remedy] of ERRORS) {
-    const added = host.value.errors[counter]?.added ?? 0;
-    if (added === 0) continue;
-    return finding(counter, `the kernel of ${name} ${text}: ${counter} grew by ${added} within a second`, remedy);
-  }
-  return undefined;
+/** Both ends are asked at different moments, whose distance the age tells: what is sent between them is not lost. */
+function isComparable(one: AgentChild, other: AgentChild): boolean {
+  const apart = Math.abs((one.ageSeconds ?? 0) - (other.ageSeconds ?? 0));
+  return hasSettled(one) && hasSettled(other) && apart <= MAX_APART_SECONDS;
 }
 
-/** The kernel's IPsec errors (Documentation/networking/xfrm_proc.rst) that tell of a fault, the gravest first. */
-const ERRORS: readonly (readonly [counter: string, text: string, remedy: string])[] = [
-  [
-    'XfrmInStateProtoError',
-    'gets ESP that it cannot decrypt',
-    'something on the path changes packets, or SAs have other keys: replace the agent of the peer',
-  ],
-  ['XfrmInStateModeError', 'gets ESP of another mode', 'set spec.traffic.mode alike on both sides'],
-  [
-    'XfrmInTmplMismatch',
-    'drops packets that came without the encryption that policy demands',
-    'somebody sends plaintext, or by an SA of other traffic: see whether all nodes have the same peerings',
-  ],
-  [
-    'XfrmInNoPols',
-    'drops plaintext that policy forbids',
-    'a node sends plaintext: kubectl ikemesh status shows which is not ready',
-  ],
-  [
-    'XfrmInNoStates',
-    'gets ESP for SAs that it does not have',
-    'a peer uses an SA that is gone here: kubectl ikemesh why for the peers; it ends with the liveness check',
-  ],
-  ['XfrmInStateSeqError', 'drops packets as replayed or too late', 'the network reorders or repeats packets'],
-  [
-    'XfrmOutNoStates',
-    'drops packets because there is no SA yet',
-    'a tunnel of a Required peering is not up: kubectl ikemesh why for the peers',
-  ],
-  ['XfrmOutPolBlock', 'drops packets because a policy blocks them', 'see ip xfrm policy for action block'],
-  ['XfrmInPolBlock', 'drops received packets because a policy blocks them', 'see ip xfrm policy for action block'],
-];
+/** Less than a tenth of the age of a pair that is compared. */
+const MAX_APART_SECONDS = 2;
 const MIN_SENT = 5;
 const MIN_COMPARED = 200;
 const MIN_SHARE = 0.8;

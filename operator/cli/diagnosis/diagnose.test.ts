@@ -12,7 +12,7 @@ import {
 } from '../testing/healthy-facts.ts';
 import type { AgentPeer } from './agent-report.ts';
 import { type Diagnosis, diagnose, diagnosePair } from './diagnose.ts';
-import type { Facts } from './facts.ts';
+import type { CertificateFact, Facts } from './facts.ts';
 import type { Stage } from './finding.ts';
 import { known, unknown } from './known.ts';
 
@@ -137,6 +137,36 @@ const faults: readonly Fault[] = [
     /raise spec.priority/,
   ],
   [
+    'the peering with the gateway is refused, and another is accepted',
+    (facts) => withRefused(facts, 'office'),
+    'configuration',
+    'PreSharedKeyUnusable',
+    /IPsecPeering office is not accepted: Secret office-psk cannot be used/,
+    /in the namespace of the nodes/,
+    'office',
+  ],
+  [
+    'the peering of both nodes is refused, and another of one of them is accepted',
+    (facts) => withRefused(facts, 'cluster'),
+    'configuration',
+    'PreSharedKeyUnusable',
+    /IPsecPeering cluster is not accepted/,
+    /in the namespace of the nodes/,
+  ],
+  [
+    'the agent does not know the gateway',
+    (facts) =>
+      withAgent(facts, NODE, (report) => ({
+        ...report,
+        peers: report.peers.filter(({ name }) => name !== 'gateway_office'),
+      })),
+    'IKE',
+    'PeerNotKnown',
+    /does not know vpn.example.com/,
+    /^wait a minute; where it stays so, see the log of the agent of node-1$/,
+    'office',
+  ],
+  [
     'two nodes claim one address',
     (facts) =>
       withNode(
@@ -193,6 +223,23 @@ const faults: readonly Fault[] = [
     /spec.mssClamp/,
   ],
   [
+    'an agent has a reason of a later version for not being programmed',
+    (facts) =>
+      withProgrammed(facts, NODE, 'flow offload is not to be had: set spec.flowOffload to Disabled', 'NoOffload'),
+    'policy',
+    'NoOffload',
+    /agent of node-1 has not carried out everything: flow offload/,
+    /^set spec.flowOffload/,
+  ],
+  [
+    'the agent runs and has not been Ready for over a minute',
+    (facts) => withPod(facts, PEER, { ready: false, readinessSinceMs: facts.atMs - 61_000 }),
+    'configuration',
+    'AgentNotReady',
+    /agent of node-2 runs, and its Pod ikemesh-agent-node-2 is not Ready since 2027-/,
+    /logs ikemesh-agent-node-2/,
+  ],
+  [
     'the DaemonSet does not select the node',
     (facts) =>
       withList(facts, 'pods', (pods) =>
@@ -240,6 +287,26 @@ const faults: readonly Fault[] = [
     'OperatorDown',
     /written no IPsecNodeConfig for node-1, because no operator is ready/,
     /describe deployment/,
+  ],
+  [
+    'the peering was changed while no operator runs',
+    (facts) =>
+      changedSince(
+        withList(facts, 'pods', (pods) => pods.filter(({ component }) => component !== 'operator')),
+        'Accepted',
+      ),
+    'configuration',
+    'OperatorDown',
+    /has not looked at generation 2 of IPsecPeering cluster yet, because no operator is ready/,
+    /describe deployment/,
+  ],
+  [
+    'the peering was refused, was changed, and is not looked at',
+    (facts) => changedSince(facts, 'Overlapped'),
+    'configuration',
+    'OperatorBehind',
+    /has not looked at generation 2 of IPsecPeering cluster yet/,
+    /^wait some seconds; .*logs deployment/,
   ],
   [
     'the status is that of an agent that is gone',
@@ -318,11 +385,10 @@ const faults: readonly Fault[] = [
   [
     'the issuer does not exist',
     (facts) => ({
-      ...withCertificate(
-        withoutCertificate(facts, NODE),
-        'False',
-        'DoesNotExist: Issuing certificate as Secret does not exist',
-      ),
+      ...withCertificate(withoutCertificate(facts, NODE), {
+        ready: 'False',
+        text: 'DoesNotExist: Issuing certificate as Secret does not exist',
+      }),
       requests: known(
         new Map([[certificateOf(facts, NODE), 'Pending: Referenced "Issuer" not found: issuer "mesh-ca" not found']]),
       ),
@@ -334,7 +400,11 @@ const faults: readonly Fault[] = [
   ],
   [
     'cert-manager cannot issue',
-    (facts) => withCertificate(withoutCertificate(facts, NODE), 'False', 'Failed: the CSR was denied by policy'),
+    (facts) =>
+      withCertificate(withoutCertificate(facts, NODE), {
+        ready: 'False',
+        text: 'Failed: the CSR was denied by policy',
+      }),
     'certificate',
     'CertificateNotIssued',
     /denied by policy/,
@@ -365,16 +435,19 @@ const faults: readonly Fault[] = [
   ],
   [
     'the certificate has ended',
-    (facts) =>
-      withPeering(facts, NODE, (each) =>
-        each.certificate === undefined
-          ? each
-          : { ...each, certificate: { ...each.certificate, notAfter: '2026-01-01T00:00:00Z' } },
-      ),
+    (facts) => withEnded(withCertificate(facts, { notAfter: ENDED })),
     'certificate',
     'CertificateEnded',
     /ended at 2026-01-01/,
     /does not renew/,
+  ],
+  [
+    'the certificate has ended, and the agent does not use the one that was issued since',
+    (facts) => withEnded(facts),
+    'certificate',
+    'CertificateNotUsed',
+    /ended at 2026-01-01.*has issued another until 2100-01-01/,
+    /^see whether the agent reaches the API server, and its log: .* logs ikemesh-agent-node-1/,
   ],
   [
     'UDP is blocked between the nodes',
@@ -755,17 +828,17 @@ const faults: readonly Fault[] = [
     'office',
   ],
   [
-    'a peer sends plaintext to a node that requires encryption',
-    (facts) => withHost(facts, PEER, { errors: { XfrmInNoPols: { total: 90, added: 12 } } }),
-    'counters',
+    'a peer sends plaintext to a node that requires encryption, and nothing is proven of the pair',
+    (facts) => unproven(withHost(facts, PEER, { errors: { XfrmInNoPols: { total: 90, added: 12 } } })),
+    'path',
     'XfrmInNoPols',
     /node-2 drops plaintext.*grew by 12/,
     /sends plaintext/,
   ],
   [
     'something on the path changes packets',
-    (facts) => withHost(facts, NODE, { errors: { XfrmInStateProtoError: { total: 9, added: 3 } } }),
-    'counters',
+    (facts) => unproven(withHost(facts, NODE, { errors: { XfrmInStateProtoError: { total: 9, added: 3 } } })),
+    'path',
     'XfrmInStateProtoError',
     /cannot decrypt/,
     /changes packets/,
@@ -813,6 +886,133 @@ describe('why', () => {
     expect([first.peer, wrongOf(first)?.code]).toEqual([PEER, 'UdpBlocked']);
     expect(others.filter(({ verdict }) => verdict === 'wrong').map(({ peer }) => peer)).toEqual(['node-3']);
   });
+
+  it('of a node alone names a peering that is refused beside one that works, and its peers in trouble as well', () => {
+    const facts = withRefused(down(healthyFacts(), silent(PEER)), 'office');
+    const { first, others } = diagnose(facts, NODE);
+    expect([first.peer, wrongOf(first)?.code]).toEqual([undefined, 'PreSharedKeyUnusable']);
+    const wrong = others.filter(({ verdict }) => verdict === 'wrong');
+    expect(wrong.map((each) => [each.peer, wrongOf(each)?.code])).toEqual([[PEER, 'UdpBlocked']]);
+    expect(diagnosePair(facts, NODE, 'node-3').verdict).toBe('healthy');
+  });
+
+  it('does not blame a pair that is proven for what the kernel of a node drops of others, and names that of the node', () => {
+    const facts = withHost(healthyFacts(), PEER, { errors: { XfrmInTmplMismatch: { total: 10, added: 1 } } });
+    const { verdict, steps } = diagnosePair(facts, NODE, PEER);
+    expect(verdict).toBe('healthy');
+    expect(steps.at(-1)).toMatchObject({
+      stage: 'path',
+      text: expect.stringMatching(
+        /heard 5 s ago; of other traffic the kernel of node-2 .*XfrmInTmplMismatch grew by 1/,
+      ),
+    });
+    expect(diagnose(facts, NODE).first.verdict).toBe('healthy');
+    const { first } = diagnose(facts, PEER);
+    expect([first.peer, wrongOf(first)?.stage, wrongOf(first)?.code]).toEqual([
+      undefined,
+      'path',
+      'XfrmInTmplMismatch',
+    ]);
+    const narrow = withHost(facts, NODE, { interfaces: [{ name: 'eth0', mtu: 1_400, addresses: ['192.168.0.1'] }] });
+    expect(wrongOf(diagnosePair(narrow, NODE, PEER))?.code).toBe('MtusDiffer');
+  });
+
+  it('does not take for loss what was sent on an SA between two questions just after it was made', () => {
+    const young = (facts: Facts, node: string, connection: string, ageSeconds: number, packets: number) =>
+      withChild(facts, node, connection, (child) => ({
+        ...child,
+        ageSeconds,
+        inbound: { ...child.inbound, packets },
+        outbound: { ...child.outbound, packets },
+      }));
+    for (const arrived of [0, 1_000]) {
+      const asked = young(healthyFacts(), NODE, 'node-2-ipv4', 31, 2_000);
+      expect(diagnosePair(young(asked, PEER, 'node-1-ipv4', 29, arrived), NODE, PEER).verdict).toBe('healthy');
+      expect(diagnosePair(young(asked, PEER, 'node-1-ipv4', 30, arrived), NODE, PEER).verdict).toBe('wrong');
+      // One was asked long after the other.
+      expect(diagnosePair(young(asked, PEER, 'node-1-ipv4', 40, arrived), NODE, PEER).verdict).toBe('healthy');
+    }
+  });
+
+  it('does not find that SAs differ where they were replaced between two questions', () => {
+    const replaced = withChild(healthyFacts(), PEER, 'node-1-ipv4', (child) => ({
+      ...child,
+      ageSeconds: 3,
+      inbound: { ...child.inbound, spi: '99999999' },
+      outbound: { ...child.outbound, spi: '88888888' },
+    }));
+    expect(diagnosePair(replaced, NODE, PEER).verdict).toBe('healthy');
+    expect(diagnosePair(replaced, PEER, NODE).verdict).toBe('healthy');
+  });
+
+  it.each([
+    [
+      'crashes',
+      { trouble: 'CrashLoopBackOff in container agent: it ended with 2 (Error)', restarts: 12 },
+      /agent-new, does not come up: CrashLoopBackOff.*; the old one, ikemesh-agent-node-1, goes on/,
+      /logs agent-new --container agent --previous; or go back: helm rollback/,
+    ],
+    [
+      'lacks its image',
+      { trouble: 'ImagePullBackOff in container agent: not found', phase: 'Pending' },
+      /ImagePullBackOff/,
+      /helm rollback/,
+    ],
+    ['runs and is not Ready', {}, /not Ready since 2027-/, /logs agent-new --container agent;/],
+  ])('names an update that is stuck because the new agent of a node %s', (_, fields, cause, remedy) => {
+    const facts = withNewAgent(healthyFacts(), fields);
+    const { first } = diagnose(facts, NODE);
+    expect([first.peer, wrongOf(first)?.stage, wrongOf(first)?.code]).toEqual([
+      undefined,
+      'configuration',
+      'UpdateStuck',
+    ]);
+    expect(wrongOf(first)?.text).toMatch(cause);
+    expect(wrongOf(first)?.remedy).toMatch(remedy);
+    // The old agent encrypts as before.
+    expect(diagnosePair(facts, NODE, PEER).verdict).toBe('healthy');
+  });
+
+  it('gives the new agent of an update a minute to be Ready, and the old one all the time that it takes to end', () => {
+    const { atMs } = healthyFacts();
+    const young = { readinessSinceMs: atMs - 59_000 };
+    expect(diagnose(withNewAgent(healthyFacts(), young), NODE).first.verdict).toBe('healthy');
+    expect(diagnose(withNewAgent(healthyFacts(), { ending: true }), NODE).first.verdict).toBe('healthy');
+  });
+
+  it('gives an agent that begins a minute to be Ready', () => {
+    const { atMs } = healthyFacts();
+    const facts = withPod(healthyFacts(), NODE, { ready: false, readinessSinceMs: atMs - 59_000 });
+    expect(diagnosePair(facts, NODE, PEER).verdict).toBe('healthy');
+  });
+
+  it('of a node alone names once what it lacks whoever the peer is, and first what is wrong earlier', () => {
+    const lacking = withProgrammed(healthyFacts(), NODE, 'nf_tables: load it', 'SegmentsNotClamped');
+    const alone = diagnose(lacking, NODE);
+    expect([alone.first.peer, wrongOf(alone.first)?.code]).toEqual([undefined, 'SegmentsNotClamped']);
+    expect(alone.others).toEqual([]);
+    const { first, others } = diagnose(down(lacking, silent(PEER)), NODE);
+    expect([first.peer, wrongOf(first)?.code]).toEqual([PEER, 'UdpBlocked']);
+    expect(others.map((each) => [each.peer, wrongOf(each)?.code])).toEqual([[undefined, 'SegmentsNotClamped']]);
+  });
+
+  it.each([
+    [
+      'RenewalFailing: cert-manager cannot renew the certificate of node-1: Failed: the issuer said no; .*; look at Issuer mesh-ca',
+      { issuing: { status: 'False', reason: 'Failed', message: 'the issuer said no' } },
+    ],
+    [
+      'RenewalOverdue: cert-manager has not begun to renew the certificate of node-1, due at 2026-12-01T00:00:00Z: see that',
+      { renewalTime: '2026-12-01T00:00:00Z' },
+    ],
+  ])(
+    'finds nothing wrong with a certificate that is good, and says what stands in the way of the next: %s',
+    (text, fields) => {
+      const { verdict, steps } = diagnosePair(withCertificate(healthyFacts(), fields), NODE, PEER);
+      expect(verdict).toBe('healthy');
+      expect(steps[1]).toMatchObject({ stage: 'certificate', state: 'ok', text: expect.stringMatching(text) });
+    },
+  );
 
   it('finds nothing wrong where agents have gone over to ESP in UDP by themselves, and says that they have', () => {
     const message = 'packets get through in both directions in UDP; as ESP (IP protocol 50) they did not arrive';
@@ -871,6 +1071,22 @@ describe('why', () => {
     });
   });
 
+  it('finds nothing wrong with a node whose agent is content with all peers, of which only some were asked', () => {
+    const facts = healthyFacts();
+    const asked = (agents: Facts['agents']): Facts => ({ ...facts, agents, hosts: new Map() });
+    const some = asked(new Map([...facts.agents].filter(([name]) => name !== 'node-3')));
+    const { first, others } = diagnose(some, NODE);
+    expect([first, ...others].map(({ verdict }) => verdict)).toEqual(['healthy', 'healthy', 'healthy']);
+    const doubtful = withConnection(some, NODE, 'node-3-ipv4', (peer) => ({
+      ...peer,
+      reason: 'PeerSilent',
+      message: '',
+    }));
+    expect(diagnosePair(doubtful, NODE, 'node-3').verdict).not.toBe('healthy');
+    const silent = asked(new Map([...some.agents, ['node-3', unknown('the agent of node-3', 'unanswered', 'none')]]));
+    expect(diagnose(silent, NODE).first).toMatchObject({ peer: 'node-3', verdict: 'unknown' });
+  });
+
   it('does not call healthy what nobody could look at', () => {
     const facts: Facts = {
       ...healthyFacts(),
@@ -895,13 +1111,47 @@ function withNode(facts: Facts, name: string, change: (node: NodeFact) => NodeFa
 
 type NodeFact = Extract<Facts['nodes'], { readonly known: true }>['value'][number];
 
+/** The peerings are of generation 2, of which the operator knows nothing; what it said of the first is `reason`. */
+function changedSince(facts: Facts, reason: 'Accepted' | 'Overlapped'): Facts {
+  const status = reason === 'Accepted' ? 'True' : 'False';
+  const conditions = ['Ready', 'Accepted'].map((type) => {
+    return {
+      type,
+      status,
+      reason,
+      message: '',
+      lastTransitionTime: '2026-11-28T00:00:00Z',
+      observedGeneration: 1,
+    } as const;
+  });
+  return withList(facts, 'peerings', (peerings) =>
+    peerings.map((each) => ({ ...each, metadata: { ...each.metadata, generation: 2 }, status: { conditions } })),
+  );
+}
+
+function withRefused(facts: Facts, name: string): Facts {
+  const message = 'Secret office-psk cannot be used: it must be in the namespace of the nodes';
+  const refusal = { type: 'Accepted', status: 'False', reason: 'PreSharedKeyUnusable', message } as const;
+  const conditions = [{ ...refusal, lastTransitionTime: '2026-11-28T00:00:00Z' }];
+  return withList(facts, 'peerings', (peerings) =>
+    peerings.map((each) => (each.metadata.name === name ? { ...each, status: { ...each.status, conditions } } : each)),
+  );
+}
+
 function withPod(facts: Facts, node: string, fields: Parameters<typeof agentPod>[1]): Facts {
   return withList(facts, 'pods', (pods) =>
     pods.map((pod) => (pod.component === 'agent' && pod.nodeName === node ? agentPod(node, fields) : pod)),
   );
 }
 
-function withProgrammed(facts: Facts, node: string, message: string): Facts {
+/** Facts in which a second agent of the node has come, which is not Ready for over a minute. */
+function withNewAgent(facts: Facts, fields: Parameters<typeof agentPod>[1]): Facts {
+  const since = facts.atMs - 61_000;
+  const base = { name: 'agent-new', uid: 'new', ready: false, createdAtMs: since, readinessSinceMs: since };
+  return withList(facts, 'pods', (pods) => [...pods, agentPod(NODE, { ...base, ...fields })]);
+}
+
+function withProgrammed(facts: Facts, node: string, message: string, reason = 'NotStarted'): Facts {
   return withConfig(facts, node, (config) => ({
     ...config,
     status: {
@@ -910,7 +1160,7 @@ function withProgrammed(facts: Facts, node: string, message: string): Facts {
         {
           type: 'Programmed',
           status: 'False',
-          reason: 'NotStarted',
+          reason,
           message,
           lastTransitionTime: '2026-11-28T00:00:00Z',
         },
@@ -946,10 +1196,19 @@ function certificateOf(facts: Facts, node: string): string {
   return config?.spec.peerings.find(({ name }) => name === 'cluster')?.authentication.certificate?.secretName ?? '';
 }
 
-function withCertificate(facts: Facts, ready: 'False', text: string): Facts {
+/** What the node uses has ended. */
+function withEnded(facts: Facts): Facts {
+  return withPeering(facts, NODE, (each) =>
+    each.certificate === undefined ? each : { ...each, certificate: { ...each.certificate, notAfter: ENDED } },
+  );
+}
+
+const ENDED = '2026-01-01T00:00:00Z';
+
+function withCertificate(facts: Facts, fields: Partial<CertificateFact>): Facts {
   const name = certificateOf(facts, NODE);
   return withList(facts, 'certificates', (all) =>
-    all.map((each) => (each.secretName === name ? { ...each, ready, text } : each)),
+    all.map((each) => (each.secretName === name ? { ...each, ...fields } : each)),
   );
 }
 
@@ -985,6 +1244,10 @@ function noChild(facts: Facts, text: string): Facts {
 /** Every SA is there, and the agent knows that it does not work. */
 function telling(facts: Facts, reason: string, message: string): Facts {
   return withConnection(facts, NODE, 'node-2-ipv4', (peer) => ({ ...peer, state: 'established', reason, message }));
+}
+
+function unproven(facts: Facts): Facts {
+  return withConnection(facts, NODE, 'node-2-ipv4', (peer) => ({ ...peer, reason: 'Unproven' }));
 }
 
 /** Whose agent does not answer whoever asks its Pod. */

@@ -1,12 +1,14 @@
-import { certificateFault } from './certificate.ts';
-import { configurationFault, membershipFault } from './configuration.ts';
+import { certificateFault, renewalText } from './certificate.ts';
+import { configurationFault, membershipFault, refusalFault, updateFault } from './configuration.ts';
 import { counterFault } from './counters.ts';
 import type { Facts } from './facts.ts';
 import { type Finding, STAGES, type Stage, type Step } from './finding.ts';
+import { kernelErrorFault } from './kernel-errors.ts';
 import { type Known, lackText } from './known.ts';
 import { negotiationFault, peerName } from './negotiation.ts';
 import { pathFault } from './path.ts';
-import { policyFault } from './policies.ts';
+import { nodePolicyFault, policyFault } from './policies.ts';
+import { isProven, isWell } from './proof.ts';
 import { childrenOf, saFault } from './sas.ts';
 import { type End, endOf, isIdle, type Pair, pairOf, peersOf } from './view.ts';
 
@@ -28,24 +30,34 @@ export function diagnosePair(facts: Facts, node: string, peer: string): Diagnosi
 /** Walks what a node needs by itself. */
 export function diagnoseNode(facts: Facts, node: string): Diagnosis {
   const end = endOf(facts, node);
-  return walked(node, undefined, (stage) => nodeStage(facts, end, stage));
+  return walked(node, undefined, (stage) => ownStage(facts, end, stage));
 }
 
 /**
- * What is wrong with a node: by itself, else with the peer where it is wrong earliest. Of the peers those are looked at
- * whose agents were asked, and those that its status names.
+ * What is wrong with a node: what is so with every peer, else what is wrong earliest, by itself or with a peer. Of the peers
+ * those are looked at whose agents were asked, and those that its status names.
  */
 export function diagnose(
   facts: Facts,
   node: string,
 ): { readonly first: Diagnosis; readonly others: readonly Diagnosis[] } {
-  const own = diagnoseNode(facts, node);
-  if (own.verdict === 'wrong') return { first: own, others: [] };
-  const peers = peersOf(facts, endOf(facts, node)).slice(0, MAX_PEERS);
-  const all = peers.map((peer) => diagnosePair(facts, node, peer));
-  const ranked = all.toSorted((left, right) => rankOf(left) - rankOf(right));
-  const [first = own] = ranked;
-  return { first, others: ranked.slice(1) };
+  const end = endOf(facts, node);
+  const shared = walked(node, undefined, (stage) => nodeStage(facts, end, stage));
+  // With each peer the same is wrong.
+  if (shared.verdict === 'wrong') return { first: shared, others: [] };
+  const own = walked(node, undefined, (stage) => {
+    const outcome = ownStage(facts, end, stage);
+    // In a status of all nodes it would be told of each; there the peering tells it.
+    const refusal = stage === 'configuration' ? refusalFault(end.peerings) : undefined;
+    return { ...outcome, fault: outcome.fault ?? refusal };
+  });
+  const pairs = peersOf(facts, end)
+    .slice(0, MAX_PEERS)
+    .map((peer) => diagnosePair(facts, node, peer));
+  const fault = faultOf(own);
+  const all = fault === undefined ? pairs : [own, ...pairs.filter((pair) => faultOf(pair)?.text !== fault.text)];
+  const [first = own, ...others] = all.toSorted((left, right) => rankOf(left) - rankOf(right));
+  return { first, others };
 }
 
 function walked(node: string, peer: string | undefined, look: (stage: Stage) => Outcome): Diagnosis {
@@ -86,13 +98,32 @@ function nodeStage(facts: Facts, end: End, stage: Stage): Outcome {
       return {
         fault: certificateFault(facts, end),
         unknown: facts.certificates.known || loaded(end) !== undefined ? undefined : firstLack([facts.certificates]),
-        text: certificateText(end),
+        text: certificateText(facts, end),
       };
     default: {
       const tunnels = config?.status?.peerings?.flatMap((each) => each.tunnels ?? []) ?? [];
       const [expected, encrypting] = [sum(tunnels, (each) => each.expected), sum(tunnels, (each) => each.encrypting)];
       return { fault: undefined, unknown: undefined, text: `${name} encrypts with ${encrypting} of ${expected} peers` };
     }
+  }
+}
+
+/** What a node needs by itself, and what is wrong with it although its pairs may work. */
+function ownStage(facts: Facts, end: End, stage: Stage): Outcome {
+  const outcome = nodeStage(facts, end, stage);
+  return { ...outcome, fault: outcome.fault ?? ownFault(facts, end, stage) };
+}
+
+function ownFault(facts: Facts, end: End, stage: Stage): Finding | undefined {
+  switch (stage) {
+    case 'configuration':
+      return updateFault(facts, end);
+    case 'policy':
+      return nodePolicyFault(facts, end);
+    case 'path':
+      return kernelErrorFault(end);
+    default:
+      return undefined;
   }
 }
 
@@ -119,18 +150,32 @@ function pairStage(facts: Facts, pair: Pair, stage: Stage): Outcome {
     case 'policy':
       return { fault: policyFault(facts, pair), unknown: firstLack([facts.configs]), text: policyText(own) };
     case 'counters': {
-      const lack = agentLack(own) ?? (peer.kind === 'node' ? agentLack(peer.end) : undefined);
       return {
         fault: connections === undefined ? undefined : counterFault(pair),
-        unknown: lack,
+        unknown: agentLack(own) ?? peerLack(pair),
         text: counterText(pair),
       };
     }
     case 'path': {
       const lack = ends.map(({ host }) => (host?.known === false ? lackText(host.lack) : undefined)).find(Boolean);
-      return { fault: pathFault(pair), unknown: lack, text: pathText(pair) };
+      const errors = ends.map(kernelErrorFault).find(Boolean);
+      const text = pathText(pair);
+      if (!isProven(pair)) return { fault: pathFault(pair) ?? errors, unknown: lack, text };
+      // They are of any traffic of the node; that of this pair gets through.
+      return {
+        fault: pathFault(pair),
+        unknown: lack,
+        text: errors === undefined ? text : `${text}; of other traffic ${errors.text}`,
+      };
     }
   }
+}
+
+/** Of many peers a few are asked; of the others the own agent's word is enough where it finds nothing wrong. */
+function peerLack(pair: Pair): string | undefined {
+  const { peer } = pair;
+  if (peer.kind === 'gateway' || (peer.end.agent === undefined && isWell(pair))) return undefined;
+  return agentLack(peer.end);
 }
 
 function agentLack({ name, agent }: End): string | undefined {
@@ -154,11 +199,12 @@ function loaded({ config }: End) {
   return config?.status?.peerings?.find(({ certificate }) => certificate !== undefined)?.certificate;
 }
 
-function certificateText(end: End): string {
+function certificateText(facts: Facts, end: End): string {
   const certificate = loaded(end);
-  return certificate === undefined
-    ? `${end.name} proves itself by a pre-shared key`
-    : `${end.name} has serial ${certificate.serialNumber} until ${certificate.notAfter}`;
+  if (certificate === undefined) return `${end.name} proves itself by a pre-shared key`;
+  const remark = renewalText(facts, end);
+  const text = `${end.name} has serial ${certificate.serialNumber} until ${certificate.notAfter}`;
+  return remark === undefined ? text : `${text} (${remark})`;
 }
 
 function ikeText({ connections = [] }: Pair): string {
@@ -201,6 +247,10 @@ function pathText(pair: Pair): string {
       : `${peerName(pair)} was heard ${Math.min(...heard)} s ago`;
   const mended = pair.connections?.find(({ reason }) => reason === 'FellBackToUDP');
   return mended === undefined ? text : `${text}; ${mended.message}`;
+}
+
+function faultOf({ steps }: Diagnosis): Finding | undefined {
+  return steps.find((step) => step.state === 'wrong');
 }
 
 /** The earliest fault first, then what is not known. */

@@ -47,6 +47,8 @@ export interface PodFact {
   readonly nodeName: string | undefined;
   readonly phase: string;
   readonly ready: boolean;
+  /** Since when it is Ready, or is not. */
+  readonly readinessSinceMs: number;
   readonly ending: boolean;
   readonly createdAtMs: number;
   readonly restarts: number;
@@ -78,4 +80,8 @@ export interface CertificateFact {
   /** `Issuing: …` */
   readonly text: string;
   readonly notAfter: string | undefined;
+  /** When cert-manager is to renew it. */
+  readonly renewalTime: string | undefined;
+  /** cert-manager's condition `Issuing`: what became of the last attempt. */
+  readonly issuing: { readonly status: string; readonly reason: string; readonly message: string } | undefined;
 }

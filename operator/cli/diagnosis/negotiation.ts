@@ -66,8 +66,9 @@ function troubledFault({ own, peer }: Pair): Finding | undefined {
   );
 }
 
-function notTold({ own, peer, peerings }: Pair): Finding {
-  const name = peer.kind === 'node' ? peer.end.name : peer.name;
+function notTold(pair: Pair): Finding {
+  const { own, peer, peerings } = pair;
+  const name = peerName(pair);
   const trouble = own.config?.status?.troubledPeers?.find((each) => each.name === name);
   if (trouble?.reason === 'Conflict') {
     return finding(
@@ -81,7 +82,9 @@ function notTold({ own, peer, peerings }: Pair): Finding {
   return finding(
     'PeerNotKnown',
     `the agent of ${own.name} does not know ${name} as a peer yet${reason}`,
-    `wait a minute; where it stays so: kubectl ikemesh why ${name}, and kubectl get ipsecpeerslices --output yaml`,
+    peer.kind === 'gateway'
+      ? `wait a minute; where it stays so, see the log of the agent of ${own.name}`
+      : `wait a minute; where it stays so: kubectl ikemesh why ${name}, and kubectl get ipsecpeerslices --output yaml`,
   );
 }
 

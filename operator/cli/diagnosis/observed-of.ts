@@ -1,5 +1,5 @@
 import type { Observed, ObservedCertificate } from '../../nodeconfig/observed.ts';
-import type { Facts, PodFact } from './facts.ts';
+import type { CertificateFact, Facts, PodFact } from './facts.ts';
 import { valueOr } from './known.ts';
 
 /** What was gathered, as the operator's plan takes it. */
@@ -13,15 +13,7 @@ export function observedOf(facts: Facts): Observed {
     nodes: nodes.map(({ object }) => object),
     nodeConfigs: configs,
     slices: valueOr(facts.slices, []),
-    certificates: valueOr(facts.certificates, []).map(
-      ({ name, secretName, ready, text }): ObservedCertificate => ({
-        apiVersion: 'cert-manager.io/v1',
-        kind: 'Certificate',
-        metadata: { name },
-        spec: { secretName },
-        status: { conditions: [{ type: 'Ready', status: ready, message: text }] },
-      }),
-    ),
+    certificates: valueOr(facts.certificates, []).map(observedCertificate),
     access: [],
     secrets: [],
     agentPods: readyAgentPods(valueOr(facts.pods, []), writers),
@@ -36,6 +28,22 @@ export function observedOf(facts: Facts): Observed {
       ),
     ]),
     gone: { nodes: new Map(), peerings: new Set() },
+  };
+}
+
+/** A Certificate as the operator's plan takes it. */
+export function observedCertificate(fact: CertificateFact): ObservedCertificate {
+  const { name, secretName, ready, text, issuing, notAfter, renewalTime } = fact;
+  const conditions = [
+    { type: 'Ready', status: ready, message: text },
+    ...(issuing === undefined ? [] : [{ type: 'Issuing', ...issuing }]),
+  ];
+  return {
+    apiVersion: 'cert-manager.io/v1',
+    kind: 'Certificate',
+    metadata: { name },
+    spec: { secretName },
+    status: { conditions, notAfter, renewalTime },
   };
 }
 
@@ -55,8 +63,13 @@ function readyAgentPods(pods: readonly PodFact[], writers: ReadonlySet<string>):
 /** Where the agent of a node is: its Pod whose word counts, else any that runs. */
 export function agentPodOf(facts: Facts, node: string): PodFact | undefined {
   const writer = valueOr(facts.configs, []).find(({ metadata }) => metadata.name === node)?.status?.agent?.podUID;
-  const own = valueOr(facts.pods, []).filter(({ component, nodeName }) => component === 'agent' && nodeName === node);
+  const own = agentPodsOf(valueOr(facts.pods, []), node);
   const rank = ({ uid, ready, ending, phase }: PodFact): number =>
     (uid === writer ? 4 : 0) + (ready ? 2 : 0) + (phase === 'Running' && !ending ? 1 : 0);
   return own.toSorted((left, right) => rank(right) - rank(left))[0];
+}
+
+/** Every Pod of an agent on a node: while it is updated there are two. */
+export function agentPodsOf(pods: readonly PodFact[], node: string): readonly PodFact[] {
+  return pods.filter(({ component, nodeName }) => component === 'agent' && nodeName === node);
 }

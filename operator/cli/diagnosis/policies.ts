@@ -8,16 +8,21 @@ import type { End, Pair } from './view.ts';
 export function policyFault(facts: Facts, pair: Pair): Finding | undefined {
   const ends = [pair.own, ...(pair.peer.kind === 'node' ? [pair.peer.end] : [])];
   for (const end of ends) {
-    const fault =
-      foreignFault(end, pair) ??
-      missingFault(end, pair) ??
-      exemptionFault(end) ??
-      enforcementFault(facts, end) ??
-      shortfallFault(facts, end) ??
-      clampFault(end);
+    const fault = foreignFault(end, pair) ?? missingFault(end, pair) ?? nodePolicyFault(facts, end);
     if (fault !== undefined) return fault;
   }
   return undefined;
+}
+
+/** Whether a node has put into force what it was told, whoever the peer is. */
+export function nodePolicyFault(facts: Facts, end: End): Finding | undefined {
+  return (
+    exemptionFault(end) ??
+    enforcementFault(facts, end) ??
+    shortfallFault(facts, end) ??
+    clampFault(end) ??
+    programmedFault(end)
+  );
 }
 
 function foreignFault(end: End, pair: Pair): Finding | undefined {
@@ -97,6 +102,15 @@ function clampFault({ name, config }: End): Finding | undefined {
     `large TCP segments may be lost: they are not clamped on ${name} for ${failing.name}: ${failing.mssClampFailure}`,
     'mend that, or set spec.mssClamp of the peering to Disabled',
   );
+}
+
+/** An agent may have reasons that nothing here knows, and they keep the peering from being Ready. */
+function programmedFault({ name, config }: End): Finding | undefined {
+  const programmed = config?.status?.conditions?.find(({ type }) => type === 'Programmed');
+  if (programmed?.status !== 'False') return undefined;
+  const { reason, message } = programmed;
+  const text = `the agent of ${name} has not carried out everything: ${message}`;
+  return finding(reason, text, remedyIn(message, 'see its log'));
 }
 
 /** A step of the rollout takes seconds. */

@@ -95,6 +95,7 @@ function mismatchOf(connection: AgentPeer, mirror: AgentPeer | undefined): strin
   if (mirror === undefined) return undefined;
   const theirs = new Set(childrenOf(mirror).map(({ inbound }) => inbound.spi));
   if (theirs.size === 0) return undefined;
+  if (![...childrenOf(connection), ...childrenOf(mirror)].every(hasSettled)) return undefined;
   const ours = childrenOf(connection).filter(({ state }) => state === 'installed');
   const strange = ours.filter(({ outbound }) => !theirs.has(outbound.spi));
   // While SAs are replaced, one of several may not be there yet, or no more.
@@ -105,6 +106,13 @@ export function childrenOf({ ikeSas }: AgentPeer): readonly AgentChild[] {
   return ikeSas.flatMap(({ children }) => children);
 }
 
+/** Whether both ends knew of a pair of SAs when they were asked, which is not at the same moment. */
+export function hasSettled({ ageSeconds = Number.POSITIVE_INFINITY }: AgentChild): boolean {
+  return ageSeconds >= SETTLED_SECONDS;
+}
+
+/** Hundreds of agents are asked in less. */
+const SETTLED_SECONDS = 30;
 const OF_LOGS = 'see the logs of both agents';
 /** No fault of the SAs: what is wrong is named by the stages behind this one, and where there was no traffic nothing is. */
 const LATER_STAGES: ReadonlySet<string> = new Set([

@@ -2,13 +2,13 @@ import { stringify } from 'yaml';
 
 import { pathOf, type ResourceType, typeOf } from '../../kube/resource-path.ts';
 import { VERSION } from '../../version.ts';
-import { askAgent, askHost, eachOf } from '../cluster/ask-agents.ts';
+import { eachOf, withAgents } from '../cluster/ask-agents.ts';
 import { deadline, type Gathered, gatherFacts, lacksOf } from '../cluster/gather-facts.ts';
 import { lackOf } from '../cluster/lack-of.ts';
 import { listKnown } from '../cluster/list.ts';
 import type { Target } from '../cluster/target.ts';
 import { diagnose } from '../diagnosis/diagnose.ts';
-import type { PodFact } from '../diagnosis/facts.ts';
+import type { Facts, PodFact } from '../diagnosis/facts.ts';
 import { lackText, valueOr } from '../diagnosis/known.ts';
 import { ExitCode } from '../exit-code.ts';
 import type { Outcome } from '../outcome.ts';
@@ -33,10 +33,10 @@ export async function gatherCommand(target: Target, { out, node }: GatherFlags):
   const gathered = await gatherFacts(target);
   const contents = new Contents();
   await addObjects(target, gathered, contents);
-  await addAgents(target, gathered, node, contents);
-  await addLogs(target, valueOr(gathered.facts.pods, []), contents);
-  addSummaries(gathered, contents);
-  const lacks = [...new Set([...lacksOf(gathered), ...contents.lacks])];
+  const facts = await addAgents(target, gathered, node, contents);
+  await addLogs(target, valueOr(facts.pods, []), contents);
+  addSummaries(facts, contents);
+  const lacks = [...new Set([...lacksOf({ ...gathered, facts }), ...contents.lacks])];
   const about = {
     plugin: VERSION,
     at: new Date(at).toISOString(),
@@ -116,32 +116,30 @@ function isAboutUs(event: Readonly<Record<string, unknown>>): boolean {
   return apiVersion.startsWith('ikemesh.io/');
 }
 
+/** Adds what agents and hosts say; the facts with that. */
 async function addAgents(
   target: Target,
   { facts }: Gathered,
   chosen: readonly string[] | undefined,
   contents: Contents,
-): Promise<void> {
+): Promise<Facts> {
   const pods = valueOr(facts.pods, []).filter(({ component }) => component === 'agent');
   const all = [...new Set(pods.flatMap(({ nodeName }) => nodeName ?? []))].sort();
   const nodes = chosen ?? all.slice(0, MAX_NODES);
   if (chosen === undefined && all.length > MAX_NODES) {
     contents.lacks.push(`agents: the first ${MAX_NODES} of ${all.length} were asked; name others by --node`);
   }
-  let asked = 0;
-  await eachOf(nodes, async (node) => {
-    const [agent, host] = await Promise.all([askAgent(target, facts, node), askHost(target, facts, node)]);
-    for (const [name, answer] of [
-      ['status', agent],
-      ['host', host],
-    ] as const) {
-      if (answer.known)
-        contents.add(`agents/${node}/${name}.json`, `${JSON.stringify(redactObject(answer.value), undefined, 2)}\n`);
-      else contents.lacks.push(lackText(answer.lack));
+  const asked = await withAgents(target, facts, nodes, { hosts: true });
+  for (const [name, answers] of [
+    ['status', asked.agents],
+    ['host', asked.hosts],
+  ] as const) {
+    for (const [node, answer] of answers) {
+      if (!answer.known) continue;
+      contents.add(`agents/${node}/${name}.json`, `${JSON.stringify(redactObject(answer.value), undefined, 2)}\n`);
     }
-    asked += 1;
-    target.progress.tell(`asked ${asked} of ${nodes.length} agents`);
-  });
+  }
+  return asked;
 }
 
 async function addLogs(target: Target, pods: readonly PodFact[], contents: Contents): Promise<void> {
@@ -174,7 +172,7 @@ function logText(value: unknown): string {
   return typeof value === 'string' ? value : `${JSON.stringify(value)}\n`;
 }
 
-function addSummaries({ facts }: Gathered, contents: Contents): void {
+function addSummaries(facts: Facts, contents: Contents): void {
   const status = meshStatus(facts);
   contents.add('status.txt', `${statusLines(status, facts.atMs, plainly).map(redactText).join('\n')}\n`);
   const wrong = status.nodes.filter(({ state }) => state === 'Wrong' || state === 'Degraded').slice(0, MAX_NODES);

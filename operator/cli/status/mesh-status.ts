@@ -1,6 +1,8 @@
 import type { IpsecNodeConfig } from '../../api/ipsec-node-config.ts';
+import type { IpsecPeering } from '../../api/ipsec-peering.ts';
 import { diagnoseNode } from '../diagnosis/diagnose.ts';
 import type { Facts } from '../diagnosis/facts.ts';
+import { unseenGeneration } from '../diagnosis/judgement.ts';
 import { valueOr } from '../diagnosis/known.ts';
 import { endOf } from '../diagnosis/view.ts';
 
@@ -32,17 +34,7 @@ export interface MeshStatus {
 
 /** The mesh at a glance, what is worst first. */
 export function meshStatus(facts: Facts): MeshStatus {
-  const peerings = valueOr(facts.peerings, []).map(({ metadata, spec, status }): PeeringRow => {
-    const ready = status?.conditions?.find(({ type }) => type === 'Ready');
-    return {
-      name: metadata.name,
-      ready: ready?.status ?? 'Unknown',
-      enforcement: spec.enforcement,
-      nodes: status?.nodes,
-      tunnels: status?.tunnels,
-      message: ready === undefined ? 'the operator has said nothing of it yet' : `${ready.reason}: ${ready.message}`,
-    };
-  });
+  const peerings = valueOr(facts.peerings, []).map(peeringRow);
   const configs = new Map(valueOr(facts.configs, []).map((config) => [config.metadata.name, config]));
   const names = new Set([...valueOr(facts.nodes, []).map(({ object }) => object.metadata.name), ...configs.keys()]);
   const nodes = [...names].map((name) => nodeRow(facts, name, configs.get(name)));
@@ -52,6 +44,21 @@ export function meshStatus(facts: Facts): MeshStatus {
       (left, right) => rankOf(left) - rankOf(right) || missing(right) - missing(left) || byName(left, right),
     ),
   };
+}
+
+function peeringRow(peering: IpsecPeering): PeeringRow {
+  const { metadata, spec, status } = peering;
+  const { name } = metadata;
+  const { enforcement } = spec;
+  const { nodes, tunnels, conditions = [] } = status ?? {};
+  const row = { name, enforcement, nodes, tunnels };
+  const generation = unseenGeneration(peering);
+  if (generation !== undefined) {
+    return { ...row, ready: 'Unknown', message: `the operator has not looked at generation ${generation} yet` };
+  }
+  const ready = conditions.find(({ type }) => type === 'Ready');
+  if (ready === undefined) return { ...row, ready: 'Unknown', message: 'the operator has said nothing of it yet' };
+  return { ...row, ready: ready.status, message: `${ready.reason}: ${ready.message}` };
 }
 
 function nodeRow(facts: Facts, name: string, config: IpsecNodeConfig | undefined): NodeRow {

@@ -54,7 +54,7 @@ export function whyLines(first: Diagnosis, others: readonly Diagnosis[], paint: 
 /** With whom else something is wrong, those together that have the same. */
 function otherLines(others: readonly Diagnosis[], code: string | undefined): readonly string[] {
   const byCode = new Map<string, string[]>();
-  for (const { peer = '', steps } of others) {
+  for (const { node, peer = `${node} itself`, steps } of others) {
     const wrong = steps.find((step) => step.state === 'wrong');
     if (wrong?.state !== 'wrong') continue;
     byCode.set(wrong.code, [...(byCode.get(wrong.code) ?? []), peer]);
