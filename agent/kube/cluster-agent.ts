@@ -12,7 +12,7 @@ import type { ClusterState } from './cluster-state.ts';
 import { credentialObjects, fileName } from './credential-objects.ts';
 import { type DesiredServices, type DesiredState, desiredState } from './desired-state.ts';
 import type { ConfigurationFile } from './kept-configuration.ts';
-import { credentialsOf } from './own-credentials.ts';
+import { certificateKey, certificatesOf } from './own-credentials.ts';
 
 /** What an agent in a cluster is put together from. */
 export interface ClusterAgentParts {
@@ -231,8 +231,8 @@ function withStaying(desired: DesiredState, before: DesiredState): DesiredState 
   const kept = before.config.credentials.sources;
   const sources = config.credentials.sources;
   const secrets = new Map<string, SecretBytes>([...kept.secrets, ...sources.secrets]);
-  const used = credentialsOf(staying);
-  const stayingCredentials = [...kept.credentials].filter(([, { credential }]) => used.has(credential.fingerprint));
+  const used = certificatesOf(staying);
+  const stayingCredentials = [...kept.credentials].filter(([, { credential }]) => used.has(certificateKey(credential)));
   const credentials = new Map([...stayingCredentials, ...sources.credentials]);
   const watched = [...config.credentials.watched, ...stayingCredentials.map(([, loaded]) => loaded.watched)];
   return {

@@ -2,6 +2,7 @@ import { dirname, resolve } from 'node:path';
 
 import type { SecretBytes } from '../../crypto/secret.ts';
 import type { ConnectionConfig, Identity, LocalAuthentication, RemoteAuthentication } from '../../ike/types.ts';
+import { sameCredential } from '../../pki/credential.ts';
 import type {
   AuthenticationFields,
   CredentialFields,
@@ -148,13 +149,13 @@ export class CredentialReading {
     }
     const { credential, warnings, untimely } = read.value;
     for (const { field, text } of warnings) this.warnings.push({ path: [...place, field], text });
-    const unchanged = credential.fingerprint === previous?.credential.fingerprint;
     if (untimely !== undefined) {
       const fault = {
         path: [...place, 'certificateFile'],
         text: `${files.certificateFile}: the certificate ${untimely}`,
       };
-      const replaced = previous !== undefined && !unchanged;
+      // What else has changed about the one that is in use makes it no less timely.
+      const replaced = previous !== undefined && previous.watched.fingerprint !== read.value.watched.fingerprint;
       if (replaced) {
         this.heldBack.push(fault);
         this.#awaitValidity(read.value.watched.notBeforeMs);
@@ -162,6 +163,7 @@ export class CredentialReading {
       }
       this.warnings.push(fault);
     }
+    const unchanged = previous !== undefined && sameCredential(credential, previous.credential);
     return this.#settle(this.credentials, key, unchanged ? previous : read.value);
   }
 
