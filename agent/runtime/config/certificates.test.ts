@@ -584,6 +584,16 @@ describe('files that are read again', () => {
     expect([after.heldBack, chainIn(after)]).toEqual([[], [leaf.der, middle.der]]);
   });
 
+  it('are refused under another identity while the certificate is for the one before, as at a start', async () => {
+    const before = await config();
+    const renamed = file().replace('node-a.mesh.test', 'renamed.mesh.test');
+    const early = await load(renamed, before.credentials.sources);
+    expect(early.ok ? [] : lines(early.error)).toEqual([expect.stringMatching(/does not fit node\.identity/)]);
+    const certificate = root.node('renamed.mesh.test');
+    show(certificate);
+    expect(chainIn(await config(renamed, before.credentials.sources))).toEqual([certificate.der]);
+  });
+
   it('leave the old bundle, revocation list and pre-shared key in use where the new ones are broken', async () => {
     write('ca.crl', pem('X509 CRL', root.revocationList([7n])));
     const text = file(

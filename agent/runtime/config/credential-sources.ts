@@ -137,7 +137,8 @@ export class CredentialReading {
     path: FieldPath,
   ): Promise<LoadedCredential | undefined> {
     const files = { certificateFile: this.#file(pair.certificateFile), keyFile: this.#file(pair.keyFile) };
-    const key = `${files.certificateFile} ${files.keyFile}`;
+    // One that was read for another identity would go on to show a name that no peer takes us for.
+    const key = `${files.certificateFile} ${files.keyFile} ${identityKey(identity)}`;
     const known = this.credentials.get(key);
     if (known !== undefined || this.#failed.has(key)) return known;
     const previous = this.#previous.credentials.get(key);
@@ -210,4 +211,8 @@ export class CredentialReading {
     this.files.add(file);
     return file;
   }
+}
+
+function identityKey(identity: Identity | undefined): string {
+  return identity === undefined ? '' : `${identity.idType} ${Buffer.from(identity.data).toString('hex')}`;
 }
