@@ -4,7 +4,7 @@ import type { Result } from '../result.ts';
 import type { Agent } from '../runtime/agent.ts';
 import { isBypass } from '../runtime/bypass.ts';
 import type { AgentConfig } from '../runtime/config/agent-config.ts';
-import { NO_SOURCES } from '../runtime/config/credential-sources.ts';
+import { NO_SOURCES, wipeUnused } from '../runtime/config/credential-sources.ts';
 import { formatPath } from '../runtime/config/fault.ts';
 import type { Log } from '../runtime/log/logger.ts';
 import type { StartFailure } from '../runtime/start-failure.ts';
@@ -150,6 +150,8 @@ export class ClusterAgent {
       if (refusal !== undefined && refusal !== this.#refusal)
         log.error({ text: refusal }, 'configuration not applied; the agent goes on with the one it has');
       this.#refusal = refusal;
+      if (refusal !== undefined && this.#desired !== undefined)
+        wipeUnused(config.credentials.sources, this.#desired.config.credentials.sources);
       return applied.ok;
     }
     if (config.connections.length === 0) return true;

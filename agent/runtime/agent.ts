@@ -154,13 +154,14 @@ export class Agent {
 
   /**
    * Applies the difference to another configuration, or to the same one with other keys and certificates; a failure
-   * leaves everything as it is.
+   * leaves everything as it is. Where it listened before and cannot at the moment, it is tried again by itself, and is in
+   * the way of nothing.
    */
   reload(config: AgentConfig, what: 'file' | 'credentials' = 'file'): Result<void, string> {
     const { dataplane, transport } = this.#parts;
     const dumped = dataplane.dump();
     if (!dumped.ok) return err(`the kernel's SAs cannot be read: ${dumped.error.message}`);
-    const listening = transport.listen(config.addresses);
+    const listening = transport.listen(config.addresses.filter((one) => !this.#config.addresses.includes(one)));
     if (!listening.ok) return err(socketFailureText(listening.error));
     const wanted = assignReqids(config.connections, this.#connections, dumped.value);
     const difference = configDifference(this.#connections, wanted);

@@ -79,7 +79,10 @@ function watchFiles(options: RunOptions, agent: Agent, config: AgentConfig): { s
     watch.watch(credentials.files);
     validity.await(credentials.validFromMs);
   };
-  const reloads = new Reloads({ file, services, agent, log, onApplied }, config);
+  const reloads = new Reloads(
+    { file, services, clock: systemClock, timers: systemTimers, agent, log, onApplied },
+    config,
+  );
   const validity = new ValidityWatch({
     clock: systemClock,
     timers: systemTimers,

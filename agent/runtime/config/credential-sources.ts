@@ -32,6 +32,12 @@ export type Authentication = Pick<ConnectionConfig, 'localAuthentication' | 'rem
 /** No file has been read before. */
 export const NO_SOURCES: CredentialSources = { secrets: new Map(), credentials: new Map(), trusts: new Map() };
 
+/** Wipes the pre-shared keys that were read for nothing, since it is others that stay in use. */
+export function wipeUnused(read: Pick<CredentialSources, 'secrets'>, inUse: CredentialSources): void {
+  const used = new Set(inUse.secrets.values());
+  for (const secret of read.secrets.values()) if (!used.has(secret)) secret.wipe();
+}
+
 /** Reads the files that peers are authenticated by, each once, and remembers what was wrong with which. */
 export class CredentialReading {
   readonly secrets = new Map<string, SecretBytes>();
@@ -81,10 +87,9 @@ export class CredentialReading {
     return [...own, ...[...this.trusts.values()].flatMap(({ watched }) => watched)];
   }
 
-  /** Wipes the keys that were read for nothing. */
+  /** Wipes what of it is not what was read before. */
   wipe(): void {
-    const used = new Set(this.#previous.secrets.values());
-    for (const secret of this.secrets.values()) if (!used.has(secret)) secret.wipe();
+    wipeUnused(this, this.#previous);
   }
 
   async #local(
