@@ -157,7 +157,7 @@ export class Agent {
    * leaves everything as it is. Where it listened before and cannot at the moment, it is tried again by itself, and is in
    * the way of nothing.
    */
-  reload(config: AgentConfig, what: 'file' | 'credentials' = 'file'): Result<void, string> {
+  reload(config: AgentConfig, what: keyof typeof CHANGED = 'file'): Result<void, string> {
     const { dataplane, transport } = this.#parts;
     const dumped = dataplane.dump();
     if (!dumped.ok) return err(`the kernel's SAs cannot be read: ${dumped.error.message}`);
@@ -443,6 +443,7 @@ function faultText({ path, text }: ConfigFault): string {
 
 const CHANGED = {
   file: (changes: number) => (changes === 0 ? 'nothing has changed' : 'configuration applied'),
+  names: () => 'names of peers have come to resolve',
   credentials: () => 'new keys or certificates are in use',
 } as const;
 /** What fits through a Child SA depends on them. */

@@ -1,10 +1,11 @@
 import type { Clock, Timers } from '../ports.ts';
-import type { Result } from '../result.ts';
+import { err, type Result } from '../result.ts';
 import type { Agent } from './agent.ts';
 import type { AgentConfig } from './config/agent-config.ts';
 import { wipeUnused } from './config/credential-sources.ts';
 import { type ConfigFault, formatFaults } from './config/fault.ts';
 import { type ConfigServices, loadConfig, readConfig } from './config/load-config.ts';
+import type { HostResolver } from './config/resolve-host.ts';
 import type { Log } from './log/logger.ts';
 import { Retry } from './retry.ts';
 
@@ -24,7 +25,8 @@ export interface ReloadParts {
 /**
  * Reads the configuration again, one time after the other: requests that come while it is read are one more, not many.
  * Either all of it, because somebody asked for that, or only the files with keys and certificates, because they changed.
- * What cannot be applied is tried again, since nobody tells of a change twice.
+ * What cannot be applied is tried again, since nobody tells of a change twice, and names that do not resolve are asked for
+ * again.
  */
 export class Reloads {
   readonly #parts: ReloadParts;
@@ -42,6 +44,8 @@ export class Reloads {
   constructor(parts: ReloadParts, config: AgentConfig) {
     this.#parts = parts;
     this.#config = config;
+    this.#unapplied = unresolvedIn(config);
+    this.#tryLater();
   }
 
   /** The configuration file is to be read again. */
@@ -93,35 +97,70 @@ export class Reloads {
       return;
     }
     if (!loaded.ok) {
-      for (const fault of formatFaults(file, loaded.error)) log.error({ text: fault }, 'fault in the configuration');
-      log.error({ faults: loaded.error.length }, NOT_APPLIED);
+      const faults = formatFaults(file, loaded.error);
+      if (this.#isNews(faults.join())) {
+        for (const text of faults) log.error({ text }, 'fault in the configuration');
+        log.error({ faults: loaded.error.length }, NOT_APPLIED);
+      }
       // A faulty file is read again when somebody says so; new certificates are not to wait for that.
-      if (what === 'file' && this.#unapplied === 'file') this.#unapplied = 'credentials';
+      if (what === 'file' && this.#unapplied === 'file') this.#unapplied = 'names';
       this.#tryLater();
       return;
     }
-    const applied = agent.reload(loaded.value, what);
+    const lost = this.#lostAddresses(loaded.value);
+    const applied = lost ?? agent.reload(loaded.value, this.#cause(what, loaded.value));
     if (!applied.ok) {
       this.#wipe(loaded.value);
-      if (applied.error !== this.#refusal) log.error({ text: applied.error }, NOT_APPLIED_YET);
-      this.#refusal = applied.error;
-      if (this.#unapplied !== 'file') this.#unapplied = what;
+      if (this.#isNews(applied.error)) log.error({ text: applied.error }, NOT_APPLIED_YET);
+      this.#unapplied = wider(this.#unapplied, what);
       this.#tryLater();
       return;
     }
     if (what === 'file') warn(log, file, loaded.value.warnings);
+    warnOfUnresolved(log, loaded.value, this.#config);
     this.#config = loaded.value;
-    if (what === 'file' || this.#unapplied === 'credentials') this.#unapplied = undefined;
+    this.#refusal = undefined;
+    if (wider(this.#unapplied, what) === what) this.#unapplied = undefined;
+    this.#unapplied ??= unresolvedIn(loaded.value);
     this.#tryLater();
     onApplied(loaded.value);
   }
 
   #load(what: Scope): Promise<Result<AgentConfig, readonly ConfigFault[]>> {
     const { file, services } = this.#parts;
-    const { text, resolved, credentials } = this.#config;
-    if (what === 'file') return loadConfig(file, services, credentials.sources);
-    const remembered = async (host: string) => resolved.get(host) ?? services.resolveHost(host);
-    return readConfig(file, text, { ...services, resolveHost: remembered }, credentials.sources);
+    const { text, resolved, unresolved = [], credentials } = this.#config;
+    const wanting = new Set(unresolved.map(({ host }) => host));
+    const resolveHost: HostResolver = async (host) => {
+      const known = resolved.get(host);
+      const isAsked = known === undefined || what === 'file' || (what === 'names' && wanting.has(host));
+      const found = isAsked ? await services.resolveHost(host) : known;
+      // A name that resolved once keeps its addresses while nobody can say what they are.
+      return known?.ok === true && !found.ok ? known : found;
+    };
+    const remembering = { ...services, resolveHost };
+    if (what === 'file') return loadConfig(file, remembering, credentials.sources);
+    return readConfig(file, text, remembering, credentials.sources);
+  }
+
+  /** What stands in for a peer that has an address would end its SAs, and let pass what its policies block. */
+  #lostAddresses({ unresolved = [] }: AgentConfig): Result<void, string> | undefined {
+    const { connections, unresolved: before = [] } = this.#config;
+    const reached = new Set(connections.map(({ name }) => name));
+    for (const { name } of before) reached.delete(name);
+    const lost = unresolved.filter(({ name }) => reached.has(name)).map(({ fault }) => fault);
+    return lost.length === 0 ? undefined : err(formatFaults(this.#parts.file, lost).join('; '));
+  }
+
+  /** While names that are asked for again do not resolve, something else has changed. */
+  #cause(what: Scope, { unresolved = [] }: AgentConfig): Scope {
+    const { unresolved: before = [] } = this.#config;
+    return what === 'names' && unresolved.length === before.length ? 'credentials' : what;
+  }
+
+  #isNews(refusal: string): boolean {
+    const isNews = refusal !== this.#refusal;
+    this.#refusal = refusal;
+    return isNews;
   }
 
   #wipe({ credentials }: AgentConfig): void {
@@ -133,7 +172,6 @@ export class Reloads {
     const { clock, timers } = this.#parts;
     if (this.#unapplied === undefined) {
       this.#retry.note({ outcome: 'done', isUnresolved: false }, clock.monotonicMs());
-      this.#refusal = undefined;
       this.#callOff?.();
       this.#callOff = undefined;
       return;
@@ -143,7 +181,7 @@ export class Reloads {
     this.#retry.note({ outcome: 'failed', isUnresolved: false }, clock.monotonicMs());
     this.#callOff = timers.after(this.#retry.leftMs(clock.monotonicMs()), () => {
       this.#callOff = undefined;
-      this.#wanted ??= this.#unapplied;
+      if (this.#unapplied !== undefined) this.#wanted = wider(this.#wanted, this.#unapplied);
       void this.#run();
     });
   }
@@ -154,8 +192,27 @@ export function warn(log: Log, file: string, warnings: readonly ConfigFault[]): 
   for (const text of formatFaults(file, warnings)) log.warn({ text }, 'questionable configuration');
 }
 
-/** What is read again: the file and all that it names, or only the keys and certificates. */
-type Scope = 'file' | 'credentials';
+/** Tells of peers whose host names do not resolve, unless it was told `before`. */
+export function warnOfUnresolved(log: Log, { unresolved = [] }: AgentConfig, before?: AgentConfig): void {
+  const told = new Set(before?.unresolved?.map(({ name, fault }) => `${name} ${fault.text}`));
+  for (const { name, fault, isOpen } of unresolved) {
+    if (told.has(`${name} ${fault.text}`)) continue;
+    const text = isOpen ? `${fault.text}; until then traffic with it passes in plaintext` : fault.text;
+    log.warn({ peer: name, text }, 'the name of a peer does not resolve, and is asked for again');
+  }
+}
+
+function unresolvedIn({ unresolved = [] }: AgentConfig): Scope | undefined {
+  return unresolved.length === 0 ? undefined : 'names';
+}
+
+function wider(one: Scope | undefined, other: Scope): Scope {
+  return SCOPES.find((scope) => scope === one || scope === other) ?? other;
+}
+
+/** What is read again, each with all that follow: the file, names that did not resolve, keys and certificates. */
+const SCOPES = ['file', 'names', 'credentials'] as const;
+type Scope = (typeof SCOPES)[number];
 
 const NOT_APPLIED = 'configuration not applied; the agent goes on with the one it has';
 const NOT_APPLIED_YET = `${NOT_APPLIED}, and tries again`;
