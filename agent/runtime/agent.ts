@@ -24,6 +24,7 @@ import type { DropCounters } from './counters.ts';
 import { ExpiryWatch } from './expiry-watch.ts';
 import { KernelWatch } from './kernel-watch.ts';
 import { LinkWatch } from './link-watch.ts';
+import { DefectLog } from './log/defect-log.ts';
 import type { Log } from './log/logger.ts';
 import { Loop } from './loop.ts';
 import { PathMtuRounds } from './path-mtu-rounds.ts';
@@ -120,11 +121,12 @@ export class Agent {
       });
     }
     this.#startedAt = parts.clock.monotonicMs();
+    const defects = new DefectLog(parts.log, parts.clock);
     this.#loop = new Loop({
       ...parts,
       endpoint,
       observers: [...parts.observers, { note: (fact) => this.#noteFact(fact) }],
-      onDefect: (error) => parts.log.error({ error: describeDefect(error) }, 'defect: a datagram was dropped'),
+      onDefect: (error) => defects.note(error),
     });
   }
 
@@ -431,10 +433,6 @@ function deletePolicy(policy: KernelSnapshot['policies'][number]) {
   const { direction, selector, mark, ifId, index } = policy;
   const key = { direction, selector, ...(mark && { mark }), ...(ifId === undefined ? {} : { ifId }) };
   return { kind: 'deletePolicy', key, index } as const;
-}
-
-function describeDefect(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 function faultText({ path, text }: ConfigFault): string {
