@@ -4,7 +4,7 @@ import type { Result } from '../result.ts';
 import type { Agent } from '../runtime/agent.ts';
 import { isBypass } from '../runtime/bypass.ts';
 import type { AgentConfig } from '../runtime/config/agent-config.ts';
-import { NO_SOURCES } from '../runtime/config/credential-sources.ts';
+import { NO_SOURCES, wipeUnused } from '../runtime/config/credential-sources.ts';
 import { formatPath } from '../runtime/config/fault.ts';
 import type { Log } from '../runtime/log/logger.ts';
 import type { StartFailure } from '../runtime/start-failure.ts';
@@ -12,7 +12,7 @@ import type { ClusterState } from './cluster-state.ts';
 import { credentialObjects, fileName } from './credential-objects.ts';
 import { type DesiredServices, type DesiredState, desiredState } from './desired-state.ts';
 import type { ConfigurationFile } from './kept-configuration.ts';
-import { credentialsOf } from './own-credentials.ts';
+import { certificateKey, certificatesOf } from './own-credentials.ts';
 
 /** What an agent in a cluster is put together from. */
 export interface ClusterAgentParts {
@@ -150,6 +150,8 @@ export class ClusterAgent {
       if (refusal !== undefined && refusal !== this.#refusal)
         log.error({ text: refusal }, 'configuration not applied; the agent goes on with the one it has');
       this.#refusal = refusal;
+      if (refusal !== undefined && this.#desired !== undefined)
+        wipeUnused(config.credentials.sources, this.#desired.config.credentials.sources);
       return applied.ok;
     }
     if (config.connections.length === 0) return true;
@@ -231,8 +233,8 @@ function withStaying(desired: DesiredState, before: DesiredState): DesiredState 
   const kept = before.config.credentials.sources;
   const sources = config.credentials.sources;
   const secrets = new Map<string, SecretBytes>([...kept.secrets, ...sources.secrets]);
-  const used = credentialsOf(staying);
-  const stayingCredentials = [...kept.credentials].filter(([, { credential }]) => used.has(credential.fingerprint));
+  const used = certificatesOf(staying);
+  const stayingCredentials = [...kept.credentials].filter(([, { credential }]) => used.has(certificateKey(credential)));
   const credentials = new Map([...stayingCredentials, ...sources.credentials]);
   const watched = [...config.credentials.watched, ...stayingCredentials.map(([, loaded]) => loaded.watched)];
   return {

@@ -28,9 +28,6 @@ export const KEEPALIVE_MS = 15_000;
 export const FIRST_PAUSE_MS = 1_000;
 export const LONGEST_PAUSE_MS = 30_000;
 
-/** A gateway's name that was not resolved is asked for again after this: whoever mends DNS waits no longer than for a cache. */
-export const RESOLVE_AGAIN_MS = 60_000;
-
 /** All agents hear at the same time that their resource versions are too old; they are not to list at the same time. */
 export const RELIST_SPREAD_MS = 5_000;
 

@@ -1,6 +1,7 @@
 import type { ReconcileObserver } from '../metrics/reconciliations.ts';
 import { systemClock, systemTimers } from '../runtime/clock-system.ts';
 import { type HostResolver, resolveHost } from '../runtime/config/resolve-host.ts';
+import { Retry } from '../runtime/retry.ts';
 import { type StartParts, startAgent } from '../runtime/start-agent.ts';
 import type { StatusReport } from '../runtime/status/report.ts';
 import { ValidityWatch } from '../runtime/validity-watch.ts';
@@ -11,7 +12,6 @@ import type { ConfigurationFile } from './kept-configuration.ts';
 import { awaitsPeers, type NodeStatus, nodeStatus } from './node-status.ts';
 import type { ObjectSource } from './object-source.ts';
 import { type Readiness, readinessOf } from './readiness.ts';
-import { Retry } from './retry.ts';
 import type { UnblockedPeerings } from './unblocked-peerings.ts';
 
 /** What the agent of a node is put together from, wherever its IPsecNodeConfig comes from. */

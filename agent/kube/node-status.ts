@@ -14,7 +14,7 @@ import type { ExemptionReport } from '../runtime/status/exemption-report.ts';
 import type { PeerReport, StatusReport } from '../runtime/status/report.ts';
 import { certificateSecretIn, credentialObjects, isAbout, namingObject } from './credential-objects.ts';
 import type { DesiredState, Membership } from './desired-state.ts';
-import { credentialsOf } from './own-credentials.ts';
+import { certificateKey, certificatesOf } from './own-credentials.ts';
 
 /** The status of an IPsecNodeConfig. */
 export type NodeStatus = NonNullable<IpsecNodeConfig['status']>;
@@ -256,12 +256,12 @@ function certificateOf({ name, authentication }: NodePeering, desired: DesiredSt
     const secretName = certificateSecretIn(files);
     return secretName === undefined ? [] : [{ secretName, credential }];
   });
-  const used = credentialsOf(
+  const used = certificatesOf(
     connections.filter((each) => desired.memberships.get(each.name)?.some(({ peering }) => peering === name)),
   );
   const found =
     loaded.find(({ secretName }) => secretName === wanted) ??
-    loaded.find(({ credential }) => used.has(credential.fingerprint));
+    loaded.find(({ credential }) => used.has(certificateKey(credential)));
   const der = found?.credential.certificates[0];
   if (found === undefined || der === undefined) return undefined;
   const { serialNumber } = new X509Certificate(der);

@@ -7,10 +7,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { opensslProvider } from '../crypto/openssl/openssl-provider.ts';
 import { MemoryDataplane } from '../dataplane/memory.ts';
 import type { InstalledPolicy } from '../dataplane/types.ts';
-import { ok } from '../result.ts';
+import { err, ok } from '../result.ts';
 import { isBypass } from '../runtime/bypass.ts';
 import { ConfigurationFile } from './kept-configuration.ts';
-import { runBlock, runUnblock } from './policy-commands.ts';
+import { runBlock, runLeakWatch, runUnblock } from './policy-commands.ts';
 import { UnblockedPeerings } from './unblocked-peerings.ts';
 
 let folder = '';
@@ -99,6 +99,59 @@ describe('without an agent, what a node has kept of its last configuration', () 
       ok: false,
       error: { exitCode: 3, text: expect.stringMatching(/but cluster; --all/) },
     });
+  });
+});
+
+describe('without an agent, a configuration file of which one host name does not resolve', () => {
+  const nobody = async (host: string) => err(`${host} does not resolve (EAI_AGAIN)`);
+  const children = 'children: [{name: office, selectors: [{local: 10.1.0.0/24, remote: 10.2.0.0/24}]}]';
+  const ofFile = (more: string) => {
+    const config = join(folder, 'node.yaml');
+    const entry = (name: string, address: string, rest = '') =>
+      `- {name: ${name}, address: ${address}, identity: {fqdn: ${name}.test}, authentication: {preSharedKey: {file: psk}}${rest}}\n`;
+    writeFileSync(join(folder, 'psk'), 'a pre-shared key of some length', { mode: 0o600 });
+    writeFileSync(
+      config,
+      `node: {name: node-a, identity: {fqdn: a.test}, addresses: [10.0.0.1]}\npeers:\n${entry('b', '10.0.0.2')}${entry('gateway', 'gw.example.com', more)}`,
+    );
+    return { ...parts(), config, resolveHost: nobody };
+  };
+
+  it('blocks what is Required of all other peers, and says what is not blocked', async () => {
+    const done = await runBlock(ofFile(''));
+    expect(levels('10.0.0.2')).toEqual(['in required', 'out required']);
+    expect(done).toMatchObject({
+      ok: false,
+      error: {
+        exitCode: 3,
+        text: expect.stringMatching(
+          /^NOT BLOCKED: .* gateway .*gw\.example\.com does not resolve.*\n\d+ policies installed/,
+        ),
+      },
+    });
+  });
+
+  it('blocks the networks that are behind it', async () => {
+    const done = await runBlock(ofFile(`, ${children}`));
+    expect(done.ok ? done.value : done.error.text).toMatch(/^\d+ policies installed/);
+    expect(levels('10.0.0.2')).toEqual(['in required', 'out required']);
+    expect(
+      policies().find(({ direction, selector }) => direction === 'out' && isAbout(selector, '10.2.0.0'))?.action,
+    ).toBe('block');
+  });
+
+  it('lets pass what another peer blocks, and says of which one it cannot', async () => {
+    await runBlock(ofFile(''));
+    const other = await runUnblock({ ...ofFile(''), peering: 'gateway', undo: false });
+    expect(other.ok ? other.value : other.error.text).toMatch(/gw\.example\.com does not resolve.*--all/);
+    expect(levels('10.0.0.2')).toEqual(['in required', 'out required']);
+    await runUnblock({ ...ofFile(''), peering: 'b', undo: false });
+    expect(levels('10.0.0.2')).toEqual(['in optional', 'out -']);
+  });
+
+  it('watches for no leaks, since it would see none of that peer', async () => {
+    const watched = await runLeakWatch({ ...ofFile(''), seconds: 1 });
+    expect(watched.ok ? watched.value : watched.error.text).toMatch(/gateway .*does not resolve/);
   });
 });
 

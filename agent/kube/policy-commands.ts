@@ -4,10 +4,10 @@ import type { Dataplane } from '../ports.ts';
 import { err, ok, type Result } from '../result.ts';
 import { block } from '../runtime/block.ts';
 import { systemClock } from '../runtime/clock-system.ts';
-import type { PlannedConnection } from '../runtime/config/agent-config.ts';
+import type { PlannedConnection, UnresolvedPeer } from '../runtime/config/agent-config.ts';
 import { formatFaults } from '../runtime/config/fault.ts';
 import { loadConfig } from '../runtime/config/load-config.ts';
-import { resolveHost } from '../runtime/config/resolve-host.ts';
+import { type HostResolver, resolveHost } from '../runtime/config/resolve-host.ts';
 import { type LeakWatch, watchLeaks } from '../runtime/leaks/watch-leaks.ts';
 import { environmentFailure, type StartFailure } from '../runtime/start-failure.ts';
 import { unblock } from '../runtime/unblock.ts';
@@ -20,6 +20,8 @@ export interface ConnectionsParts {
   readonly config: string | undefined;
   readonly state: string;
   readonly provider: CryptoProvider;
+  /** Finds the addresses of peers; left out: the system's resolver. */
+  readonly resolveHost?: HostResolver;
 }
 
 /** The same, and the kernel. */
@@ -71,13 +73,15 @@ export async function runUnblock(
 
 /** Installs what the agent would begin with; what was done, in lines for people. */
 export async function runBlock(parts: PolicyCommandParts): Promise<Result<string, StartFailure>> {
-  const connections = await blockedConnections(parts);
-  if (!connections.ok) return connections;
-  const done = withDataplane(parts, (dataplane) => block(dataplane, connections.value));
+  const known = await knownConnections(parts);
+  if (!known.ok) return known;
+  const done = withDataplane(parts, (dataplane) => block(dataplane, blockedConnections(parts, known.value)));
   if (!done.ok) return done;
-  const { installed, present, failed } = done.value;
-  const text = `${installed} policies installed, ${present} were there; what is Required is blocked until the agent has SAs\n`;
-  return failed.length === 0 ? ok(text) : err(environmentFailure([...failed, text.trimEnd()].join('\n')));
+  const { installed, present } = done.value;
+  const open = known.value.unresolved.filter(({ isOpen }) => isOpen);
+  const failed = [...done.value.failed, ...open.map((peer) => `NOT BLOCKED: ${unresolvedText(peer)}`)];
+  const text = `${installed} policies installed, ${present} were there; what is Required is blocked until the agent has SAs`;
+  return failed.length === 0 ? ok(`${text}\n`) : err(environmentFailure([...failed, text].join('\n')));
 }
 
 async function undoUnblock(unblocked: UnblockedPeerings, peering: string): Promise<Result<string, StartFailure>> {
@@ -97,17 +101,17 @@ export async function runLeakWatch(
   parts: ConnectionsParts & { readonly seconds: number },
 ): Promise<Result<LeakWatch, StartFailure>> {
   const known = await knownConnections(parts);
-  return known.ok ? watchLeaks([...known.value.values()].flat(), parts.seconds) : known;
+  if (!known.ok) return known;
+  // What cannot be watched must not count as encrypted.
+  const unseen = known.value.unresolved.filter(({ isOpen }) => isOpen);
+  if (unseen.length > 0) return err(environmentFailure(unseen.map(unresolvedText).join('\n')));
+  return watchLeaks([...known.value.peerings.values()].flat(), parts.seconds);
 }
 
 /** All connections, but for those of peerings that somebody has unblocked. */
-async function blockedConnections(
-  parts: ConnectionsParts,
-): Promise<Result<readonly PlannedConnection[], StartFailure>> {
-  const known = await knownConnections(parts);
-  if (!known.ok) return known;
-  const unblocked = parts.config === undefined ? new UnblockedPeerings(parts.state).names() : new Set();
-  return ok([...known.value].flatMap(([name, connections]) => (unblocked.has(name) ? [] : connections)));
+function blockedConnections({ config, state }: ConnectionsParts, { peerings }: Known): readonly PlannedConnection[] {
+  const unblocked = config === undefined ? new UnblockedPeerings(state).names() : new Set();
+  return [...peerings].flatMap(([name, connections]) => (unblocked.has(name) ? [] : connections));
 }
 
 /** The connections of a peering. */
@@ -117,31 +121,47 @@ async function connectionsOf(
 ): Promise<Result<readonly PlannedConnection[], StartFailure>> {
   const known = await knownConnections(parts);
   if (!known.ok) return known;
-  const connections = known.value.get(peering);
+  const unresolved = known.value.unresolved.find(({ name, isOpen }) => name === peering && isOpen);
+  // Nobody knows which of the kernel's policies are about it.
+  if (unresolved !== undefined) return err(environmentFailure(`${unresolvedText(unresolved)}; --all needs no address`));
+  const connections = known.value.peerings.get(peering);
   if (connections !== undefined) return ok(connections);
-  const names = [...known.value.keys()].slice(0, MAX_NAMES).join(', ');
+  const names = [...known.value.peerings.keys()].slice(0, MAX_NAMES).join(', ');
   return err(
     environmentFailure(`there is no ${peering} here, but ${names === '' ? 'nothing' : names}; --all needs no name`),
   );
 }
 
-function knownConnections({ config, state, provider }: ConnectionsParts): Promise<Known> {
-  return config === undefined ? keptPeerings(state, provider) : configuredPeers(config, provider);
+/** What is configured, by the name of the peering, or of the peer. */
+interface Known {
+  readonly peerings: ReadonlyMap<string, readonly PlannedConnection[]>;
+  /** Of a configuration file: before the network is up no name resolves, and that is when what is Required is to be blocked. */
+  readonly unresolved: readonly UnresolvedPeer[];
 }
 
-type Known = Result<ReadonlyMap<string, readonly PlannedConnection[]>, StartFailure>;
+function knownConnections(parts: ConnectionsParts): Promise<Result<Known, StartFailure>> {
+  const { config, state, provider } = parts;
+  return config === undefined ? keptPeerings(state, provider) : configuredPeers(config, parts);
+}
 
-async function keptPeerings(state: string, provider: CryptoProvider): Promise<Known> {
+async function keptPeerings(state: string, provider: CryptoProvider): Promise<Result<Known, StartFailure>> {
   const kept = await keptConnections(state, provider);
-  return kept.ok ? ok(kept.value.peerings) : err(environmentFailure(kept.error));
+  return kept.ok ? ok({ peerings: kept.value.peerings, unresolved: [] }) : err(environmentFailure(kept.error));
 }
 
-async function configuredPeers(file: string, provider: CryptoProvider): Promise<Known> {
-  const loaded = await loadConfig(file, { provider, resolveHost, clock: systemClock });
+async function configuredPeers(
+  file: string,
+  { provider, resolveHost: resolve = resolveHost }: ConnectionsParts,
+): Promise<Result<Known, StartFailure>> {
+  const loaded = await loadConfig(file, { provider, resolveHost: resolve, clock: systemClock });
   if (!loaded.ok) return err({ kind: 'startFailure', exitCode: 2, text: formatFaults(file, loaded.error).join('\n') });
-  const { connections } = loaded.value;
+  const { connections, unresolved = [] } = loaded.value;
   for (const connection of connections) wipeSecrets(connection);
-  return ok(new Map(connections.map((connection) => [connection.name, [connection]])));
+  return ok({ peerings: new Map(connections.map((connection) => [connection.name, [connection]])), unresolved });
+}
+
+function unresolvedText({ name, fault }: UnresolvedPeer): string {
+  return `the traffic of ${name} is not known: ${fault.text}`;
 }
 
 function withDataplane<T>(

@@ -10,7 +10,6 @@ import { err, ok } from '../result.ts';
 import { systemClock } from '../runtime/clock-system.ts';
 import { TestWorld } from '../runtime/testing/agents.ts';
 import type { NodeStatus } from './node-status.ts';
-import { Retry } from './retry.ts';
 import { runByManifests } from './testing/manifest-agent.ts';
 import { NodeManifests, nodeConfig, testPeering } from './testing/node-manifests.ts';
 
@@ -175,20 +174,5 @@ describe('a gateway whose name does not resolve', { timeout: 60_000 }, () => {
     world.resolves = true;
     await within(65, () => expect(verdicts(again.latest())).toContain('Programmed True Programmed'));
     await again.end();
-  });
-});
-
-describe('the pauses between attempts', () => {
-  it('begin anew after one that succeeds', () => {
-    const retry = new Retry();
-    const pauseAfter = (outcome: 'done' | 'failed', isUnresolved = false): number => {
-      retry.note({ outcome, isUnresolved }, 0);
-      return retry.leftMs(0);
-    };
-    const growing = Array.from({ length: 7 }, () => pauseAfter('failed'));
-    expect(growing).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
-    expect(pauseAfter('done')).toBe(Number.POSITIVE_INFINITY);
-    expect(pauseAfter('failed')).toBe(1_000);
-    expect(pauseAfter('done', true)).toBe(60_000);
   });
 });

@@ -9,7 +9,7 @@ export interface SigningKey {
 
 /** A certificate of our own with its key. */
 export interface Credential {
-  /** SHA-256 of the certificate, in hexadecimal: two credentials with the same one are the same. */
+  /** SHA-256 over all of `certificates`, in hexadecimal: two credentials with the same one show the same. */
   readonly fingerprint: string;
   /** DER, our own certificate first, then intermediates; what CERT payloads carry (RFC 7296 §3.6). */
   readonly certificates: readonly Uint8Array[];
@@ -18,6 +18,11 @@ export interface Credential {
   readonly key: SigningKey;
   /** When the certificate ends, in milliseconds since the epoch. */
   readonly notAfterMs: number;
+}
+
+/** Whether two credentials show the same certificates, and are chosen by the same CERTREQs. */
+export function sameCredential(left: Credential, right: Credential): boolean {
+  return left.fingerprint === right.fingerprint && left.authorities.join() === right.authorities.join();
 }
 
 /** SHA-1 of a SubjectPublicKeyInfo in lower-case hexadecimal: how CERTREQ names an authority (RFC 7296 §3.7). */

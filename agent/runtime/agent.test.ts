@@ -376,7 +376,7 @@ describe('an interface with a link-local address', () => {
     const policyOfNone = { ...out, selector: { ...out.selector, interface: '7' } };
     left.kernel.execute({ kind: 'putPolicy', policy: policyOfNone });
     world.stale.add(ip(here));
-    return { world, left };
+    return { world, left, agent: agent.value };
   };
   const outs = (host: TestHost) =>
     installed(host).policies.filter(({ direction, template }) => direction === 'out' && template !== undefined);
@@ -391,6 +391,19 @@ describe('an interface with a link-local address', () => {
     world.pass(2_500);
     expect(outs(left).map(({ selector: { interface: name } }) => name)).toEqual(['eth0']);
     expect(world.stale.size).toBe(0);
+  });
+
+  it('that is gone is in the way of no other change', () => {
+    const taken: string[] = [];
+    const { world, left, agent } = remade(taken);
+    taken.push(here);
+    world.pass(2_500);
+    const more = testConfig(opensslProvider, 'node-a', here, { 'node-b': there, 'node-c': 'fe80::3%eth0' });
+    expect(agent.reload(more)).toEqual({ ok: true, value: undefined });
+    expect(agent.status().peers).toHaveLength(2);
+    taken.length = 0;
+    world.pass(2_500);
+    expect(left.logLines.map(({ msg }) => msg)).toContain('an interface was made anew');
   });
 
   it('that is gone is waited for', () => {

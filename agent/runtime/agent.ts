@@ -25,6 +25,7 @@ import type { DropCounters } from './counters.ts';
 import { ExpiryWatch } from './expiry-watch.ts';
 import { KernelWatch } from './kernel-watch.ts';
 import { LinkWatch } from './link-watch.ts';
+import { DefectLog } from './log/defect-log.ts';
 import type { Log } from './log/logger.ts';
 import { Loop } from './loop.ts';
 import { PathMtuRounds } from './path-mtu-rounds.ts';
@@ -123,11 +124,12 @@ export class Agent {
       });
     }
     this.#startedAt = parts.clock.monotonicMs();
+    const defects = new DefectLog(parts.log, parts.clock);
     this.#loop = new Loop({
       ...parts,
       endpoint,
       observers: [...parts.observers, { note: (fact) => this.#noteFact(fact) }],
-      onDefect: (error) => parts.log.error({ error: describeDefect(error) }, 'defect: a datagram was dropped'),
+      onDefect: (error) => defects.note(error),
     });
   }
 
@@ -157,13 +159,14 @@ export class Agent {
 
   /**
    * Applies the difference to another configuration, or to the same one with other keys and certificates; a failure
-   * leaves everything as it is.
+   * leaves everything as it is. Where it listened before and cannot at the moment, it is tried again by itself, and is in
+   * the way of nothing.
    */
-  reload(config: AgentConfig, what: 'file' | 'credentials' = 'file'): Result<void, string> {
+  reload(config: AgentConfig, what: keyof typeof CHANGED = 'file'): Result<void, string> {
     const { dataplane, transport } = this.#parts;
     const dumped = dataplane.dump();
     if (!dumped.ok) return err(`the kernel's SAs cannot be read: ${dumped.error.message}`);
-    const listening = transport.listen(config.addresses);
+    const listening = transport.listen(config.addresses.filter((one) => !this.#config.addresses.includes(one)));
     if (!listening.ok) return err(socketFailureText(listening.error));
     const wanted = assignReqids(config.connections, this.#connections, dumped.value);
     const difference = configDifference(this.#connections, wanted);
@@ -437,16 +440,13 @@ function deletePolicy(policy: KernelSnapshot['policies'][number]) {
   return { kind: 'deletePolicy', key, index } as const;
 }
 
-function describeDefect(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
-}
-
 function faultText({ path, text }: ConfigFault): string {
   return `${formatPath(path)}: ${text}`;
 }
 
 const CHANGED = {
   file: (changes: number) => (changes === 0 ? 'nothing has changed' : 'configuration applied'),
+  names: () => 'names of peers have come to resolve',
   credentials: () => 'new keys or certificates are in use',
 } as const;
 /** What fits through a Child SA depends on them. */

@@ -25,7 +25,7 @@ export async function checkConfig(
 ): Promise<Result<CheckReport, readonly string[]>> {
   const loaded = await loadConfig(file, { provider, resolveHost, clock: systemClock });
   if (!loaded.ok) return err(formatFaults(file, loaded.error));
-  const { nodeName, addresses, connections, warnings, credentials } = loaded.value;
+  const { nodeName, addresses, connections, warnings, unresolved = [], credentials } = loaded.value;
   const dumped = dumpKernel();
   const plan = planText({
     nodeName,
@@ -36,5 +36,5 @@ export async function checkConfig(
     kernel: dumped.ok ? dumped.value : dumped.error,
   });
   for (const connection of connections) wipeSecrets(connection);
-  return ok({ plan, warnings: formatFaults(file, warnings) });
+  return ok({ plan, warnings: formatFaults(file, [...warnings, ...unresolved.map(({ fault }) => fault)]) });
 }

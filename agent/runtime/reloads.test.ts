@@ -1,11 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { opensslProvider } from '../crypto/openssl/openssl-provider.ts';
+import { secretsOf } from '../ike/negotiation/authentication.ts';
 import {
   keyPem,
   pem,
@@ -17,6 +18,7 @@ import {
 import { err } from '../result.ts';
 import { ipAddressFromBytes } from '../wire/ip-address.ts';
 import type { Agent } from './agent.ts';
+import type { AgentConfig } from './config/agent-config.ts';
 import { loadConfig } from './config/load-config.ts';
 import { createLog } from './log/logger.ts';
 import { Reloads } from './reloads.ts';
@@ -35,6 +37,10 @@ const root = TestAuthority.root();
 /** An agent whose configuration, keys and certificates are files. */
 class Node {
   readonly host: TestHost;
+  /** What was to be applied. */
+  readonly attempts: AgentConfig[] = [];
+  /** Why nothing can be applied at the moment. */
+  refusal: string | undefined;
   readonly #name: string;
   readonly #world: Mesh;
   readonly #nowMs: () => number;
@@ -67,14 +73,15 @@ class Node {
     this.write('ca', ...authorities.map(({ der }) => pem('CERTIFICATE', der)));
   }
 
-  async start(address: string, peer: string, peerAddress: string): Promise<void> {
+  async start(address: string, peer: string, peerAddress: string, isByKey = false): Promise<void> {
     const file = join(folder, `${this.#name}.yaml`);
     const certificate = `{certificateFile: ${this.#name}.crt, keyFile: ${this.#name}.key, trust: {bundleFiles: [${this.#name}.ca], crlFiles: [${this.#name}.crl]}}`;
+    const authentication = isByKey ? `{preSharedKey: {file: ${this.#name}.psk}}` : `{certificate: ${certificate}}`;
     writeFileSync(
       file,
       `node: {name: ${this.#name}, identity: {fqdn: ${this.#name}.test}, addresses: [${address}]}
 peers:
-- {name: ${peer}, address: ${peerAddress}, identity: {fqdn: ${peer}.test}, authentication: {certificate: ${certificate}}}
+- {name: ${peer}, address: ${peerAddress}, identity: {fqdn: ${peer}.test}, authentication: ${authentication}}
 `,
     );
     const services = {
@@ -88,7 +95,14 @@ peers:
     if (!started.ok) throw new Error(started.error.text);
     this.#agent = started.value;
     const log = createLog('json', 'debug', { write: (line) => void this.host.logLines.push(JSON.parse(line)) }, false);
-    this.#reloads = new Reloads({ file, services, agent: started.value, log, onApplied: () => {} }, loaded.value);
+    const { clock, timers } = this.#world.world;
+    const agent = {
+      reload: (...how: Parameters<Agent['reload']>) => {
+        this.attempts.push(how[0]);
+        return this.refusal === undefined ? started.value.reload(...how) : err(this.refusal);
+      },
+    };
+    this.#reloads = new Reloads({ file, services, clock, timers, agent, log, onApplied: () => {} }, loaded.value);
   }
 
   async reload(): Promise<void> {
@@ -126,16 +140,17 @@ class Mesh {
     return { notBeforeMs: nowMs - 3_600_000, notAfterMs: nowMs + 86_400_000 };
   }
 
-  async begin(): Promise<this> {
+  async begin({ preSharedKey }: { readonly preSharedKey?: string } = {}): Promise<this> {
     // The root is valid around the time of tests.
     this.world.clock.advance(TEST_TIME - this.world.clock.wallMs());
     for (const node of [this.a, this.b]) {
       node.show(root);
       node.trust(root);
       node.write('crl', pem('X509 CRL', root.revocationList([])));
+      node.write('psk', preSharedKey ?? '');
     }
-    await this.a.start('10.78.0.1', 'b', '10.78.0.2');
-    await this.b.start('10.78.0.2', 'a', '10.78.0.1');
+    await this.a.start('10.78.0.1', 'b', '10.78.0.2', preSharedKey !== undefined);
+    await this.b.start('10.78.0.2', 'a', '10.78.0.1', preSharedKey !== undefined);
     await this.pass(5);
     expect(this.encrypting()).toBe(true);
     return this;
@@ -148,6 +163,12 @@ class Mesh {
       await setImmediate();
       if (lossless) expect([this.#arrives(1, 2), this.#arrives(2, 1)]).toEqual([true, true]);
     }
+  }
+
+  /** Until so many configurations were to be applied by the first. */
+  async untilAttempt(count: number): Promise<void> {
+    for (let second = 0; second < 1_000 && this.a.attempts.length < count; second += 1) await this.pass(1);
+    expect(this.a.attempts).toHaveLength(count);
   }
 
   encrypting(): boolean {
@@ -287,6 +308,70 @@ describe('an agent whose certificate is renewed while it runs', () => {
     mesh.world.clock.advance(20 * 3_600_000);
     await mesh.pass(1);
     expect(mesh.a.messages('warn')).toContain('ends soon: put its successor there');
+  });
+});
+
+describe('what cannot be applied for a reason that passes', () => {
+  it('is applied soon after, though nothing has changed since and nobody asks again', async () => {
+    const mesh = await new Mesh().begin();
+    const before = mesh.a.ikeSas();
+    mesh.a.show(root);
+    mesh.a.refusal = 'the kernel does not answer';
+    await mesh.a.reload();
+    await mesh.untilAttempt(2);
+    expect(mesh.a.ikeSas()).toEqual(before);
+    mesh.a.refusal = undefined;
+    await mesh.untilAttempt(3);
+    await mesh.pass(30, true);
+    expect(mesh.a.ikeSas()).not.toEqual(before);
+    expect(mesh.a.messages('info')).toContain('new keys or certificates are in use');
+    await mesh.pass(60);
+    expect(mesh.a.attempts).toHaveLength(3);
+  });
+
+  it('is tried less and less often, whatever else is asked for, and told once', async () => {
+    const mesh = await new Mesh().begin();
+    mesh.a.refusal = 'the kernel does not answer';
+    await mesh.a.reload();
+    for (const seconds of [1, 2, 4, 8, 16, 30, 30]) {
+      mesh.world.pass(seconds * 500);
+      await mesh.a.reload();
+      const attempts = mesh.a.attempts.length;
+      mesh.world.pass(seconds * 500 - 1);
+      await setTimeout(20);
+      expect(mesh.a.attempts).toHaveLength(attempts);
+      mesh.world.pass(1);
+      await vi.waitFor(() => expect(mesh.a.attempts).toHaveLength(attempts + 1), 5_000);
+    }
+    expect(mesh.a.messages('error')).toEqual([expect.stringMatching(/^configuration not applied; .* tries again$/)]);
+  });
+
+  it('is not tried any more at the end', async () => {
+    const mesh = await new Mesh().begin();
+    mesh.a.refusal = 'the kernel does not answer';
+    await mesh.a.reload();
+    mesh.a.refusal = undefined;
+    const ending = mesh.a.end();
+    await mesh.pass(10);
+    await ending;
+    expect(mesh.a.attempts).toHaveLength(1);
+  });
+
+  it('leaves no pre-shared key in memory of those that were read for it', async () => {
+    const mesh = await new Mesh().begin({ preSharedKey: 'the first key of some length' });
+    mesh.a.write('psk', 'the second key of some length');
+    mesh.a.refusal = 'the kernel does not answer';
+    await mesh.a.reload();
+    const [read] = mesh.a.attempts.flatMap(({ connections }) => connections.flatMap(secretsOf));
+    expect(read?.isWiped).toBe(true);
+    mesh.a.refusal = undefined;
+    await mesh.pass(5);
+    expect(
+      mesh.a.attempts
+        .at(-1)
+        ?.connections.flatMap(secretsOf)
+        .map(({ isWiped }) => isWiped),
+    ).toEqual([false, false]);
   });
 });
 

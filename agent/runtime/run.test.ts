@@ -1,15 +1,15 @@
 import { EventEmitter, once } from 'node:events';
-import { appendFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { opensslProvider } from '../crypto/openssl/openssl-provider.ts';
 import { MemoryDataplane } from '../dataplane/memory.ts';
-import { ManualClock } from '../dataplane/testing/builders.ts';
+import { ip, ManualClock } from '../dataplane/testing/builders.ts';
 import { err, ok } from '../result.ts';
 import { createLog } from './log/logger.ts';
 import { type RunOptions, run } from './run.ts';
@@ -127,6 +127,87 @@ describe('the running program', () => {
     program.signals.emit('SIGINT');
     await ended;
     expect(program.installed()).toEqual({ sas: [], policies: [] });
+  });
+
+  it('runs without a peer whose name does not resolve, asks again, and has it as soon as it does', async () => {
+    configure('node-b', 'gateway');
+    const path = join(folder, 'node.yaml');
+    writeFileSync(path, readFileSync(path, 'utf8').replace('10.78.0.3', 'gw.example.com'));
+    let resolves = false;
+    const program = new Program({
+      resolveHost: async (host) => (resolves ? ok([ip('10.78.0.3')]) : err(`${host} does not resolve (EAI_AGAIN)`)),
+    });
+    const ended = run(program.options);
+    await program.logged('agent started');
+    expect(program.lines.filter(({ level }) => level === 'warn')).toMatchObject([
+      { peer: 'gateway', text: expect.stringMatching(/^gw\.example\.com does not resolve .* in plaintext$/) },
+    ]);
+    const blocked = (address: string) =>
+      program
+        .installed()
+        .policies.some(
+          ({ direction, selector, template }) =>
+            direction === 'out' && selector.destination.address === address && template?.level === 'required',
+        );
+    expect([blocked('10.78.0.2'), blocked('10.78.0.3')]).toEqual([true, false]);
+    resolves = true;
+    await vi.waitFor(() => expect(blocked('10.78.0.3')).toBe(true), 5_000);
+    expect(program.lines.map(({ msg }) => msg)).toContain('names of peers have come to resolve');
+    resolves = false;
+    program.signals.emit('SIGHUP');
+    await program.logged('nothing has changed');
+    program.signals.emit('SIGTERM');
+    await ended;
+    expect(program.lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
+  });
+
+  it('takes nothing from the kernel at a start while a name does not resolve: what is there may be of that peer', async () => {
+    configure('node-b', 'gateway');
+    const path = join(folder, 'node.yaml');
+    const children = 'children: [{name: all, mode: Transport, selectors: [{remote: 10.78.0.3}]}]';
+    const named = readFileSync(path, 'utf8').replace('10.78.0.3', 'gw.example.com');
+    writeFileSync(path, named.replace('identity: {fqdn: gateway', `${children}, identity: {fqdn: gateway`));
+    const first = new Program({ resolveHost: async () => ok([ip('10.78.0.3')]) });
+    for (const program of [
+      first,
+      new Program({ openDataplane: () => ok(first.kernel), resolveHost: async (host) => err(`${host}: no`) }),
+    ]) {
+      const ended = run(program.options);
+      await program.logged('agent started');
+      program.signals.emit('SIGTERM');
+      await ended;
+      const ofGateway = first
+        .installed()
+        .policies.filter(
+          ({ selector, template }) => selector.destination.address === '10.78.0.3' && template?.level === 'required',
+        );
+      expect(ofGateway).toHaveLength(1);
+    }
+  });
+
+  it('leaves a peer as it is that is given a name which does not resolve, until that does', async () => {
+    configure('node-b', 'gateway');
+    let resolves = false;
+    const program = new Program({
+      resolveHost: async (host) => (resolves ? ok([ip('10.78.0.9')]) : err(`${host} does not resolve (EAI_AGAIN)`)),
+    });
+    const ended = run(program.options);
+    await program.logged('agent started');
+    const before = program.installed().policies;
+    const path = join(folder, 'node.yaml');
+    writeFileSync(path, readFileSync(path, 'utf8').replace('10.78.0.3', 'gw.example.com'));
+    program.signals.emit('SIGHUP');
+    await program.logged('configuration not applied; the agent goes on with the one it has, and tries again');
+    expect(program.lines.at(-1)?.text).toMatch(
+      /node\.yaml:4:\d+: peers\[1\]\.address: gw\.example\.com does not resolve/,
+    );
+    expect(program.installed().policies).toEqual(before);
+    resolves = true;
+    const isReached = () =>
+      program.installed().policies.some(({ selector }) => selector.destination.address === '10.78.0.9');
+    await vi.waitFor(() => expect(isReached()).toBe(true), 5_000);
+    program.signals.emit('SIGTERM');
+    await ended;
   });
 
   it('reads the file again when it is told to', async () => {

@@ -5,11 +5,11 @@ import { systemClock, systemTimers } from './clock-system.ts';
 import type { AgentConfig } from './config/agent-config.ts';
 import { formatFaults } from './config/fault.ts';
 import { MAX_CRL_FILE_BYTES } from './config/limits.ts';
-import { loadConfig } from './config/load-config.ts';
-import { resolveHost } from './config/resolve-host.ts';
+import { type ConfigServices, loadConfig } from './config/load-config.ts';
+import { type HostResolver, resolveHost } from './config/resolve-host.ts';
 import { fileDigests } from './file-digest.ts';
 import { FileWatch } from './file-watch.ts';
-import { Reloads, warn } from './reloads.ts';
+import { Reloads, warn, warnOfUnresolved } from './reloads.ts';
 import { type StartParts, startAgent } from './start-agent.ts';
 import { environmentFailure, type StartFailure } from './start-failure.ts';
 import { StatusServer } from './status/status-server.ts';
@@ -23,6 +23,8 @@ export interface RunOptions extends StartParts {
   readonly flushOnExit: boolean;
   /** Undefined: as the file says. */
   readonly metrics?: MetricsSettings | undefined;
+  /** Finds the addresses of peers; left out: the system's resolver. */
+  readonly resolveHost?: HostResolver;
   /** Hears of SIGHUP, SIGTERM and SIGINT. */
   readonly signals: Signals;
 }
@@ -35,11 +37,12 @@ export interface Signals {
 /** Starts the agent and returns when it has ended because a signal asked for it; or why it could not start. */
 export async function run(options: RunOptions): Promise<Result<void, StartFailure>> {
   const { config: file, provider, log } = options;
-  const loaded = await loadConfig(file, { provider, resolveHost, clock: systemClock });
+  const loaded = await loadConfig(file, servicesOf(options));
   if (!loaded.ok) {
     return err({ kind: 'startFailure', exitCode: 2, text: formatFaults(file, loaded.error).join('\n') });
   }
   warn(log, file, loaded.value.warnings);
+  warnOfUnresolved(log, loaded.value);
   let agent: Agent | undefined;
   // Before anything is touched: two agents in one place would undo each other's work.
   const server = await StatusServer.listen(
@@ -71,15 +74,22 @@ export async function run(options: RunOptions): Promise<Result<void, StartFailur
   return ok(undefined);
 }
 
+function servicesOf({ provider, resolveHost: resolve = resolveHost }: RunOptions): ConfigServices {
+  return { provider, resolveHost: resolve, clock: systemClock };
+}
+
 /** Reloads the configuration when it is told to, and keys and certificates when they have changed. */
 function watchFiles(options: RunOptions, agent: Agent, config: AgentConfig): { stop(): void } {
-  const { config: file, provider, log, signals } = options;
-  const services = { provider, resolveHost, clock: systemClock };
+  const { config: file, log, signals } = options;
+  const services = servicesOf(options);
   const onApplied = ({ credentials }: AgentConfig): void => {
     watch.watch(credentials.files);
     validity.await(credentials.validFromMs);
   };
-  const reloads = new Reloads({ file, services, agent, log, onApplied }, config);
+  const reloads = new Reloads(
+    { file, services, clock: systemClock, timers: systemTimers, agent, log, onApplied },
+    config,
+  );
   const validity = new ValidityWatch({
     clock: systemClock,
     timers: systemTimers,

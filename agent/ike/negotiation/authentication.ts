@@ -1,6 +1,6 @@
 import { sameBytes } from '../../crypto/bytes.ts';
 import type { SecretBytes } from '../../crypto/secret.ts';
-import type { Trust } from '../../pki/credential.ts';
+import { sameCredential, type Trust } from '../../pki/credential.ts';
 import type { ConnectionConfig } from '../types.ts';
 
 type Authentication = Pick<ConnectionConfig, 'localAuthentication' | 'remoteAuthentication'>;
@@ -61,7 +61,10 @@ function sameLocal(left: Authentication['localAuthentication'], right: Authentic
     left.signatures.rsaPadding === right.signatures.rsaPadding &&
     left.signatures.rsaSha1 === right.signatures.rsaSha1 &&
     left.credentials.length === right.credentials.length &&
-    left.credentials.every(({ fingerprint }, index) => fingerprint === right.credentials[index]?.fingerprint)
+    left.credentials.every((credential, index) => {
+      const other = right.credentials[index];
+      return other !== undefined && sameCredential(credential, other);
+    })
   );
 }
 

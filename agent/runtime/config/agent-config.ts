@@ -22,6 +22,16 @@ export interface CredentialsInUse {
   readonly validFromMs: number | undefined;
 }
 
+/** A peer whose host name gives no address that this node can reach: in its place is one that may be anywhere, or none. */
+export interface UnresolvedPeer {
+  readonly name: string;
+  readonly host: string;
+  /** Where the name stands in the file, and why there is no address; a sentence. */
+  readonly fault: ConfigFault;
+  /** Whether what is Required of it passes in plaintext, since no policy can be made of it without the address. */
+  readonly isOpen: boolean;
+}
+
 /** What a configuration file says, checked and with everything it refers to. */
 export interface AgentConfig {
   readonly nodeName: string;
@@ -31,6 +41,8 @@ export interface AgentConfig {
   /** The text of the file, and what its host names stood for: what is read again is read with these. */
   readonly text: string;
   readonly resolved: ReadonlyMap<string, Result<readonly IpAddress[], string>>;
+  /** Left out: none is. */
+  readonly unresolved?: readonly UnresolvedPeer[];
   /** Where metrics are served; read at the start only. Undefined: nowhere. */
   readonly metrics?: MetricsSettings | undefined;
   /** What does not prevent a start, but should be changed. */

@@ -58,6 +58,15 @@ describe('reqids', () => {
     expect(reqids(moved)).toEqual(reqids(running));
   });
 
+  it('are kept over a reload by the peer that has them, where one before it in the file takes its address over', () => {
+    const running = assignReqids(planned(two), [], EMPTY);
+    const before = reqids(running)['node-b'];
+    const snapshot = { sas: [], policies: [installed('10.78.0.1', '10.78.0.2', before ?? 0)] };
+    const moved = assignReqids(planned({ 'node-0': '10.78.0.2', 'node-b': '10.78.0.22' }), running, snapshot);
+    expect(reqids(moved)['node-b']).toBe(before);
+    expect(reqids(moved)['node-0']).not.toBe(before);
+  });
+
   it('avoid those of SAs that belong to somebody else', () => {
     const first = reqids(assignReqids(planned(two), [], EMPTY))['node-b'] ?? 0;
     const sas = [{ reqid: first } as InstalledSa, { reqid: first + 1 } as InstalledSa];

@@ -26,15 +26,18 @@ export function assignReqids(
   const installed = installedReqids(snapshot);
   const kept = new Map<string, number>();
   const used = new Set<number>();
-  for (const connection of planned) {
-    for (const child of connection.children) {
-      const key = childKey(connection.name, child.name);
-      const reqid = given.get(key) ?? installedReqid(connection, child, installed);
-      if (reqid === undefined || used.has(reqid)) continue;
-      kept.set(key, reqid);
-      used.add(reqid);
-    }
-  }
+  const keep = (key: string, reqid: number | undefined): void => {
+    if (reqid === undefined || used.has(reqid)) return;
+    kept.set(key, reqid);
+    used.add(reqid);
+  };
+  const children = planned.flatMap((connection) =>
+    connection.children.map((child) => ({ connection, child, key: childKey(connection.name, child.name) })),
+  );
+  for (const { key } of children) keep(key, given.get(key));
+  // What is new may have the selectors of what runs, wherever it stands in the file.
+  for (const { connection, child, key } of children)
+    if (!given.has(key)) keep(key, installedReqid(connection, child, installed));
   for (const { reqid } of snapshot.sas) used.add(reqid);
   for (const { template } of snapshot.policies) used.add(template?.reqid ?? 0);
   for (const reqid of given.values()) used.add(reqid);

@@ -17,7 +17,9 @@ import {
 } from '../../pki/testing/authority.ts';
 import { err } from '../../result.ts';
 import type { AgentConfig } from './agent-config.ts';
+import { assignReqids } from './assign-reqids.ts';
 import { type CredentialSources, NO_SOURCES } from './credential-sources.ts';
+import { configDifference } from './difference.ts';
 import { formatFaults } from './fault.ts';
 import { loadConfig } from './load-config.ts';
 
@@ -94,6 +96,20 @@ async function config(text = file(), previous?: CredentialSources, nowMs?: numbe
 async function faults(text = file()): Promise<readonly string[]> {
   const loaded = await load(text);
   return loaded.ok ? [] : lines(loaded.error);
+}
+
+/** The certificates that are shown to the first peer. */
+function chainIn({ connections }: AgentConfig): readonly Uint8Array[] | undefined {
+  const local = connections[0]?.localAuthentication;
+  return local?.kind === 'certificate' ? local.credentials[0].certificates : undefined;
+}
+
+/** What an agent with one configuration is told when it is given another one. */
+function updatesBetween(before: AgentConfig, after: AgentConfig): readonly string[] {
+  const kernel = { sas: [], policies: [] };
+  const running = assignReqids(before.connections, [], kernel);
+  const { commands } = configDifference(running, assignReqids(after.connections, running, kernel));
+  return commands.map(({ kind }) => kind);
 }
 
 function lines(all: Parameters<typeof formatFaults>[1]): readonly string[] {
@@ -527,6 +543,55 @@ describe('files that are read again', () => {
     const after = await config(file(), before.credentials.sources, TEST_TIME + 40 * DAY);
     expect(after.heldBack).toEqual([]);
     expect(after.connections[0]?.localAuthentication).toMatchObject({ credentials: [{ certificates: [renewed.der] }] });
+  });
+
+  it('show an intermediate that was forgotten, and one that was renewed, without a new certificate', async () => {
+    const middle = root.intermediate('Middle');
+    const renewed = new TestAuthority(
+      middle.subject,
+      middle.key,
+      root.issue({ subject: middle.subject, key: middle.key, authority: true, keyUsage: [5, 6] }).der,
+    );
+    const leaf = middle.node('node-a.mesh.test');
+    show(leaf);
+    let running = await config();
+    for (const above of [middle, renewed]) {
+      show(leaf, above);
+      const after = await config(file(), running.credentials.sources);
+      expect(chainIn(after)).toEqual([leaf.der, above.der]);
+      expect(updatesBetween(running, after)).toEqual(['updateConnection']);
+      running = after;
+    }
+    expect(updatesBetween(running, await config(file(), running.credentials.sources))).toEqual([]);
+  });
+
+  it('choose the certificate by its authority also where that was added to the trusted ones later', async () => {
+    write('ca.crt', certificates(other));
+    const before = await config();
+    write('ca.crt', certificates(other, root));
+    const after = await config(file(), before.credentials.sources);
+    const local = after.connections[0]?.localAuthentication;
+    expect(local?.kind === 'certificate' && local.credentials[0].authorities).toHaveLength(1);
+  });
+
+  it('take an intermediate of a certificate that is not valid yet, since it is the one in use', async () => {
+    const middle = root.intermediate('Middle');
+    const leaf = middle.node('node-a.mesh.test', { notBeforeMs: TEST_TIME + 60_000 });
+    show(leaf);
+    const before = await config();
+    show(leaf, middle);
+    const after = await config(file(), before.credentials.sources);
+    expect([after.heldBack, chainIn(after)]).toEqual([[], [leaf.der, middle.der]]);
+  });
+
+  it('are refused under another identity while the certificate is for the one before, as at a start', async () => {
+    const before = await config();
+    const renamed = file().replace('node-a.mesh.test', 'renamed.mesh.test');
+    const early = await load(renamed, before.credentials.sources);
+    expect(early.ok ? [] : lines(early.error)).toEqual([expect.stringMatching(/does not fit node\.identity/)]);
+    const certificate = root.node('renamed.mesh.test');
+    show(certificate);
+    expect(chainIn(await config(renamed, before.credentials.sources))).toEqual([certificate.der]);
   });
 
   it('leave the old bundle, revocation list and pre-shared key in use where the new ones are broken', async () => {

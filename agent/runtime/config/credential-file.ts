@@ -72,9 +72,10 @@ export async function readCredential(
   }
   const { certificate } = own;
   const untimely = validityFault(certificate, nowMs);
+  const certificates = [own, ...sent].map(({ der }) => der);
   const credential: Credential = {
-    fingerprint: own.fingerprint,
-    certificates: [own, ...sent].map(({ der }) => der),
+    fingerprint: fingerprintOf(certificates),
+    certificates,
     authorities: [...sent, ...issuersOf(sent.at(-1) ?? own, [...above, ...anchorsIn(anchors)])].map(authorityKeyHash),
     key: key.value.signing,
     notAfterMs: certificate.notAfterMs,
@@ -85,6 +86,13 @@ export async function readCredential(
 /** SHA-1 of the subject's public key, by which CERTREQ names an authority (RFC 7296 §3.7). */
 export function authorityKeyHash({ certificate }: ParsedCertificate): string {
   return createHash('sha1').update(certificate.publicKey).digest('hex');
+}
+
+/** Certificates in DER say where they end, so that no two chains are the same bytes. */
+function fingerprintOf(certificates: readonly Uint8Array[]): string {
+  const digest = createHash('sha256');
+  for (const der of certificates) digest.update(der);
+  return digest.digest('hex');
 }
 
 function watchedCertificate(file: string, { certificate, fingerprint }: ParsedCertificate): WatchedCertificate {

@@ -2,6 +2,7 @@ import { dirname, resolve } from 'node:path';
 
 import type { SecretBytes } from '../../crypto/secret.ts';
 import type { ConnectionConfig, Identity, LocalAuthentication, RemoteAuthentication } from '../../ike/types.ts';
+import { sameCredential } from '../../pki/credential.ts';
 import type {
   AuthenticationFields,
   CredentialFields,
@@ -30,6 +31,12 @@ export type Authentication = Pick<ConnectionConfig, 'localAuthentication' | 'rem
 
 /** No file has been read before. */
 export const NO_SOURCES: CredentialSources = { secrets: new Map(), credentials: new Map(), trusts: new Map() };
+
+/** Wipes the pre-shared keys that were read for nothing, since it is others that stay in use. */
+export function wipeUnused(read: Pick<CredentialSources, 'secrets'>, inUse: CredentialSources): void {
+  const used = new Set(inUse.secrets.values());
+  for (const secret of read.secrets.values()) if (!used.has(secret)) secret.wipe();
+}
 
 /** Reads the files that peers are authenticated by, each once, and remembers what was wrong with which. */
 export class CredentialReading {
@@ -80,10 +87,9 @@ export class CredentialReading {
     return [...own, ...[...this.trusts.values()].flatMap(({ watched }) => watched)];
   }
 
-  /** Wipes the keys that were read for nothing. */
+  /** Wipes what of it is not what was read before. */
   wipe(): void {
-    const used = new Set(this.#previous.secrets.values());
-    for (const secret of this.secrets.values()) if (!used.has(secret)) secret.wipe();
+    wipeUnused(this, this.#previous);
   }
 
   async #local(
@@ -136,7 +142,8 @@ export class CredentialReading {
     path: FieldPath,
   ): Promise<LoadedCredential | undefined> {
     const files = { certificateFile: this.#file(pair.certificateFile), keyFile: this.#file(pair.keyFile) };
-    const key = `${files.certificateFile} ${files.keyFile}`;
+    // One that was read for another identity would go on to show a name that no peer takes us for.
+    const key = `${files.certificateFile} ${files.keyFile} ${identityKey(identity)}`;
     const known = this.credentials.get(key);
     if (known !== undefined || this.#failed.has(key)) return known;
     const previous = this.#previous.credentials.get(key);
@@ -148,13 +155,13 @@ export class CredentialReading {
     }
     const { credential, warnings, untimely } = read.value;
     for (const { field, text } of warnings) this.warnings.push({ path: [...place, field], text });
-    const unchanged = credential.fingerprint === previous?.credential.fingerprint;
     if (untimely !== undefined) {
       const fault = {
         path: [...place, 'certificateFile'],
         text: `${files.certificateFile}: the certificate ${untimely}`,
       };
-      const replaced = previous !== undefined && !unchanged;
+      // What else has changed about the one that is in use makes it no less timely.
+      const replaced = previous !== undefined && previous.watched.fingerprint !== read.value.watched.fingerprint;
       if (replaced) {
         this.heldBack.push(fault);
         this.#awaitValidity(read.value.watched.notBeforeMs);
@@ -162,6 +169,7 @@ export class CredentialReading {
       }
       this.warnings.push(fault);
     }
+    const unchanged = previous !== undefined && sameCredential(credential, previous.credential);
     return this.#settle(this.credentials, key, unchanged ? previous : read.value);
   }
 
@@ -208,4 +216,8 @@ export class CredentialReading {
     this.files.add(file);
     return file;
   }
+}
+
+function identityKey(identity: Identity | undefined): string {
+  return identity === undefined ? '' : `${identity.idType} ${Buffer.from(identity.data).toString('hex')}`;
 }

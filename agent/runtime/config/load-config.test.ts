@@ -225,6 +225,56 @@ ${peer('node-b', '10.78.0.2', '  liveness: {timeout: 40s}\n  enforcement: Requir
     expect(connections[0]?.remoteAddress).toBe('192.0.2.9');
   });
 
+  describe('with a peer whose host name does not resolve', () => {
+    const GATEWAY = 'nowhere.example.com';
+    const OFFICE = '  children: [{name: office, selectors: [{local: 10.1.0.0/24, remote: 10.2.0.0/24}]}]\n';
+
+    it('has all other peers, and says which one it is and why', async () => {
+      const read = await config(`${withPeer()}${peer('gateway', GATEWAY)}`);
+      expect(read.connections[0]).toMatchObject({ name: 'node-b', remoteAddress: '10.78.0.2' });
+      expect(read.unresolved).toMatchObject([{ name: 'gateway', host: GATEWAY, isOpen: true }]);
+      expect(formatFaults('f', read.unresolved?.map(({ fault }) => fault) ?? [])).toEqual([
+        'f:11:12: peers[1].address: nowhere.example.com does not resolve',
+      ]);
+      expect(read.leavesUnwanted).toBe(true);
+      expect((await config(withPeer('', 'peer.example.com'))).leavesUnwanted).toBeUndefined();
+    });
+
+    it('has one in its place that waits for it, with the networks that its children name', async () => {
+      const { connections, unresolved } = await config(withPeer(OFFICE, GATEWAY));
+      expect(connections).toMatchObject([
+        { name: 'node-b', remoteAddress: 'any', localAddress: '10.78.0.1', initiation: 'respond' },
+      ]);
+      expect(connections[0]?.children).toMatchObject([{ name: 'office', enforcement: 'Required' }]);
+      expect(unresolved).toMatchObject([{ isOpen: false }]);
+    });
+
+    it('counts one that is blocked by nobody as open only where anything of it is Required', async () => {
+      const { unresolved } = await config(withPeer('  enforcement: Permissive\n', GATEWAY));
+      expect(unresolved).toMatchObject([{ isOpen: false }]);
+    });
+
+    it('leaves out what cannot be told without the address, or from another peer', async () => {
+      const whole = '  children: [{name: all, mode: Transport, selectors: [{remote: 203.0.113.9}]}]\n';
+      const two = await config(
+        `${withPeer(whole, GATEWAY)}${peer('same', '10.78.0.2', OFFICE)}${peer('late', GATEWAY, OFFICE)}`,
+      );
+      expect(two.connections.map(({ name }) => name)).toEqual(['same']);
+      expect(two.unresolved?.map(({ name, isOpen }) => [name, isOpen])).toEqual([
+        ['node-b', true],
+        ['late', true],
+      ]);
+    });
+
+    it('is refused where the peer is wrong wherever it may be', async () => {
+      const wrong = withPeer('  localAddress: 10.78.0.9\n', GATEWAY).replace('node-b.mesh.test', 'node-a.mesh.test');
+      expect(await faults(wrong)).toEqual([
+        'f:8:13: peers[0].identity: is that of this node: a peer needs one of its own',
+        expect.stringMatching(/^f:10:17: peers\[0\]\.localAddress: 10\.78\.0\.9 is not one of node\.addresses/),
+      ]);
+    });
+  });
+
   it.each([
     ['email: a@b', 3, '614062'],
     ['ip: 192.0.2.7', 1, 'c0000207'],
@@ -433,11 +483,6 @@ peers:
       'a peer’s name that is taken',
       `${withPeer()}${peer('node-b', '10.78.0.3')}`,
       ['f:10:9: peers[1].name: "node-b" is taken by peers[0]'],
-    ],
-    [
-      'a host that does not resolve',
-      withPeer('', 'nowhere.example.com'),
-      ['f:7:12: peers[0].address: nowhere.example.com does not resolve'],
     ],
     [
       'an address with a typing error',

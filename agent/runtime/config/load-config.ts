@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import type { CryptoProvider } from '../../crypto/types.ts';
 import type { Clock } from '../../ports.ts';
 import { err, ok, type Result } from '../../result.ts';
-import type { AgentConfig } from './agent-config.ts';
+import type { AgentConfig, UnresolvedPeer } from './agent-config.ts';
 import type { AuthenticationFields } from './authentication-schema.ts';
 import { checkFields } from './check-fields.ts';
 import { type Authentication, CredentialReading, type CredentialSources, NO_SOURCES } from './credential-sources.ts';
@@ -14,7 +14,7 @@ import { usableProposal } from './proposals.ts';
 import type { ResolvedPeer } from './resolve-connection.ts';
 import { type HostResolver, resolveHosts } from './resolve-host.ts';
 import { resolveMesh } from './resolve-mesh.ts';
-import { resolvePeer } from './resolve-peer.ts';
+import { resolvePeer, resolveStandIn, unresolvedFault } from './resolve-peer.ts';
 import {
   defaultsSchema,
   fileSchema,
@@ -66,6 +66,13 @@ type ReadConfig = Omit<AgentConfig, 'warnings' | 'heldBack' | 'credentials'>;
 interface PeerEntry {
   readonly fields: PeerFields;
   readonly path: FieldPath;
+}
+
+/** A peer without an address, and what is in its place. */
+interface Unresolved {
+  readonly fields: PeerFields;
+  readonly fault: ConfigFault;
+  readonly standIn: ResolvedPeer | undefined;
 }
 
 /** One pass over a file, which goes on after a fault so that all of them are told at once. */
@@ -122,6 +129,7 @@ class Reading {
       ...entries.map(({ fields, path }) => ({ name: fields.name, path })),
     ]);
     if (node === undefined || defaults === undefined) return undefined;
+    const unresolved: Unresolved[] = [];
     const listed = entries.flatMap(({ fields, path }, index): readonly ResolvedPeer[] => {
       const authentication = proofs[index];
       if (authentication === undefined) return [];
@@ -129,13 +137,20 @@ class Reading {
       const shared = { node, defaults, provider: this.#services.provider, authentication };
       // What the other end exempts is in its own file.
       const around = { ...shared, mirrorsExemptions: false, resolved: host };
-      const peer = resolvePeer(fields, path, around, this.#faults);
+      const fault = unresolvedFault(fields, path, around);
+      const resolve = fault === undefined ? resolvePeer : resolveStandIn;
+      const peer = resolve(fields, path, around, this.#faults);
+      if (fault !== undefined) unresolved.push({ fields, fault, standIn: peer });
       return peer === undefined ? [] : [peer];
     });
-    const peers = [...meshed, ...listed];
-    this.#faults.push(...indistinguishablePeers(peers), ...overlappingTraffic(peers));
+    const peers = this.#withoutClashes([...meshed, ...listed], unresolved);
     const connections = peers.map((peer) => peer.connection);
     return {
+      ...(unresolved.length > 0 && {
+        unresolved: unresolved.map((each) => this.#unresolvedPeer(each, peers, defaults)),
+        // Of a peer that is not known it may be.
+        leavesUnwanted: true,
+      }),
       nodeName: node.name,
       addresses: node.addresses,
       connections,
@@ -177,6 +192,42 @@ class Reading {
     if (checked.ok) return checked.value;
     this.#faults.push(...checked.error);
     return undefined;
+  }
+
+  /**
+   * The peers without those that stand in for others and get into the way of any: which traffic each has is known when
+   * they have addresses.
+   */
+  #withoutClashes(peers: readonly ResolvedPeer[], unresolved: readonly Unresolved[]): readonly ResolvedPeer[] {
+    let standIns = unresolved.flatMap(({ standIn }) => standIn ?? []);
+    const others = peers.filter((peer) => !standIns.includes(peer));
+    for (;;) {
+      // Faults are of the later one of two.
+      const ordered = [...others, ...standIns];
+      const clashes = [...indistinguishablePeers(ordered), ...overlappingTraffic(ordered)];
+      const left = standIns.filter(({ path }) => !clashes.some((clash) => isWithin(clash.path, path)));
+      if (left.length === standIns.length) {
+        this.#faults.push(...clashes);
+        const known = new Set(ordered);
+        return peers.filter((peer) => known.has(peer));
+      }
+      standIns = left;
+    }
+  }
+
+  #unresolvedPeer(
+    { fields, fault, standIn }: Unresolved,
+    peers: readonly ResolvedPeer[],
+    defaults: SettingFields,
+  ): UnresolvedPeer {
+    const host = fields.address.kind === 'host' ? fields.address.host : '';
+    const pairs = standIn !== undefined && peers.includes(standIn) ? standIn.pairs : [];
+    const isOpen = (fields.children ?? [{ enforcement: undefined }]).some((child, index) => {
+      const enforcement = child.enforcement ?? fields.enforcement ?? defaults.enforcement ?? 'Required';
+      const isSelected = pairs[index]?.every(({ remote }) => remote !== undefined) ?? false;
+      return enforcement === 'Required' && !isSelected;
+    });
+    return { name: fields.name, host, fault: this.#placed(fault), isOpen };
   }
 
   /** The peers that `mesh` makes. */
@@ -245,6 +296,10 @@ class Reading {
   #placed(fault: ConfigFault): ConfigFault {
     return { ...fault, position: this.#document.position(fault.path) };
   }
+}
+
+function isWithin(path: FieldPath, outer: FieldPath): boolean {
+  return outer.every((part, index) => part === path[index]);
 }
 
 async function readText(file: string): Promise<Result<string, string>> {

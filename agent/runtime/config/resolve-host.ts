@@ -25,7 +25,7 @@ export const resolveHost: HostResolver = async (host) => {
     );
   } catch (error) {
     const code = (error as { readonly code?: unknown }).code;
-    return err(`${host} does not resolve (${String(code ?? error)}): write its address, or mend DNS and reload`);
+    return err(`${host} does not resolve (${String(code ?? error)}): write its address, or mend DNS`);
   } finally {
     clearTimeout(timer);
   }

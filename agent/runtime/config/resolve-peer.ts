@@ -52,6 +52,45 @@ export function resolvePeer(
   );
 }
 
+/**
+ * What stands in for a peer whose host name does not resolve: it may be anywhere, and begins, so that the networks that
+ * its children name are blocked. Undefined where that cannot be said without its address; `faults` has what is wrong
+ * whatever the address is.
+ */
+export function resolveStandIn(
+  fields: PeerFields,
+  path: FieldPath,
+  around: PeerSurroundings,
+  faults: ConfigFault[],
+): ResolvedPeer | undefined {
+  checkPeer(fields, path, around, faults);
+  checkLocalAddress(fields, path, around, faults);
+  resolveSettings(fields, path, around, faults);
+  const { initiation: _, ...rest } = fields;
+  const own = fields.localAddress === undefined ? around.node.addresses : [fields.localAddress];
+  for (const localAddress of own) {
+    const inTheWay: ConfigFault[] = [];
+    const peer = resolvePeer({ ...rest, localAddress, address: { kind: 'any' } }, path, around, inTheWay);
+    if (inTheWay.length === 0) return peer;
+  }
+  return undefined;
+}
+
+/** Why the host name of a peer gives no address that this node can reach; undefined where it does, or there is no name. */
+export function unresolvedFault(
+  fields: PeerFields,
+  path: FieldPath,
+  around: Pick<PeerSurroundings, 'node' | 'resolved'>,
+): ConfigFault | undefined {
+  if (fields.address.kind !== 'host' || resolvedAddress(fields, around) !== undefined) return undefined;
+  const { resolved } = around;
+  const wanted = [...reachableFamilies(fields, around)].map((family) => `IPv${family}`).join(' or ');
+  return {
+    path: [...path, 'address'],
+    text: resolved?.ok === false ? resolved.error : `${fields.address.host} has no ${wanted} address`,
+  };
+}
+
 function checkPeer(fields: PeerFields, path: FieldPath, around: PeerSurroundings, faults: ConfigFault[]): void {
   if (sameIdentity(fields.identity, around.node.identity)) {
     faults.push({ path: [...path, 'identity'], text: 'is that of this node: a peer needs one of its own' });
@@ -82,13 +121,7 @@ function addressesOf(
 ): Pick<ConnectionConfig, 'localAddress' | 'remoteAddress'> | undefined {
   const own = around.node.addresses;
   const { localAddress } = fields;
-  if (localAddress !== undefined && !own.includes(localAddress)) {
-    faults.push({
-      path: [...path, 'localAddress'],
-      text: `${localAddress} is not one of node.addresses (${own.join(', ')}): add it there or use one of those`,
-    });
-    return undefined;
-  }
+  if (!checkLocalAddress(fields, path, around, faults)) return undefined;
   const remoteAddress = remoteAddressOf(fields, path, around, faults);
   if (remoteAddress === undefined) return undefined;
   if (remoteAddress !== 'any' && own.includes(remoteAddress)) {
@@ -121,6 +154,20 @@ function addressesOf(
   return undefined;
 }
 
+function checkLocalAddress(
+  { localAddress }: PeerFields,
+  path: FieldPath,
+  { node: { addresses } }: PeerSurroundings,
+  faults: ConfigFault[],
+): boolean {
+  if (localAddress === undefined || addresses.includes(localAddress)) return true;
+  faults.push({
+    path: [...path, 'localAddress'],
+    text: `${localAddress} is not one of node.addresses (${addresses.join(', ')}): add it there or use one of those`,
+  });
+  return false;
+}
+
 /** Link-local addresses reach those of the same link alone. */
 function canReach(local: IpAddress, remote: IpAddress): boolean {
   return ipFamily(local) === ipFamily(remote) && zoneOf(local) === zoneOf(remote);
@@ -149,15 +196,23 @@ function remoteAddressOf(
 ): IpAddress | 'any' | undefined {
   if (fields.address.kind === 'any') return 'any';
   if (fields.address.kind === 'address') return fields.address.address;
+  const unresolved = unresolvedFault(fields, path, around);
+  if (unresolved !== undefined) faults.push(unresolved);
+  return resolvedAddress(fields, around);
+}
+
+function resolvedAddress(
+  fields: PeerFields,
+  around: Pick<PeerSurroundings, 'node' | 'resolved'>,
+): IpAddress | undefined {
   const { resolved } = around;
-  const reachable = fields.localAddress === undefined ? around.node.addresses : [fields.localAddress];
-  const families = new Set(reachable.map(ipFamily));
-  const address = resolved?.ok === true ? resolved.value.find((one) => families.has(ipFamily(one))) : undefined;
-  if (address !== undefined) return address;
-  const wanted = [...families].map((family) => `IPv${family}`).join(' or ');
-  faults.push({
-    path: [...path, 'address'],
-    text: resolved?.ok === false ? resolved.error : `${fields.address.host} has no ${wanted} address`,
-  });
-  return undefined;
+  const families = reachableFamilies(fields, around);
+  return resolved?.ok === true ? resolved.value.find((one) => families.has(ipFamily(one))) : undefined;
+}
+
+function reachableFamilies(
+  { localAddress }: PeerFields,
+  { node }: Pick<PeerSurroundings, 'node'>,
+): ReadonlySet<number> {
+  return new Set((localAddress === undefined ? node.addresses : [localAddress]).map(ipFamily));
 }

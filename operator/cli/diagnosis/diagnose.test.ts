@@ -597,7 +597,7 @@ const faults: readonly Fault[] = [
         facts,
         NODE,
         'gateway_office',
-        failing('vpn.example.com does not resolve (ENOTFOUND): write its address, or mend DNS and reload'),
+        failing('vpn.example.com does not resolve (ENOTFOUND): write its address, or mend DNS'),
       ),
     'IKE',
     'NameUnresolved',

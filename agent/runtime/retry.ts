@@ -1,6 +1,4 @@
-import { FIRST_PAUSE_MS, LONGEST_PAUSE_MS, RESOLVE_AGAIN_MS } from './limits.ts';
-
-/** What came of carrying out the configuration. */
+/** What came of an attempt to carry out a configuration. */
 export interface Attempt {
   readonly outcome: 'done' | 'failed';
   /** Whether a name was not resolved, of which nobody says when it can be. */
@@ -30,3 +28,9 @@ export class Retry {
     return this.#atMs - nowMs;
   }
 }
+
+/** An address that is about to come is there a second later; what takes longer is not to fill the log. */
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 30_000;
+/** Whoever mends DNS waits no longer than for a cache. */
+const RESOLVE_AGAIN_MS = 60_000;
