@@ -1,4 +1,4 @@
-import type { DataplaneEvent, PolicyDirection } from './types.ts';
+import type { DataplaneEvent, PolicyDirection, PolicySpec } from './types.ts';
 
 /*
  * How an object in the kernel is known as ours, after a restart too: a policy by its index, an SA by its reqid. Marks
@@ -18,8 +18,16 @@ import type { DataplaneEvent, PolicyDirection } from './types.ts';
 /** A number of our range, counted from 0: the number that `ownIndex` or `ownReqid` was made of. */
 export const OWN_SEQUENCES = 0x4000000;
 
-/** So many sequences at the end of the range are those of policies that belong to no connection: the way of IKE itself. */
+/** So many sequences at the end of the range are those of policies that belong to no connection and are the same on all hosts. */
 export const BYPASS_SEQUENCES = 32;
+
+/**
+ * So many sequences below the middle of the range are those of policies that belong to addresses of this host. Not at its
+ * end: a version that knows nothing of these numbers its own policies from the highest that it finds upwards, and there is
+ * room for that.
+ */
+export const ADDRESS_BYPASS_SEQUENCES = 4096;
+export const ADDRESS_BYPASS_END: number = OWN_SEQUENCES / 2;
 
 /** The policy index of `sequence`, 0 to OWN_SEQUENCES - 1; larger numbers start again from 0. */
 export function ownIndex(sequence: number, direction: PolicyDirection): number {
@@ -41,9 +49,13 @@ export function ownReqid(sequence: number): number {
   return RANGE_START + (sequence % OWN_REQIDS);
 }
 
-/** Whether a policy with this index is ours and belongs to no connection. */
-export function isBypassIndex(index: number): boolean {
-  return (ownIndexSequence(index) ?? 0) >= OWN_SEQUENCES - BYPASS_SEQUENCES;
+/** Whether a policy is ours and belongs to no connection: the way of IKE itself. */
+export function isBypassPolicy({ index, priority }: Pick<PolicySpec, 'index' | 'priority'>): boolean {
+  const sequence = ownIndexSequence(index) ?? 0;
+  if (sequence >= OWN_SEQUENCES - BYPASS_SEQUENCES) return true;
+  const isOfAddress = sequence < ADDRESS_BYPASS_END && sequence >= ADDRESS_BYPASS_END - ADDRESS_BYPASS_SEQUENCES;
+  // A version that does not know these sequences may have given some to policies of connections.
+  return isOfAddress && priority < CONNECTION_PRIORITIES;
 }
 
 /** Whether an SA with this reqid is ours. */
@@ -74,6 +86,8 @@ export function directionNumber(direction: PolicyDirection): 0 | 1 | 2 {
 
 const RANGE_START = 0x60000000;
 const RANGE_END = 0x7fffffff;
+/** Policies with a priority below belong to no connection, and take precedence over all that do. */
+const CONNECTION_PRIORITIES = 10_000;
 
 /** How many reqids there are. */
 export const OWN_REQIDS = RANGE_END - RANGE_START + 1;

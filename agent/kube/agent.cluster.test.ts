@@ -269,7 +269,7 @@ describe('an agent in a cluster', () => {
       const dumped = this.kernel.dump();
       if (!dumped.ok) throw new Error(dumped.error.message);
       return dumped.value.policies
-        .filter(({ selector }) => selector.source.length === 32)
+        .filter(({ selector: { source, destination } }) => source.length === 32 && destination.length === 32)
         .map(({ direction, template, action }) => `${direction} ${template?.level ?? action}`)
         .sort();
     }

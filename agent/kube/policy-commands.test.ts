@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { opensslProvider } from '../crypto/openssl/openssl-provider.ts';
 import { MemoryDataplane } from '../dataplane/memory.ts';
+import { ip } from '../dataplane/testing/builders.ts';
 import type { InstalledPolicy } from '../dataplane/types.ts';
 import { err, ok } from '../result.ts';
 import { isBypass } from '../runtime/bypass.ts';
@@ -37,6 +38,7 @@ describe('without an agent, what a node has kept of its last configuration', () 
     expect(done.ok ? done.value : done.error.text).toMatch(/^24 policies installed, 0 were there/);
     expect(levels('10.0.0.2')).toEqual(['in required', 'out required']);
     expect(levels('10.0.1.2')).toEqual(['in optional', 'out optional']);
+    for (const address of ['10.0.0.1', '10.0.1.1']) expect(fateOfIke(address)).toBe('plain');
     const again = await runBlock(parts());
     expect(again.ok ? again.value : again.error.text).toMatch(/^0 policies installed, 24 were there/);
   });
@@ -198,6 +200,13 @@ function policies(): readonly InstalledPolicy[] {
   const dumped = kernel.dump();
   if (!dumped.ok) throw new Error(dumped.error.message);
   return dumped.value.policies.filter((policy) => !isBypass(policy));
+}
+
+/** Of what the agent will send from there to the peer. */
+function fateOfIke(address: string): string {
+  const [source, destination] = [ip(address), ip(address.replace(/1$/, '2'))];
+  const ports = { sourcePort: 500, destinationPort: 500 };
+  return kernel.outbound({ kind: 'plain', source, destination, protocol: 17, ...ports, payloadBytes: 100 }).kind;
 }
 
 function isAbout({ source, destination }: InstalledPolicy['selector'], address: string): boolean {

@@ -59,7 +59,7 @@ class Program {
     const dumped = this.kernel.dump();
     if (!dumped.ok) throw new Error(dumped.error.message);
     return dumped.value.policies
-      .filter(({ selector }) => selector.source.length === 32)
+      .filter(({ selector: { source, destination } }) => source.length === 32 && destination.length === 32)
       .map(({ direction, template, action }) => `${direction} ${template?.level ?? action}`)
       .sort();
   }

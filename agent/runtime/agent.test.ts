@@ -15,7 +15,7 @@ import { TEST_SECRET, TestHost, TestWorld, testConfig } from './testing/agents.t
 const A = '10.78.0.1';
 const B = '10.78.0.2';
 const C = '10.78.0.3';
-const BYPASSES = bypassPolicies({ ike: 500, natTraversal: 4500 }).length;
+const BYPASSES = bypassPolicies({ ike: 500, natTraversal: 4500 }, [ip(A)]).length;
 const configA = (peers: Readonly<Record<string, string>> = { 'node-b': B }) =>
   testConfig(opensslProvider, 'node-a', A, peers);
 const configB = () => testConfig(opensslProvider, 'node-b', B, { 'node-a': A });
@@ -114,7 +114,7 @@ describe('an agent', () => {
     expect(
       first.status().bypasses.map(({ traffic, policies, installed: there }) => [traffic, policies, there]),
     ).toEqual([
-      ['IKE and ESP in UDP (UDP 500 and 4500)', 8, 8],
+      ['IKE and ESP in UDP of this node (UDP 500 and 4500)', 4, 4],
       ['neighbour discovery (ICMPv6 133 to 137)', 10, 10],
       ['path MTU, received only (ICMP 3/4, ICMPv6 2)', 2, 2],
     ]);
@@ -191,7 +191,7 @@ describe('an agent', () => {
 
   it('leaves a foreign bypass of IKE alone and goes on', () => {
     const host = new TestHost(new TestWorld(), opensslProvider);
-    const [first] = bypassPolicies({ ike: 500, natTraversal: 4500 });
+    const [first] = bypassPolicies({ ike: 500, natTraversal: 4500 }, [ip(A)]);
     if (first !== undefined) host.kernel.kernel.putPolicy({ ...first, index: 8, priority: 77 });
     started(host, configA());
     expect(host.logLines.find((line) => line.msg === 'a policy for IKE itself is not ours')).toMatchObject({

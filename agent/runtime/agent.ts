@@ -1,6 +1,6 @@
 import { ownIndexSequence } from '../dataplane/ownership.ts';
 import { describeKey, policyKeyText } from '../dataplane/texts.ts';
-import type { KernelSnapshot } from '../dataplane/types.ts';
+import type { DataplaneCommand, KernelSnapshot, PolicySpec } from '../dataplane/types.ts';
 import type { Fact } from '../ike/fact.ts';
 import type { ConnectionConfig, Endpoint } from '../ike/types.ts';
 import type {
@@ -15,7 +15,7 @@ import type {
 } from '../ports.ts';
 import { err, ok, type Result } from '../result.ts';
 import { type IpAddress, ipFamily, zoneOf } from '../wire/ip-address.ts';
-import { type Bypass, bypasses, bypassPolicies, isBypass, isPathMtuBypass } from './bypass.ts';
+import { type Bypass, bypasses, isBypass, isPathMtuBypass, withFreeIndexes } from './bypass.ts';
 import type { AgentConfig } from './config/agent-config.ts';
 import { assignReqids } from './config/assign-reqids.ts';
 import { type AuthorityEnd, authorityEnds } from './config/authority-ends.ts';
@@ -95,6 +95,7 @@ export class Agent {
   /** Whether something of an earlier run, which nothing that was configured until now wants, may be in the kernel. */
   #leavesUnwanted: boolean;
   #onAllClosed: () => void = () => {};
+  #callOffRelease: () => void = () => {};
 
   private constructor(parts: AgentParts, endpoint: Endpoint, connections: readonly ConnectionConfig[]) {
     this.#parts = parts;
@@ -142,13 +143,14 @@ export class Agent {
     if (!listening.ok) return err(environmentFailure(socketFailureText(listening.error)));
     const dumped = parts.dataplane.dump();
     if (!dumped.ok) return err(environmentFailure(`the kernel's SAs cannot be read: ${dumped.error.message}`));
-    const bypassed = Agent.#putBypasses(parts);
+    const bypassed = Agent.#putBypasses(parts, dumped.value);
     if (!bypassed.ok) return bypassed;
     const endpoint = parts.createEndpoint(nextPolicySequence(dumped.value));
     const connections = assignReqids(parts.config.connections, [], dumped.value);
     const agent = new Agent(parts, endpoint, connections);
     const { leavesUnwanted = false } = parts.config;
     agent.#loop.command({ kind: 'start', connections, snapshot: dumped.value, leavesUnwanted });
+    agent.#removeStaleBypasses(dumped.value);
     agent.#expiry.watch(parts.config.credentials.watched);
     agent.#links.watch(hasLinkLocal(parts.config.addresses));
     agent.#kernel.start();
@@ -172,14 +174,16 @@ export class Agent {
     const difference = configDifference(this.#connections, wanted);
     this.#connections = difference.connections;
     const { heldBack } = this.#config;
+    const bypassesBefore = this.#bypasses();
     this.#config = config;
-    this.#restoreBypasses(dumped.value);
+    this.#restoreBypasses(dumped.value, bypassesBefore);
     for (const command of difference.commands) {
       const takesOver = this.#leavesUnwanted && command.kind === 'addConnection';
       this.#loop.command(takesOver ? { ...command, snapshot: dumped.value } : command);
     }
     if (config.leavesUnwanted !== true) this.#removeUnwanted();
     transport.retain(this.#addressesInUse());
+    this.#removeStaleBypasses(dumped.value);
     this.#links.watch(hasLinkLocal(config.addresses));
     this.#clamps?.changed();
     this.#takeCredentials(heldBack.map(faultText));
@@ -229,7 +233,7 @@ export class Agent {
       dropped: drops.droppedCounts,
       unsent: drops.unsentCounts,
       holder: this.#parts.transport.holder,
-      bypasses: wantedBypasses(this.#parts),
+      bypasses: this.#bypasses(),
       pathMtus: this.#parts.pathMtus,
       clamps: this.#clamps?.state,
     });
@@ -243,6 +247,7 @@ export class Agent {
     this.#kernel.stop();
     this.#clamps?.stop();
     this.#loop.stop();
+    this.#callOffRelease();
     this.#parts.transport.close();
     this.#parts.dataplane.close();
   }
@@ -304,17 +309,10 @@ export class Agent {
     for (const observer of this.#parts.observers) observer.note(fact);
   }
 
-  static #putBypasses(parts: AgentParts): Result<void, StartFailure> {
-    const { dataplane, config, ports, log } = parts;
+  static #putBypasses(parts: AgentParts, { policies }: KernelSnapshot): Result<void, StartFailure> {
+    const { dataplane, config, log } = parts;
     const families = new Set(config.addresses.map(ipFamily));
-    const wanted = new Set(wantedBypasses(parts).flatMap(({ policies }) => policies.map(({ index }) => index)));
-    for (const policy of bypassPolicies(ports)) {
-      if (!wanted.has(policy.index)) {
-        // An earlier run may have been told otherwise.
-        const { direction, selector, index } = policy;
-        dataplane.execute({ kind: 'deletePolicy', key: { direction, selector }, index });
-        continue;
-      }
+    for (const policy of withFreeIndexes(policiesOf(wantedBypasses(parts, config.addresses)), policies)) {
       const put = dataplane.execute({ kind: 'putPolicy', policy });
       if (put.ok) continue;
       const { errno, object, message } = put.error;
@@ -334,17 +332,34 @@ export class Agent {
   }
 
   /**
-   * Puts the bypasses that a snapshot lacks. Whatever has the place of one stays: it is foreign, or somebody who administers
-   * the host has changed it.
+   * Puts the bypasses that a snapshot lacks; those of `before` were there once, and are told of. Whatever has the place of
+   * one stays: it is foreign, or somebody who administers the host has changed it.
    */
-  #restoreBypasses({ policies }: KernelSnapshot): void {
+  #restoreBypasses({ policies }: KernelSnapshot, before: readonly Bypass[] = this.#bypasses()): void {
     const present = new Set(policies.map(policyKeyText));
-    for (const policy of wantedBypasses(this.#parts).flatMap((bypass) => bypass.policies)) {
-      if (present.has(policyKeyText(policy))) continue;
+    const known = new Set(policiesOf(before).map(policyKeyText));
+    for (const policy of withFreeIndexes(policiesOf(this.#bypasses()), policies)) {
+      const key = policyKeyText(policy);
+      if (present.has(key)) continue;
       const put = this.#parts.dataplane.execute({ kind: 'putPolicy', policy });
       // What the kernel refuses is missing in the status, and is tried again.
-      if (put.ok) this.#report({ kind: 'policyRestored', object: describeKey(policy) });
+      if (put.ok && known.has(key)) this.#report({ kind: 'policyRestored', object: describeKey(policy) });
     }
+  }
+
+  /**
+   * Removes bypasses of a snapshot that are not wanted any more: of addresses that are not listened at, and of an earlier run
+   * that was told otherwise or let IKE pass at all addresses. Those that are wanted are in the kernel before.
+   */
+  #removeStaleBypasses({ policies }: KernelSnapshot): void {
+    const wanted = new Set(policiesOf(this.#bypasses()).map(policyKeyText));
+    for (const policy of policies) {
+      if (isBypass(policy) && !wanted.has(policyKeyText(policy))) this.#executeOrTell(deletePolicy(policy));
+    }
+  }
+
+  #bypasses(): readonly Bypass[] {
+    return wantedBypasses(this.#parts, this.#addressesInUse());
   }
 
   /** Policies first: what they select passes in plaintext from here on, as was asked for. The way for IKE goes last. */
@@ -355,10 +370,12 @@ export class Agent {
       ...snapshot.sas.filter((sa) => sa.ours).map(({ id }) => ({ kind: 'deleteSa', id }) as const),
       ...ours.filter(isBypass).map(deletePolicy),
     ];
-    for (const command of commands) {
-      const done = this.#parts.dataplane.execute(command);
-      if (!done.ok) this.#parts.log.warn({ object: done.error.object, text: done.error.message }, 'left in the kernel');
-    }
+    for (const command of commands) this.#executeOrTell(command);
+  }
+
+  #executeOrTell(deletion: DataplaneCommand): void {
+    const done = this.#parts.dataplane.execute(deletion);
+    if (!done.ok) this.#parts.log.warn({ object: done.error.object, text: done.error.message }, 'left in the kernel');
   }
 
   #noteFact(fact: Fact): void {
@@ -373,10 +390,19 @@ export class Agent {
     if (fact.kind === 'ikeSaClosed') {
       this.#openIkeSas.delete(fact.ikeSa);
       // Not before what closes it has been sent.
-      if (!this.#config.addresses.includes(fact.path.localAddress))
-        this.#parts.timers.after(0, () => this.#parts.transport.retain(this.#addressesInUse()));
+      if (!this.#config.addresses.includes(fact.path.localAddress)) {
+        this.#callOffRelease();
+        this.#callOffRelease = this.#parts.timers.after(0, () => this.#releaseAddresses());
+      }
     }
     if (this.#openIkeSas.size === 0) this.#onAllClosed();
+  }
+
+  /** Ends at addresses that were kept only until their IKE SAs are closed. */
+  #releaseAddresses(): void {
+    this.#parts.transport.retain(this.#addressesInUse());
+    const dumped = this.#parts.dataplane.dump();
+    if (dumped.ok) this.#removeStaleBypasses(dumped.value);
   }
 
   /** Also those that no connection has any more, while a peer there has not answered that all is over. */
@@ -396,8 +422,17 @@ export class Agent {
   }
 }
 
-function wantedBypasses({ ports, refusesPlainPathMtu }: AgentParts): readonly Bypass[] {
-  return bypasses(ports).filter(({ policies }) => refusesPlainPathMtu !== true || !policies.every(isPathMtuBypass));
+function wantedBypasses(
+  { ports, refusesPlainPathMtu }: AgentParts,
+  addresses: readonly IpAddress[],
+): readonly Bypass[] {
+  return bypasses(ports, addresses).filter(
+    ({ policies }) => refusesPlainPathMtu !== true || !policies.every(isPathMtuBypass),
+  );
+}
+
+function policiesOf(wanted: readonly Bypass[]): readonly PolicySpec[] {
+  return wanted.flatMap(({ policies }) => policies);
 }
 
 function hasLinkLocal(addresses: readonly IpAddress[]): boolean {

@@ -5,7 +5,7 @@ import { DEFAULT_LIMITS } from '../ike/limits.ts';
 import type { Dataplane } from '../ports.ts';
 import { err, ok, type Result } from '../result.ts';
 import { nextPolicySequence } from './agent.ts';
-import { bypassPolicies } from './bypass.ts';
+import { bypassPolicies, withFreeIndexes } from './bypass.ts';
 import type { PlannedConnection } from './config/agent-config.ts';
 import { assignReqids } from './config/assign-reqids.ts';
 import { IKE_PORTS } from './transport-udp.ts';
@@ -29,7 +29,14 @@ export function block(dataplane: Dataplane, planned: readonly PlannedConnection[
   const snapshot = dumped.value;
   const there = new Set(snapshot.policies.map(policyKeyText));
   const indexes = { next: nextPolicySequence(snapshot) };
-  const commands: DataplaneCommand[] = bypassPolicies(IKE_PORTS).map((policy) => ({ kind: 'putPolicy', policy }));
+  const bypasses = bypassPolicies(
+    IKE_PORTS,
+    planned.map(({ localAddress }) => localAddress),
+  );
+  const commands: DataplaneCommand[] = withFreeIndexes(bypasses, snapshot.policies).map((policy) => ({
+    kind: 'putPolicy',
+    policy,
+  }));
   for (const config of assignReqids(planned, [], snapshot)) {
     const remoteAddress = config.remoteAddress === 'any' ? undefined : config.remoteAddress;
     commands.push(...policyCommands({ config, remoteAddress }, [], new Map(), indexes, DEFAULT_LIMITS, true));

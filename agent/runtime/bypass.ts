@@ -1,6 +1,14 @@
-import { BYPASS_SEQUENCES, isBypassIndex, OWN_SEQUENCES, ownIndex } from '../dataplane/ownership.ts';
-import type { InstalledPolicy, PolicySpec, PolicyTemplate, PortMatch, Selector } from '../dataplane/types.ts';
-import type { IpAddress } from '../wire/ip-address.ts';
+import {
+  ADDRESS_BYPASS_END,
+  ADDRESS_BYPASS_SEQUENCES,
+  BYPASS_SEQUENCES,
+  isBypassPolicy,
+  OWN_SEQUENCES,
+  ownIndex,
+} from '../dataplane/ownership.ts';
+import { policyKeyText } from '../dataplane/texts.ts';
+import type { InstalledPolicy, PolicySpec, PolicyTemplate, PortMatch, Prefix, Selector } from '../dataplane/types.ts';
+import { type IpAddress, ipFamily, withoutZone } from '../wire/ip-address.ts';
 
 /** The UDP ports of IKE. */
 export interface BypassPorts {
@@ -15,32 +23,71 @@ export interface Bypass {
 }
 
 /**
- * Policies that let pass as it is what must never wait for an SA, in both families: IKE itself (UDP 500 and 4500; what
- * arrives at 4500 includes ESP in UDP), and neighbour discovery, without which no IPv6 packet finds its way to the peer
- * that it is to be encrypted for. And of what arrives, what a router on the way says of packets that are too long: where
- * its address is within what is encrypted, a sender that does not hear it sends on for ever. It is never sent in plaintext:
- * such a message has the beginning of the packet in it, which a tunnel may just have decrypted. They take precedence over
- * every policy of a connection.
+ * Policies that let pass as it is what must never wait for an SA: IKE itself at the addresses at which it is spoken (UDP 500
+ * and 4500; what arrives at 4500 includes ESP in UDP), and neighbour discovery, without which no IPv6 packet finds its way
+ * to the peer that it is to be encrypted for. And of what arrives, what a router on the way says of packets that are too
+ * long: where its address is within what is encrypted, a sender that does not hear it sends on for ever. It is never sent
+ * in plaintext: such a message has the beginning of the packet in it, which a tunnel may just have decrypted. They take
+ * precedence over every policy of a connection.
+ *
+ * IKE is let pass at `addresses` only, where no other program can have the ports: out policies are asked of packets, too,
+ * that this host forwards, and what a pod sends from one of these ports is to be encrypted.
  */
-export function bypasses(ports: BypassPorts): readonly Bypass[] {
-  const drafts = [ikeSelectors(ports), neighbourSelectors(), pathMtuSelectors()];
-  let position = 0;
-  return drafts.map(({ traffic, places, template }) => ({
-    traffic,
-    policies: places.map(({ direction, selector }) => ({
-      direction,
-      selector,
-      priority: PRIORITY,
-      index: ownIndex(FIRST_SEQUENCE + position++, direction),
-      action: 'allow',
-      ...(template === undefined ? {} : { template }),
-    })),
-  }));
+export function bypasses(ports: BypassPorts, addresses: readonly IpAddress[]): readonly Bypass[] {
+  const ike = ikeSelectors(ports, addresses);
+  const lastOfAddresses = ADDRESS_BYPASS_END - 1;
+  let position = FIRST_OF_ALL_HOSTS;
+  return [
+    ...(ike.places.length === 0 ? [] : [bypass(ike, (place) => lastOfAddresses - place)]),
+    ...[neighbourSelectors(), pathMtuSelectors()].map((draft) => bypass(draft, () => position++)),
+  ];
 }
 
 /** All policies of `bypasses`. */
-export function bypassPolicies(ports: BypassPorts): readonly PolicySpec[] {
-  return bypasses(ports).flatMap(({ policies }) => policies);
+export function bypassPolicies(ports: BypassPorts, addresses: readonly IpAddress[]): readonly PolicySpec[] {
+  return bypasses(ports, addresses).flatMap(({ policies }) => policies);
+}
+
+/**
+ * The same policies with indexes that none of `installed` has, where they are not among these already: addresses come and
+ * go, and the kernel gives a policy whose index is taken one that is not ours.
+ */
+export function withFreeIndexes(
+  policies: readonly PolicySpec[],
+  installed: readonly InstalledPolicy[],
+): readonly PolicySpec[] {
+  const present = new Set(installed.map(policyKeyText));
+  const taken = new Set(installed.map(({ index }) => index));
+  return policies.map((policy) => {
+    const isOfAllHosts = policy.index >= ownIndex(FIRST_OF_ALL_HOSTS, 'in');
+    if (isOfAllHosts || present.has(policyKeyText(policy))) return policy;
+    const index = freeIndex(policy, taken);
+    taken.add(index);
+    return { ...policy, index };
+  });
+}
+
+/** From the highest downwards, so that a version that knows nothing of these sequences numbers on above them. */
+function freeIndex({ index, direction }: PolicySpec, taken: ReadonlySet<number>): number {
+  for (let place = 1; place <= ADDRESS_BYPASS_SEQUENCES; place += 1) {
+    const free = ownIndex(ADDRESS_BYPASS_END - place, direction);
+    if (!taken.has(free)) return free;
+  }
+  return index;
+}
+
+function bypass({ traffic, places, template }: Draft, sequence: (place: number) => number): Bypass {
+  const policies = places.map(
+    ({ direction, selector }, place): PolicySpec => ({
+      direction,
+      selector,
+      priority: PRIORITY,
+      index: ownIndex(sequence(place), direction),
+      action: 'allow',
+      ...(template === undefined ? {} : { template }),
+    }),
+  );
+  return { traffic, policies };
 }
 
 interface Draft {
@@ -49,23 +96,26 @@ interface Draft {
   readonly template?: PolicyTemplate;
 }
 
-function ikeSelectors(ports: BypassPorts): Draft {
+/** A link-local address is let pass on every link: an in policy can name none, and no packet from one is forwarded. */
+function ikeSelectors(ports: BypassPorts, addresses: readonly IpAddress[]): Draft {
   const places: Draft['places'][number][] = [];
-  for (const address of [IPV4_ANY, IPV6_ANY]) {
+  for (const address of new Set(addresses.map(withoutZone))) {
+    const own = { address, length: ipFamily(address) === 4 ? 32 : 128 };
+    const any = anyOf(ipFamily(address) === 4 ? IPV4_ANY : IPV6_ANY);
     for (const port of [ports.ike, ports.natTraversal]) {
       places.push(
-        { direction: 'in', selector: selector(address, UDP, ANY, exactly(port)) },
-        { direction: 'out', selector: selector(address, UDP, exactly(port), ANY) },
+        { direction: 'in', selector: selector(any, own, UDP, ANY, exactly(port)) },
+        { direction: 'out', selector: selector(own, any, UDP, exactly(port), ANY) },
       );
     }
   }
-  return { traffic: `IKE and ESP in UDP (UDP ${ports.ike} and ${ports.natTraversal})`, places };
+  return { traffic: `IKE and ESP in UDP of this node (UDP ${ports.ike} and ${ports.natTraversal})`, places };
 }
 
 function neighbourSelectors(): Draft {
   const places = NEIGHBOUR_DISCOVERY.flatMap((type): Draft['places'] => {
     // The kernel has the ICMP type where other protocols have the source port.
-    const message = selector(IPV6_ANY, ICMPV6, exactly(type), ANY);
+    const message = selector(anyOf(IPV6_ANY), anyOf(IPV6_ANY), ICMPV6, exactly(type), ANY);
     return [
       { direction: 'in', selector: message },
       { direction: 'out', selector: message },
@@ -75,11 +125,12 @@ function neighbourSelectors(): Draft {
 }
 
 function pathMtuSelectors(): Draft {
+  const [ipv4, ipv6] = [anyOf(IPV4_ANY), anyOf(IPV6_ANY)];
   return {
     traffic: 'path MTU, received only (ICMP 3/4, ICMPv6 2)',
     places: [
-      { direction: 'in', selector: selector(IPV4_ANY, ICMP, exactly(UNREACHABLE), exactly(FRAGMENTATION_NEEDED)) },
-      { direction: 'in', selector: selector(IPV6_ANY, ICMPV6, exactly(PACKET_TOO_BIG), ANY) },
+      { direction: 'in', selector: selector(ipv4, ipv4, ICMP, exactly(UNREACHABLE), exactly(FRAGMENTATION_NEEDED)) },
+      { direction: 'in', selector: selector(ipv6, ipv6, ICMPV6, exactly(PACKET_TOO_BIG), ANY) },
     ],
     // Without one, what comes out of a tunnel would be refused.
     template: { mode: 'tunnel', reqid: 0, spi: 0, level: 'optional' },
@@ -96,12 +147,21 @@ export function isPathMtuBypass({ selector: { protocol, sourcePort } }: Pick<Pol
 
 /** Whether a policy in the kernel is one of these, of this run or an earlier one. */
 export function isBypass(policy: InstalledPolicy): boolean {
-  return policy.ours && isBypassIndex(policy.index);
+  return policy.ours && isBypassPolicy(policy);
 }
 
-function selector(address: IpAddress, protocol: number, sourcePort: PortMatch, destinationPort: PortMatch): Selector {
-  const any = { address, length: 0 };
-  return { source: any, destination: any, protocol, sourcePort, destinationPort };
+function selector(
+  source: Prefix,
+  destination: Prefix,
+  protocol: number,
+  sourcePort: PortMatch,
+  destinationPort: PortMatch,
+): Selector {
+  return { source, destination, protocol, sourcePort, destinationPort };
+}
+
+function anyOf(address: IpAddress): Prefix {
+  return { address, length: 0 };
 }
 
 function exactly(value: number): PortMatch {
@@ -122,5 +182,8 @@ const PACKET_TOO_BIG = 2;
 const NEIGHBOUR_DISCOVERY = [133, 134, 135, 136, 137];
 /** Below every policy of a connection. */
 const PRIORITY = 1_000;
-/** Policies of connections are numbered from the beginning of our range. */
-const FIRST_SEQUENCE = OWN_SEQUENCES - BYPASS_SEQUENCES;
+/**
+ * Of policies that are the same on all hosts. The eight sequences before are left to those that let pass IKE of all addresses:
+ * an earlier version has left them in the kernel, or has to find them free.
+ */
+const FIRST_OF_ALL_HOSTS = OWN_SEQUENCES - BYPASS_SEQUENCES + 8;

@@ -31,7 +31,7 @@ export async function checkConfig(
     nodeName,
     addresses,
     connections: assignReqids(connections, [], dumped.ok ? dumped.value : { sas: [], policies: [] }),
-    bypasses: bypassPolicies(IKE_PORTS),
+    bypasses: bypassPolicies(IKE_PORTS, addresses),
     watched: credentials.watched,
     kernel: dumped.ok ? dumped.value : dumped.error,
   });

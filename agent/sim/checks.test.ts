@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { SecretBytes } from '../crypto/secret.ts';
-import { isBypassIndex } from '../dataplane/ownership.ts';
+import { isBypassPolicy } from '../dataplane/ownership.ts';
 import type { SaId } from '../dataplane/types.ts';
 import { byPreSharedKey } from '../ike/negotiation/authentication.ts';
 import type { Command, IkeAction, IkeEvent } from '../ike/types.ts';
@@ -119,7 +119,7 @@ describe('the simulator finds', () => {
 
   it('policies without a way for IKE itself', () => {
     const broken = kernel((command) => {
-      return command.kind === 'putPolicy' && isBypassIndex(command.policy.index) ? undefined : command;
+      return command.kind === 'putPolicy' && isBypassPolicy(command.policy) ? undefined : command;
     });
     expect(found(broken)).toEqual(violation('ikePasses', /policies hold back IKE itself/));
   });

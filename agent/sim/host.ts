@@ -75,7 +75,7 @@ export interface HostParts {
   readonly observer: HostObserver;
   /** Asked before each command of the agent. */
   readonly refuses: (command: DataplaneCommand) => boolean;
-  readonly isLocal: (address: IpAddress) => boolean;
+  readonly addresses: readonly IpAddress[];
   readonly sabotage: Sabotage | undefined;
 }
 
@@ -163,7 +163,7 @@ export class Host {
     const dataplane = sabotage?.dataplane?.(this.#port()) ?? this.#port();
     const snapshot = this.#snapshot();
     this.#obeysAll = true;
-    const bypasses = bypassPolicies({ ike: IKE_PORT, natTraversal: NAT_TRAVERSAL_PORT });
+    const bypasses = bypassPolicies({ ike: IKE_PORT, natTraversal: NAT_TRAVERSAL_PORT }, this.#parts.addresses);
     for (const policy of bypasses) dataplane.execute({ kind: 'putPolicy', policy });
     this.#obeysAll = false;
     const stream = (name: string) => new RandomStream(seed, `${this.name} ${this.incarnation} ${name}`);
@@ -252,7 +252,7 @@ export class Host {
   /** Sends a packet of this host or of a network behind it. */
   sendPacket(packet: PlainPacket): OutboundFate {
     let fate: OutboundFate;
-    if (this.#parts.isLocal(packet.source)) fate = this.#kernel.outbound(packet);
+    if (this.#parts.addresses.includes(packet.source)) fate = this.#kernel.outbound(packet);
     else {
       const forwarded = this.#kernel.forward(packet);
       fate =
@@ -302,10 +302,10 @@ export class Host {
 
   #boot(): MemoryDataplane {
     this.#boots += 1;
-    const { clock, refuses, isLocal } = this.#parts;
+    const { clock, refuses, addresses } = this.#parts;
     return new MemoryDataplane({
       clock,
-      isLocal,
+      isLocal: (address) => addresses.includes(address),
       fault: (command) => (!this.#obeysAll && refuses(command) ? { errno: 'ENOMEM', reason: 'simulated' } : undefined),
     });
   }

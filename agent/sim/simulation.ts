@@ -110,7 +110,7 @@ class Simulation {
       clock: world.clock,
       observer,
       refuses: () => world.phase === 'disturbed' && refusals.chance(kernelRefusals),
-      isLocal: (address) => addresses.includes(address),
+      addresses,
       sabotage,
     });
     world.addHost(host, addresses);

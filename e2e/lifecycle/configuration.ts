@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-import { isBypassIndex, isOurIndex } from '../../agent/dataplane/ownership.ts';
+import { isBypassPolicy, isOurIndex } from '../../agent/dataplane/ownership.ts';
 import { waitUntil } from '../../hack/lab/runner/wait-until.ts';
 import { dumpPolicies } from '../../hack/lab/xfrm/xfrm-dump.ts';
 import { ikeSasReplaced } from './keys.ts';
@@ -82,8 +82,8 @@ async function ownLevels(
   directions: readonly string[] = ['in', 'fwd', 'out'],
 ): Promise<readonly string[]> {
   const policies = await dumpPolicies(mesh.node(name));
-  const own = policies.filter(({ index, direction }) => {
-    return isOurIndex(index) && !isBypassIndex(index) && directions.includes(direction);
+  const own = policies.filter(({ index, priority, direction }) => {
+    return isOurIndex(index) && !isBypassPolicy({ index, priority }) && directions.includes(direction);
   });
   return own.flatMap(({ templates }) => templates.map(({ level }) => level));
 }

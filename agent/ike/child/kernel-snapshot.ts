@@ -1,4 +1,4 @@
-import { isBypassIndex } from '../../dataplane/ownership.ts';
+import { isBypassPolicy } from '../../dataplane/ownership.ts';
 import { planChanges } from '../../dataplane/plan.ts';
 import { describeKey, policyKeyText, saIdText } from '../../dataplane/texts.ts';
 import type {
@@ -177,7 +177,7 @@ function orderedPolicies(core: Core): readonly PolicySpec[] {
 
 /** The way of IKE itself, which is not the core's. */
 function bypasses(snapshot: KernelSnapshot): readonly PolicySpec[] {
-  return snapshot.policies.filter(({ ours, index }) => ours && isBypassIndex(index));
+  return snapshot.policies.filter((policy) => policy.ours && isBypassPolicy(policy));
 }
 
 function knownSas(core: Core): readonly SaId[] {

@@ -375,7 +375,7 @@ export class Pair {
       verify: undefined,
       refuse: () => undefined,
     };
-    for (const policy of bypassPolicies({ ike: 500, natTraversal: 4500 })) {
+    for (const policy of bypassPolicies({ ike: 500, natTraversal: 4500 }, [side.address])) {
       side.kernel.execute({ kind: 'putPolicy', policy });
     }
     side.kernel.onEvent((event) => this.handle(side, { kind: 'kernel', event }));

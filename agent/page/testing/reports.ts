@@ -81,7 +81,7 @@ export function nodeReport(peers: readonly PeerReport[], more: Partial<StatusRep
     remembered: {} as StatusReport['remembered'],
     dropped: { unknownSpi: 3, integrity: 1 },
     unsent: {},
-    bypasses: [{ traffic: 'IKE and ESP in UDP (UDP 500 and 4500)', policies: 8, installed: 8 }],
+    bypasses: [{ traffic: 'IKE and ESP in UDP of this node (UDP 500 and 4500)', policies: 4, installed: 4 }],
     ...more,
   };
 }

@@ -22,7 +22,7 @@ function plan(
     nodeName: 'node-a',
     addresses: [ip('10.78.0.1')],
     connections: assignReqids(connections, [], typeof kernel === 'string' ? { sas: [], policies: [] } : kernel),
-    bypasses: bypassPolicies({ ike: 500, natTraversal: 4500 }).slice(0, 1),
+    bypasses: bypassPolicies({ ike: 500, natTraversal: 4500 }, [ip('10.78.0.1')]).slice(0, 1),
     watched,
     kernel,
   }).split('\n');
@@ -82,12 +82,13 @@ describe('what --check prints', () => {
     const foreignIn = { ...policy('in', selector('10.78.0.2', '10.78.0.1'), { index: 8 }), ours: false };
     const stale = installed('10.9.0.1', '10.9.0.2', { index: ownIndex(3, 'out') });
     const staleSa = { id: { destination: ip('10.9.0.2'), spi: 0xabc }, reqid: ownReqid(10), ours: true } as InstalledSa;
-    const [bypass] = bypassPolicies({ ike: 500, natTraversal: 4500 })
-      .slice(1)
-      .map((one) => ({ ...one, ours: true }));
+    const [ofOldAddress] = bypassPolicies({ ike: 500, natTraversal: 4500 }, [ip('10.9.0.1')]).map((one) => ({
+      ...one,
+      ours: true,
+    }));
     const lines = plan({
       sas: [staleSa],
-      policies: [installed('10.78.0.1', '10.78.0.2'), foreignIn, stale, ...(bypass === undefined ? [] : [bypass])],
+      policies: [installed('10.78.0.1', '10.78.0.2'), foreignIn, stale, ...(ofOldAddress ? [ofOldAddress] : [])],
     });
     expect(lines.slice(lines.findIndex((line) => line.startsWith('the kernel has')))).toEqual([
       'the kernel has 1 SA and 3 policies of ours',
@@ -95,6 +96,7 @@ describe('what --check prints', () => {
       `= out policy 10.78.0.1/32 to 10.78.0.2/32: ESP in transport mode, required, reqid ${ownReqid(9)}`,
       '! in policy 10.78.0.2/32 to 10.78.0.1/32 belongs to another program and stays as it is',
       '- out policy 10.9.0.1/32 to 10.9.0.2/32',
+      '- in policy 0.0.0.0/0 to 10.9.0.1/32 protocol 17 ports any to 500',
       '- SA to 10.9.0.2, SPI abc',
       '',
     ]);

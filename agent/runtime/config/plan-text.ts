@@ -9,7 +9,6 @@ import { algorithmText } from '../../ike/negotiation/suite.ts';
 import type { ChildConfig, ConnectionConfig, ProposalConfig, SelectorConfig } from '../../ike/types.ts';
 import { timeText } from '../../pki/utc-time.ts';
 import type { IpAddress } from '../../wire/ip-address.ts';
-import { isBypass } from '../bypass.ts';
 import { sideText } from './resolve-child.ts';
 import { durationText } from './scalars.ts';
 import type { WatchedCertificate } from './watched-certificate.ts';
@@ -155,7 +154,7 @@ function kernelLines(plan: Plan, policies: readonly PolicySpec[]): readonly stri
     }
   }
   for (const policy of kernel.policies) {
-    if (policy.ours && !isBypass(policy) && !wanted.has(policyKeyText(policy))) lines.push(`- ${describeKey(policy)}`);
+    if (policy.ours && !wanted.has(policyKeyText(policy))) lines.push(`- ${describeKey(policy)}`);
   }
   for (const sa of kernel.sas) {
     if (sa.ours && !reqids.has(sa.reqid)) lines.push(`- SA to ${sa.id.destination}, SPI ${sa.id.spi.toString(16)}`);

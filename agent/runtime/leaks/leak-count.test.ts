@@ -10,6 +10,8 @@ import { readOutgoingPacket } from './outgoing-packet.ts';
 const A = [10, 78, 0, 1];
 const B = [10, 78, 0, 2];
 const C = [10, 78, 0, 3];
+const POD = [10, 244, 1, 5];
+const PEERS_POD = [10, 244, 2, 5];
 const SPI = [0, 0, 0, 9];
 const NON_ESP = [0, 0, 0, 0];
 
@@ -24,6 +26,10 @@ describe('what leaves a node', () => {
     ['UDP to the peer', udp(7_000, 9, SPI), '0 packets encrypted, 1 in plaintext'],
     ['ICMP to the peer', ipv4(1, A, B, [8, 0, 0, 0]), '0 packets encrypted, 1 in plaintext'],
     ['a later fragment to the peer', fragment(ipv4(17, A, B, [1, 2, 3, 4])), '0 packets encrypted, 1 in plaintext'],
+    ['UDP of a pod, from the port of IKE', podUdp(500, SPI), '0 packets encrypted, 1 in plaintext'],
+    ['UDP of a pod, from the port of ESP in UDP', podUdp(4_500, SPI), '0 packets encrypted, 1 in plaintext'],
+    ['UDP of a pod that looks like IKE there', podUdp(4_500, NON_ESP), '0 packets encrypted, 1 in plaintext'],
+    ['ESP that a pod makes', ipv4(50, POD, PEERS_POD, [1, 2, 3, 4]), '0 packets encrypted, 1 in plaintext'],
     ['what is exempt', udp(7_000, 53, SPI), '0 packets encrypted, 0 in plaintext, 1 that are exempt'],
   ])('is told apart: %s', (_, bytes, expected) => {
     const count = counted(bytes);
@@ -63,7 +69,13 @@ const DNS: ExemptionConfig = {
 function counted(bytes: Uint8Array): LeakCount {
   const { connections } = testConfig(opensslProvider, 'node-a', '10.78.0.1', { 'node-b': '10.78.0.2' });
   const count = new LeakCount(
-    connections.map((each) => ({ ...each, children: each.children.map((child) => ({ ...child, exempt: [DNS] })) })),
+    connections.map((each) => ({
+      ...each,
+      children: each.children.flatMap((child) => [
+        { ...child, exempt: [DNS] },
+        { ...child, name: 'pods', mode: 'tunnel', local: [network('10.244.1.0')], remote: [network('10.244.2.0')] },
+      ]),
+    })),
   );
   const packet = readOutgoingPacket(bytes);
   if (packet !== undefined) count.add(packet);
@@ -74,9 +86,17 @@ function ipv4(protocol: number, source: readonly number[], destination: readonly
   return Uint8Array.from([0x45, 0, 0, 0, 0, 0, 0, 0, 64, protocol, 0, 0, ...source, ...destination, ...payload]);
 }
 
-function udp(source: number, destination: number, payload: readonly number[]): Uint8Array {
+function network(address: string) {
+  return { prefix: { address: address as IpAddress, length: 24 }, protocol: 0, fromPort: 0, toPort: 65_535 };
+}
+
+function udp(source: number, destination: number, payload: readonly number[], from = A, to = B): Uint8Array {
   const ports = [source >> 8, source & 255, destination >> 8, destination & 255];
-  return ipv4(17, A, B, [...ports, 0, 0, 0, 0, ...payload]);
+  return ipv4(17, from, to, [...ports, 0, 0, 0, 0, ...payload]);
+}
+
+function podUdp(source: number, payload: readonly number[]): Uint8Array {
+  return udp(source, 7_000, payload, POD, PEERS_POD);
 }
 
 function fragment(packet: Uint8Array): Uint8Array {

@@ -19,6 +19,8 @@ interface PeerCount {
 
 /** Decides of each packet that leaves whether it should have been encrypted, and whether it was. */
 export class LeakCount {
+  /** At which this node speaks IKE. */
+  readonly #own: ReadonlySet<IpAddress>;
   readonly #peers: readonly {
     readonly connection: PlannedConnection;
     readonly outbound: readonly Selector[];
@@ -27,6 +29,7 @@ export class LeakCount {
   }[];
 
   constructor(connections: readonly PlannedConnection[]) {
+    this.#own = new Set(connections.map(({ localAddress }) => withoutZone(localAddress)));
     this.#peers = connections.map((connection) => ({
       connection,
       outbound: outboundOf(connection),
@@ -37,8 +40,11 @@ export class LeakCount {
 
   /** Takes one packet in. */
   add(packet: OutgoingPacket): void {
-    if (isKeyExchange(packet)) return;
-    if (isEsp(packet)) {
+    if (isNeighbourDiscovery(packet)) return;
+    // What pods send as IKE or ESP is traffic like any other.
+    const isOwn = this.#own.has(packet.source);
+    if (isOwn && isKeyExchange(packet)) return;
+    if (isOwn && isEsp(packet)) {
       this.#peerAt(packet.source, packet.destination).encrypted += 1;
       return;
     }
@@ -95,9 +101,13 @@ function isEsp({ protocol, ports, hasSpi }: OutgoingPacket): boolean {
   return protocol === ESP || (protocol === UDP && ports?.source === NAT_TRAVERSAL_PORT && hasSpi);
 }
 
-/** IKE, keepalives and neighbour discovery. */
+/** IKE and keepalives. */
 function isKeyExchange({ protocol, ports, hasSpi }: OutgoingPacket): boolean {
-  if (protocol === UDP) return ports?.source === IKE_PORT || (ports?.source === NAT_TRAVERSAL_PORT && !hasSpi);
+  if (protocol !== UDP) return false;
+  return ports?.source === IKE_PORT || (ports?.source === NAT_TRAVERSAL_PORT && !hasSpi);
+}
+
+function isNeighbourDiscovery({ protocol, ports }: OutgoingPacket): boolean {
   return protocol === ICMPV6 && ports !== undefined && ports.source >= 133 && ports.source <= 137;
 }
 

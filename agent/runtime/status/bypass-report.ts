@@ -4,7 +4,7 @@ import { type Bypass, isBypass } from '../bypass.ts';
 
 /** What stays in plaintext whoever it is of, because nothing could be encrypted without it. */
 export interface BypassReport {
-  /** `IKE and ESP in UDP (UDP 500 and 4500)` */
+  /** `IKE and ESP in UDP of this node (UDP 500 and 4500)` */
   readonly traffic: string;
   /** Kernel policies that it takes. */
   readonly policies: number;

@@ -180,7 +180,7 @@ certificates:
     const report = statusReport(
       inputs({
         pathMtus: { between: () => ({ link: 1_500, path: 1_400 }) },
-        bypasses: bypasses({ ike: 500, natTraversal: 4500 }),
+        bypasses: bypasses({ ike: 500, natTraversal: 4500 }, [ip('10.78.0.1'), ip('fd00::1')]),
       }),
     );
     expect(report.peers[0]?.mtu).toMatchObject({ link: 1_500, path: 1_400 });
@@ -188,7 +188,7 @@ certificates:
     expect(text).toMatch(/^ {2}MTU of the link 1500, of the way 1400; \S+ takes 13\d\d \(\d+ for ESP\)$/m);
     expect(text).toContain(`
 never encrypted:
-  IKE and ESP in UDP (UDP 500 and 4500); 8 of 8 policies NOT IN THE KERNEL
+  IKE and ESP in UDP of this node (UDP 500 and 4500); 8 of 8 policies NOT IN THE KERNEL
 `);
   });
 

@@ -135,7 +135,8 @@ export class TestHost {
   readonly #world: TestWorld;
   readonly #provider: CryptoProvider;
 
-  constructor(world: TestWorld, provider: CryptoProvider) {
+  /** All destinations are this host, unless `isLocal` says otherwise. */
+  constructor(world: TestWorld, provider: CryptoProvider, isLocal?: (address: IpAddress) => boolean) {
     this.#world = world;
     this.#provider = provider;
     this.kernel = new MemoryDataplane({
@@ -144,6 +145,7 @@ export class TestHost {
         this.commands.push(command.kind);
         return this.fault?.(command);
       },
+      ...(isLocal && { isLocal }),
     });
   }
 

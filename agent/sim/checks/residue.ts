@@ -1,5 +1,5 @@
 import type { TablePolicy } from '../../dataplane/memory/policy-table.ts';
-import { isBypassIndex, isOurIndex } from '../../dataplane/ownership.ts';
+import { isBypassPolicy, isOurIndex } from '../../dataplane/ownership.ts';
 import type { Fact } from '../../ike/fact.ts';
 import type { EndpointStatus } from '../../ike/types.ts';
 import { ExchangeType } from '../../wire/registry.ts';
@@ -146,8 +146,9 @@ export class ResidueCheck implements Check {
   *#unwantedPolicies(host: Host): Generator<string> {
     const met = this.#metPolicies(host);
     for (const policy of host.kernel.kernel.policies.all()) {
-      if (!isOurIndex(policy.index) || isBypassIndex(policy.index) || met.has(policy)) continue;
-      const { direction, selector } = policy.spec;
+      const { direction, selector, priority } = policy.spec;
+      const { index } = policy;
+      if (!isOurIndex(index) || isBypassPolicy({ index, priority }) || met.has(policy)) continue;
       yield `${direction} policy for ${selector.source.address} to ${selector.destination.address}`;
     }
   }
