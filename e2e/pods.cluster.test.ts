@@ -140,7 +140,7 @@ describe.skipIf(reason !== undefined)('pods of two nodes, whose networks are rou
   }, 180_000);
 
   /**
-   * Streams of both kinds between the pods by both families while something happens: nothing lost and nothing dropped.
+   * Streams of all kinds between the pods by both families while something happens: nothing lost and nothing dropped.
    * What was seen between pods, between pods and nodes and, where nodes have streams of their own, between these.
    */
   async function whileTrafficFlows(
@@ -174,13 +174,13 @@ describe.skipIf(reason !== undefined)('pods of two nodes, whose networks are rou
     return seen;
   }
 
-  /** Of both kinds, by both families; those of one container have ports of their own. */
+  /** Of all kinds, by both families; those of one container have ports of their own. */
   function podStreams(): readonly Pick<StreamOptions, 'ends' | 'port'>[] {
     const end = (name: string, family: 0 | 1) => ({ node: installed.cluster.podEnd(name), address: at(name, family) });
     return ([0, 1] as const).flatMap((family) =>
-      [EXEMPT_STREAM, SECRET_STREAM].map((port) => ({
+      [EXEMPT_STREAM + family, SECRET_STREAM + family, IKE_PORTS[family]].map((port) => ({
         ends: [end('pod-a', family), end('pod-b', family)] as const,
-        port: port + family,
+        port,
       })),
     );
   }
@@ -293,6 +293,8 @@ const PLAIN_PORT = 8080;
 const SECRET_PORT = 8090;
 const EXEMPT_STREAM = 7100;
 const SECRET_STREAM = 7000;
+/** What a pod sends from a port of IKE is nothing that its node may let pass as it is. */
+const IKE_PORTS = [4500, 500] as const;
 const NODE_STREAM = 7200;
 /** Bytes of an answer: of many packets. */
 const LARGE = 100_000;
