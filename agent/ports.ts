@@ -91,6 +91,8 @@ export interface RevocationMemory {
   shownCertificate(connection: string): ShownCertificate | undefined;
   /** Why the certificate that the peer of a connection showed last has been revoked, by this trust; it is told once. */
   revocationFault(connection: string, trust: Trust): string | undefined;
+  /** A connection has got another name. */
+  rename(from: string, to: string): void;
   /** Forgets the peers of all other connections. */
   retain(connections: ReadonlySet<string>): void;
 }

@@ -150,7 +150,7 @@ export class Agent {
     const agent = new Agent(parts, endpoint, connections);
     const { leavesUnwanted = false } = parts.config;
     agent.#loop.command({ kind: 'start', connections, snapshot: dumped.value, leavesUnwanted });
-    agent.#removeStaleBypasses(dumped.value);
+    if (!leavesUnwanted) agent.#removeStaleBypasses(dumped.value);
     agent.#expiry.watch(parts.config.credentials.watched);
     agent.#links.watch(hasLinkLocal(parts.config.addresses));
     agent.#kernel.start();
@@ -178,12 +178,15 @@ export class Agent {
     this.#config = config;
     this.#restoreBypasses(dumped.value, bypassesBefore);
     for (const command of difference.commands) {
+      if (command.kind === 'updateConnection' && command.formerName !== undefined)
+        this.#parts.revocations?.rename(command.formerName, command.connection.name);
       const takesOver = this.#leavesUnwanted && command.kind === 'addConnection';
       this.#loop.command(takesOver ? { ...command, snapshot: dumped.value } : command);
     }
     if (config.leavesUnwanted !== true) this.#removeUnwanted();
     transport.retain(this.#addressesInUse());
-    this.#removeStaleBypasses(dumped.value);
+    // At the addresses of what cannot be carried out an earlier run may still receive ESP in UDP.
+    if (config.leavesUnwanted !== true) this.#removeStaleBypasses(dumped.value);
     this.#links.watch(hasLinkLocal(config.addresses));
     this.#clamps?.changed();
     this.#takeCredentials(heldBack.map(faultText));

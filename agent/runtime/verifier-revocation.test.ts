@@ -144,6 +144,14 @@ describe('a peer that was believed', () => {
     expect(verifier.revocationFault('node-a', revoked)).toBeUndefined();
   });
 
+  it('is found under the name that its connection has got since', () => {
+    const verifier = believing();
+    verifier.rename('node-a', 'berlin');
+    verifier.retain(new Set(['berlin']));
+    expect(verifier.shownCertificate('berlin')?.serial).toBe('77');
+    expect(verifier.revocationFault('berlin', trusting([root.revocationList([serial])]))).toMatch(/has been revoked/);
+  });
+
   it('is shown by what people tell certificates apart by, until its connection goes', () => {
     const verifier = believing();
     expect(verifier.shownCertificate('node-a')).toEqual({

@@ -65,6 +65,13 @@ export class CertificateVerifier implements Verifier, RevocationMemory {
     return { subject: subject.text, issuer: issuer.text, serial, notAfterMs };
   }
 
+  rename(from: string, to: string): void {
+    const believed = this.#believed.get(from);
+    if (believed === undefined) return;
+    this.#believed.delete(from);
+    this.#believed.set(to, believed);
+  }
+
   retain(connections: ReadonlySet<string>): void {
     for (const connection of this.#believed.keys()) {
       if (!connections.has(connection)) this.#believed.delete(connection);

@@ -100,6 +100,25 @@ describe('enforcement', () => {
     expect(enforcements(before)).toEqual([optional, optional, optional]);
   });
 
+  it.each(['NetworksClaimed', 'SegmentsNotClamped'])(
+    'stays in force where all IPsecNodeConfigs are deleted while the peering is not Programmed for another reason: %s',
+    (reason) => {
+      const cluster = settled(meshOf('cluster', { 'spec.enforcement': 'Required' }), 3);
+      const observed = { ...cluster.observed(), nodeConfigs: [] };
+      const peerings = observed.peerings.map((peering) => ({
+        ...peering,
+        status: {
+          ...peering.status,
+          conditions: peering.status?.conditions?.map((condition) =>
+            condition.type === 'Programmed' ? { ...condition, status: 'False', reason } : condition,
+          ),
+        },
+      })) as readonly IpsecPeering[];
+      const after = plan({ ...observed, peerings }, settings, atSecond(1_000));
+      expect(enforcements(after)).toEqual([required, required, required]);
+    },
+  );
+
   it('is reached where SAs are made for traffic and there was none, and not where one could not be made', () => {
     const both = (idle: number) => [told(optional, optional, 0, { idle }), told(optional, optional, 0, { idle })];
     expect(next('Required', both(1))).toEqual(outbound);

@@ -103,8 +103,12 @@ function writtenOf({ peering, members }: Draft): readonly Enforcement[] {
 /** Whether, as its status says, every node has done all that the peering wants. */
 function isInForce({ metadata, status }: IpsecPeering): boolean {
   const programmed = status?.conditions?.find(({ type }) => type === 'Programmed');
-  return programmed?.status === 'True' && programmed.observedGeneration === metadata.generation;
+  if (programmed === undefined || programmed.observedGeneration !== metadata.generation) return false;
+  return programmed.status === 'True' || BEYOND_ENFORCEMENT.has(programmed.reason);
 }
+
+/** Why a peering is not Programmed although all that it wants to be enforced is. */
+const BEYOND_ENFORCEMENT: ReadonlySet<string> = new Set(['NetworksClaimed', 'SegmentsNotClamped']);
 
 interface Judgement {
   readonly accepted: boolean;

@@ -46,9 +46,10 @@ function byTraffic(
   right: IkeSa,
   rightState: Established,
 ): Decision | undefined {
+  const since = Math.max(leftState.authenticatedAt, rightState.authenticatedAt) + GONE_OVER_MS;
   const onLeft = lastReceivedAt(connection, leftState);
   const onRight = lastReceivedAt(connection, rightState);
-  if (onLeft === onRight) return undefined;
+  if (onLeft === onRight || Math.max(onLeft, onRight) < since) return undefined;
   const [winner, loser] = onLeft > onRight ? [left, right] : [right, left];
   return { loser, winner, isOurs: true };
 }
@@ -79,3 +80,8 @@ export function losesTo(connection: Connection, sa: IkeSa, other: IkeSa): boolea
 }
 
 const NEVER = Number.NEGATIVE_INFINITY;
+/**
+ * The kernel tells what has come since it was asked before, some of which may be from before the peer had both. So long after
+ * that it has gone over to the one that it keeps, and what it has sent there has been counted.
+ */
+const GONE_OVER_MS = 10_000;

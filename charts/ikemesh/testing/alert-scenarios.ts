@@ -44,6 +44,8 @@ export const ALERT_SCENARIOS: readonly AlertScenario[] = [
       'ikemesh_peers{node="a",state="established"}': '0x60',
       'ikemesh_peers{node="a",state="connecting"}': '0x10 2x50',
       'ikemesh_peers{node="a",state="down"}': '0x60',
+      // One that waits for traffic does not hide that all the others are gone.
+      'ikemesh_peers{node="a",state="idle"}': '1x60',
       'ikemesh_peers{node="b",state="encrypting"}': '2x10 1x50',
       // Nothing is wrong with peers for which the first packet makes SAs.
       'ikemesh_peers{node="c",state="encrypting"}': '0x60',

@@ -40,7 +40,8 @@ type Fault = readonly [
   code: string,
   cause: RegExp,
   remedy: RegExp,
-  peer?: string,
+  /** Null where it is told of the node alone, and of no pair. */
+  peer?: string | null,
 ];
 
 const faults: readonly Fault[] = [
@@ -221,6 +222,7 @@ const faults: readonly Fault[] = [
     'SegmentsNotClamped',
     /not clamped on node-1.*it lacks nf_tables/,
     /spec.mssClamp/,
+    null,
   ],
   [
     'an agent has a reason of a later version for not being programmed',
@@ -230,6 +232,7 @@ const faults: readonly Fault[] = [
     'NoOffload',
     /agent of node-1 has not carried out everything: flow offload/,
     /^set spec.flowOffload/,
+    null,
   ],
   [
     'the agent runs and has not been Ready for over a minute',
@@ -864,7 +867,9 @@ const faults: readonly Fault[] = [
 describe('why', () => {
   it.each(faults.map((fault) => [fault[0], fault] as const))('names the cause and the remedy when %s', (_, fault) => {
     const [, inject, stage, code, cause, remedy, peer = PEER] = fault;
-    const diagnosis = diagnosePair(inject(healthyFacts()), NODE, peer);
+    const facts = inject(healthyFacts());
+    const diagnosis = peer === null ? diagnose(facts, NODE).first : diagnosePair(facts, NODE, peer);
+    if (peer === null) expect(diagnosePair(facts, NODE, PEER).verdict).toBe('healthy');
     const wrong = wrongOf(diagnosis);
     expect({ stage: wrong?.stage, code: wrong?.code }).toEqual({ stage, code });
     expect(wrong?.text).toMatch(cause);
@@ -990,10 +995,11 @@ describe('why', () => {
     const lacking = withProgrammed(healthyFacts(), NODE, 'nf_tables: load it', 'SegmentsNotClamped');
     const alone = diagnose(lacking, NODE);
     expect([alone.first.peer, wrongOf(alone.first)?.code]).toEqual([undefined, 'SegmentsNotClamped']);
-    expect(alone.others).toEqual([]);
+    expect(alone.others.filter(({ verdict }) => verdict === 'wrong')).toEqual([]);
     const { first, others } = diagnose(down(lacking, silent(PEER)), NODE);
     expect([first.peer, wrongOf(first)?.code]).toEqual([PEER, 'UdpBlocked']);
-    expect(others.map((each) => [each.peer, wrongOf(each)?.code])).toEqual([[undefined, 'SegmentsNotClamped']]);
+    const wrong = others.filter(({ verdict }) => verdict === 'wrong');
+    expect(wrong.map((each) => [each.peer, wrongOf(each)?.code])).toEqual([[undefined, 'SegmentsNotClamped']]);
   });
 
   it.each([

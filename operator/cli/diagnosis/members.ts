@@ -5,14 +5,22 @@ import { observedOf } from './observed-of.ts';
 
 /** A node as the operator has it in a peering; undefined where the peering does not select it. */
 export function memberOf(facts: Facts, peering: IpsecPeering, name: string): Member | undefined {
-  return membersOf(peering, rosterIn(facts)).members.find(({ node }) => node.name === name);
+  const made = known.get(facts) ?? { roster: rosterOf(observedOf(facts)), members: new Map() };
+  known.set(facts, made);
+  const members = made.members.get(peering) ?? byName(membersOf(peering, made.roster).members);
+  made.members.set(peering, members);
+  return members.get(name);
 }
 
-/** A walk over a thousand peers needs it two thousand times. */
-function rosterIn(facts: Facts): ReturnType<typeof rosterOf> {
-  const made = rosters.get(facts) ?? rosterOf(observedOf(facts));
-  rosters.set(facts, made);
-  return made;
+function byName(members: readonly Member[]): ReadonlyMap<string, Member> {
+  return new Map(members.map((member) => [member.node.name, member]));
 }
 
-const rosters = new WeakMap<Facts, ReturnType<typeof rosterOf>>();
+/** Made once: a walk over a thousand peers asks two thousand times. */
+const known = new WeakMap<
+  Facts,
+  {
+    readonly roster: ReturnType<typeof rosterOf>;
+    readonly members: Map<IpsecPeering, ReadonlyMap<string, Member>>;
+  }
+>();

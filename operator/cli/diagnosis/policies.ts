@@ -8,18 +8,26 @@ import type { End, Pair } from './view.ts';
 export function policyFault(facts: Facts, pair: Pair): Finding | undefined {
   const ends = [pair.own, ...(pair.peer.kind === 'node' ? [pair.peer.end] : [])];
   for (const end of ends) {
-    const fault = foreignFault(end, pair) ?? missingFault(end, pair) ?? nodePolicyFault(facts, end);
+    const fault =
+      foreignFault(end, pair) ??
+      missingFault(end, pair) ??
+      exemptionFault(end) ??
+      enforcementFault(facts, end) ??
+      shortfallFault(facts, end, pair.peerings);
     if (fault !== undefined) return fault;
   }
   return undefined;
 }
 
-/** Whether a node has put into force what it was told, whoever the peer is. */
+/**
+ * Whether a node has put into force what it was told, whoever the peer is. What a pair is not hindered by is told of the node
+ * alone: for the pair it would stand in front of what is really wrong with it.
+ */
 export function nodePolicyFault(facts: Facts, end: End): Finding | undefined {
   return (
     exemptionFault(end) ??
     enforcementFault(facts, end) ??
-    shortfallFault(facts, end) ??
+    shortfallFault(facts, end, end.peerings) ??
     clampFault(end) ??
     programmedFault(end)
   );
@@ -80,7 +88,7 @@ function enforcementFault({ atMs }: Facts, { name, config }: End): Finding | und
 }
 
 /** A network that another node had first has no policies here. */
-function shortfallFault(facts: Facts, { name, peerings }: End): Finding | undefined {
+function shortfallFault(facts: Facts, { name }: End, peerings: End['peerings']): Finding | undefined {
   for (const peering of peerings) {
     const shortfall = memberOf(facts, peering, name)?.shortfall;
     if (shortfall === undefined) continue;
