@@ -57,7 +57,7 @@ export const AGENT_METRICS = [
   },
   {
     name: 'ikemesh_peers_by_reason',
-    help: 'Peers by why their state is as it is: Proven (both ends count packets of the other), FellBackToUDP (the same in UDP, because ESP itself did not arrive), Unproven (no packet has shown yet that the SAs work), WaitingForTraffic (the first packet makes SAs), and what is wrong: PeerSilent, NotArriving, PeerCannotDecrypt, CannotDecrypt, PolicyMissing, SAMissing, NoChildSA, Connecting, NotEstablished.',
+    help: 'Peers by why their state is as it is: Proven (both ends count packets of the other), FellBackToUDP (the same in UDP, because ESP itself did not arrive), Unproven (no packet has shown yet that the SAs work), WaitingForTraffic (the first packet makes SAs), and what is wrong: PeerSilent, NotArriving, PeerCannotDecrypt, CannotDecrypt, PolicyMissing, SAMissing, NoChildSA, Connecting, NameUnresolved, NotEstablished.',
     type: 'gauge',
     labels: ['reason'],
     unit: 'peers',

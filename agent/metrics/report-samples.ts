@@ -156,6 +156,7 @@ const PEER_REASONS: readonly PeerReason[] = [
   'NoChildSA',
   'Connecting',
   'WaitingForTraffic',
+  'NameUnresolved',
   'NotEstablished',
 ];
 const IKE_SA_STATES: readonly IkeSaReport['state'][] = ['connecting', 'established', 'rekeyed', 'deleting'];

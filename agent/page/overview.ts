@@ -132,6 +132,7 @@ const AT_BEST: Readonly<Record<PeerReason, number>> = {
   PeerCannotDecrypt: 0,
   CannotDecrypt: 0,
   Connecting: 0,
+  NameUnresolved: 0,
   NotEstablished: 0,
   Unproven: 1,
   FellBackToUDP: 2,

@@ -237,6 +237,7 @@ export class Agent {
       unsent: drops.unsentCounts,
       holder: this.#parts.transport.holder,
       bypasses: this.#bypasses(),
+      unresolved: this.#config.unresolved,
       pathMtus: this.#parts.pathMtus,
       clamps: this.#clamps?.state,
     });

@@ -27,6 +27,8 @@ export type PeerReason =
   | 'Connecting'
   /** SAs are made for traffic, and there was none. */
   | 'WaitingForTraffic'
+  /** Nobody knows its address: its host name does not resolve. */
+  | 'NameUnresolved'
   | 'NotEstablished';
 
 /** How a peer stands. */

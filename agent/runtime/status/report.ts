@@ -14,6 +14,7 @@ import { timeText } from '../../pki/utc-time.ts';
 import type { ShownCertificate } from '../../ports.ts';
 import { type IpAddress, withoutZone } from '../../wire/ip-address.ts';
 import type { Bypass } from '../bypass.ts';
+import type { UnresolvedPeer } from '../config/agent-config.ts';
 import type { AuthorityEnd } from '../config/authority-ends.ts';
 import type { WatchedCertificate } from '../config/watched-certificate.ts';
 import type { Counts } from '../counters.ts';
@@ -24,6 +25,7 @@ import { type ExemptionReport, ExemptPolicies } from './exemption-report.ts';
 import { type PathMtuReport, type PathMtuSource, pathMtuReport } from './path-mtu-report.ts';
 import { type PeerReason, peerVerdict } from './peer-verdict.ts';
 import { PolicyTable } from './policy-table.ts';
+import { withUnresolved } from './unresolved-peers.ts';
 
 /** What `agent status --json` prints. Durations are seconds; SPIs are hexadecimal. */
 export interface StatusReport {
@@ -234,6 +236,8 @@ export interface ReportInputs {
   readonly unsent: Counts;
   readonly holder?: HolderState | undefined;
   readonly bypasses?: readonly Bypass[];
+  /** Peers whose host names do not resolve. */
+  readonly unresolved?: readonly UnresolvedPeer[] | undefined;
   readonly pathMtus?: PathMtuSource | undefined;
   readonly clamps?: SegmentClampState | undefined;
 }
@@ -244,9 +248,10 @@ export function statusReport(inputs: ReportInputs): StatusReport {
   const exempt = new ExemptPolicies(inputs.connections, inputs.snapshot);
   const policies = new PolicyTable(inputs.snapshot);
   const configs = new Map(inputs.connections.map((config) => [config.name, config]));
-  const peers = inputs.endpoint.connections.map((connection) =>
+  const reached = inputs.endpoint.connections.map((connection) =>
     peerReport(connection, configs.get(connection.name), inputs, sas, exempt, policies),
   );
+  const peers = withUnresolved(reached, inputs.unresolved ?? []);
   return {
     node: inputs.node,
     version: inputs.version,
