@@ -15,6 +15,12 @@ function net(text: string, length: number): SelectorConfig {
   return { prefix: { address: address(text), length }, protocol: 0, fromPort: 0, toPort: 65_535 };
 }
 
+/** The Child between the hosts, and one between networks behind them. */
+function withPods(left: string, right: string): Pick<ConnectionConfig, 'children'> {
+  const sides = { local: [net(left, 16)], remote: [net(right, 16)] };
+  return { children: [childConfig(), childConfig({ name: 'pods', reqid: 0x6000_0078, mode: 'tunnel', ...sides })] };
+}
+
 /** What a side has told its kernel since. */
 function commandsSince(side: Side, length: number): readonly string[] {
   return side.commands.slice(length).map(({ kind }) => kind);
@@ -129,26 +135,14 @@ describe('a configuration that changes', () => {
   });
 
   it('in one more Child, and one less again, leaves the others alone, whichever side is told first', () => {
-    const pods = (left: string, right: string) => ({
-      children: [
-        childConfig(),
-        childConfig({
-          name: 'pods',
-          reqid: 0x6000_0078,
-          mode: 'tunnel',
-          local: [net(left, 16)],
-          remote: [net(right, 16)],
-        }),
-      ],
-    });
     for (const first of ['left', 'right'] as const) {
       const pair = new Pair().configure().settle().advance(10_000);
       const hosts = () => pair.status(pair.left).ikeSas.map((sa) => [sa.number, sa.children[0]?.inboundSpi]);
       const before = hosts();
       const sides = first === 'left' ? [pair.left, pair.right] : [pair.right, pair.left];
       const wanted = new Map([
-        [pair.left, pods('10.1.0.0', '10.2.0.0')],
-        [pair.right, pods('10.2.0.0', '10.1.0.0')],
+        [pair.left, withPods('10.1.0.0', '10.2.0.0')],
+        [pair.right, withPods('10.2.0.0', '10.1.0.0')],
       ]);
       for (const [step, count] of [
         [wanted, 2],
@@ -170,17 +164,9 @@ describe('a configuration that changes', () => {
   });
 
   it('in one more Child: it is rekeyed at its soft limit as those that were there before, and never expires in use', () => {
-    const pods = (left: string, right: string) =>
-      childConfig({
-        name: 'pods',
-        reqid: 0x6000_0078,
-        mode: 'tunnel',
-        local: [net(left, 16)],
-        remote: [net(right, 16)],
-      });
     const pair = new Pair().configure().settle().advance(10_000);
-    update(pair, pair.left, { initiation: 'start', children: [childConfig(), pods('10.1.0.0', '10.2.0.0')] });
-    update(pair, pair.right, { initiation: 'respond', children: [childConfig(), pods('10.2.0.0', '10.1.0.0')] });
+    update(pair, pair.left, { initiation: 'start', ...withPods('10.1.0.0', '10.2.0.0') });
+    update(pair, pair.right, { initiation: 'respond', ...withPods('10.2.0.0', '10.1.0.0') });
     const packet = { source: address('10.1.0.1'), destination: address('10.2.0.1') };
     pair.advance(10_000);
     for (let minute = 0; minute < 240; minute += 1) {

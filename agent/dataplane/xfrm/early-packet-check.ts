@@ -1,5 +1,6 @@
 import type { CryptoProvider, MessageProtection } from '../../crypto/types.ts';
 import { ipAddressFromBytes } from '../../wire/ip-address.ts';
+import { type IpHeader, readIpHeader, readPorts } from '../../wire/ip-header.ts';
 import { liesWithin } from '../selector-match.ts';
 import type { PortMatch, SaSpec, Selector } from '../types.ts';
 
@@ -19,8 +20,8 @@ export function earlyPacketCheck(
   const { traffic = [] } = sa;
   if (protection === undefined) return () => false;
   return (packet) => {
-    const outer = headerOf(packet);
-    if (outer === undefined) return false;
+    const outer = readIpHeader(packet);
+    if (outer?.isWhole !== true) return false;
     const esp = packet.subarray(outer.headerBytes + (sa.udpEncapsulation === undefined ? 0 : UDP_HEADER_BYTES));
     const inner = opened(sa, protection, esp);
     if (inner === undefined) return false;
@@ -62,89 +63,27 @@ function withHighSequence(esp: Uint8Array): Uint8Array {
 }
 
 function tunnelled({ nextHeader, payload }: Inner): Selector | undefined {
-  const header = headerOf(payload);
-  if (header === undefined || nextHeader !== (header.ipVersion === 4 ? IPV4 : IPV6)) return undefined;
+  const header = readIpHeader(payload);
+  if (header?.isWhole !== true || nextHeader !== (header.version === 4 ? IPV4 : IPV6)) return undefined;
   return selectorOf(header, header.protocol, payload.subarray(header.headerBytes));
 }
 
-/** What of an IP header the selectors of policies look at. */
-interface IpHeader {
-  readonly ipVersion: 4 | 6;
-  readonly source: Uint8Array;
-  readonly destination: Uint8Array;
-  readonly protocol: number;
-  /** With extension headers. */
-  readonly headerBytes: number;
-  /** A fragment that is not the first one: it has no ports. */
-  readonly isLaterFragment: boolean;
-}
-
-function headerOf(packet: Uint8Array): IpHeader | undefined {
-  const version = (packet[0] ?? 0) >> 4;
-  if (version === 4) return ipv4Header(packet);
-  return version === 6 ? ipv6Header(packet) : undefined;
-}
-
-function ipv4Header(packet: Uint8Array): IpHeader | undefined {
-  const headerBytes = 4 * ((packet[0] ?? 0) & 0x0f);
-  if (headerBytes < IPV4_HEADER_BYTES || packet.length < headerBytes) return undefined;
-  return {
-    ipVersion: 4,
-    source: packet.subarray(12, 16),
-    destination: packet.subarray(16, 20),
-    protocol: packet[9] ?? 0,
-    headerBytes,
-    isLaterFragment: (uint16At(packet, 6) & 0x1fff) !== 0,
-  };
-}
-
-function ipv6Header(packet: Uint8Array): IpHeader | undefined {
-  let protocol = packet[6] ?? 0;
-  let headerBytes = IPV6_HEADER_BYTES;
-  let isLaterFragment = false;
-  for (let extensions = 0; IPV6_EXTENSIONS.has(protocol); extensions += 1) {
-    if (extensions === MAX_EXTENSIONS || packet.length < headerBytes + 8) return undefined;
-    const isFragment = protocol === FRAGMENT;
-    if (isFragment) isLaterFragment = uint16At(packet, headerBytes + 2) >> 3 !== 0;
-    protocol = packet[headerBytes] ?? 0;
-    headerBytes += isFragment ? 8 : 8 * ((packet[headerBytes + 1] ?? 0) + 1);
-  }
-  if (packet.length < headerBytes) return undefined;
-  return {
-    ipVersion: 6,
-    source: packet.subarray(8, 24),
-    destination: packet.subarray(24, 40),
-    protocol,
-    headerBytes,
-    isLaterFragment,
-  };
-}
-
-/** The selector that is for packets like this one alone; ICMP has its type and code where others have ports. */
+/** The selector that is for packets like this one alone. */
 function selectorOf(header: IpHeader, protocol: number, payload: Uint8Array): Selector {
   const { source, destination, isLaterFragment } = header;
   const bits = 8 * source.length;
-  const [sourcePort, destinationPort] = isLaterFragment ? [0, 0] : portsOf(protocol, payload);
+  const ports = isLaterFragment ? NO_PORTS : readPorts(protocol, payload);
   return {
     source: { address: ipAddressFromBytes(source), length: bits },
     destination: { address: ipAddressFromBytes(destination), length: bits },
     protocol,
-    sourcePort: exactly(sourcePort),
-    destinationPort: exactly(destinationPort),
+    sourcePort: exactly(ports.source),
+    destinationPort: exactly(ports.destination),
   };
-}
-
-function portsOf(protocol: number, payload: Uint8Array): readonly [number, number] {
-  if (ICMP.has(protocol)) return [payload[0] ?? 0, payload[1] ?? 0];
-  return WITH_PORTS.has(protocol) ? [uint16At(payload, 0), uint16At(payload, 2)] : [0, 0];
 }
 
 function exactly(value: number): PortMatch {
   return { value, mask: 0xffff };
-}
-
-function uint16At(bytes: Uint8Array, offset: number): number {
-  return ((bytes[offset] ?? 0) << 8) | (bytes[offset + 1] ?? 0);
 }
 
 const UDP_HEADER_BYTES = 8;
@@ -152,15 +91,7 @@ const ESP_HEADER_BYTES = 8;
 const SPI_BYTES = 4;
 const SEQUENCE_BYTES = 4;
 const ESP_TRAILER_BYTES = 2;
-const IPV4_HEADER_BYTES = 20;
-const IPV6_HEADER_BYTES = 40;
 /** IP protocol numbers. */
 const IPV4 = 4;
 const IPV6 = 41;
-const FRAGMENT = 44;
-/** Hop-by-hop options, routing, fragment, destination options. */
-const IPV6_EXTENSIONS: ReadonlySet<number> = new Set([0, 43, FRAGMENT, 60]);
-const MAX_EXTENSIONS = 8;
-const ICMP: ReadonlySet<number> = new Set([1, 58]);
-/** TCP, UDP, DCCP, SCTP, UDP-Lite: those of which Linux compares ports. */
-const WITH_PORTS: ReadonlySet<number> = new Set([6, 17, 33, 132, 136]);
+const NO_PORTS = { source: 0, destination: 0 };
