@@ -338,6 +338,7 @@ describe('what cannot be applied for a reason that passes', () => {
       await mesh.a.reload();
       const attempts = mesh.a.attempts.length;
       mesh.world.pass(seconds * 500 - 1);
+      // An attempt reads files, by the clock on the wall: one that had begun would be seen by now.
       await setTimeout(20);
       expect(mesh.a.attempts).toHaveLength(attempts);
       mesh.world.pass(1);
