@@ -13,6 +13,9 @@ export const apiServerService = ['10.96.0.1', 'fd00:10:96::1'] as const satisfie
 /** Where the machine of the control plane is on the network of the nodes; it is their router, too. */
 export const controlPlaneAddresses = ['10.88.0.1', 'fd00:10:88::1'] as const satisfies DualStack;
 
+/** Its address on the wire itself, of which no rule about the addresses of nodes and gateways speaks. */
+export const controlPlaneLinkLocal = 'fe80::1';
+
 /** The addresses of a node by its number, which no other node of the cluster has had. */
 export function nodeAddresses(number: number): DualStack {
   if (!Number.isInteger(number) || number < 1 || number > maxNodeNumber) {

@@ -15,7 +15,13 @@ import {
   startControlPlane,
 } from '../control-plane/control-plane.ts';
 import { kubeletClient } from '../control-plane/prepare.ts';
-import { controlPlaneAddresses, nodeAddresses, nodeMac, withPrefix } from '../network/address-plan.ts';
+import {
+  controlPlaneAddresses,
+  controlPlaneLinkLocal,
+  nodeAddresses,
+  nodeMac,
+  withPrefix,
+} from '../network/address-plan.ts';
 import { NetworkNamespace } from '../network/namespace.ts';
 import type { ProgramName } from '../programs/program.ts';
 import { type ProgramPaths, programPaths } from '../programs/program-paths.ts';
@@ -314,7 +320,10 @@ async function kubeletEnd(node: ClusterNode): Promise<string> {
 
 /** Joins the wire of a machine to those of the others. */
 async function plugIn(namespace: NetworkNamespace, tap: string): Promise<void> {
-  await namespace.ip(`tuntap add dev ${tap} mode tap`, `link set ${tap} txqueuelen ${waitingFrames} master bridge up`);
+  await namespace.ip(
+    `tuntap add dev ${tap} mode tap`,
+    `link set ${tap} txqueuelen ${waitingFrames} ${NO_SEGMENTATION} master bridge up`,
+  );
 }
 
 /** The wires between the nodes, in a namespace of their own. */
@@ -324,7 +333,8 @@ async function makeBridge(namespace: NetworkNamespace): Promise<void> {
     ...withPrefix(controlPlaneAddresses).map(
       (address) => `address add ${address} dev bridge${address.includes(':') ? ' nodad' : ''}`,
     ),
-    'link set bridge up',
+    `address add ${controlPlaneLinkLocal}/64 dev bridge nodad`,
+    `link set bridge ${NO_SEGMENTATION} up`,
   );
 }
 
@@ -347,5 +357,10 @@ const kubeletAccess = {
 const readyWithinMs = 180_000;
 /** For a guest that a busy machine does not run for seconds: the kernel's own 500 are half a second of streams. */
 const waitingFrames = 10_000;
+/**
+ * A guest takes frames of the interface's MTU only, though its driver tells the TAP that it segments: what is longer is lost
+ * without being counted, and TCP sends it again after 0.2 s.
+ */
+const NO_SEGMENTATION = 'gso_max_segs 1';
 /** Enough for an IKE daemon. */
 const neighbourMib = 256;

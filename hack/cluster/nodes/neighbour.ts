@@ -1,7 +1,7 @@
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-import { type DualStack, withPrefix } from '../network/address-plan.ts';
+import { controlPlaneLinkLocal, type DualStack, withPrefix } from '../network/address-plan.ts';
 import type { ClusterNode } from './cluster-node.ts';
 
 /** A machine on the wires of the cluster that is none of its nodes, such as an outside gateway. */
@@ -27,6 +27,7 @@ export async function makeNeighbourFolder({
   for (const [as, script] of Object.entries(scripts)) await copyFile(join(guestFolder, script), join(folder, as));
   const settings = [
     `NODE=${name}`,
+    `ROUTER=${controlPlaneLinkLocal}`,
     `ADDRESSES='${withPrefix(addresses).join(' ')}'`,
     `PROGRAM_node_commands='${dirname(commands)}'`,
   ];
