@@ -3,7 +3,7 @@ import { assertNever } from '../result.ts';
 import { depart } from './child/departure.ts';
 import { deletionOf } from './child/ending.ts';
 import { inherit, leftoversOf, removeUnwanted } from './child/kernel-snapshot.ts';
-import { orderPolicies } from './child/order-policies.ts';
+import { orderPolicies, withRemovalsLast } from './child/order-policies.ts';
 import { sendOnOthers } from './child/pair-in-use.ts';
 import { removeOrphans, retireOrphans, retiringAnyway, takePinned } from './child/retirement.ts';
 import { deleteUnselected } from './child/unselected.ts';
@@ -41,6 +41,11 @@ export function onCommand(core: Core, at: Instant, command: Command): void {
       return;
     case 'removeConnection':
       withConnection(core, command.name, (connection) => remove(core, at, connection));
+      return;
+    case 'changeConnections':
+      withRemovalsLast(core, () => {
+        for (const change of command.changes) onCommand(core, at, change);
+      });
       return;
     case 'initiate':
       withConnection(core, command.name, (connection) => attempt(core, at, connection, 'now'));
@@ -157,6 +162,7 @@ function restart(core: Core, at: Instant, old: Connection, config: ConnectionCon
   const retiring = retiringAnyway(core, at, old);
   const connection: Connection = { ...newConnection(config), ...inheritance(old), retiring };
   old.retiring = [];
+  for (const [key, holder] of core.policyPlaces) if (holder === old) core.policyPlaces.set(key, connection);
   core.connections.add(connection);
   orderPolicies(core, connection);
   begin(core, at, connection, core.connections.size);

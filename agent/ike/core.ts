@@ -3,6 +3,7 @@ import { type IkeSpi, spiFromBytes, ZERO_SPI } from '../wire/header.ts';
 import type { Payload } from '../wire/payloads/payload.ts';
 import { PrfId } from '../wire/registry.ts';
 import { uint32At } from '../wire/uint32.ts';
+import type { PolicyRemoval } from './child/order-policies.ts';
 import type { PolicyIndexes } from './child/policies.ts';
 import type { RefusedCommands } from './child/refused-commands.ts';
 import type { UnselectedSa } from './child/unselected.ts';
@@ -51,6 +52,10 @@ export class Core {
   readonly connectionTimers: Timers<Connection>;
   readonly ikeSaTimers: Timers<IkeSa>;
   readonly policyIndexes: PolicyIndexes;
+  /** Who has put the policy that stands in a place of the kernel, by the place's key. */
+  readonly policyPlaces = new Map<string, Connection>();
+  /** What goes when all connections of a change have got their policies; undefined where none is under way. */
+  policyRemovals: PolicyRemoval[] | undefined;
   /** Connections that are configured no more and still have policies. */
   readonly departing = new Set<Connection>();
   /** Whether what an earlier run left and no connection wants stays: it may be of what nobody could tell so far. */

@@ -159,6 +159,8 @@ export type Command =
   | { readonly kind: 'updateConnection'; readonly connection: ConnectionConfig; readonly formerName?: string }
   /** Deletes its SAs, telling the peer, and its policies. */
   | { readonly kind: 'removeConnection'; readonly name: string }
+  /** Several of these three at once: what moves from one connection to another is protected at every moment. */
+  | { readonly kind: 'changeConnections'; readonly changes: readonly ConnectionChange[] }
   /** Begins now, whatever `initiation` says. */
   | { readonly kind: 'initiate'; readonly name: string }
   /** Makes a new IKE SA, with new proofs of who both sides are; the old one is in use until then. */
@@ -185,6 +187,12 @@ export type Command =
     }
   /** Removes what an earlier run has left in the kernel and no connection wants. */
   | { readonly kind: 'removeUnwanted'; readonly snapshot: KernelSnapshot };
+
+/** An order that changes what is configured. */
+export type ConnectionChange = Extract<
+  Command,
+  { readonly kind: 'addConnection' | 'updateConnection' | 'removeConnection' }
+>;
 
 /** Why a peer's proof was refused. */
 export interface VerificationRefusal {

@@ -2,7 +2,7 @@ import { ownIndexSequence } from '../dataplane/ownership.ts';
 import { describeKey, policyKeyText } from '../dataplane/texts.ts';
 import type { DataplaneCommand, KernelSnapshot, PolicySpec } from '../dataplane/types.ts';
 import type { Fact } from '../ike/fact.ts';
-import type { ConnectionConfig, Endpoint } from '../ike/types.ts';
+import type { ConnectionChange, ConnectionConfig, Endpoint } from '../ike/types.ts';
 import type {
   Clock,
   Dataplane,
@@ -177,12 +177,7 @@ export class Agent {
     const bypassesBefore = this.#bypasses();
     this.#config = config;
     this.#restoreBypasses(dumped.value, bypassesBefore);
-    for (const command of difference.commands) {
-      if (command.kind === 'updateConnection' && command.formerName !== undefined)
-        this.#parts.revocations?.rename(command.formerName, command.connection.name);
-      const takesOver = this.#leavesUnwanted && command.kind === 'addConnection';
-      this.#loop.command(takesOver ? { ...command, snapshot: dumped.value } : command);
-    }
+    this.#change(difference.changes, dumped.value);
     if (config.leavesUnwanted !== true) this.#removeUnwanted();
     transport.retain(this.#addressesInUse());
     // At the addresses of what cannot be carried out an earlier run may still receive ESP in UDP.
@@ -190,9 +185,21 @@ export class Agent {
     this.#links.watch(hasLinkLocal(config.addresses));
     this.#clamps?.changed();
     this.#takeCredentials(heldBack.map(faultText));
-    const changes = difference.commands.length;
+    const changes = difference.changes.length;
     if (what === 'file' || changes > 0) this.#parts.log.info({ changes, peers: wanted.length }, CHANGED[what](changes));
     return ok(undefined);
+  }
+
+  #change(changes: readonly ConnectionChange[], snapshot: KernelSnapshot): void {
+    for (const change of changes) {
+      if (change.kind === 'updateConnection' && change.formerName !== undefined)
+        this.#parts.revocations?.rename(change.formerName, change.connection.name);
+    }
+    const takesOver = ({ kind }: ConnectionChange) => this.#leavesUnwanted && kind === 'addConnection';
+    this.#loop.command({
+      kind: 'changeConnections',
+      changes: changes.map((change) => (takesOver(change) ? { ...change, snapshot } : change)),
+    });
   }
 
   /** What an earlier run left and nobody wants, now that everything is known that anybody may want. */

@@ -52,6 +52,7 @@ export function inherit(core: Core, connection: Connection, leftovers: Leftovers
     const policy = leftovers.policies.get(key);
     if (policy === undefined) continue;
     policies.set(key, policy);
+    core.policyPlaces.set(key, connection);
     if (policy.template !== undefined) pinned.add(policy.template.spi);
   }
   for (const { id, reqid } of config.children.flatMap((child) => leftovers.sasOfReqid.get(child.reqid) ?? [])) {

@@ -31,6 +31,7 @@ export interface PolicyOwner {
  * first, what is exempt before what would block it; then what nobody needs goes, what is exempt last, so that no protected
  * selector is ever without its policy, and no exempt one under that of the others. `pins` are SPIs, by reqid, for Children
  * without a current pair. `ordered` is brought up to date. With `everything`, unchanged policies are ordered again too.
+ * What is not configured, and only there for as long as an SA is, leaves the places to others that are `taken`.
  */
 export function policyCommands(
   owner: PolicyOwner,
@@ -40,8 +41,9 @@ export function policyCommands(
   limits: Limits,
   everything: boolean,
   pins: ReadonlyMap<number, number> = NO_PINS,
+  isTaken: (key: string) => boolean = NOBODY,
 ): readonly DataplaneCommand[] {
-  const needed = neededPolicies(owner, children, pins, limits);
+  const needed = neededPolicies(owner, children, pins, limits, isTaken);
   const commands: DataplaneCommand[] = [];
   for (const [key, { place, demand: unpinned }] of needed) {
     const present = ordered.get(key);
@@ -99,7 +101,7 @@ function keepingPin(demand: Demand, present: PolicySpec | undefined): Demand {
 
 /** The kernel's names of the policies that a connection wants without any SA. */
 export function configuredPolicyKeys(owner: PolicyOwner, limits: Limits): ReadonlySet<string> {
-  return new Set(neededPolicies(owner, [], NO_PINS, limits).keys());
+  return new Set(neededPolicies(owner, [], NO_PINS, limits, NOBODY).keys());
 }
 
 /** The kernel's names of the policies for traffic that an SA protects, and of what is exempt of it. */
@@ -134,15 +136,18 @@ function neededPolicies(
   children: readonly ChildSa[],
   pins: ReadonlyMap<number, number>,
   limits: Limits,
+  isTaken: (key: string) => boolean,
 ): ReadonlyMap<string, Draft> {
   const needed = new Map<string, Draft>();
   const exempt = new Map<string, Draft>();
+  const configured = new Set(connection.children.map(({ name }) => name));
   for (const child of children) {
     if (child.usage !== 'current') continue;
     const { config, mode, traffic, outboundSpi } = child;
     const wanted = templates(config, mode, child.localAddress, child.remoteAddress, outboundSpi);
-    addPolicies(needed, placesOf(traffic, mode), wanted);
-    addExemptions(exempt, traffic, { ...config, mode }, child.localAddress, limits);
+    const leavesTo = configured.has(config.name) ? NOBODY : isTaken;
+    addPolicies(needed, placesOf(traffic, mode), wanted, leavesTo);
+    addExemptions(exempt, traffic, { ...config, mode }, child.localAddress, limits, leavesTo);
   }
   const { localAddress } = connection;
   for (const config of connection.children) {
@@ -161,7 +166,7 @@ function neededPolicies(
     const wholly = configuredTraffic(config, localAddress, remoteAddress ?? localAddress, limits);
     const back = placesOf(wholly, config.mode).filter(({ direction }) => direction !== 'out');
     const asked = { ...config, inboundEnforcement: 'Permissive' } as const;
-    addPolicies(needed, back, templates(asked, config.mode, localAddress, remoteAddress, 0));
+    addPolicies(needed, back, templates(asked, config.mode, localAddress, remoteAddress, 0), isTaken);
   }
   return exempt.size === 0 ? needed : withExemptions(needed, exempt);
 }
@@ -242,10 +247,15 @@ function levelOf(enforcement: ChildConfig['enforcement']): PolicyTemplate['level
 }
 
 /** The first to ask for a place has it. */
-function addPolicies(needed: Map<string, Draft>, places: readonly Place[], wanted: Demands): void {
+function addPolicies(
+  needed: Map<string, Draft>,
+  places: readonly Place[],
+  wanted: Demands,
+  leavesTo: (key: string) => boolean = NOBODY,
+): void {
   for (const place of places) {
     const demand = place.direction === 'out' ? wanted.out : wanted.back;
-    if (!needed.has(place.key)) needed.set(place.key, { place, demand });
+    if (!needed.has(place.key) && !leavesTo(place.key)) needed.set(place.key, { place, demand });
   }
 }
 
@@ -259,13 +269,14 @@ function addExemptions(
   config: ChildConfig,
   local: IpAddress,
   limits: Limits,
+  leavesTo: (key: string) => boolean = NOBODY,
 ): void {
   if (config.exempt === undefined) return;
   const outer = config.mode === 'tunnel' ? { destination: local } : undefined;
   const back: Demand = { action: 'allow', template: template(config, config.mode, outer, 0, 'optional') };
   for (const place of exemptPlacesOf(traffic, config, limits)) {
     const present = exempt.get(place.key);
-    if (present !== undefined && present.place.priority <= place.priority) continue;
+    if (leavesTo(place.key) || (present !== undefined && present.place.priority <= place.priority)) continue;
     exempt.set(place.key, { place, demand: place.direction === 'out' ? AS_IT_IS : back });
   }
 }
@@ -299,4 +310,5 @@ function isMet(demand: Demand, { priority }: Place, present: PolicySpec): boolea
 /** An SPI that no SA ever has: RFC 4303 §2.1 reserves 1 to 255. Its template still raises an ACQUIRE. */
 const NO_SA = 1;
 const NO_PINS: ReadonlyMap<number, number> = new Map();
+const NOBODY = (): boolean => false;
 const AS_IT_IS: Demand = { action: 'allow' };

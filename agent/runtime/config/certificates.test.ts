@@ -108,8 +108,8 @@ function chainIn({ connections }: AgentConfig): readonly Uint8Array[] | undefine
 function updatesBetween(before: AgentConfig, after: AgentConfig): readonly string[] {
   const kernel = { sas: [], policies: [] };
   const running = assignReqids(before.connections, [], kernel);
-  const { commands } = configDifference(running, assignReqids(after.connections, running, kernel));
-  return commands.map(({ kind }) => kind);
+  const { changes } = configDifference(running, assignReqids(after.connections, running, kernel));
+  return changes.map(({ kind }) => kind);
 }
 
 function lines(all: Parameters<typeof formatFaults>[1]): readonly string[] {

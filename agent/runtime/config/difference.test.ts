@@ -28,7 +28,7 @@ describe('the difference that a reload makes', () => {
   it('is nothing where every value is the same, and the objects in use stay', () => {
     const running = connections();
     const difference = configDifference(running, connections());
-    expect(difference.commands).toEqual([]);
+    expect(difference.changes).toEqual([]);
     expect(difference.connections).toEqual(running);
     expect(difference.connections[0]).toBe(running[0]);
   });
@@ -40,7 +40,7 @@ describe('the difference that a reload makes', () => {
       ...changed('node-c', { ikeLifetimeMs: 1_000 }).filter(({ name }) => name === 'node-c'),
     ];
     expect(
-      configDifference(running, wanted).commands.map((command) => [
+      configDifference(running, wanted).changes.map((command) => [
         command.kind,
         'connection' in command ? command.connection.name : 'name' in command ? command.name : '',
       ]),
@@ -53,7 +53,7 @@ describe('the difference that a reload makes', () => {
 
   it('takes what is gone and what is new for the same under another name where it has the same reqid', () => {
     const wanted = connections().map((each) => (each.name === 'node-b' ? { ...each, name: 'berlin' } : each));
-    expect(configDifference(connections(), wanted).commands).toMatchObject([
+    expect(configDifference(connections(), wanted).changes).toMatchObject([
       { kind: 'updateConnection', formerName: 'node-b', connection: { name: 'berlin' } },
     ]);
   });
@@ -61,7 +61,7 @@ describe('the difference that a reload makes', () => {
   it('sees a new pre-shared key of the same length', () => {
     const secret = new SecretBytes(new Uint8Array(secrets(connections())[0]?.length ?? 0).fill(1));
     const difference = configDifference(connections(), changed('node-b', byPreSharedKey(secret)));
-    expect(difference.commands).toMatchObject([{ kind: 'updateConnection', connection: { name: 'node-b' } }]);
+    expect(difference.changes).toMatchObject([{ kind: 'updateConnection', connection: { name: 'node-b' } }]);
     expect(secret.length).toBeGreaterThan(0);
   });
 
@@ -71,7 +71,7 @@ describe('the difference that a reload makes', () => {
     ['initiation', { initiation: 'respond' as const }],
     ['children', { children: [] }],
   ])('sees a change of %s', (_what, change) => {
-    expect(configDifference(connections(), changed('node-c', change)).commands).toMatchObject([
+    expect(configDifference(connections(), changed('node-c', change)).changes).toMatchObject([
       { kind: 'updateConnection', connection: { name: 'node-c' } },
     ]);
   });

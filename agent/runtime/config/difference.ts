@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 
 import { sameAuthentication, wipeSecrets } from '../../ike/negotiation/authentication.ts';
-import type { Command, ConnectionConfig } from '../../ike/types.ts';
+import type { ConnectionChange, ConnectionConfig } from '../../ike/types.ts';
 
 /** What a reload changes. */
 export interface ConfigDifference {
   /** What the core has to be told: first what goes, so that nothing stands in the way of what comes. */
-  readonly commands: readonly Command[];
+  readonly changes: readonly ConnectionChange[];
   /** What is configured from here on. Of connections that did not change, the objects that were there before. */
   readonly connections: readonly ConnectionConfig[];
 }
@@ -22,8 +22,8 @@ export function configDifference(
   const before = new Map(running.map((connection) => [connection.name, connection]));
   const names = new Set(wanted.map((connection) => connection.name));
   const left = new Set(running.filter((connection) => !names.has(connection.name)));
-  const changes: Command[] = [];
-  const additions: Command[] = [];
+  const updates: ConnectionChange[] = [];
+  const additions: ConnectionChange[] = [];
   const connections = wanted.map((connection) => {
     const old = before.get(connection.name);
     if (old === undefined) {
@@ -31,16 +31,16 @@ export function configDifference(
       if (former === undefined) additions.push({ kind: 'addConnection', connection });
       else {
         left.delete(former);
-        changes.push({ kind: 'updateConnection', connection, formerName: former.name });
+        updates.push({ kind: 'updateConnection', connection, formerName: former.name });
       }
     } else if (sameConnection(old, connection)) {
       wipeSecrets(connection, old);
       return old;
-    } else changes.push({ kind: 'updateConnection', connection });
+    } else updates.push({ kind: 'updateConnection', connection });
     return connection;
   });
-  const removals = [...left].map(({ name }): Command => ({ kind: 'removeConnection', name }));
-  return { commands: [...removals, ...changes, ...additions], connections };
+  const removals = [...left].map(({ name }): ConnectionChange => ({ kind: 'removeConnection', name }));
+  return { changes: [...removals, ...updates, ...additions], connections };
 }
 
 /**

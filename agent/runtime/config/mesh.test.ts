@@ -211,7 +211,7 @@ describe('a mesh in the configuration file', () => {
     const wanted = assignReqids(await connections(meshText({ nodes: after })), running, snapshot);
     const difference = configDifference(running, wanted);
     expect(
-      difference.commands.map((command) => [
+      difference.changes.map((command) => [
         command.kind,
         'connection' in command ? command.connection.name : 'name' in command && command.name,
       ]),
