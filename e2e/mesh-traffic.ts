@@ -53,17 +53,17 @@ export async function whileTrafficFlows(
       const recoverySeconds = counted.recoverySeconds?.();
       writeClusterRows({ event: counted.event, directions, packets: between, failure: text, recoverySeconds });
     }
-    if (failure !== undefined) throw failure.error;
-    // First what the kernel counts as drops: it says why a packet was lost.
-    for (const [node, before] of counters) await expectNoXfrmDrops(node, before);
+    // Where packets are lost, this tells whether before the wire or behind it.
+    const esp = between.filter(({ kind }) => kind === 'esp' || kind === 'espInUdp').length;
     const sent = reports.flat().reduce((sum, report) => sum + report.sent, 0);
     const gap = Math.max(...reports.flat().map(({ longestGapMs }) => longestGapMs));
-    const esp = between.filter(({ kind }) => kind === 'esp' || kind === 'espInUdp').length;
-    // Where datagrams are lost, this tells whether before the wire or behind it.
     process.stdout.write(
       `    ${sent} datagrams in ${2 * streams.length} directions, ${esp} ESP packets, the longest gap ${gap} ms\n`,
     );
     if (dropped !== '') process.stdout.write(`    dropped by others than IPsec: ${dropped}\n`);
+    if (failure !== undefined) throw failure.error;
+    // First what the kernel counts as drops: it says why a packet was lost.
+    for (const [node, before] of counters) await expectNoXfrmDrops(node, before);
     expect(between.filter(({ kind }) => kind === 'plaintext').map(({ summary }) => summary)).toEqual([]);
     expectNothingLost(reports.flat());
     expect(esp).toBeGreaterThanOrEqual(sent);

@@ -79,7 +79,7 @@ function takePlace(core: Core, connection: Connection, key: string): void {
 /** Whether another connection has put the policy that stands in this place. */
 function isTaken(core: Core, connection: Connection, key: string): boolean {
   const holder = core.policyPlaces.get(key);
-  return holder !== undefined && holder.policies !== connection.policies;
+  return holder !== undefined && holder.policies !== connection.policies && holder.policies.has(key);
 }
 
 function configured(connection: Connection): PolicyOwner {
