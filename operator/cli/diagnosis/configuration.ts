@@ -1,5 +1,5 @@
 import type { IpsecPeering } from '../../api/ipsec-peering.ts';
-import type { Facts, PodFact } from './facts.ts';
+import type { Facts, PodFact, WorkloadFact } from './facts.ts';
 import { type Finding, finding, remedyIn } from './finding.ts';
 import { currentCondition, unseenGeneration } from './judgement.ts';
 import { valueOr } from './known.ts';
@@ -174,24 +174,69 @@ function toldFault(facts: Facts, { name, config, peerings }: End): Finding | und
 }
 
 function operatorFault(facts: Facts, text: string): Finding {
-  const pods = valueOr(facts.pods, []).filter(({ component }) => component === 'operator');
-  const ready = pods.some((pod) => pod.ready);
-  const namespace = pods[0]?.namespace ?? 'ikemesh';
-  if (!facts.pods.known || ready) {
+  const pods = operatorPods(facts);
+  if (!facts.pods.known || pods.some((pod) => pod.ready)) {
     return finding(
       'OperatorBehind',
       text,
-      `wait some seconds; where it stays so, see its log: kubectl --namespace ${namespace} logs deployment/ikemesh-operator`,
+      `wait some seconds; where it stays so, see its log: kubectl --namespace ${namespaceOf(facts)} logs deployment/ikemesh-operator`,
     );
   }
-  const trouble = pods.find((pod) => pod.trouble !== undefined)?.trouble;
-  return finding(
-    'OperatorDown',
-    `${text}, because no operator is ready${trouble === undefined ? '' : `: ${trouble}`}`,
-    pods.length === 0
-      ? `there is no Pod of it: kubectl --namespace ${namespace} describe deployment ikemesh-operator`
-      : `see why: kubectl --namespace ${namespace} describe pod ${(pods[0] as PodFact).name}`,
+  return operatorDown(facts, (why) => `${text}, because no operator is ready${why}`);
+}
+
+/** Whether nobody carries out what changes: what encrypts goes on, and what the status says gets old. */
+export function operatorAwayFault(facts: Facts): Finding | undefined {
+  const pods = operatorPods(facts);
+  if (!facts.pods.known || pods.some((pod) => pod.ready)) return undefined;
+  // Of one that was not installed by the chart nothing is known.
+  if (pods.length === 0 && operatorDeployment(facts) === undefined) return undefined;
+  return operatorDown(
+    facts,
+    (why) =>
+      `no operator is ready${why}: tunnels and certificates that there are go on, but changes of peerings and nodes are not carried ` +
+      'out, and the status of peerings is from before',
   );
+}
+
+function operatorDown(facts: Facts, text: (why: string) => string): Finding {
+  const pods = operatorPods(facts);
+  const trouble = pods.find((pod) => pod.trouble !== undefined)?.trouble;
+  const kubectl = `kubectl --namespace ${namespaceOf(facts)}`;
+  const [pod] = pods;
+  if (pod !== undefined) {
+    return finding(
+      'OperatorDown',
+      text(trouble === undefined ? '' : `: ${trouble}`),
+      `see why: ${kubectl} describe pod ${pod.name}`,
+    );
+  }
+  const set = operatorDeployment(facts);
+  return set?.wanted === 0
+    ? finding(
+        'OperatorDown',
+        text(`, for its Deployment ${set.name} is scaled to none`),
+        `${kubectl} scale deployment ${set.name} --replicas=2`,
+      )
+    : finding(
+        'OperatorDown',
+        text(''),
+        `there is no Pod of it: ${kubectl} describe deployment ${set?.name ?? 'ikemesh-operator'}`,
+      );
+}
+
+function operatorDeployment(facts: Facts): WorkloadFact | undefined {
+  return valueOr(facts.workloads, []).find(({ component }) => component === 'operator');
+}
+
+function operatorPods(facts: Facts): readonly PodFact[] {
+  return valueOr(facts.pods, []).filter(({ component, ending }) => component === 'operator' && !ending);
+}
+
+/** That of the chart, whose Deployment is there also without a Pod. */
+function namespaceOf(facts: Facts): string {
+  const all = [...valueOr(facts.workloads, []), ...valueOr(facts.pods, [])];
+  return all.find(({ component }) => component === 'operator')?.namespace ?? 'ikemesh';
 }
 
 /** Whether the agent has done what it was told, by its own word. */

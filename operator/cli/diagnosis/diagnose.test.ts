@@ -12,7 +12,7 @@ import {
 } from '../testing/healthy-facts.ts';
 import type { AgentPeer } from './agent-report.ts';
 import { type Diagnosis, diagnose, diagnosePair } from './diagnose.ts';
-import type { CertificateFact, Facts } from './facts.ts';
+import type { CertificateFact, Facts, WorkloadFact } from './facts.ts';
 import type { Stage } from './finding.ts';
 import { known, unknown } from './known.ts';
 
@@ -43,6 +43,18 @@ type Fault = readonly [
   /** Null where it is told of the node alone, and of no pair. */
   peer?: string | null,
 ];
+
+const deployment: WorkloadFact = {
+  kind: 'Deployment',
+  name: 'ikemesh-operator',
+  namespace: 'ikemesh',
+  component: 'operator',
+  wanted: 2,
+  ready: 2,
+  args: [],
+  nodeSelector: {},
+  version: '0.1.0',
+};
 
 const faults: readonly Fault[] = [
   [
@@ -290,6 +302,19 @@ const faults: readonly Fault[] = [
     'OperatorDown',
     /written no IPsecNodeConfig for node-1, because no operator is ready/,
     /describe deployment/,
+  ],
+  [
+    'the operator is scaled to none, and nothing has changed since',
+    (facts) =>
+      withList(
+        withList(facts, 'pods', (pods) => pods.filter(({ component }) => component !== 'operator')),
+        'workloads',
+        (workloads) => [...workloads, { ...deployment, wanted: 0, ready: 0 }],
+      ),
+    'path',
+    'OperatorDown',
+    /^no operator is ready, for its Deployment ikemesh-operator is scaled to none: tunnels .* go on/,
+    /^kubectl --namespace ikemesh scale deployment ikemesh-operator --replicas=2$/,
   ],
   [
     'the peering was changed while no operator runs',

@@ -1,5 +1,5 @@
 import { certificateFault, renewalText } from './certificate.ts';
-import { configurationFault, membershipFault, refusalFault, updateFault } from './configuration.ts';
+import { configurationFault, membershipFault, operatorAwayFault, refusalFault, updateFault } from './configuration.ts';
 import { counterFault } from './counters.ts';
 import type { Facts } from './facts.ts';
 import { type Finding, STAGES, type Stage, type Step } from './finding.ts';
@@ -48,8 +48,7 @@ export function diagnose(
   const own = walked(node, undefined, (stage) => {
     const outcome = ownStage(facts, end, stage);
     // In a status of all nodes it would be told of each; there the peering tells it.
-    const refusal = stage === 'configuration' ? refusalFault(end.peerings) : undefined;
-    return { ...outcome, fault: outcome.fault ?? refusal };
+    return { ...outcome, fault: outcome.fault ?? commonFault(facts, end, stage) };
   });
   const pairs = peersOf(facts, end)
     .slice(0, MAX_PEERS)
@@ -114,6 +113,12 @@ function ownStage(facts: Facts, end: End, stage: Stage): Outcome {
   return { ...outcome, fault: outcome.fault ?? ownFault(facts, end, stage) };
 }
 
+/** What is wrong with the peerings of a node, or with all. */
+function commonFault(facts: Facts, { peerings }: End, stage: Stage): Finding | undefined {
+  if (stage === 'configuration') return refusalFault(peerings);
+  return stage === LAST_STAGE ? operatorAwayFault(facts) : undefined;
+}
+
 function ownFault(facts: Facts, end: End, stage: Stage): Finding | undefined {
   switch (stage) {
     case 'configuration':
@@ -160,10 +165,12 @@ function pairStage(facts: Facts, pair: Pair, stage: Stage): Outcome {
       const lack = ends.map(({ host }) => (host?.known === false ? lackText(host.lack) : undefined)).find(Boolean);
       const errors = ends.map(kernelErrorFault).find(Boolean);
       const text = pathText(pair);
-      if (!isProven(pair)) return { fault: pathFault(pair) ?? errors, unknown: lack, text };
+      // Whatever is wrong with the pair itself is found first.
+      const away = operatorAwayFault(facts);
+      if (!isProven(pair)) return { fault: pathFault(pair) ?? errors ?? away, unknown: lack, text };
       // They are of any traffic of the node; that of this pair gets through.
       return {
-        fault: pathFault(pair),
+        fault: pathFault(pair) ?? away,
         unknown: lack,
         text: errors === undefined ? text : `${text}; of other traffic ${errors.text}`,
       };
@@ -264,5 +271,6 @@ function sum<T>(items: readonly T[], of: (item: T) => number): number {
   return items.reduce((total, item) => total + of(item), 0);
 }
 
+const LAST_STAGE = STAGES.at(-1);
 /** Nobody reads more; those in trouble come first. */
 const MAX_PEERS = 1_000;

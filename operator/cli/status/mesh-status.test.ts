@@ -29,6 +29,16 @@ describe('status', () => {
     expect(worst).toMatchObject({ name: 'node-3', state: 'Wrong', message: expect.stringMatching(/^UpdateStuck/) });
   });
 
+  it('does not call a peering Ready while no operator would notice that it is not', () => {
+    const facts = withList(healthyFacts(), 'pods', (pods) =>
+      pods.map((pod) => (pod.component === 'operator' ? { ...pod, ready: false } : pod)),
+    );
+    const { peerings, nodes } = meshStatus(facts);
+    expect(new Set(peerings.map(({ ready }) => ready))).toEqual(new Set(['Unknown']));
+    expect(peerings[0]?.message).toMatch(/^no operator is ready, this is from before: Ready: /);
+    expect(new Set(nodes.map(({ state }) => state))).toEqual(new Set(['Encrypting']));
+  });
+
   it('does not call a peering Ready that was changed since the operator looked at it', () => {
     const facts = withList(healthyFacts(), 'peerings', (peerings) =>
       peerings.map((peering) => ({

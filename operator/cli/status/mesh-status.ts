@@ -1,5 +1,6 @@
 import type { IpsecNodeConfig } from '../../api/ipsec-node-config.ts';
 import type { IpsecPeering } from '../../api/ipsec-peering.ts';
+import { operatorAwayFault } from '../diagnosis/configuration.ts';
 import { diagnoseNode } from '../diagnosis/diagnose.ts';
 import type { Facts } from '../diagnosis/facts.ts';
 import { unseenGeneration } from '../diagnosis/judgement.ts';
@@ -34,7 +35,7 @@ export interface MeshStatus {
 
 /** The mesh at a glance, what is worst first. */
 export function meshStatus(facts: Facts): MeshStatus {
-  const peerings = valueOr(facts.peerings, []).map(peeringRow);
+  const peerings = valueOr(facts.peerings, []).map((peering) => peeringRow(facts, peering));
   const configs = new Map(valueOr(facts.configs, []).map((config) => [config.metadata.name, config]));
   const names = new Set([...valueOr(facts.nodes, []).map(({ object }) => object.metadata.name), ...configs.keys()]);
   const nodes = [...names].map((name) => nodeRow(facts, name, configs.get(name)));
@@ -46,7 +47,7 @@ export function meshStatus(facts: Facts): MeshStatus {
   };
 }
 
-function peeringRow(peering: IpsecPeering): PeeringRow {
+function peeringRow(facts: Facts, peering: IpsecPeering): PeeringRow {
   const { metadata, spec, status } = peering;
   const { name } = metadata;
   const { enforcement } = spec;
@@ -58,7 +59,9 @@ function peeringRow(peering: IpsecPeering): PeeringRow {
   }
   const ready = conditions.find(({ type }) => type === 'Ready');
   if (ready === undefined) return { ...row, ready: 'Unknown', message: 'the operator has said nothing of it yet' };
-  return { ...row, ready: ready.status, message: `${ready.reason}: ${ready.message}` };
+  const message = `${ready.reason}: ${ready.message}`;
+  if (operatorAwayFault(facts) === undefined) return { ...row, ready: ready.status, message };
+  return { ...row, ready: 'Unknown', message: `no operator is ready, this is from before: ${message}` };
 }
 
 function nodeRow(facts: Facts, name: string, config: IpsecNodeConfig | undefined): NodeRow {
