@@ -196,10 +196,8 @@ export class Agent {
         this.#parts.revocations?.rename(change.formerName, change.connection.name);
     }
     const takesOver = ({ kind }: ConnectionChange) => this.#leavesUnwanted && kind === 'addConnection';
-    this.#loop.command({
-      kind: 'changeConnections',
-      changes: changes.map((change) => (takesOver(change) ? { ...change, snapshot } : change)),
-    });
+    const told = changes.map((change) => (takesOver(change) ? { ...change, snapshot } : change));
+    this.#loop.command({ kind: 'changeConnections', changes: told });
   }
 
   /** What an earlier run left and nobody wants, now that everything is known that anybody may want. */
