@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 
 import { AgentPair, type PairEnd, pairAddresses } from '../pair/agent-pair.ts';
 import type { Scenario } from '../runner/scenario.ts';
+import { waitUntil } from '../runner/wait-until.ts';
 import { expectPing, ping } from '../traffic/counted-pings.ts';
 
 /** The first packets of the named ends; each end begins for its own. */
@@ -18,7 +19,12 @@ function onDemand(name: string, what: string, firstPackets: readonly PairEnd[]):
         assert.deepEqual(ikeSas, [], `SAs of ${end} before any traffic (${state})`);
       }
       lab.step('the first packet');
+      const { wire } = pair.topology.links;
+      const crossing = firstPackets.length > 1 ? firstPackets : [];
+      for (const end of crossing) await wire.impairIke(end, ['delay', `${DELAY_MS}ms`]);
       await Promise.all(firstPackets.map((end) => ping(pair.node(end), there(end), { count: 1, waitMs: 100 })));
+      for (const end of firstPackets) await hasBegun(pair, end);
+      for (const end of crossing) await wire.impairIke(end, []);
       await pair.settled();
       lab.step('packets in both directions');
       await Promise.all(ends.map((end) => expectPing(pair.node(end), there(end), { count: 20 })));
@@ -27,11 +33,19 @@ function onDemand(name: string, what: string, firstPackets: readonly PairEnd[]):
   };
 }
 
+/** Waits until an end has begun by itself: no message of the other one got there before its own first packet. */
+async function hasBegun(pair: AgentPair, end: PairEnd): Promise<void> {
+  const agent = pair.agent(end);
+  await waitUntil(`the packet of ${end} to ask for an SA`, async () => agent.log().includes('traffic asks for an SA'));
+}
+
 /** The other end's address. */
 function there(end: PairEnd): string {
   return pairAddresses[end === 'a' ? 'b' : 'a'].ipv4;
 }
 
+/** Longer than two commands take to begin that are to begin at the same time, on a busy machine too. */
+const DELAY_MS = 2000;
 const ends = ['a', 'b'] as const;
 
 export default [
