@@ -13,6 +13,7 @@ describe('nothing is lost where', () => {
     ['a peer, found dead on two IKE SAs at once, goes back to a pair that it had left for that of the other one', 2379],
     ['a peer ends an IKE SA for the sake of a newer one, whose grant is on its way and whose pair waits for us', 2715],
     ['a peer ends an IKE SA for the sake of a newer one, on which all that it answered was lost', 1424],
+    ['a pair reaches its hard limit while its successor is being granted, and plaintext would arrive', 413],
   ] as const)('%s (seed %i)', (_, seed) => {
     expect(simulate(drawScenario(seed, 5, new Set(FAULT_FAMILIES))).violation).toBeUndefined();
   });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { Payload } from '../../wire/payloads/payload.ts';
 import { ExchangeType, Protocol } from '../../wire/registry.ts';
-import { present } from '../testing/pair.ts';
+import { childConfig, Pair, present } from '../testing/pair.ts';
 import { ScriptedPeer, waiting } from '../testing/scripted-peer.ts';
 
 /** A peer that has begun one IKE SA after the other, each with a Child SA. */
@@ -58,6 +58,31 @@ describe('a responder', () => {
     second.send(second.request(ExchangeType.INFORMATIONAL, []));
     expect(pin(first)).toBe(third.espSpi);
   });
+});
+
+describe('a pair that reaches its hard limit while the peer is being granted its successor', () => {
+  it.each([
+    ['Permissive', 'plain'],
+    ['Required', 'lost'],
+  ] as const)(
+    'is not replaced by that one before the peer has it where plaintext would arrive: %s, %s',
+    (enforcement, fate) => {
+      const configuration = { children: [childConfig({ enforcement })] };
+      const pair = new Pair().configure(configuration, configuration).settle().advance(10_000);
+      pair.command(pair.left, { kind: 'rekeyChild', name: 'right', child: 'hosts' });
+      pair.fire();
+      const old = present(pair.status(pair.right).ikeSas[0]?.children[0]);
+      pair.deliver();
+      const id = { destination: pair.right.address, spi: old.inboundSpi };
+      pair.right.kernel.execute({ kind: 'deleteSa', id });
+      pair.handle(pair.right, { kind: 'kernel', event: { kind: 'expire', id, reqid: old.reqid, hard: true } });
+      expect(pair.packet(pair.right)).toBe(fate);
+      pair.settle();
+      expect(pair.packet(pair.left), 'by which the peer shows that it has the successor').toBe('encrypted');
+      pair.advance(2_000);
+      expect(pair.encrypts()).toBe(true);
+    },
+  );
 });
 
 /** Ends the IKE SA that it stands in (RFC 7296 §1.4.1). */

@@ -39,7 +39,8 @@ export function removeChildren(
   // The peer may take back a pair that its kernel or itself has refused, or hear that ours has ended it at a limit, and
   // send on what that pair has replaced.
   if (GOES_BACK.has(reason) && sa.state.peerIsAgent) callOffRetirement(connection, removed);
-  ensureCurrent(core, at, connection, removed);
+  // At a limit of ours, or because of our kernel, a pair ends whether or not the peer has what was to take its place.
+  ensureCurrent(core, at, connection, ENDED_BY_PEER.has(reason) ? removed : []);
   orderPolicies(core, connection);
   const believed = reason === 'peerDead' ? believedUntil(core, at, connection) : at;
   for (const child of removed) {
@@ -126,4 +127,5 @@ function loneSa(id: SaId, { config, installedAt, settledAt }: ChildSa): LoneSa {
   return { id, reqid: config.reqid, madeAt: installedAt, settledAt };
 }
 
+const ENDED_BY_PEER: ReadonlySet<CloseReason> = new Set(['deletedByPeer', 'refusedByPeer']);
 const GOES_BACK: ReadonlySet<CloseReason> = new Set(['deletedByPeer', 'refusedByPeer', 'expired']);
