@@ -150,14 +150,14 @@ export const events: readonly LifecycleEvent[] = [
     description: 'nothing passes for 20 seconds, and both sides find each other dead',
     settings: () => ({ defaults: { liveness: { interval: '3s', timeout: '9s' } } }),
     outage: { why: 'nothing passes a wire that is cut', recoverySeconds: 1 },
-    run: (mesh) => nodeUnreachable(mesh, 20),
+    run: (mesh) => nodeUnreachable(mesh, 20, 90),
   },
   {
     name: 'node-unreachable-two-minutes',
     description: 'nothing passes for two minutes',
     outage: { why: 'nothing passes a wire that is cut', recoverySeconds: 1 },
     worth: 'long',
-    run: (mesh) => nodeUnreachable(mesh, 120),
+    run: (mesh) => nodeUnreachable(mesh, 120, 240),
   },
 ];
 

@@ -23,7 +23,7 @@ export async function measure(lab: Lab, event: LifecycleEvent, place: RowPlace):
     await event.run(mesh);
     await mesh.expectForeignUntouched();
   });
-  const traffic = await mesh.traffic.report();
+  const traffic = await mesh.traffic.report(mesh.outageSeconds);
   const { packets } = await wire.stop();
   const row = judge(place, event, {
     traffic,

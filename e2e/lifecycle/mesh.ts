@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { keyPem, pem, type TestAuthority } from '../../agent/pki/testing/authority.ts';
 import type { PeerReport } from '../../agent/runtime/status/report.ts';
 import type { AgentProcess } from '../../hack/lab/agent/agent-process.ts';
-import { isSettled } from '../../hack/lab/agent/settled.ts';
+import { unsettledText } from '../../hack/lab/agent/settled.ts';
 import { labRoot, validNow } from '../../hack/lab/interop/link-certificates.ts';
 import type { Lab } from '../../hack/lab/runner/scenario.ts';
 import { waitUntil } from '../../hack/lab/runner/wait-until.ts';
@@ -199,18 +199,31 @@ export class LifecycleMesh {
   /** Waits until each node has one IKE SA with one pair of SAs for each peer and Child, and nothing of what these replaced. */
   async settled(children = 1, timeoutMs = 60_000): Promise<void> {
     for (const name of this.names) {
-      await waitUntil(
-        `${name} to have one IKE SA and one pair of SAs for each peer, in its status and in its kernel`,
-        async () => {
-          const agent = this.agent(name);
-          assert.equal(agent.end, undefined, `the agent of ${name} ended`);
-          const report = await agent.status();
-          const all = report.peers.length === this.names.length - 1 && isSettled(report, children);
-          return all && (await daemonStates(this.node(name))).length === 2 * children * report.peers.length;
-        },
-        { timeoutMs, intervalMs: 250 },
-      );
+      let seen: string | undefined;
+      try {
+        await waitUntil(
+          `${name} to have one IKE SA and one pair of SAs for each peer, in its status and in its kernel`,
+          async () => {
+            seen = await this.#unsettled(name, children);
+            return seen === undefined;
+          },
+          { timeoutMs, intervalMs: 250 },
+        );
+      } catch (error) {
+        throw new Error(`${error instanceof Error ? error.message : String(error)}: ${seen ?? 'it did not answer'}`);
+      }
     }
+  }
+
+  async #unsettled(name: string, children: number): Promise<string | undefined> {
+    const agent = this.agent(name);
+    assert.equal(agent.end, undefined, `the agent of ${name} ended`);
+    const report = await agent.status();
+    const { length: peers } = report.peers;
+    if (peers !== this.names.length - 1) return `it has ${peers} peers`;
+    const states = await daemonStates(this.node(name));
+    if (states.length === 2 * children * peers) return unsettledText(report, children);
+    return `its kernel has ${states.length} SAs: ${states.map(({ spi }) => spi).join(', ')}`;
   }
 
   /** The ends of the streams: the nodes, by their own addresses or by those of the networks behind them. */

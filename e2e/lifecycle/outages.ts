@@ -44,8 +44,11 @@ export async function nodeAddressChanged(mesh: LifecycleMesh): Promise<void> {
   await mesh.settled();
 }
 
-/** One node is not reached by anybody for a while. */
-export async function nodeUnreachable(mesh: LifecycleMesh, seconds: number): Promise<void> {
+/**
+ * One node is not reached by anybody for a while. `forgetSeconds` is for how long each side may then receive on what it had,
+ * since the other one may still send on it: until the liveness timeout of that one has ended.
+ */
+export async function nodeUnreachable(mesh: LifecycleMesh, seconds: number, forgetSeconds: number): Promise<void> {
   await mesh.withoutNodes(async () => {
     await mesh.wire.setConnected('a', false);
     await delay(seconds * 1000);
@@ -57,7 +60,7 @@ export async function nodeUnreachable(mesh: LifecycleMesh, seconds: number): Pro
     async () => (await mesh.peers('a')).every(({ state }) => state === 'encrypting'),
     { timeoutMs: 90_000, intervalMs: 250 },
   );
-  await mesh.settled(1, 90_000);
+  await mesh.settled(1, 1000 * forgetSeconds);
 }
 
 const BOOT_MS = 5_000;

@@ -70,9 +70,9 @@ export class Traffic {
     }
   }
 
-  /** Ends everything that still runs. */
-  async report(): Promise<TrafficReport> {
-    const connection = await this.#connection?.close();
+  /** Ends everything that still runs, after nodes were cut off for so long. */
+  async report(outageSeconds: number): Promise<TrafficReport> {
+    const connection = await this.#connection?.close(1000 * outageSeconds);
     await this.stop();
     return countedTraffic(this.#ended, connection);
   }

@@ -12,7 +12,7 @@ import { certificateFiles, labRoot, validNow } from '../lab/interop/link-certifi
 import type { Lab, Scenario } from '../lab/runner/scenario.ts';
 import { waitUntil } from '../lab/runner/wait-until.ts';
 import type { Topology } from '../lab/topology/topology.ts';
-import { READINGS_FILE } from './in-lab.ts';
+import { READINGS_FILE } from './readings-file.ts';
 
 /** How long what an agent does for all of its peers took, in seconds from its beginning. */
 export interface AdoptionReadings {

@@ -11,8 +11,8 @@ import { waitUntil } from '../lab/runner/wait-until.ts';
 import type { Section } from '../lab/strongswan/settings.ts';
 import type { LabNode } from '../lab/topology/lab-node.ts';
 import { dumpStates, type StateDump } from '../lab/xfrm/xfrm-dump.ts';
-import { READINGS_FILE } from './in-lab.ts';
 import { LabProcessor } from './lab-processor.ts';
+import { READINGS_FILE } from './readings-file.ts';
 
 /** Who has installed the SAs. */
 export const installers = ['ikemesh', 'strongswan'] as const;

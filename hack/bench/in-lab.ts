@@ -9,6 +9,7 @@ import { runInGuests } from '../lab/runner/run-guests.ts';
 import type { BlockWriter } from '../lab/runner/scenario-blocks.ts';
 import type { Progress } from './bench.ts';
 import { answersClock } from './lab-processor.ts';
+import { READINGS_FILE } from './readings-file.ts';
 
 /** A scenario of the lab that measures, beside the bench that it is for. */
 export interface MeasuringScenario {
@@ -20,9 +21,6 @@ export interface MeasuringScenario {
   readonly memoryMib: number;
   readonly timeoutMs: number;
 }
-
-/** Where a scenario that measures leaves what it has read, in its folder. */
-export const READINGS_FILE = 'readings.json';
 
 /** What a scenario has read in a kernel that has ESP, alone in it. Throws when it fails: a bench without figures is none. */
 export async function readInLab<Readings>(scenario: MeasuringScenario, progress: Progress): Promise<Readings> {

@@ -42,6 +42,15 @@ describe('a bundle', () => {
     expect(text).toContain('<!doctype html>');
   });
 
+  it.each(['adoption-scenario', 'esp-scenario'])(
+    'of hack/bench/%s has what runs in the lab, and not what starts it',
+    async (name) => {
+      const entry = fileURLToPath(new URL(`../bench/${name}.ts`, import.meta.url));
+      const files = await bundle(entry, join(folder, 'scenario.js'));
+      expect(files.filter((file) => /hack.(?:build|lab.host)/.test(file))).toEqual([]);
+    },
+  );
+
   it("has Node's modules in every way that they can be imported", async () => {
     const source = `
       import { createServer } from 'node:http';

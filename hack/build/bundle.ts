@@ -56,8 +56,8 @@ const builtinsByRequire: Plugin = {
 };
 
 /**
- * Text that a program of ours reads from a file beside its source, as `readFileSync(new URL('./x', import.meta.url), 'utf8')`, is
- * in the bundle: beside that there is no such file.
+ * Text that a program of ours reads from a file beside its source, by `readFileSync` of a URL that begins with `./` or `../`, is in
+ * the bundle: beside that there is no such file.
  */
 const textsOfFiles: Plugin = {
   name: 'texts-of-files',

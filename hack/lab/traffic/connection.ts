@@ -11,7 +11,11 @@ export interface ConnectionReport {
 
 /** A TCP connection on which numbered lines are echoed until it is closed. */
 export interface KeptConnection {
-  close(): Promise<ConnectionReport>;
+  /**
+   * What became of it. What is under way may have to be repeated, which TCP does after ever longer times: after an outage it
+   * may take as long as that again.
+   */
+  close(outageMs?: number): Promise<ConnectionReport>;
 }
 
 export interface ConnectionOptions {
@@ -29,12 +33,15 @@ export async function connectAndKeep(program: string, options: ConnectionOptions
   const connected = client.node.spawn(`tcp-${port}`, command('--connect', server.address, '--local', client.address));
   await connected.said(/^ready$/m);
   return {
-    close: async () => {
-      connected.write('report\n');
-      await connected.said(REPORT);
+    close: async (outageMs = 0) => {
+      const patienceMs = REPETITION_MS + outageMs;
+      connected.write(`report ${patienceMs}\n`);
+      await connected.said(REPORT, patienceMs + ANSWER_MS);
       return JSON.parse(REPORT.exec(connected.log())?.[1] ?? 'null') as ConnectionReport;
     },
   };
 }
 
 const REPORT = /^report (.*)$/m;
+const REPETITION_MS = 5_000;
+const ANSWER_MS = 15_000;

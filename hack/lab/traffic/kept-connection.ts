@@ -3,7 +3,8 @@ import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 
 // One end of a TCP connection that is to be kept, run inside a node. The server echoes and says "listening". The client says
-// "ready" when it is connected, sends a numbered line every 50 ms, and says at "report" how many came back.
+// "ready" when it is connected, sends a numbered line every 50 ms, and says at "report MS" how many came back, for the last of
+// which it waits so long at most.
 
 const { values } = parseArgs({
   options: {
@@ -45,10 +46,9 @@ function keepConnection(address: string): void {
   const timer = setInterval(() => {
     if (ended === undefined && !socket.connecting) socket.write(`${sent++}\n`);
   }, 50);
-  createInterface({ input: process.stdin }).on('line', () => {
+  createInterface({ input: process.stdin }).on('line', (order) => {
     clearInterval(timer);
-    // What is under way may have to be repeated.
-    const until = performance.now() + 5_000;
+    const until = performance.now() + Number(order.split(' ')[1]);
     const last = setInterval(() => {
       if (ended === undefined && echoed < sent && performance.now() < until) return;
       clearInterval(last);
