@@ -55,7 +55,9 @@ export function inherit(core: Core, connection: Connection, leftovers: Leftovers
     core.policyPlaces.set(key, connection);
     if (policy.template !== undefined) pinned.add(policy.template.spi);
   }
-  for (const { id, reqid } of config.children.flatMap((child) => leftovers.sasOfReqid.get(child.reqid) ?? [])) {
+  // Where a run ended on the way from one SA to another, policies are pinned to both: the newer one, last here, is sent on.
+  const left = config.children.flatMap((child) => leftovers.sasOfReqid.get(child.reqid) ?? []);
+  for (const { id, reqid } of left.toSorted((one, other) => one.addedAt - other.addedAt)) {
     const inbound = id.destination === withoutZone(config.localAddress);
     if (inbound) core.espSpis.add(id.spi);
     // An outbound one that nothing is pinned to was not sent on, or not any more.

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { DEFAULT_LIMITS } from '../limits.ts';
-import { Pair, present, type Side } from '../testing/pair.ts';
+import { childConfig, connectionConfig, Pair, present, type Side } from '../testing/pair.ts';
 
 const { unselectedGraceMs } = DEFAULT_LIMITS;
 
@@ -36,6 +36,34 @@ describe('an outbound SA that is not sent on any more', () => {
     pair.advance(unselectedGraceMs);
     for (const [index, side] of sides.entries()) expect(has(pair, side, present(old[index]))).toBe(false);
   });
+
+  it.each(['older', 'newer'])(
+    'is not gone back to by an agent that ended while policies went over, whose kernel names the %s one first',
+    (first) => {
+      const traffic = [6, 17].map((protocol) => ({ protocol, fromPort: 0, toPort: 65_535 }));
+      const children = [childConfig({ local: traffic, remote: traffic })];
+      const pair = new Pair({ limits }).configure({ children }, { children }).settle().advance(5_000);
+      const [left, right] = [pair.left, pair.right];
+      const old = outbound(pair, right);
+      pair.command(left, { kind: 'rekeyChild', name: 'right', child: 'hosts' });
+      pair.settle();
+      const current = outbound(pair, right);
+      const outward = pair
+        .policies(right)
+        .filter(({ direction, template }) => direction === 'out' && template !== undefined);
+      expect(outward.length).toBeGreaterThan(1);
+      const { ours: _, ...policy } = present(outward[0]);
+      const template = { ...present(policy.template), spi: old };
+      expect(right.kernel.execute({ kind: 'putPolicy', policy: { ...policy, template } }).ok).toBe(true);
+      const dumped = right.kernel.dump();
+      if (!dumped.ok) throw new Error(dumped.error.message);
+      const sas = dumped.value.sas.toSorted((one, other) => one.addedAt - other.addedAt);
+      const snapshot = { ...dumped.value, sas: first === 'older' ? sas : sas.toReversed() };
+      pair.restarted(right, 99);
+      pair.command(right, { kind: 'start', connections: [connectionConfig(right, left, { children })], snapshot });
+      expect(new Set(pins(right).filter((spi) => spi === old || spi === current))).toEqual(new Set([current]));
+    },
+  );
 
   it('goes at once where nothing has taken its place, for what is sent then is to be blocked', () => {
     const pair = new Pair({ limits }).configure().settle().advance(1_000);
