@@ -74,6 +74,8 @@ function onExpire(core: Core, at: Instant, event: Extract<DataplaneEvent, { kind
     return;
   }
   removeChildren(core, at, sa, connection, [child.inboundSpi], 'expired');
+  // There is nothing to be received on any more, however long the peer may send on it.
+  forgetExpired(core, connection, event.id);
   enqueue(core, at, sa, deletionOf(child, 'expired'));
   scheduleAttempt(core, at, connection);
 }

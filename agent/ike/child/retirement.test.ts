@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { type Connection, newConnection } from '../connection/connection.ts';
 import type { IkeSa } from '../state.ts';
-import { connectionConfig, Pair } from '../testing/pair.ts';
+import { connectionConfig, Pair, present } from '../testing/pair.ts';
 import { hasSettled } from './retirement.ts';
 
 const REQID = 0x6000_0001;
@@ -69,5 +69,19 @@ describe('what is received on', () => {
     // Nobody sends for longer than an SA that is out of use stays, and nothing else comes through.
     pair.advanceLosing(12_000);
     expect(pair.packet(pair.left)).toBe('encrypted');
+  });
+});
+
+describe('an SA that its kernel has ended at the hard limit', () => {
+  it('is not waited for: nothing stays of it, though the peer is never heard of again', () => {
+    const pair = new Pair().configure().settle().advance(10_000);
+    const { right } = pair;
+    const { inboundSpi: spi, reqid } = present(pair.status(right).ikeSas[0]?.children[0]);
+    const id = { destination: right.address, spi };
+    right.kernel.execute({ kind: 'deleteSa', id });
+    pair.handle(right, { kind: 'kernel', event: { kind: 'expire', id, reqid, hard: true } });
+    pair.advanceLosing(600_000);
+    expect(pair.status(right).ikeSas).toEqual([]);
+    expect(right.endpoint.status(pair.at).tables.espSpis).toBe(0);
   });
 });
