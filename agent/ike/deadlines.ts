@@ -170,8 +170,8 @@ function expire(core: Core, at: Instant, sa: IkeSa, connection: Connection | und
 
 function giveUp(core: Core, at: Instant, sa: IkeSa): void {
   const { state, connection } = sa;
-  // Whether the peer is alive is asked on the successor.
-  if (state.kind === 'rekeyed') {
+  // Whether the peer is alive is asked on the successor, or on what a later run of its agent has made.
+  if (state.kind === 'rekeyed' || isOutlived(sa, connection)) {
     sa.window.close();
     return;
   }
@@ -188,6 +188,18 @@ function giveUp(core: Core, at: Instant, sa: IkeSa): void {
   }
   if (connection !== undefined) noteFailure(core, at, sa, connection, timeoutFailure(connection, sa));
   closeIkeSa(core, at, sa, 'negotiationFailed');
+}
+
+/**
+ * Whether the peer has forgotten the IKE SA and was heard since on another one that stays. Pairs of it that nothing has replaced yet
+ * are in its kernel: were they given up, their traffic would go in plaintext where that is allowed.
+ */
+function isOutlived({ state, lastHeardAt }: IkeSa, connection: Connection | undefined): boolean {
+  if (state.kind !== 'established' || state.endsAt === undefined) return false;
+  return (connection?.ikeSas ?? []).some(
+    (other) =>
+      other.state.kind === 'established' && other.state.endsAt === undefined && other.lastHeardAt > lastHeardAt,
+  );
 }
 
 /**

@@ -5,7 +5,7 @@ import type { Payload } from '../../wire/payloads/payload.ts';
 import { ExchangeType, NotifyType, Protocol } from '../../wire/registry.ts';
 import { notify } from '../message/notify.ts';
 import { VENDOR_ID } from '../message/vendor-id.ts';
-import { connectionConfig, type Datagram, Pair, present, type Side } from '../testing/pair.ts';
+import { childConfig, connectionConfig, type Datagram, Pair, present, type Side } from '../testing/pair.ts';
 import { headline, notifyTypes, ScriptedPeer, waiting } from '../testing/scripted-peer.ts';
 import type { ConnectionConfig } from '../types.ts';
 
@@ -97,6 +97,30 @@ describe('a machine that has rebooted', () => {
 });
 
 describe('an agent that has restarted', () => {
+  it.each(['Permissive', 'Required'] as const)(
+    'is sent what its kernel still has an SA for, encrypted, however long it takes to make another one: %s',
+    (enforcement) => {
+      const between = (protocol: number) => [{ protocol, fromPort: 0, toPort: 65_535 }];
+      const [first, second] = [17, 6].map((protocol) => ({
+        local: between(protocol),
+        remote: between(protocol),
+        enforcement,
+      }));
+      const children = [childConfig(first), childConfig({ ...second, name: 'other', reqid: 0x6000_0002 })];
+      const pair = new Pair().configure({ children }, { children }).settle().advance(5_000);
+      // It has ended, and is asked whether it is alive, when it begins anew.
+      pair.advanceLosing(50_000);
+      pair.right.refuse = (command) =>
+        command.kind === 'addSa' && command.sa.reqid === 0x6000_0002 ? 'no memory' : undefined;
+      restart(pair, { initiation: 'start', children });
+      for (let minute = 0; minute < 5; minute += 1) {
+        pair.settle().advance(60_000);
+        expect(pair.packet(pair.left, { protocol: 17 }), `after ${minute} minutes`).toBe('encrypted');
+        expect(pair.packet(pair.left, { protocol: 6 }), `after ${minute} minutes`).toBe('encrypted');
+      }
+    },
+  );
+
   it('says no INITIAL_CONTACT while its kernel has older SAs, and its peer keeps those until the new ones are in use', () => {
     const peer = waiting();
     agentPeer(peer, [run(1, 1)]);
