@@ -17,8 +17,8 @@ import { earlierRelease } from './earlier-release.ts';
 import { type OutsideGateways, startGateways } from './gateways.ts';
 import { InstalledCluster, namespace } from './installed-cluster.ts';
 import { type CountedEvent, whileTrafficFlows } from './mesh-traffic.ts';
+import { encryptingStreams, trafficWorkloads } from './pod-streams.ts';
 import { allPairsEncrypt } from './sas.ts';
-import { trafficPods } from './traffic-pods.ts';
 import { upgrades } from './upgrades.ts';
 
 const reason = await whyNoNodes();
@@ -42,7 +42,7 @@ describe.skipIf(reason !== undefined)('a mesh and two gateways, of which everyth
     await trust(oldAuthority);
     const machine = await installed.cluster.addNeighbour('gateway', 'strongswan');
     gateways = await startGateways(installed, machine, certificates);
-    await installed.apply(trafficPods, mesh, ...gateways.all.map(({ peering }) => peering));
+    await installed.apply(...trafficWorkloads, mesh, ...gateways.all.map(({ peering }) => peering));
     await installed.kubectl('rollout', 'status', 'daemonset/traffic', '--timeout=90s');
     await allPairsEncrypt(nodes);
   }, 400_000);
@@ -246,7 +246,9 @@ const NEW_AUTHORITY = 'new-ca';
 const TRUST = 'mesh-trust';
 const IN_NODES = `--namespace=${PLACES.nodesNamespace}`;
 const authentication = { certificate: { issuerRef: { name: ISSUER }, trust: { configMapRef: { name: TRUST } } } };
-const mesh = changed(changed(meshManifest, 'spec.enforcement', 'Required'), 'spec.authentication', authentication);
+const mesh = encryptingStreams(
+  changed(changed(meshManifest, 'spec.enforcement', 'Required'), 'spec.authentication', authentication),
+);
 const INSTALLED_KINDS =
   'deployments,daemonsets,jobs,pods,serviceaccounts,configmaps,roles,rolebindings,clusterroles,clusterrolebindings,' +
   'poddisruptionbudgets,validatingadmissionpolicies,validatingadmissionpolicybindings';

@@ -6,11 +6,11 @@ import { type Cluster, startCluster } from '../hack/cluster/nodes/cluster.ts';
 import { buildImage, projectFolder, projectVersion } from '../hack/image/build-image.ts';
 import { platforms } from '../hack/image/platform.ts';
 import { takeLock } from '../hack/lab/host/folder-lock.ts';
-import { meshManifest } from '../operator/api/testing/manifests.ts';
+import { type Manifest, meshManifest } from '../operator/api/testing/manifests.ts';
 import { meshAuthority } from '../operator/testing/cluster-nodes.ts';
 import type { EarlierRelease, Release } from './earlier-release.ts';
+import { encryptingStreams, trafficWorkloads } from './pod-streams.ts';
 import { allPairsEncrypt } from './sas.ts';
-import { trafficPods } from './traffic-pods.ts';
 
 /** Where the chart is installed, and what nodes' identities end in. */
 export const namespace = 'ikemesh';
@@ -94,8 +94,8 @@ export class InstalledCluster {
   }
 
   /** Has pods that end streams on every node, an authority and a peering of all nodes; waits until every pair has its SAs. */
-  async encrypt(peering: object = meshManifest): Promise<void> {
-    await this.apply(trafficPods, ...meshAuthority(), peering);
+  async encrypt(peering: Manifest = meshManifest): Promise<void> {
+    await this.apply(...trafficWorkloads, ...meshAuthority(), encryptingStreams(peering));
     await this.kubectl('rollout', 'status', 'daemonset/traffic', '--timeout=180s');
     await allPairsEncrypt([...this.cluster.nodes.values()]);
   }

@@ -1,5 +1,5 @@
 import type { ClusterNode } from '../hack/cluster/nodes/cluster-node.ts';
-import { type CountedStream, startCountedStream } from '../hack/lab/traffic/counted-stream.ts';
+import { type CountedStream, type StreamEnd, startCountedStream } from '../hack/lab/traffic/counted-stream.ts';
 import { trafficContainer } from './traffic-pods.ts';
 
 /** Which streams flow between nodes. */
@@ -10,6 +10,8 @@ export interface MeshStreams {
    * has: more at a time would be much for two processors that also run what is tested.
    */
   readonly rate?: number;
+  /** Where the streams of a node end, by family, IPv4 first. By default at its own addresses. */
+  readonly end?: (node: ClusterNode, family: 0 | 1) => StreamEnd;
 }
 
 /** Every two of the nodes. */
@@ -21,18 +23,14 @@ export function pairsOf(nodes: readonly ClusterNode[]): readonly (readonly [Clus
  * Starts streams between all pairs of nodes by both families, whose ends run in the traffic pods. All of them send when this is
  * done; where one cannot, none does.
  */
-export async function startStreams({ nodes, rate }: MeshStreams): Promise<readonly CountedStream[]> {
+export async function startStreams({ nodes, rate, end = nodeEnd }: MeshStreams): Promise<readonly CountedStream[]> {
   const starting = pairsOf(nodes).flatMap(([one, other], index) =>
     ([0, 1] as const).map((family) => {
       const high = rate ?? (index === 0 ? HIGH_RATE : LOW_RATE);
-      const end = (node: ClusterNode) => ({
-        node: node.containerEnd(trafficContainer),
-        address: node.addresses[family],
-      });
       // Never again the same: what did not end would be in the way.
       const port = nextPort++;
       return startCountedStream({
-        ends: [end(one), end(other)],
+        ends: [end(one, family), end(other, family)],
         program: ['/traffic', 'stream'],
         rate: family === 0 ? high : LOW_RATE,
         port,
@@ -45,6 +43,10 @@ export async function startStreams({ nodes, rate }: MeshStreams): Promise<readon
   if (failed === undefined) return started;
   await Promise.all(started.map((stream) => stream.stop(0)));
   throw failed.reason;
+}
+
+function nodeEnd(node: ClusterNode, family: 0 | 1): StreamEnd {
+  return { node: node.containerEnd(trafficContainer), address: node.addresses[family] };
 }
 
 /** Whether a stream, by its place among those of `startStreams`, is of IPv6: each pair has one of IPv4 and then one of it. */

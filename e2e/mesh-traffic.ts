@@ -1,13 +1,15 @@
 import { expect } from 'vitest';
 
 import type { Cluster } from '../hack/cluster/nodes/cluster.ts';
-import { expectNothingLost } from '../hack/lab/traffic/counted-stream.ts';
+import { type CountedStream, expectNothingLost } from '../hack/lab/traffic/counted-stream.ts';
 import { type KernelDrops, kernelDropsText, readKernelDrops } from '../hack/lab/traffic/kernel-drops.ts';
 import { expectNoXfrmDrops, readXfrmStat } from '../hack/lab/xfrm/xfrm-stat.ts';
 import { keepEvidence } from './evidence.ts';
 import type { ClusterEventName } from './lifecycle/cluster-events.ts';
 import { writeClusterRows } from './lifecycle/cluster-rows.ts';
+import type { Mode } from './lifecycle/row.ts';
 import { DRAIN_MS, isOfIpv6, type MeshStreams, startStreams } from './mesh-streams.ts';
+import { encryptedPods, podEnd } from './pod-streams.ts';
 
 /** What flows between nodes. */
 export interface MeshTraffic extends MeshStreams {
@@ -31,11 +33,13 @@ export async function whileTrafficFlows(
   counted?: CountedEvent,
 ): Promise<void> {
   const { cluster, nodes } = traffic;
+  const pods = await encryptedPods(cluster, nodes);
   const counters = new Map(await Promise.all(nodes.map(async (node) => [node, await readXfrmStat(node)] as const)));
   const drops = await readDrops(traffic);
   const wire = await cluster.capture();
   try {
-    const streams = await startStreams(traffic);
+    const flowing = await startAll(traffic, pods);
+    const streams = flowing.map(({ stream }) => stream);
     const failure = await happens().then(
       () => undefined,
       (error: unknown) => ({ error }),
@@ -43,15 +47,17 @@ export async function whileTrafficFlows(
     const reports = await Promise.all(streams.map((stream) => stream.stop(DRAIN_MS)));
     const { packets } = await wire.stop();
     const dropped = await dropsSince(traffic, drops);
-    const addresses = new Set<string>(nodes.flatMap((node) => node.addresses));
+    const podAddresses = new Set([...pods.values()].flat());
+    const addresses = new Set<string>([...nodes.flatMap((node) => node.addresses), ...podAddresses]);
     const between = packets.filter(({ source, destination }) => addresses.has(source) && addresses.has(destination));
     if (counted !== undefined) {
-      const directions = streams.flatMap(({ rate }, index) =>
-        (reports[index] ?? []).map((report) => ({ ipv6: isOfIpv6(index), rate, report })),
+      const directions = flowing.flatMap(({ stream: { rate }, mode, ipv6 }, index) =>
+        (reports[index] ?? []).map((report) => ({ mode, ipv6, rate, report })),
       );
       const text = failure && (failure.error instanceof Error ? failure.error.message : String(failure.error));
       const recoverySeconds = counted.recoverySeconds?.();
-      writeClusterRows({ event: counted.event, directions, packets: between, failure: text, recoverySeconds });
+      const { event } = counted;
+      writeClusterRows({ event, directions, packets: between, podAddresses, failure: text, recoverySeconds });
     }
     // Where packets are lost, this tells whether before the wire or behind it.
     const esp = between.filter(({ kind }) => kind === 'esp' || kind === 'espInUdp').length;
@@ -69,6 +75,30 @@ export async function whileTrafficFlows(
     expect(esp).toBeGreaterThanOrEqual(sent);
   } catch (error) {
     await keepEvidence(cluster, wire.file);
+    throw error;
+  }
+}
+
+/** A stream, between nodes in transport mode or between their pods in tunnel mode. */
+interface FlowingStream {
+  readonly stream: CountedStream;
+  readonly mode: Mode;
+  readonly ipv6: boolean;
+}
+
+/** Starts the streams between nodes and, where there are any, between their pods; all of them or none. */
+async function startAll(
+  traffic: MeshTraffic,
+  pods: ReadonlyMap<string, readonly string[]>,
+): Promise<readonly FlowingStream[]> {
+  const flowing = (mode: Mode) => (stream: CountedStream, index: number) => ({ stream, mode, ipv6: isOfIpv6(index) });
+  const ofNodes = await startStreams(traffic);
+  if (pods.size === 0) return ofNodes.map(flowing('transport'));
+  try {
+    const ofPods = await startStreams({ ...traffic, end: podEnd(pods) });
+    return [...ofNodes.map(flowing('transport')), ...ofPods.map(flowing('tunnel'))];
+  } catch (error) {
+    await Promise.all(ofNodes.map((stream) => stream.stop(0)));
     throw error;
   }
 }

@@ -12,8 +12,8 @@ import { InstalledCluster, namespace } from './installed-cluster.ts';
 import { meshPeering } from './mesh-peering.ts';
 import { whileTrafficFlows } from './mesh-traffic.ts';
 import { outages } from './outages.ts';
+import { trafficWorkloads } from './pod-streams.ts';
 import { replacements } from './replacements.ts';
-import { trafficPods } from './traffic-pods.ts';
 
 const reason = await whyNoNodes();
 if (reason !== undefined) process.stdout.write(`tests with nodes are skipped: ${reason}\n`);
@@ -26,7 +26,7 @@ describe.skipIf(reason !== undefined)('a mesh of three nodes, installed by Helm'
   beforeAll(async () => {
     installed = await InstalledCluster.start(['a', 'b', 'c'], say);
     nodes = [...installed.cluster.nodes.values()];
-    await installed.apply(trafficPods);
+    await installed.apply(...trafficWorkloads);
     await installed.kubectl('rollout', 'status', 'daemonset/traffic', '--timeout=90s');
     await nodes[0]?.ip(...FOREIGN);
   }, 400_000);

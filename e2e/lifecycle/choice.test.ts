@@ -34,15 +34,16 @@ describe('chooseRows', () => {
     expect(rows).toHaveLength(names(rows).length);
   });
 
-  it('has events on a cluster with --full or by their names, in transport mode and by both families', () => {
+  it('has events on a cluster with --full or by their names, in both modes and by both families', () => {
     const choose = (changes: Partial<Choice>) => {
       const rows = chooseRows([event('one')], [{ name: 'api-server-away' }], { ...all, ...changes });
       return rows.ok ? rows.value.filter(({ event: name }) => name !== 'one') : [];
     };
-    const both = families.map((family) => ({ event: 'api-server-away', mode: 'transport', family }));
-    expect(choose({ full: true })).toEqual(both);
-    expect(choose({ names: ['api-server-away'] })).toEqual(both);
-    for (const changes of [{}, { quick: true }, { names: ['one'] }, { full: true, mode: 'tunnel' } as const]) {
+    const rows = modes.flatMap((mode) => families.map((family) => ({ event: 'api-server-away', mode, family })));
+    expect(choose({ full: true })).toEqual(rows);
+    expect(choose({ names: ['api-server-away'] })).toEqual(rows);
+    expect(choose({ full: true, mode: 'tunnel' })).toEqual(rows.filter(({ mode }) => mode === 'tunnel'));
+    for (const changes of [{}, { quick: true }, { names: ['one'] }]) {
       expect(choose(changes)).toEqual([]);
     }
   });

@@ -39,7 +39,6 @@ export function chooseRows(
   return ok([...ofLab, ...clusterRows(onCluster, choice).filter(isWanted)]);
 }
 
-/** Nodes of a cluster use transport mode with one another. */
 function clusterRows(
   events: readonly Pick<ClusterEvent, 'name'>[],
   { names, full, quick }: Choice,
@@ -47,5 +46,7 @@ function clusterRows(
   const isChosen = (name: string): boolean => (names.length > 0 ? names.includes(name) : full && !quick);
   return events
     .filter(({ name }) => isChosen(name))
-    .flatMap(({ name }) => families.map((family): RowPlace => ({ event: name, mode: 'transport', family })));
+    .flatMap(({ name }) =>
+      modes.flatMap((mode) => families.map((family): RowPlace => ({ event: name, mode, family }))),
+    );
 }

@@ -25,7 +25,7 @@ const NAMES = [
   'cluster-node-replaced',
 ] as const;
 
-/** The events that only a cluster has, in transport mode, which is what nodes use with one another. */
+/** The events that only a cluster has: between nodes in transport mode, between their pods in tunnel mode. */
 export const clusterEvents: readonly ClusterEvent[] = [
   {
     name: 'cert-manager-renews',
