@@ -15,7 +15,7 @@ import { podTrafficContainer, podTrafficPods, trafficPods } from './traffic-pods
  * modes. Other runs of the same tests do without them.
  */
 
-export const arePodsCounted = process.env[rowsVariable] !== undefined;
+const arePodsCounted = process.env[rowsVariable] !== undefined;
 
 /** What the ends of all streams run in. */
 export const trafficWorkloads: readonly object[] = arePodsCounted ? [trafficPods, podTrafficPods] : [trafficPods];
