@@ -195,7 +195,8 @@ function giveUp(core: Core, at: Instant, sa: IkeSa): void {
  * are in its kernel: were they given up, their traffic would go in plaintext where that is allowed.
  */
 function isOutlived({ state, lastHeardAt }: IkeSa, connection: Connection | undefined): boolean {
-  if (state.kind !== 'established' || state.endsAt === undefined) return false;
+  // What was asked for holds keys and an SPI, which end with the IKE SA.
+  if (state.kind !== 'established' || state.endsAt === undefined || state.asked !== undefined) return false;
   return (connection?.ikeSas ?? []).some(
     (other) =>
       other.state.kind === 'established' && other.state.endsAt === undefined && other.lastHeardAt > lastHeardAt,
