@@ -10,6 +10,7 @@ import { PLACES } from '../operator/testing/operator-cluster.ts';
 import type { InstalledCluster } from './installed-cluster.ts';
 import { pairsOf } from './mesh-streams.ts';
 import { whileTrafficFlows } from './mesh-traffic.ts';
+import { startPodAnew } from './pod-streams.ts';
 import { allPairsEncrypt, hasSasWith, knows } from './sas.ts';
 
 /** Nodes join, are registered, booted and made again, and leave, while traffic flows between the others. */
@@ -73,7 +74,7 @@ export function nodesComeAndGo(mesh: () => InstalledCluster): void {
         await delay(8_000);
       },
       { event: 'cluster-node-registered-again' },
-    );
+    ).finally(() => startPodAnew(mesh().cluster, 'd'));
     const after = await certificateOf('d');
     expect(after.secret).not.toBe(before.secret);
     expect(after.serial).toBeDefined();

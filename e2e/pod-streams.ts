@@ -44,6 +44,14 @@ export async function encryptedPods(
   return pods;
 }
 
+/** Has the pod of a node started again, which gives it an address of what the node's networks are now. */
+export async function startPodAnew({ controlPlane }: Cluster, node: string): Promise<void> {
+  if (!arePodsCounted) return;
+  const which = [`--selector=app=${podTrafficContainer}`, `--field-selector=spec.nodeName=${node}`];
+  const { code, stderr } = await controlPlane.kubectl(['delete', 'pods', ...which, '--namespace=default']);
+  if (code !== 0) throw new Error(`the pod of ${node} is not started again: ${stderr}`);
+}
+
 /** The end of a stream in the pod of a node. */
 export function podEnd(pods: ReadonlyMap<string, readonly string[]>): (node: ClusterNode, family: 0 | 1) => StreamEnd {
   return (node, family) => ({

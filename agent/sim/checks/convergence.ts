@@ -2,7 +2,7 @@ import type { ConnectionStatus, EndpointStatus } from '../../ike/types.ts';
 import type { Host } from '../host.ts';
 import type { PairPlan } from '../scenario.ts';
 import { flowText, selectionOf, wouldAccept } from '../selection.ts';
-import { type Flow, nodeName, otherSide } from '../topology.ts';
+import { nodeName, otherSide } from '../topology.ts';
 import type { Check, World } from '../world.ts';
 
 /**
@@ -54,17 +54,11 @@ export class ConvergenceCheck implements Check {
   /** A replacement may take its time; delivery may not pause. */
   #watch(faults: ReadonlyMap<number, Faults>): void {
     const world = this.#world;
-    const waiting: string[] = [];
     for (const pair of faults.keys()) {
-      const flows = world.flowsOf(pair).filter((flow) => this.#awaitsPeer(flow));
-      waiting.push(...flows.map((flow) => `${flowText(flow)} waits for the peer to have its SA`));
-      const failing = this.#brokenFlow(pair, flows);
+      const failing = this.#brokenFlow(pair);
       if (failing !== undefined) world.violate('convergence', `a settled pair stopped working: ${failing}`);
     }
-    const present = new Set([
-      ...[...faults.values()].flatMap(({ lacks, surplus }) => [...lacks, ...surplus]),
-      ...waiting,
-    ]);
+    const present = new Set([...faults.values()].flatMap(({ lacks, surplus }) => [...lacks, ...surplus]));
     for (const known of this.#wrongSinceMs.keys()) if (!present.has(known)) this.#wrongSinceMs.delete(known);
     for (const fault of present) {
       const sinceMs = this.#wrongSinceMs.get(fault) ?? world.clock.elapsedMs;
@@ -111,22 +105,10 @@ export class ConvergenceCheck implements Check {
     return calmForMs > FORGOTTEN_MS ? 0 : clock.monotonicMs() - calmForMs;
   }
 
-  /**
-   * Whether a flow goes in plaintext, as it may, because its SA has reached its hard limit while the peer was being granted the
-   * next one. Where a network is slower than what lies between the limits, that happens in the calm too.
-   */
-  #awaitsPeer(flow: Flow): boolean {
-    const { kernel, granted } = this.#world.hostOf(flow.sender);
-    if (flow.child.enforcement !== 'Permissive') return false;
-    if (selectionOf(this.#world.hostOf(flow.sender), flow).kind !== 'plain') return false;
-    return kernel.kernel.states.all().some((state) => state.reqid === flow.reqid && granted.has(state.id.spi));
-  }
-
-  /** A flow of the pair, other than those, that would not be delivered through an SA. */
-  #brokenFlow(pair: number, others: readonly Flow[] = []): string | undefined {
+  /** A flow of the pair that would not be delivered through an SA. */
+  #brokenFlow(pair: number): string | undefined {
     const world = this.#world;
     for (const flow of world.flowsOf(pair)) {
-      if (others.includes(flow)) continue;
       const receiver: Host = world.hostOf(flow.receiver);
       const selection = selectionOf(world.hostOf(flow.sender), flow);
       if (selection.kind !== 'sa') return `${flowText(flow)} has no SA (${selection.kind})`;
