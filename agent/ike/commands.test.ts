@@ -175,6 +175,64 @@ describe('a configuration that changes', () => {
     expect(pair.left.facts).not.toContainEqual(expect.objectContaining({ kind: 'saExpired', hard: true }));
   });
 
+  it.each(['left', 'right'] as const)(
+    'in the networks of one Child leaves the others alone, and goes over to the new ones (%s is told first)',
+    (first) => {
+      const pair = new Pair();
+      pair.configure(withPods('10.1.0.0', '10.2.0.0'), withPods('10.2.0.0', '10.1.0.0')).settle().advance(10_000);
+      const hosts = () => pair.status(pair.left).ikeSas.map((sa) => [sa.number, sa.children[0]?.inboundSpi]);
+      const before = hosts();
+      const sides = first === 'left' ? [pair.left, pair.right] : [pair.right, pair.left];
+      for (const side of sides) {
+        const networks = side === pair.left ? withPods('10.1.0.0', '10.3.0.0') : withPods('10.3.0.0', '10.1.0.0');
+        update(pair, side, { initiation: side === pair.left ? 'start' : 'respond', ...networks });
+        for (let second = 0; second < 90; second += 1) expect(pair.advance(1_000).encrypts()).toBe(true);
+      }
+      expect(hosts()).toEqual(before);
+      expect(pair.encrypts({ source: address('10.1.0.1'), destination: address('10.3.0.1') })).toBe(true);
+      for (const side of sides) {
+        expect(pair.status(side).ikeSas[0]?.children).toHaveLength(2);
+        expect(pair.policies(side)).toHaveLength(5);
+        const dumped = side.kernel.dump();
+        expect(dumped.ok && dumped.value.sas).toHaveLength(4);
+      }
+    },
+  );
+
+  it.each(['left', 'right'] as const)(
+    'in one more network for a Child protects all the while what it did, and says that more is wanted (%s is told first)',
+    (first) => {
+      const tunnel = (local: readonly string[], remote: readonly string[]) => {
+        const networks = (texts: readonly string[]) => texts.map((text) => net(text, 16));
+        return { children: [childConfig({ mode: 'tunnel', local: networks(local), remote: networks(remote) })] };
+      };
+      const pair = new Pair();
+      pair
+        .configure(tunnel(['10.1.0.0'], ['10.2.0.0']), tunnel(['10.2.0.0'], ['10.1.0.0']))
+        .settle()
+        .advance(10_000);
+      const [number] = pair.status(pair.left).ikeSas.map((sa) => sa.number);
+      const both = ['10.2.0.0', '10.3.0.0'];
+      const changes = { left: tunnel(['10.1.0.0'], both), right: tunnel(both, ['10.1.0.0']) };
+      const sides = first === 'left' ? [pair.left, pair.right] : [pair.right, pair.left];
+      const to = (host: string) => ({ source: address('10.1.0.1'), destination: address(host) });
+      for (const side of sides) {
+        update(pair, side, { ...changes[side === pair.left ? 'left' : 'right'] });
+        const states = () => pair.status(side).ikeSas.flatMap((sa) => sa.children.map(({ state }) => state));
+        expect(states()).toEqual(['superseded']);
+        for (let step = 0; step < 900; step += 1) {
+          expect(pair.encrypts(to('10.2.0.1')), `step ${step}`).toBe(true);
+          pair.advance(100);
+        }
+      }
+      expect(pair.encrypts(to('10.3.0.1'))).toBe(true);
+      for (const side of sides) {
+        expect(pair.status(side).ikeSas.map((sa) => [sa.number, sa.children.length])).toEqual([[number, 1]]);
+        expect(pair.policies(side)).toHaveLength(6);
+      }
+    },
+  );
+
   it('in the selectors goes from the old policies to the new ones without a moment without either', () => {
     const tunnel = (left: string, right: string) => ({
       children: [childConfig({ mode: 'tunnel', local: [net(left, 16)], remote: [net(right, 16)] })],

@@ -8,6 +8,7 @@ import { sendOnOthers } from './child/pair-in-use.ts';
 import { removeOrphans, retireOrphans, retiringAnyway, takePinned } from './child/retirement.ts';
 import { deleteUnselected } from './child/unselected.ts';
 import { closeIkeSa } from './closing.ts';
+import { configuredNow, isForgone } from './connection/configured.ts';
 import { attempt, callOff, isSatisfied, reauthenticate, scheduleAttempt } from './connection/connecting.ts';
 import {
   type Connection,
@@ -16,7 +17,7 @@ import {
   requireReplayWindows,
   standingIkeSa,
 } from './connection/connection.ts';
-import { goneChildren, needsRestart, outdatedBy } from './connection/reconfiguration.ts';
+import { asksForMore, needsRestart, outdatedBy } from './connection/reconfiguration.ts';
 import type { Core } from './core.ts';
 import type { CloseReason } from './fact.ts';
 import { enqueue } from './message/requests.ts';
@@ -129,8 +130,9 @@ function begin(core: Core, at: Instant, connection: Connection, count: number): 
 }
 
 /**
- * Where the peer is another one, or a Child is for other traffic, everything is torn down and begun anew; everything else
- * changes under the SAs: Children come and go by themselves. New keys and certificates are shown, and other algorithms
+ * Where the peer is another one, or a Child has another mode, everything is torn down and begun anew; everything else
+ * changes under the SAs: Children come and go by themselves, and one that is for other traffic is asked for by the side of
+ * what it takes the place of. New keys and certificates are shown, and other algorithms
  * agreed on, by a new IKE SA before the old one goes.
  */
 function update(core: Core, at: Instant, config: ConnectionConfig, formerName = config.name): void {
@@ -141,11 +143,12 @@ function update(core: Core, at: Instant, config: ConnectionConfig, formerName = 
   }
   requireReplayWindows(config);
   const before = connection.config;
-  const gone = goneChildren(before, config);
-  if (needsRestart(connection, config, gone)) restart(core, at, connection, config);
+  if (needsRestart(connection, config)) restart(core, at, connection, config);
   else {
     adjust(core, at, connection, config);
-    for (const child of gone) forgoChild(core, at, connection, child);
+    const { limits } = core.context;
+    const forgone = before.children.filter((child) => isForgone(connection, child, limits));
+    for (const child of forgone) forgoChild(core, at, connection, child);
     const isOutdated = outdatedBy(before, config);
     if (isOutdated !== undefined) {
       connection.outdated = connection.ikeSas.filter(isOutdated).map(({ number }) => number);
@@ -184,16 +187,14 @@ function adjust(core: Core, at: Instant, connection: Connection, config: Connect
     const rekeyAt = sa.state.rekeyAt + config.ikeLifetimeMs - before.ikeLifetimeMs;
     const reauthenticateAt = reauthenticationAt(core, sa.state, before, config);
     const children = sa.state.children.map((child) => {
-      const current = config.children.find(({ name }) => name === child.config.name);
-      return current === undefined ? child : { ...child, config: current };
+      return { ...child, config: configuredNow(config, child.config) };
     });
     sa.state = { ...sa.state, children, rekeyAt, reauthenticateAt };
   }
   // Nothing goes in plaintext any more until the peer has shown that it has a pair.
   if (becomesRequired(before, config)) sendOnOthers(core, at, connection);
   else orderPolicies(core, connection);
-  const isNew = config.children.some(({ name }) => !before.children.some((child) => child.name === name));
-  if (initiationOf(before) === initiationOf(config) && !isNew) return;
+  if (initiationOf(before) === initiationOf(config) && !asksForMore(before, config)) return;
   if (connection.replacing === 0) callOff(core, connection);
   if (!isSatisfied(connection)) begin(core, at, connection, core.connections.size);
 }
@@ -307,7 +308,7 @@ function endChild(core: Core, at: Instant, connection: Connection, name: string)
   );
 }
 
-/** A Child is configured no more: its SAs go, also those that an earlier run has left. */
+/** A Child is configured no more, or for quite other traffic: its SAs go, also those that an earlier run has left. */
 function forgoChild(core: Core, at: Instant, connection: Connection, child: ChildConfig): void {
   deleteChildSas(core, at, connection, child.name);
   leaveOrphans(core, at, connection, [child]);

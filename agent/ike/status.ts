@@ -1,5 +1,5 @@
-import type { Arrival } from './child/arrival.ts';
 import type { ChildSa } from './child/child-sa.ts';
+import { isConfigured } from './connection/configured.ts';
 import type { Connection } from './connection/connection.ts';
 import type { Core } from './core.ts';
 import { securedBy } from './message/protected-message.ts';
@@ -50,7 +50,7 @@ function connectionStatus(connection: Connection): ConnectionStatus {
   };
 }
 
-function ikeSaStatus(sa: IkeSa, { arrivals }: Connection): IkeSaStatus {
+function ikeSaStatus(sa: IkeSa, connection: Connection): IkeSaStatus {
   const { state } = sa;
   const { pending } = sa.window;
   const initiator = sa.role === 'initiator';
@@ -70,14 +70,15 @@ function ikeSaStatus(sa: IkeSa, { arrivals }: Connection): IkeSaStatus {
     reauthenticateAt: established ? reauthenticationAt(state) : undefined,
     lastHeardAt: sa.lastHeardAt,
     unansweredSince: pending !== undefined && pending.attempt > 0 ? pending.openedAt : undefined,
-    children: established ? state.children.map((child) => childStatus(child, arrivals.get(child.inboundSpi))) : [],
+    children: established ? state.children.map((child) => childStatus(child, connection)) : [],
   };
 }
 
-function childStatus(child: ChildSa, arrival: Arrival | undefined): ChildSaStatus {
+function childStatus(child: ChildSa, { config, arrivals }: Connection): ChildSaStatus {
+  const isCurrent = child.usage !== 'superseded' && isConfigured(config, child);
   return {
     name: child.config.name,
-    state: child.usage === 'superseded' ? 'superseded' : 'installed',
+    state: isCurrent ? 'installed' : 'superseded',
     mode: child.mode,
     reqid: child.config.reqid,
     inboundSpi: child.inboundSpi,
@@ -86,7 +87,7 @@ function childStatus(child: ChildSa, arrival: Arrival | undefined): ChildSaStatu
     udpEncapsulation: child.udpEncapsulation,
     ...selectorTexts(child.traffic),
     installedAt: child.installedAt,
-    arrival,
+    arrival: arrivals.get(child.inboundSpi),
     rekeyAt: afterSeconds(child.installedAt, child.lifetime.softSeconds),
     expiresAt: afterSeconds(child.installedAt, child.lifetime.hardSeconds),
   };

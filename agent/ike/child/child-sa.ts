@@ -55,7 +55,7 @@ export interface ChildAgreement {
 }
 
 /** What of a Child SA is not agreed on with the peer. */
-type LocalChoices = Pick<ChildSa, 'udpEncapsulation' | 'lifetime' | 'usage' | 'settledBy' | 'rekeys'>;
+type LocalChoices = Pick<ChildSa, 'udpEncapsulation' | 'lifetime' | 'usage' | 'settledBy' | 'rekeys' | 'deleteAt'>;
 
 /** The Child SA of an agreement, as it will stand on `path`. */
 export function childSa(at: Instant, agreement: ChildAgreement, path: Path, choices: LocalChoices): ChildSa {
@@ -73,7 +73,6 @@ export function childSa(at: Instant, agreement: ChildAgreement, path: Path, choi
     sentOn: false,
     settledAt: undefined,
     rekey: undefined,
-    deleteAt: undefined,
     ...choices,
   };
 }

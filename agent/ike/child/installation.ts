@@ -1,10 +1,11 @@
-import type { Connection } from '../connection/connection.ts';
+import { isConfigured } from '../connection/configured.ts';
+import { type Connection, childrenOf } from '../connection/connection.ts';
 import type { Core } from '../core.ts';
 import type { NewPair } from '../outcome.ts';
 import { kernelKeepalive } from '../path/keepalive.ts';
 import { shortenedLimits, withinSequenceNumbers } from '../rekey/rekey-time.ts';
 import type { IkeSa } from '../state.ts';
-import type { Instant, Path } from '../types.ts';
+import type { ChildConfig, Instant, Path } from '../types.ts';
 import { type ChildSa, childSa, saSpecs } from './child-sa.ts';
 import { orphanPins } from './orphan-pins.ts';
 import { hasCurrent, makeCurrent, receiveOnly, waitsInPlaintext } from './pair-in-use.ts';
@@ -41,13 +42,15 @@ export function installChild(
   const { name, reqid } = agreement.config;
   const older = hasCurrent(connection, name) || orphanPins(connection).has(reqid);
   const waits = older || waitsInPlaintext(sa, agreement.config);
-  const usage = redundant ? 'superseded' : reply !== undefined && waits ? 'deferred' : 'current';
+  const outdated = isOutdated(connection, agreement.config);
+  const usage = redundant || outdated ? 'superseded' : reply !== undefined && waits ? 'deferred' : 'current';
   // An answer shows that the peer has our last response only where it could not answer before it had it.
   const settledBy = agreement.weInitiated || first ? sa.window.nextRequestId : undefined;
   const limits = withinSequenceNumbers(agreement.config.lifetime, agreement.suite.esn);
   const lifetime = shortenedLimits(limits, core.context.random.jitter);
   const udpEncapsulation = sa.nat.local || sa.nat.remote;
-  const child = childSa(at, agreement, path, { udpEncapsulation, lifetime, usage, settledBy, rekeys });
+  const deleteAt = outdated ? at + core.context.limits.rekeyedGraceMs : undefined;
+  const child = childSa(at, agreement, path, { udpEncapsulation, lifetime, usage, settledBy, rekeys, deleteAt });
   const { inbound, outbound } = saSpecs(child, keys, path);
   core.command({ kind: 'addSa', sa: inbound }, connection, sa.number, child.inboundSpi);
   const spec = { ...outbound, ...kernelKeepalive(core, sa) };
@@ -60,7 +63,7 @@ export function installChild(
     connection.switchCheckAt ??= at + core.context.limits.switchCheckMs;
     core.schedule(connection);
   }
-  if (rekeys !== undefined && !redundant) reportRekeyed(core, connection, child, rekeys.inboundSpi);
+  if (rekeys !== undefined && usage !== 'superseded') reportRekeyed(core, connection, child, rekeys.inboundSpi);
   core.report({
     kind: 'childSaEstablished',
     connection: connection.config.name,
@@ -72,6 +75,14 @@ export function installChild(
     suite: child.suite.text,
     traffic: child.traffic,
   });
+}
+
+/** Whether it is for other traffic than its Child is for by now, and a pair for that is there already. */
+function isOutdated(connection: Connection, config: ChildConfig): boolean {
+  if (isConfigured(connection.config, { config })) return false;
+  return childrenOf(connection).some(
+    (child) => child.config.name === config.name && isConfigured(connection.config, child),
+  );
 }
 
 function reportRekeyed(core: Core, connection: Connection, child: ChildSa, replacedInboundSpi: number): void {

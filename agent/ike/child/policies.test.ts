@@ -187,10 +187,11 @@ describe('the policies of a connection', () => {
 
   it('for narrower selectors come before the wide one gives way, and go after it is back', () => {
     const kernel = new Kernel();
-    const config = connection(tunnel());
+    const wide = tunnel();
+    const config = connection(wide);
     const narrower = tunnel({ remote: [net('10.2.0.0', 28)] });
     const traffic = configuredTraffic(narrower, LEFT.address, RIGHT.address, DEFAULT_LIMITS);
-    const narrowed = installed(tunnel(), { traffic });
+    const narrowed = installed(wide, { traffic });
     kernel.order(config);
     expect(kernel.order(config, [narrowed]).map(brief)).toEqual([
       'put out required 8192',

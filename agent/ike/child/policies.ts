@@ -1,6 +1,7 @@
 import { ownIndex } from '../../dataplane/ownership.ts';
 import type { DataplaneCommand, PolicySpec, PolicyTemplate } from '../../dataplane/types.ts';
 import { type IpAddress, ipFamily } from '../../wire/ip-address.ts';
+import { isConfigured } from '../connection/configured.ts';
 import type { Limits } from '../limits.ts';
 import { configuredTraffic, liesWithin, type Traffic } from '../negotiation/traffic.ts';
 import type { ChildConfig, ConnectionConfig } from '../types.ts';
@@ -140,12 +141,11 @@ function neededPolicies(
 ): ReadonlyMap<string, Draft> {
   const needed = new Map<string, Draft>();
   const exempt = new Map<string, Draft>();
-  const configured = new Set(connection.children.map(({ name }) => name));
   for (const child of children) {
     if (child.usage !== 'current') continue;
     const { config, mode, traffic, outboundSpi } = child;
     const wanted = templates(config, mode, child.localAddress, child.remoteAddress, outboundSpi);
-    const leavesTo = configured.has(config.name) ? NOBODY : isTaken;
+    const leavesTo = isConfigured(connection, child) ? NOBODY : isTaken;
     addPolicies(needed, placesOf(traffic, mode), wanted, leavesTo);
     addExemptions(exempt, traffic, { ...config, mode }, child.localAddress, limits, leavesTo);
   }
@@ -155,9 +155,13 @@ function neededPolicies(
     // Where networks are named the peer's address makes no difference.
     const wholly = configuredTraffic(config, localAddress, remoteAddress ?? localAddress, limits);
     const child = children.find((each) => each.usage === 'current' && each.config.name === config.name);
-    if (child !== undefined && isGranted(wholly, child.traffic)) continue;
+    const isNarrowed = child !== undefined && isConfigured(connection, child);
+    if (isNarrowed && isGranted(wholly, child.traffic)) continue;
     const pin = pins.get(config.reqid) ?? 0;
-    const wanted = child ? withoutSa(config) : templates(config, config.mode, localAddress, remoteAddress, pin);
+    const configured = templates(config, config.mode, localAddress, remoteAddress, pin);
+    // The pair of a Child that was for other traffic has the same reqid; its successor will be received on.
+    const out = child === undefined ? configured.out : withoutSa(config).out;
+    const wanted = isNarrowed ? withoutSa(config) : { out, back: configured.back };
     addPolicies(needed, placesOf(wholly, config.mode), wanted);
     addExemptions(exempt, wholly, config, localAddress, limits);
   }

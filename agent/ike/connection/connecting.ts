@@ -6,8 +6,9 @@ import { firstInitRequest } from '../exchange/ike-sa-init.ts';
 import { NO_REASSEMBLIES } from '../message/fragment.ts';
 import { enqueue } from '../message/requests.ts';
 import { fraction, Window } from '../message/window.ts';
-import type { IkeSa } from '../state.ts';
-import type { Instant, Path } from '../types.ts';
+import type { Established, IkeSa } from '../state.ts';
+import type { ChildConfig, Instant, Path } from '../types.ts';
+import { configuredNow, isConfigured } from './configured.ts';
 import { type Connection, childrenOf, initiationOf, isConnecting, standingIkeSa } from './connection.ts';
 import type { Turn } from './pacing.ts';
 
@@ -117,17 +118,22 @@ function invite(core: Core, at: Instant, connection: Connection): boolean {
 /** Asks on an IKE SA that stands for the configured Child SAs that it does not have, whatever another one has. */
 export function askForMissing(core: Core, at: Instant, connection: Connection, sa: IkeSa): void {
   if (sa.state.kind !== 'established') return;
-  const { asked } = sa.state;
   for (const child of missingChildren(connection, sa)) {
     const waits = sa.queue.some((queued) => queued.kind === 'createChild' && queued.child === child);
-    if (waits || (asked?.kind === 'createChild' && asked.offer.config.name === child)) continue;
+    if (waits || isAsked(connection, sa.state, child)) continue;
     enqueue(core, at, sa, { kind: 'createChild', child, group: undefined });
   }
 }
 
+function isAsked({ config }: Connection, { asked }: Established, child: string): boolean {
+  if (asked?.kind !== 'createChild' || asked.offer.config.name !== child) return false;
+  return isConfigured(config, { config: configuredNow(config, asked.offer.config) });
+}
+
 /** Names of the configured Child SAs that an IKE SA does not have. */
-export function missingChildren(connection: Connection, sa: IkeSa): readonly string[] {
-  return connection.config.children.map(({ name }) => name).filter((name) => !hasChild(sa, name));
+export function missingChildren({ config: { children } }: Connection, { state }: IkeSa): readonly string[] {
+  const present = state.kind === 'established' ? state.children : [];
+  return children.filter((config) => !present.some((child) => child.config === config)).map(({ name }) => name);
 }
 
 /** Whether `winner` has not all configured Child SAs yet that `loser` has: until then `loser` cannot be done without. */
@@ -184,12 +190,12 @@ export function reauthenticate(core: Core, at: Instant, connection: Connection, 
 export function isSatisfied(connection: Connection): boolean {
   if (connection.replacing !== 0 || !connection.ikeSas.some((sa) => sa.state.kind === 'established')) return false;
   const children = childrenOf(connection);
-  for (const { name } of connection.config.children) if (!isInUse(children, name)) return false;
+  for (const config of connection.config.children) if (!isInUse(children, config)) return false;
   return true;
 }
 
-function isInUse(children: readonly ChildSa[], name: string): boolean {
-  for (const { config, usage } of children) if (config.name === name && usage !== 'superseded') return true;
+function isInUse(children: readonly ChildSa[], wanted: ChildConfig): boolean {
+  for (const { config, usage } of children) if (config === wanted && usage !== 'superseded') return true;
   return false;
 }
 

@@ -2,43 +2,41 @@ import { needsNewProof } from '../negotiation/authentication.ts';
 import { sameIdentity } from '../negotiation/identity.ts';
 import type { IkeSa } from '../state.ts';
 import type { ChildConfig, ConnectionConfig } from '../types.ts';
+import { hasSameTraffic } from './configured.ts';
 import type { Connection } from './connection.ts';
 
 /* What a changed configuration means for the SAs that are there. */
 
-/** Whether nothing can stay: the peer is another one, or a Child is for other traffic. */
-export function needsRestart(connection: Connection, after: ConnectionConfig, gone: readonly ChildConfig[]): boolean {
-  const before = connection.config;
+/**
+ * Whether nothing can stay: the peer is another one, or none of its Children is wanted any more, or one in another mode. A
+ * Child that is for other traffic stays as it is until its successor is there (`isConfigured`).
+ */
+export function needsRestart({ config: before }: Connection, after: ConnectionConfig): boolean {
   return (
     before.localAddress !== after.localAddress ||
     before.remoteAddress !== after.remoteAddress ||
     before.natTraversal !== after.natTraversal ||
     !sameIdentity(before.localIdentity, after.localIdentity) ||
     !sameIdentity(before.remoteIdentity, after.remoteIdentity) ||
-    (gone.length > 0 && (gone.length === before.children.length || isSettingUp(connection))) ||
-    before.children.some((child) => hasOtherTraffic(child, after))
+    (before.children.length > 0 && !before.children.some((child) => isNamed(after, child))) ||
+    before.children.some((child) => hasOtherMode(child, after))
   );
 }
 
-/** Children that are configured no more. */
-export function goneChildren(before: ConnectionConfig, after: ConnectionConfig): readonly ChildConfig[] {
-  return before.children.filter((child) => !after.children.some(({ name }) => name === child.name));
+function isNamed({ children }: ConnectionConfig, { name }: ChildConfig): boolean {
+  return children.some((child) => child.name === name);
 }
 
-/** Whether something is under way that may yet bring a Child which is configured no more. */
-function isSettingUp({ ikeSas }: Connection): boolean {
-  return ikeSas.some(({ state, queue }) => {
-    if (state.kind === 'rekeyed' || state.kind === 'deleting') return false;
-    return (
-      state.kind !== 'established' || state.asked !== undefined || queue.some(({ kind }) => kind === 'createChild')
-    );
+/** Whether something is to be asked of the peer that has not been before: a Child that is new, or for other traffic. */
+export function asksForMore(before: ConnectionConfig, after: ConnectionConfig): boolean {
+  return after.children.some((child) => {
+    return !before.children.some((former) => former.name === child.name && hasSameTraffic(former, child));
   });
 }
 
-/** Whether a Child that stays under its name is for other traffic. */
-function hasOtherTraffic(child: ChildConfig, { children }: ConnectionConfig): boolean {
-  const after = children.find(({ name }) => name === child.name);
-  return after !== undefined && JSON.stringify(negotiated(child)) !== JSON.stringify(negotiated(after));
+function hasOtherMode({ name, mode, reqid }: ChildConfig, { children }: ConnectionConfig): boolean {
+  const after = children.find((child) => child.name === name);
+  return after !== undefined && (mode !== after.mode || reqid !== after.reqid);
 }
 
 function hasOtherAlgorithms(before: ConnectionConfig, after: ConnectionConfig): boolean {
@@ -47,12 +45,6 @@ function hasOtherAlgorithms(before: ConnectionConfig, after: ConnectionConfig): 
     const same = after.children.find(({ name }) => name === child.name);
     return same !== undefined && JSON.stringify(child.proposals) !== JSON.stringify(same.proposals);
   });
-}
-
-/** What traffic of a Child the peer has to agree to. */
-function negotiated(child: ChildConfig): Partial<ChildConfig> {
-  const { name, mode, local, remote, reqid } = child;
-  return { name, mode, local, remote, reqid };
 }
 
 /** Which of the IKE SAs that are being set up will have to be replaced as soon as they stand; undefined where none at all has to. */

@@ -10,6 +10,7 @@ import { enqueue, sendQueued } from '../message/requests.ts';
 import { rivalOf } from '../rekey/under-way.ts';
 import type { Deleting, Established, FollowUp, IkeSa } from '../state.ts';
 import type { Instant } from '../types.ts';
+import { isForgone } from './configured.ts';
 import {
   askForMissing,
   awaitsProof,
@@ -99,6 +100,11 @@ export function settle(core: Core, at: Instant, connection: Connection, sa: IkeS
   sa.state = { ...sa.state, settleAt: undefined };
   if (isSatisfied(connection)) connection.failures = 0;
   else scheduleAttempt(core, at, connection);
+  for (const child of sa.state.children) {
+    // It had been asked for when it was configured still.
+    if (child.weInitiated && isForgone(connection, child.config, core.context.limits))
+      enqueue(core, at, sa, deletionOf(child, 'deletedLocally'));
+  }
   for (const child of sa.state.children) {
     if (child.usage !== 'superseded' || !isOursToDelete(sa.state, child)) continue;
     enqueue(core, at, sa, deletionOf(child, 'replaced'));

@@ -10,6 +10,7 @@ import type { TrafficSelector } from '../../wire/payloads/ts.ts';
 import { NotifyType } from '../../wire/registry.ts';
 import { setUint32, uint32At } from '../../wire/uint32.ts';
 import type { ChildAgreement, ChildSa } from '../child/child-sa.ts';
+import { configuredNow } from '../connection/configured.ts';
 import { type Connection, isForgone } from '../connection/connection.ts';
 import { hasRoomForChild } from '../connection/room.ts';
 import type { Core } from '../core.ts';
@@ -235,7 +236,7 @@ export function acceptChild(
     return violation(`${text} for Child ${config.name}: set the mode alike on both sides`);
   }
   return ok({
-    config: configuredNow(connection, config),
+    config: configuredNow(connection.config, config),
     suite: chosen.suite,
     mode: config.mode,
     inboundSpi,
@@ -243,14 +244,6 @@ export function acceptChild(
     traffic: agreed,
     weInitiated: true,
   });
-}
-
-/**
- * What is configured for a Child now: what the peer need not agree to may have changed since it was asked. Where traffic
- * has, or the Child is gone, nothing asked comes to a Child SA; for other algorithms the IKE SA is replaced as a whole.
- */
-function configuredNow({ config: { children } }: Connection, asked: ChildConfig): ChildConfig {
-  return children.find(({ name }) => name === asked.name) ?? asked;
 }
 
 /**

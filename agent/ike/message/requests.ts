@@ -152,7 +152,7 @@ function askForChild(
 ): void {
   const { children, liveness } = connection.config;
   const config = children.find((child) => child.name === request.child);
-  const there = state.children.some((child) => child.config.name === request.child);
+  const there = state.children.some((child) => child.config === config);
   if (config === undefined || there) {
     sendQueued(core, at, sa);
     return;
