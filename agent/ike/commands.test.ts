@@ -199,12 +199,18 @@ describe('a configuration that changes', () => {
     },
   );
 
-  it.each(['left', 'right'] as const)(
-    'in one more network for a Child protects all the while what it did, and says that more is wanted (%s is told first)',
-    (first) => {
+  it.each([
+    ['left', 'Required'],
+    ['right', 'Required'],
+    ['left', 'Permissive'],
+    ['right', 'Permissive'],
+  ] as const)(
+    'in one more network for a Child protects all the while what it did, and says that more is wanted (%s is told first, %s)',
+    (first, enforcement) => {
       const tunnel = (local: readonly string[], remote: readonly string[]) => {
         const networks = (texts: readonly string[]) => texts.map((text) => net(text, 16));
-        return { children: [childConfig({ mode: 'tunnel', local: networks(local), remote: networks(remote) })] };
+        const sides = { local: networks(local), remote: networks(remote) };
+        return { children: [childConfig({ mode: 'tunnel', enforcement, ...sides })] };
       };
       const pair = new Pair();
       pair
@@ -216,6 +222,7 @@ describe('a configuration that changes', () => {
       const changes = { left: tunnel(['10.1.0.0'], both), right: tunnel(both, ['10.1.0.0']) };
       const sides = first === 'left' ? [pair.left, pair.right] : [pair.right, pair.left];
       const to = (host: string) => ({ source: address('10.1.0.1'), destination: address(host) });
+      const lengths = sides.map(({ commands }) => commands.length);
       for (const side of sides) {
         update(pair, side, { ...changes[side === pair.left ? 'left' : 'right'] });
         const states = () => pair.status(side).ikeSas.flatMap((sa) => sa.children.map(({ state }) => state));
@@ -226,7 +233,16 @@ describe('a configuration that changes', () => {
         }
       }
       expect(pair.encrypts(to('10.3.0.1'))).toBe(true);
-      for (const side of sides) {
+      for (const [index, side] of sides.entries()) {
+        const policies = side.commands
+          .slice(lengths[index])
+          .flatMap((each) => (each.kind === 'putPolicy' ? [each.policy] : []));
+        const outs = policies.filter(({ direction, selector }) => {
+          return (
+            direction === 'out' && [selector.source, selector.destination].some(({ address }) => address === '10.2.0.0')
+          );
+        });
+        expect(outs.map(({ template }) => template?.spi ?? 0)).not.toContain(0);
         expect(pair.status(side).ikeSas.map((sa) => [sa.number, sa.children.length])).toEqual([[number, 1]]);
         expect(pair.policies(side)).toHaveLength(6);
       }

@@ -1,6 +1,7 @@
 import { noteReceived } from './child/arrival-watch.ts';
 import { installChild } from './child/installation.ts';
 import { waitsInPlaintext } from './child/pair-in-use.ts';
+import { settleGranted } from './child/proof-of-use.ts';
 import { removeChildren } from './child/removal.ts';
 import { closeIkeSa, noteFailure } from './closing.ts';
 import { backoffMs, missingChildren, reauthenticate, scheduleAttempt } from './connection/connecting.ts';
@@ -60,6 +61,7 @@ export function commit(
   }
   if (outcome.failure !== undefined) noteFailure(core, at, sa, connection, outcome.failure);
   if (outcome.remove !== undefined && connection !== undefined) {
+    if (request !== undefined) settleStaying(core, at, sa, connection, outcome.remove.inboundSpis);
     removeChildren(core, at, sa, connection, outcome.remove.inboundSpis, outcome.remove.reason);
   }
   if (outcome.close !== undefined) closeIkeSa(core, at, sa, outcome.close);
@@ -92,6 +94,19 @@ export function commit(
     // Its answer shows that the initiator has the pair: until then we send on what an earlier run has left.
     followUpLater(core, at, sa, [], true);
   }
+}
+
+/** What a peer deletes a pair by shows that it has the others that it was granted, which are sent on before that pair goes. */
+function settleStaying(
+  core: Core,
+  at: Instant,
+  { state }: IkeSa,
+  connection: Connection,
+  removed: readonly number[],
+): void {
+  if (state.kind !== 'established') return;
+  const staying = state.children.filter(({ inboundSpi }) => !removed.includes(inboundSpi));
+  settleGranted(core, at, connection, staying);
 }
 
 /**

@@ -36,8 +36,8 @@ export function removeChildren(
       ? removed.flatMap((child) => orphansOf(core, at, connection, sa, child))
       : [];
   connection.orphans.push(...kept);
-  // The peer may take back a pair that its kernel or itself has refused, or hear that ours has ended it at a limit, and
-  // send on what that pair has replaced.
+  // The peer may take back a pair that its kernel or itself has refused, hear that ours has ended it at a limit, or give it
+  // up for dead as well, and send on what that pair has replaced.
   if (GOES_BACK.has(reason) && sa.state.peerIsAgent) callOffRetirement(connection, removed);
   // At a limit of ours, or because of our kernel, a pair ends whether or not the peer has what was to take its place.
   ensureCurrent(core, at, connection, ENDED_BY_PEER.has(reason) ? removed : []);
@@ -128,4 +128,4 @@ function loneSa(id: SaId, { config, installedAt, settledAt }: ChildSa): LoneSa {
 }
 
 const ENDED_BY_PEER: ReadonlySet<CloseReason> = new Set(['deletedByPeer', 'refusedByPeer']);
-const GOES_BACK: ReadonlySet<CloseReason> = new Set(['deletedByPeer', 'refusedByPeer', 'expired']);
+const GOES_BACK: ReadonlySet<CloseReason> = new Set(['deletedByPeer', 'refusedByPeer', 'expired', 'peerDead']);
