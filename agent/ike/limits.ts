@@ -118,7 +118,7 @@ export interface Limits {
   readonly unselectedGraceMs: number;
   /** Wait, up to twice as long, before the peer is asked again that had no time for a rekey. */
   readonly temporaryFailureMs: number;
-  /** After this a rekey that came to nothing is begun again. */
+  /** After this a rekey that came to nothing is begun again; that of a Child SA sooner where its hard limit is near. */
   readonly rekeyRetryMs: number;
   /** How long a rekey is tried on the IKE SA that stands before a new one is negotiated. */
   readonly rekeyPatienceMs: number;

@@ -170,7 +170,7 @@ function told(
   const peering = meshOf('cluster');
   const member = { node: nodeOf(1), addresses: ['192.0.2.1'], obstacle: undefined, shortfall: undefined };
   const empty = clusterOf({ peerings: [], nodes: [member.node] }).observed();
-  const [known] = rosterOf(empty);
+  const [known] = rosterOf(empty, atSecond(0));
   if (known === undefined) throw new Error('no node');
   const entry = nodePeeringOf(peering, { ...member, node: known }, wanted);
   const tunnels = { expected: encrypting + failed, pending: 0, established: encrypting, encrypting, idle };

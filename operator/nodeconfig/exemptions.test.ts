@@ -133,7 +133,7 @@ function told(
   const staged = (stages: readonly (Stage | StagedExemption)[]) =>
     stages.map((stage): StagedExemption => (typeof stage === 'string' ? { ...list(API), stage } : stage));
   const peering = gateway ? gatewayOf('cluster') : meshOf('cluster');
-  const [known] = rosterOf(clusterOf({ peerings: [], nodes: [nodeOf(1)] }).observed());
+  const [known] = rosterOf(clusterOf({ peerings: [], nodes: [nodeOf(1)] }).observed(), atSecond(0));
   if (known === undefined) throw new Error('no node');
   const member = { node: known, addresses: ['192.0.2.1'], obstacle: undefined, shortfall: undefined };
   const entry = nodePeeringOf(peering, member, enforcement, staged(wanted));

@@ -30,7 +30,7 @@ export interface Plan {
  * changes; objects that need others to be there first come in a later round.
  */
 export function plan(observed: Observed, settings: ClusterSettings, at: Moment): Plan {
-  const roster = rosterOf(observed);
+  const roster = rosterOf(observed, at);
   const drafts = draftsOf(observed, roster, settings);
   const entries = entriesOf(drafts, roster, observed, at);
   const told = roster.filter(({ name, config }) => config !== undefined || (entries.get(name) ?? []).length > 0);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { membersOf, rosterOf } from './roster.ts';
-import { clusterOf, meshOf, nodeOf } from './testing/builders.ts';
+import { atSecond, clusterOf, meshOf, nodeOf } from './testing/builders.ts';
 
 const internal = (address: string) => ({ type: 'InternalIP', address });
 
@@ -46,5 +46,5 @@ describe('a node of a peering', () => {
 
 function member(node: Record<string, unknown>, peering: Record<string, unknown> = {}) {
   const observed = clusterOf({ peerings: [], nodes: [nodeOf(1, node)] }).observed();
-  return membersOf(meshOf('cluster', peering), rosterOf(observed)).members[0];
+  return membersOf(meshOf('cluster', peering), rosterOf(observed, atSecond(0))).members[0];
 }

@@ -4,9 +4,10 @@ import type { IpsecPeering } from '../api/ipsec-peering.ts';
 import { MAX_POD_CIDRS } from '../api/limits.ts';
 import type { Obstacle, Shortfall } from '../policies/standing.ts';
 import { type ClaimedNetwork, type LostClaim, lostClaims } from './claims.ts';
+import { formerPodCidrs } from './former-networks.ts';
 import { matchesSelector } from './matches-selector.ts';
 import { hasAccessName } from './names.ts';
-import type { NodeObject, Observed } from './observed.ts';
+import type { Moment, NodeObject, Observed } from './observed.ts';
 
 /** A Node that is there, and what is known of it. */
 export interface KnownNode {
@@ -16,6 +17,7 @@ export interface KnownNode {
   readonly linux: boolean;
   /** Those that no other node had first, in the order of the Node's status. */
   readonly addresses: readonly NodeAddress[];
+  /** Those of before, where it was registered again, come last. */
   readonly podCidrs: readonly string[];
   readonly config: IpsecNodeConfig | undefined;
   /** The status of `config`, where the agent Pod that is Ready now wrote it. */
@@ -46,7 +48,7 @@ export interface Member {
 }
 
 /** Every Node that is there. */
-export function rosterOf(observed: Observed): readonly KnownNode[] {
+export function rosterOf(observed: Observed, at: Moment): readonly KnownNode[] {
   const configs = new Map(observed.nodeConfigs.map((config) => [config.metadata.name, config]));
   const known = knownNetworks(observed);
   const claims = observed.nodes.map((object) => {
@@ -66,11 +68,23 @@ export function rosterOf(observed: Observed): readonly KnownNode[] {
       networks: claimed(podCidrs, known.podCidrs.get(claimant.name)),
     })),
   );
-  return claims.map(({ object, uid, addresses, podCidrs }) => {
+  const keeps = ({ claimant: { name }, podCidrs }: (typeof claims)[number]): readonly string[] =>
+    podCidrs.filter((cidr) => !isAmong(lostPodCidrs.get(name) ?? [], cidr));
+  const former = formerPodCidrs(
+    claims.map((claim) => ({
+      ...claim.claimant,
+      uid: claim.uid,
+      podCidrs: keeps(claim),
+      known: known.podCidrs.get(claim.claimant.name),
+    })),
+    observed.since,
+    at,
+  );
+  return claims.map((claim) => {
+    const { object, uid, addresses } = claim;
     const { name, labels = {} } = object.metadata;
     const config = configs.get(name);
     const written = config?.status?.agent?.podUID;
-    const lostCidrs = lostPodCidrs.get(name) ?? [];
     const lost = lostAddresses.get(name) ?? [];
     return {
       name,
@@ -78,14 +92,14 @@ export function rosterOf(observed: Observed): readonly KnownNode[] {
       labels,
       linux: (object.status?.nodeInfo?.operatingSystem ?? labels['kubernetes.io/os'] ?? 'linux') === 'linux',
       addresses: addresses.filter(({ address }) => !isAmong(lost, hostNetwork(address))),
-      podCidrs: podCidrs.filter((cidr) => !isAmong(lostCidrs, cidr)),
+      podCidrs: [...keeps(claim), ...(former.get(name) ?? [])].slice(0, MAX_POD_CIDRS),
       config,
       status: written !== undefined && written === observed.agentPods.get(name) ? config?.status : undefined,
       lostAddresses: addresses.flatMap((each) => {
         const claim = lost.find(({ network }) => network === hostNetwork(each.address));
         return claim === undefined ? [] : { ...each, owner: claim.owner };
       }),
-      lostPodCidrs: lostCidrs,
+      lostPodCidrs: lostPodCidrs.get(name) ?? [],
     };
   });
 }

@@ -39,6 +39,7 @@ export class ImaginedCluster {
   readonly #workers: Workers;
   readonly #objects = new Map<string, WrittenObject>();
   given: Given;
+  since: Observed['since'] = new Map();
   gone: Observed['gone'] = { nodes: new Map(), peerings: new Set() };
   certManager: Observed['certManager'] = 'Present';
 
@@ -101,7 +102,7 @@ export class ImaginedCluster {
       certificateRequests: new Map(),
       refusedCertificates: new Map(),
       certManager: this.certManager,
-      since: new Map(),
+      since: this.since,
       gone: this.gone,
     };
   }

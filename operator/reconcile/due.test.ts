@@ -6,11 +6,11 @@ import { watched } from './watched.ts';
 
 const HOUR = 3_600;
 
-it('a plan is made anew when a renewal is overdue and when a certificate has ended, though nothing is heard', () => {
+it('a plan is made anew when a renewal is overdue, former networks go and a certificate has ended, though nothing is heard', () => {
   const cluster = clusterOf({ peerings: [meshOf('cluster')], nodes: nodesOf(1) });
   cluster.settle(atSecond(0));
   const observed = cluster.observed();
-  const times = { notAfter: atSecond(24 * HOUR).timestamp, renewalTime: atSecond(16 * HOUR).timestamp };
+  const times = { notAfter: atSecond(25 * HOUR).timestamp, renewalTime: atSecond(16 * HOUR).timestamp };
   const certificates = observed.certificates.map((each) => ({ ...each, status: { ...each.status, ...times } }));
   const given = { ...observed, certificates, since: new Map([['uid-1', atSecond(0).milliseconds]]) };
   const next = (second: number): number | undefined => {
@@ -19,9 +19,10 @@ it('a plan is made anew when a renewal is overdue and when a certificate has end
   };
   expect(next(0)).toBe(60);
   expect(next(60)).toBe(17 * HOUR + 0.001);
-  expect(next(18 * HOUR)).toBe(24 * HOUR + 0.001);
+  expect(next(18 * HOUR)).toBe(24 * HOUR);
+  expect(next(24 * HOUR)).toBe(25 * HOUR + 0.001);
   // What the agent says that it uses is good until 2100.
-  expect(next(25 * HOUR)).toBeGreaterThan(1_000 * HOUR);
+  expect(next(26 * HOUR)).toBeGreaterThan(1_000 * HOUR);
 });
 
 it('of a Certificate it is kept when it ends, when it is to be renewed, and of which generation its conditions are', () => {

@@ -1,6 +1,8 @@
 import type { Random } from '../../crypto/types.ts';
 import type { SaLifetime } from '../../dataplane/types.ts';
+import type { ChildSa } from '../child/child-sa.ts';
 import type { Core } from '../core.ts';
+import type { Limits } from '../limits.ts';
 import { fraction } from '../message/window.ts';
 import type { Instant } from '../types.ts';
 
@@ -41,5 +43,13 @@ export function timeToRetry(core: Core, at: Instant): Instant {
   return at + limits.temporaryFailureMs * (1 + fraction(random.jitter));
 }
 
+/** When to begin a rekey again that may come to nothing: a few times more, however near the hard limit is. */
+export function nextTry(at: Instant, { installedAt, lifetime }: ChildSa, limits: Limits): Instant {
+  const { hardSeconds = Infinity } = lifetime;
+  const left = installedAt + hardSeconds * 1_000 - at;
+  return at + Math.min(limits.rekeyRetryMs, Math.max(left / TRIES_LEFT, limits.temporaryFailureMs));
+}
+
+const TRIES_LEFT = 4;
 const SPREAD = 0.2;
 const HALF_OF_32_BITS = 2 ** 31;

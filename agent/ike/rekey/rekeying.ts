@@ -7,6 +7,7 @@ import type { Core } from '../core.ts';
 import { enqueue } from '../message/requests.ts';
 import type { Established, IkeSa } from '../state.ts';
 import type { Instant } from '../types.ts';
+import { nextTry } from './rekey-time.ts';
 import { isReplaced } from './under-way.ts';
 
 /*
@@ -61,14 +62,14 @@ export function tendChildren(core: Core, at: Instant, connection: Connection, sa
 
 function rekeyDue(core: Core, at: Instant, connection: Connection, sa: IkeSa, child: ChildSa): void {
   if (sa.state.kind !== 'established' || child.rekey === undefined) return;
-  const { rekeyRetryMs, rekeyPatienceMs } = core.context.limits;
-  const again = at + rekeyRetryMs;
+  const { limits } = core.context;
+  const again = nextTry(at, child, limits);
   if (!mayRekey(connection, sa.state, child)) {
     change(sa, child, { rekey: { at: again, since: again } });
     return;
   }
   const { since } = child.rekey;
-  if (at - since < rekeyPatienceMs) {
+  if (at - since < limits.rekeyPatienceMs) {
     change(sa, child, { rekey: { at: again, since } });
     enqueue(core, at, sa, { kind: 'rekeyChild', inboundSpi: child.inboundSpi, group: undefined });
     return;

@@ -58,6 +58,7 @@ describe('the CNI configuration', () => {
     expect(plugins[0]).toMatchObject({
       type: 'bridge',
       ipMasq: false,
+      forceAddress: true,
       ipam: {
         type: 'host-local',
         ranges: [[{ subnet: '10.244.0.0/24' }], [{ subnet: 'fd00:10:244::/64' }]],

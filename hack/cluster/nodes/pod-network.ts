@@ -64,6 +64,8 @@ export function cniConfiguration({ podNetworks }: PodNetworkNode): string {
     type: 'bridge',
     bridge: 'cni0',
     isGateway: true,
+    // A Node that is registered again gets other networks: else no pod would start on it any more.
+    forceAddress: true,
     hairpinMode: true,
     // Nodes have routes to one another's pods: nothing hides behind a node's address.
     ipMasq: false,

@@ -1,10 +1,10 @@
 import { hasEnded } from '../../nodeconfig/certificate-times.ts';
 import { certificateStanding } from '../../nodeconfig/certificates.ts';
-import type { Moment } from '../../nodeconfig/observed.ts';
 import { renewalRemark } from '../../policies/certificates-ready.ts';
 import type { CertificateFact, Facts } from './facts.ts';
 import { type Finding, finding, remedyIn } from './finding.ts';
 import { valueOr } from './known.ts';
+import { momentOf } from './moment.ts';
 import { observedCertificate } from './observed-of.ts';
 import type { End } from './view.ts';
 
@@ -96,10 +96,6 @@ function endedFault(facts: Facts, { name, config, pod }: End): Finding | undefin
 
 function certificateIn(facts: Facts, secretName: string | undefined): CertificateFact | undefined {
   return valueOr(facts.certificates, []).find((each) => each.secretName === secretName);
-}
-
-function momentOf({ atMs }: Facts): Moment {
-  return { milliseconds: atMs, timestamp: new Date(atMs).toISOString() };
 }
 
 function isLoaded(config: End['config']): boolean {

@@ -1,11 +1,12 @@
 import type { IpsecPeering } from '../../api/ipsec-peering.ts';
 import { type Member, membersOf, rosterOf } from '../../nodeconfig/roster.ts';
 import type { Facts } from './facts.ts';
+import { momentOf } from './moment.ts';
 import { observedOf } from './observed-of.ts';
 
 /** A node as the operator has it in a peering; undefined where the peering does not select it. */
 export function memberOf(facts: Facts, peering: IpsecPeering, name: string): Member | undefined {
-  const made = known.get(facts) ?? { roster: rosterOf(observedOf(facts)), members: new Map() };
+  const made = known.get(facts) ?? { roster: rosterOf(observedOf(facts), momentOf(facts)), members: new Map() };
   known.set(facts, made);
   const members = made.members.get(peering) ?? byName(membersOf(peering, made.roster).members);
   made.members.set(peering, members);
