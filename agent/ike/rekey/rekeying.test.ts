@@ -226,6 +226,18 @@ describe('the rekey of a Child SA', () => {
     expectOneChild(pair);
   });
 
+  it('that the kernel has no memory for is tried again in time, though the hard limit is less than a minute away', () => {
+    const lasting = (softSeconds: number) => ({
+      children: [childConfig({ lifetime: { softSeconds, hardSeconds: softSeconds + 40 } })],
+    });
+    const pair = new Pair().configure(lasting(600), lasting(6_000)).settle().advance(479_000);
+    pair.left.refuse = ({ kind }) => (kind === 'addSa' ? 'no memory' : undefined);
+    pair.advance(144_000);
+    pair.left.refuse = () => undefined;
+    for (let second = 0; second < 60; second += 1) expect(pair.advance(1_000).encrypts()).toBe(true);
+    expect(pair.left.facts).not.toContainEqual(expect.objectContaining({ kind: 'saExpired', hard: true }));
+  });
+
   it('moves the peer to the pair that it has granted, although a newer one in a new IKE SA waits for its answer', () => {
     const pair = standing();
     expire(pair, pair.left);
