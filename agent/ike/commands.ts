@@ -8,10 +8,18 @@ import { sendOnOthers } from './child/pair-in-use.ts';
 import { removeOrphans, retireOrphans, retiringAnyway, takePinned } from './child/retirement.ts';
 import { deleteUnselected } from './child/unselected.ts';
 import { closeIkeSa } from './closing.ts';
-import { configuredNow, isForgone } from './connection/configured.ts';
-import { attempt, callOff, isSatisfied, reauthenticate, scheduleAttempt } from './connection/connecting.ts';
+import { configuredNow, isConfigured, isForgone } from './connection/configured.ts';
+import {
+  askForMissing,
+  attempt,
+  callOff,
+  isSatisfied,
+  reauthenticate,
+  scheduleAttempt,
+} from './connection/connecting.ts';
 import {
   type Connection,
+  childrenOf,
   initiationOf,
   newConnection,
   requireReplayWindows,
@@ -196,7 +204,17 @@ function adjust(core: Core, at: Instant, connection: Connection, config: Connect
   else orderPolicies(core, connection);
   if (initiationOf(before) === initiationOf(config) && !asksForMore(before, config)) return;
   if (connection.replacing === 0) callOff(core, connection);
-  if (!isSatisfied(connection)) begin(core, at, connection, core.connections.size);
+  if (isSatisfied(connection)) return;
+  begin(core, at, connection, core.connections.size);
+  askForSuccessors(core, at, connection);
+}
+
+/** What was made for other traffic is replaced also where nothing is begun by ourselves. */
+function askForSuccessors(core: Core, at: Instant, connection: Connection): void {
+  const standing = standingIkeSa(connection);
+  if (standing === undefined || connection.nextAttemptAt !== undefined) return;
+  const outdated = childrenOf(connection).some((child) => !isConfigured(connection.config, child));
+  if (outdated) askForMissing(core, at, connection, standing);
 }
 
 function becomesRequired(before: ConnectionConfig, after: ConnectionConfig): boolean {

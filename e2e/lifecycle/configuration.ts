@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
 
 import { isBypassPolicy, isOurIndex } from '../../agent/dataplane/ownership.ts';
 import { waitUntil } from '../../hack/lab/runner/wait-until.ts';
 import { dumpPolicies } from '../../hack/lab/xfrm/xfrm-dump.ts';
 import { ikeSasReplaced } from './keys.ts';
 import type { LifecycleMesh } from './mesh.ts';
+import type { NodeSettings } from './node-settings.ts';
 
 /** Each node in turn is given other algorithms, which are in use in the end. */
 export async function proposalsChanged(mesh: LifecycleMesh): Promise<void> {
@@ -37,6 +39,34 @@ export async function scopeChanged(mesh: LifecycleMesh): Promise<void> {
     for (const name of mesh.names) await mesh.change(name, { networksToo });
     await mesh.settled(networksToo ? 2 : 1);
   }
+}
+
+/** One network more is encrypted at both ends, then another one in its place, and then as much as before. */
+export async function networksChanged(mesh: LifecycleMesh): Promise<void> {
+  const steps: readonly NonNullable<NodeSettings['furtherNetworks']>[] = [[], [0], [1], [0, 1], []];
+  for (const furtherNetworks of steps) {
+    mesh.lab.step(`${furtherNetworks.length} networks more: ${furtherNetworks.join(' and ') || 'none'}`);
+    for (const name of mesh.names) await mesh.change(name, { networksToo: true, furtherNetworks });
+    for (const name of mesh.names) await networksReached(mesh, name, furtherNetworks);
+    await mesh.settled(2);
+  }
+}
+
+async function networksReached(
+  mesh: LifecycleMesh,
+  name: string,
+  further: NonNullable<NodeSettings['furtherNetworks']>,
+): Promise<void> {
+  const { network, further: others } = mesh.placeOf(name);
+  const expected = [network, ...further.map((which) => others[which])].toSorted();
+  await waitUntil(`all peers of ${name} to have agreed to ${expected.join(' and ')}`, async () => {
+    const children = (await mesh.peers(name)).map(({ ikeSas }) => ikeSas[0]?.children.find(isOfNetworks));
+    return children.every((child) => isDeepStrictEqual(child?.localSelectors.toSorted(), expected));
+  });
+}
+
+function isOfNetworks({ name, state }: { readonly name: string; readonly state: string }): boolean {
+  return name === 'networks' && state === 'installed';
 }
 
 /** Encryption becomes required and is not required any more, at one node after the other. */

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import { clusterEvents } from './cluster-events.ts';
 import { events } from './events.ts';
+import { summaryTable } from './measured.ts';
 
 describe('the events of the lifecycle matrix', () => {
   it('are those that the README lists, in the same order', () => {
@@ -13,6 +14,14 @@ describe('the events of the lifecycle matrix', () => {
   it('have names of their own', () => {
     const names: readonly string[] = [...events, ...clusterEvents].map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
+  });
+
+  it('are measured, each in both modes by both families, and what the README of the project says of them is the sum', () => {
+    const [, rows = ''] = readFileSync(new URL('README.md', import.meta.url), 'utf8').split('\n## As measured\n');
+    for (const { name } of [...events, ...clusterEvents]) {
+      expect(rows.match(new RegExp(`^${name} +(?:transport|tunnel) +IPv[46] .* kept$`, 'gm')), name).toHaveLength(4);
+    }
+    expect(readFileSync(new URL('../../README.md', import.meta.url), 'utf8')).toContain(summaryTable(rows));
   });
 
   it.each(clusterEvents)('on a cluster are made by tests that are there: $name', ({ file, test }) => {

@@ -2,6 +2,7 @@ import { restartEach, restartTogether, upgradeAndRollBack } from './agents.ts';
 import {
   enforcementChanged,
   lifetimesChanged,
+  networksChanged,
   peeringRecreated,
   proposalsChanged,
   scopeChanged,
@@ -117,6 +118,12 @@ export const events: readonly LifecycleEvent[] = [
     name: 'scope-changed',
     description: 'a second Child SA is configured at one node after the other, and taken back',
     run: scopeChanged,
+  },
+  {
+    name: 'networks-changed',
+    description:
+      'one network more behind each node, another one in its place, both, and none again, at one node after the other',
+    run: networksChanged,
   },
   {
     name: 'enforcement-changed',

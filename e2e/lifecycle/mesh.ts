@@ -167,7 +167,7 @@ export class LifecycleMesh {
 
   /** The words of `ip` for the way from anywhere to the network behind a node. */
   routeTo(name: string): string {
-    return `${this.#placeOf(name).network} via ${this.#addressOf(name)}`;
+    return `${this.placeOf(name).network} via ${this.#addressOf(name)}`;
   }
 
   /** Has another authority issue from now on. */
@@ -280,17 +280,19 @@ export class LifecycleMesh {
   }
 
   #configuration(name: string): string {
-    const others = this.others(name).map((other) => this.#placeOf(other));
-    return nodeConfiguration(this.place.mode, this.#placeOf(name), others, this.#settings.get(name) ?? {});
+    const others = this.others(name).map((other) => this.placeOf(other));
+    return nodeConfiguration(this.place.mode, this.placeOf(name), others, this.#settings.get(name) ?? {});
   }
 
-  #placeOf(name: string): NodePlace {
+  /** Where a node is by now. */
+  placeOf(name: string): NodePlace {
     const { family } = this.place;
     const number = numberOf(name);
     return {
       name,
       address: this.#addressOf(name),
       network: networkBehind({ family }, number),
+      further: [networkBehind({ family }, number + 16), networkBehind({ family }, number + 32)],
     };
   }
 

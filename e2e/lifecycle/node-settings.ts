@@ -8,6 +8,8 @@ export interface NodeSettings {
   readonly defaults?: Readonly<Record<string, unknown>>;
   /** The networks behind the nodes have a Child SA of their own, beside the one for the nodes' addresses. */
   readonly networksToo?: boolean;
+  /** Which of the further networks behind each node are in that Child SA as well; none where absent. */
+  readonly furtherNetworks?: readonly (0 | 1)[];
   /** There are no peers. */
   readonly alone?: boolean;
 }
@@ -18,6 +20,8 @@ export interface NodePlace {
   readonly address: string;
   /** The network behind it. */
   readonly network: string;
+  /** Others behind it, which nobody sends from. */
+  readonly further: readonly [string, string];
 }
 
 /** The name by which a certificate proves a node. */
@@ -40,9 +44,16 @@ export function nodeConfiguration(
   });
 }
 
-function peerOf(mode: Mode, own: NodePlace, other: NodePlace, { networksToo }: NodeSettings): object {
+function peerOf(
+  mode: Mode,
+  own: NodePlace,
+  other: NodePlace,
+  { networksToo, furtherNetworks = [] }: NodeSettings,
+): object {
   const nodes = { name: 'nodes', mode: 'Transport', selectors: [{ local: own.address, remote: other.address }] };
-  const networks = { name: 'networks', mode: 'Tunnel', selectors: [{ local: own.network, remote: other.network }] };
+  const networksOf = ({ network, further }: NodePlace) => [network, ...furtherNetworks.map((which) => further[which])];
+  const selectors = networksOf(own).flatMap((local) => networksOf(other).map((remote) => ({ local, remote })));
+  const networks = { name: 'networks', mode: 'Tunnel', selectors };
   const [first, second] = mode === 'transport' ? [nodes, networks] : [networks, nodes];
   return {
     name: other.name,

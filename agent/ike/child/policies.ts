@@ -3,7 +3,7 @@ import type { DataplaneCommand, PolicySpec, PolicyTemplate } from '../../datapla
 import { type IpAddress, ipFamily } from '../../wire/ip-address.ts';
 import { isConfigured } from '../connection/configured.ts';
 import type { Limits } from '../limits.ts';
-import { configuredTraffic, liesWithin, type Traffic } from '../negotiation/traffic.ts';
+import { configuredTraffic, liesWithin, offeredPart, type Traffic } from '../negotiation/traffic.ts';
 import type { ChildConfig, ConnectionConfig } from '../types.ts';
 import type { ChildSa } from './child-sa.ts';
 import { type ExemptPlace, exemptPlacesOf, isExempt, type Place, placesOf } from './policy-places.ts';
@@ -143,10 +143,9 @@ function neededPolicies(
   const exempt = new Map<string, Draft>();
   for (const child of children) {
     if (child.usage !== 'current') continue;
-    const { config, mode, traffic, outboundSpi } = child;
-    const wanted = templates(config, mode, child.localAddress, child.remoteAddress, outboundSpi);
+    const { config, mode, traffic } = child;
     const leavesTo = isConfigured(connection, child) ? NOBODY : isTaken;
-    addPolicies(needed, placesOf(traffic, mode), wanted, leavesTo);
+    addPolicies(needed, placesOf(traffic, mode), pinnedTo(child), leavesTo);
     addExemptions(exempt, traffic, { ...config, mode }, child.localAddress, limits, leavesTo);
   }
   const { localAddress } = connection;
@@ -158,11 +157,15 @@ function neededPolicies(
     const isNarrowed = child !== undefined && isConfigured(connection, child);
     if (isNarrowed && isGranted(wholly, child.traffic)) continue;
     const pin = pins.get(config.reqid) ?? 0;
-    const configured = templates(config, config.mode, localAddress, remoteAddress, pin);
-    // The pair of a Child that was for other traffic has the same reqid; its successor will be received on.
-    const out = child === undefined ? configured.out : withoutSa(config).out;
-    const wanted = isNarrowed ? withoutSa(config) : { out, back: configured.back };
-    addPolicies(needed, placesOf(wholly, config.mode), wanted);
+    const wanted = templates(config, config.mode, localAddress, remoteAddress, pin);
+    const places = placesOf(wholly, config.mode);
+    if (child === undefined) addPolicies(needed, places, wanted);
+    else if (isNarrowed) addPolicies(needed, places, withoutSa(config));
+    else {
+      addPolicies(needed, placesOf(inCommon(wholly, child, limits), child.mode), pinnedTo(child));
+      // What the successor is for in addition will be received on it; until then an SA of the same reqid would do to send on.
+      addPolicies(needed, places, { out: withoutSa(config).out, back: wanted.back });
+    }
     addExemptions(exempt, wholly, config, localAddress, limits);
   }
   for (const config of departing) {
@@ -191,6 +194,11 @@ function withExemptions(
 /** Whether it is known what traffic a Child is for, wherever the peer is. */
 function namesRemote({ remote }: ChildConfig): boolean {
   return remote.every(({ prefix }) => prefix !== undefined);
+}
+
+/** What a pair that was made for other traffic and what is configured now have in common; its policies come before those of either. */
+function inCommon(wholly: Traffic, { traffic }: ChildSa, limits: Limits): Traffic {
+  return offeredPart(wholly, traffic.localSelectors, traffic.remoteSelectors, limits);
 }
 
 /** Whether a peer has granted what was asked for, narrowed in nothing. */
@@ -235,6 +243,10 @@ function templates(
     outLevel,
   );
   return { ...demands, out: { action: 'allow', template: out } };
+}
+
+function pinnedTo({ config, mode, localAddress, remoteAddress, outboundSpi }: ChildSa): Demands {
+  return templates(config, mode, localAddress, remoteAddress, outboundSpi);
 }
 
 function withoutSa(config: ChildConfig): Demands {

@@ -112,7 +112,7 @@ export function grantChild(
   const wantsTransport = hasNotify(request.notifies, NotifyType.USE_TRANSPORT_MODE);
   let refusal: RefusedChild | undefined;
   const { rekeyed } = exchange;
-  const configured = rekeyed === undefined ? connection.config.children : [rekeyed.config];
+  const configured = rekeyed === undefined ? connection.config.children : successorsOf(connection, rekeyed);
   for (const config of configured) {
     // The initiator alone may propose transport mode (RFC 7296 §1.3.1): a Child configured for it cannot be tunnel.
     if (config.mode === 'transport' && !wantsTransport) continue;
@@ -131,6 +131,12 @@ export function grantChild(
       },
     },
   );
+}
+
+/** What a pair may be replaced by: what its Child is for by now, where that covers it, or else what it was made for. */
+function successorsOf({ config: { children } }: Connection, { config }: ChildSa): readonly ChildConfig[] {
+  const now = children.find(({ name }) => name === config.name);
+  return now === undefined || now === config ? [config] : [now, config];
 }
 
 function tooMany({ config: { name } }: Connection): RefusedChild {

@@ -12,6 +12,7 @@ import {
 import { isNeeded, sendOnOthers } from '../child/pair-in-use.ts';
 import { receivedNotifies } from '../child/received.ts';
 import { removeAllChildren, removeChildren } from '../child/removal.ts';
+import { hastenRetirement } from '../child/retirement.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { Core } from '../core.ts';
 import { withdrawOffer } from '../exchange/child-negotiation.ts';
@@ -54,7 +55,11 @@ export function sendQueued(core: Core, at: Instant, sa: IkeSa): void {
   const { state, connection } = sa;
   if (state.kind !== 'established' || connection === undefined || sa.window.pending !== undefined) return;
   const request = sa.queue.shift();
-  if (request === undefined) return;
+  if (request === undefined) {
+    // All has been answered; a Delete that was in line still at the last answer has turned out not to be wanted.
+    hastenRetirement(core, at, connection, sa.number);
+    return;
+  }
   if (isOfUseUntilSent(request) && isNeeded(connection, sa, request)) {
     settleLater(core, sa, at);
     sendQueued(core, at, sa);

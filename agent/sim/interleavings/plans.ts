@@ -13,9 +13,13 @@ export function plan(left: readonly Order[], right: readonly Order[], losses: nu
   return { left, right, losses, seeds: ONE_OUTCOME };
 }
 
-/** Whether to follow a plan takes as long as all others together, and more: two IKE SAs begin, each with a pair of its own. */
+/**
+ * Whether to follow a plan takes as long as all others together, and more: two IKE SAs begin, each with a pair of its own, or
+ * both sides ask for another pair, and each again when the other one has narrowed it.
+ */
 export function isLong({ left, right }: Plan): boolean {
-  return left.includes('reauthenticate') && right.includes('reauthenticate');
+  const both = (order: Order): boolean => left.includes(order) && right.includes(order);
+  return both('reauthenticate') || both('changeTraffic');
 }
 
 /** `rekey | rekeyChild, one datagram lost` */
@@ -25,6 +29,13 @@ export function planText({ left, right, losses, seeds }: Plan): string {
   return `${sides}, ${lost}, seeds ${seeds.join(' and ')}`;
 }
 
-const ORDERS: readonly Order[] = ['rekeyChild', 'rekey', 'reauthenticate', 'terminateChild', 'terminate'];
+const ORDERS: readonly Order[] = [
+  'rekeyChild',
+  'rekey',
+  'reauthenticate',
+  'terminateChild',
+  'terminate',
+  'changeTraffic',
+];
 const ONE_OUTCOME = [11, 22] as const;
 const OTHER_OUTCOME = [22, 11] as const;

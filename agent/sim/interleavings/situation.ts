@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 
 import type { InstalledPolicy } from '../../dataplane/types.ts';
 import { DEFAULT_LIMITS } from '../../ike/limits.ts';
-import { type Datagram, LIVENESS, Pair, type Side } from '../../ike/testing/pair.ts';
+import { childConfig, connectionConfig, type Datagram, LIVENESS, Pair, type Side } from '../../ike/testing/pair.ts';
 import type { Command } from '../../ike/types.ts';
 import { decodeHeader } from '../../wire/header.ts';
 import { historyText, type Order, type Plan, type Selected, type SideFacts, type SideName, type Step } from './step.ts';
@@ -66,7 +66,7 @@ export class Situation {
         const order = this.#plan[step.side][this.#given[step.side]];
         if (order === undefined) throw new Error('all orders have been given');
         this.#given[step.side] += 1;
-        pair.command(side, commandOf(order, pair.other(side).name));
+        pair.command(side, commandOf(order, side, pair.other(side)));
         return;
       }
       case 'fire':
@@ -112,8 +112,15 @@ export class Situation {
   }
 }
 
-function commandOf(order: Order, name: string): Command {
+function commandOf(order: Order, side: Side, peer: Side): Command {
+  const { name } = peer;
   switch (order) {
+    case 'changeTraffic': {
+      // UDP, which is what is watched, and one more protocol, of all that there was.
+      const traffic = [UDP, 6].map((protocol) => ({ protocol, fromPort: 0, toPort: 65_535 }));
+      const children = [childConfig({ local: traffic, remote: traffic })];
+      return { kind: 'updateConnection', connection: connectionConfig(side, peer, { children }) };
+    }
     case 'rekeyChild':
     case 'terminateChild':
       return { kind: order, name, child: 'hosts' };
@@ -146,8 +153,12 @@ function selected(pair: Pair, side: Side): number | undefined {
   return spi === 0 ? outbound.at(-1)?.id.spi : outbound.find(({ id }) => id.spi === spi)?.id.spi;
 }
 
+/** The policy for what is watched, which is UDP: of several the first by priority. */
 function policyOf(pair: Pair, side: Side, direction: 'in' | 'out'): InstalledPolicy | undefined {
-  return pair.policies(side).find((policy) => policy.direction === direction);
+  const fitting = pair.policies(side).filter(({ direction: own, selector: { protocol } }) => {
+    return own === direction && (protocol === UDP || protocol === 0);
+  });
+  return fitting.toSorted((left, right) => left.priority - right.priority)[0];
 }
 
 function lostPacket(pair: Pair): string | undefined {
@@ -195,6 +206,7 @@ const EXCHANGES: Readonly<Record<number, string>> = {
   37: 'INFORMATIONAL',
 };
 const HASH_DIGITS = 12;
+const UDP = 17;
 const STANDING_MS = 1_000;
 /**
  * As long as anything may stay that is out of use where everything has arrived: a pair that has been replaced is deleted

@@ -1,5 +1,12 @@
 /** An order to an endpoint about the connection with the other one. */
-export type Order = 'rekeyChild' | 'rekey' | 'reauthenticate' | 'terminateChild' | 'terminate' | 'checkLiveness';
+export type Order =
+  | 'rekeyChild'
+  | 'rekey'
+  | 'reauthenticate'
+  | 'terminateChild'
+  | 'terminate'
+  | 'changeTraffic'
+  | 'checkLiveness';
 
 /** What the two sides are told to do, each in its order. */
 export interface Plan {
