@@ -249,6 +249,34 @@ describe('a configuration that changes', () => {
     },
   );
 
+  it.each([
+    ['a part of its network', '10.2.0.0', 24],
+    ['a network around its own', '10.0.0.0', 8],
+  ] as const)('to %s for a Child protects all the while what both have in common', (_, network, length) => {
+    const tunnel = (remote: SelectorConfig) => ({
+      children: [childConfig({ mode: 'tunnel', local: [net('192.168.0.0', 16)], remote: [remote] })],
+    });
+    const back = (remote: SelectorConfig) => ({
+      children: [childConfig({ mode: 'tunnel', local: [remote], remote: [net('192.168.0.0', 16)] })],
+    });
+    const wide = net('10.2.0.0', 16);
+    const pair = new Pair().configure(tunnel(wide), back(wide)).settle().advance(10_000);
+    const changed = net(network, length);
+    for (const [side, changes] of [
+      [pair.left, tunnel(changed)],
+      [pair.right, { ...back(changed), initiation: 'respond' }],
+    ] as const) {
+      update(pair, side, changes);
+      for (let step = 0; step < 100; step += 1) {
+        expect(pair.encrypts({ source: address('192.168.0.1'), destination: address('10.2.0.1') })).toBe(true);
+        pair.advance(100);
+      }
+    }
+    expect(pair.policies(pair.left)).toHaveLength(3);
+    const { children = [] } = present(pair.status(pair.left).ikeSas[0]);
+    expect(children.map(({ remoteSelectors }) => remoteSelectors)).toEqual([[`${network}/${length}`]]);
+  });
+
   it('in the selectors goes from the old policies to the new ones without a moment without either', () => {
     const tunnel = (left: string, right: string) => ({
       children: [childConfig({ mode: 'tunnel', local: [net(left, 16)], remote: [net(right, 16)] })],

@@ -14,6 +14,8 @@ const QUICK: readonly (readonly [Order, Order])[] = [
   ['terminateChild', 'rekeyChild'],
   ['terminate', 'terminateChild'],
   ['terminate', 'terminate'],
+  ['changeTraffic', 'terminate'],
+  ['terminateChild', 'changeTraffic'],
 ];
 
 describe('two endpoints that do things at the same time', () => {

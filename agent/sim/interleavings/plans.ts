@@ -14,12 +14,13 @@ export function plan(left: readonly Order[], right: readonly Order[], losses: nu
 }
 
 /**
- * Whether to follow a plan takes as long as all others together, and more: two IKE SAs begin, each with a pair of its own, or
- * both sides ask for another pair, and each again when the other one has narrowed it.
+ * Whether to follow a plan takes as long as all others together, and more: both sides make a pair that is not the other's
+ * successor, each on an IKE SA of its own, or for other traffic.
  */
 export function isLong({ left, right }: Plan): boolean {
-  const both = (order: Order): boolean => left.includes(order) && right.includes(order);
-  return both('reauthenticate') || both('changeTraffic');
+  return LONG.some(([one, other]) => {
+    return (left.includes(one) && right.includes(other)) || (left.includes(other) && right.includes(one));
+  });
 }
 
 /** `rekey | rekeyChild, one datagram lost` */
@@ -36,6 +37,12 @@ const ORDERS: readonly Order[] = [
   'terminateChild',
   'terminate',
   'changeTraffic',
+];
+const LONG: readonly (readonly [Order, Order])[] = [
+  ['reauthenticate', 'reauthenticate'],
+  ['changeTraffic', 'changeTraffic'],
+  ['changeTraffic', 'rekeyChild'],
+  ['changeTraffic', 'reauthenticate'],
 ];
 const ONE_OUTCOME = [11, 22] as const;
 const OTHER_OUTCOME = [22, 11] as const;
