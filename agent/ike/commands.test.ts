@@ -267,6 +267,9 @@ describe('a configuration that changes', () => {
       [pair.right, { ...back(changed), initiation: 'respond' }],
     ] as const) {
       update(pair, side, changes);
+      const states = pair.status(side).ikeSas.flatMap((sa) => sa.children.map(({ state }) => state));
+      const isGranted = side === pair.right && length > 16;
+      expect(states, `of the ${side.name}`).toEqual([isGranted ? 'installed' : 'superseded']);
       for (let step = 0; step < 100; step += 1) {
         expect(pair.encrypts({ source: address('192.168.0.1'), destination: address('10.2.0.1') })).toBe(true);
         pair.advance(100);

@@ -8,7 +8,7 @@ import { sendOnOthers } from './child/pair-in-use.ts';
 import { removeOrphans, retireOrphans, retiringAnyway, takePinned } from './child/retirement.ts';
 import { deleteUnselected } from './child/unselected.ts';
 import { closeIkeSa } from './closing.ts';
-import { configuredNow, isConfigured, isForgone } from './connection/configured.ts';
+import { configuredFor, isConfigured, isForgone } from './connection/configured.ts';
 import {
   askForMissing,
   attempt,
@@ -195,7 +195,7 @@ function adjust(core: Core, at: Instant, connection: Connection, config: Connect
     const rekeyAt = sa.state.rekeyAt + config.ikeLifetimeMs - before.ikeLifetimeMs;
     const reauthenticateAt = reauthenticationAt(core, sa.state, before, config);
     const children = sa.state.children.map((child) => {
-      return { ...child, config: configuredNow(config, child.config) };
+      return { ...child, config: configuredFor(config, child, core.context.limits) };
     });
     sa.state = { ...sa.state, children, rekeyAt, reauthenticateAt };
   }

@@ -1,6 +1,6 @@
 import type { ChildSa } from '../child/child-sa.ts';
 import type { Limits } from '../limits.ts';
-import { configuredTraffic, offeredPart, type Traffic } from '../negotiation/traffic.ts';
+import { configuredTraffic, liesWithin, offeredPart, type Traffic } from '../negotiation/traffic.ts';
 import type { ChildConfig, ConnectionConfig } from '../types.ts';
 import { type Connection, knownAddress } from './connection.ts';
 
@@ -21,6 +21,20 @@ export function configuredNow({ children }: ConnectionConfig, asked: ChildConfig
   const now = children.find(({ name }) => name === asked.name);
   if (now === undefined) return asked;
   return hasSameTraffic(asked, now) ? now : { ...now, local: asked.local, remote: asked.remote };
+}
+
+/** What is configured now of the Child that a pair was made for; a peer may have granted just that before. */
+export function configuredFor(config: ConnectionConfig, child: ChildSa, limits: Limits): ChildConfig {
+  const named = config.children.find(({ name }) => name === child.config.name);
+  if (named !== undefined) {
+    const wanted = configuredTraffic(named, child.localAddress, child.remoteAddress, limits);
+    if (liesWithinOther(wanted, child.traffic) && liesWithinOther(child.traffic, wanted)) return named;
+  }
+  return configuredNow(config, child.config);
+}
+
+function liesWithinOther(one: Traffic, { localSelectors, remoteSelectors }: Traffic): boolean {
+  return liesWithin(one, localSelectors, remoteSelectors);
 }
 
 /** Whether nothing is configured any more of what a Child was for. */
