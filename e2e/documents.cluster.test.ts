@@ -105,6 +105,8 @@ describe.skipIf(reason !== undefined)('what the documents tell their readers to 
 
   it('the API alone, and away with it again', async () => {
     await says('crds/README.md', 'kubectl apply --server-side');
+    // What is deleted in the very moment in which it is established the API server may not take away for minutes.
+    await succeeds('kubectl wait --for=condition=Established crd --all --timeout=60s');
     await says(CHART, 'kubectl delete crd');
   }, 120_000);
 
