@@ -8,7 +8,7 @@ import { sendOnOthers } from './child/pair-in-use.ts';
 import { removeOrphans, retireOrphans, retiringAnyway, takePinned } from './child/retirement.ts';
 import { deleteUnselected } from './child/unselected.ts';
 import { closeIkeSa } from './closing.ts';
-import { configuredFor, isConfigured, isForgone } from './connection/configured.ts';
+import { configuredFor, isConfigured, isUnwanted } from './connection/configured.ts';
 import {
   askForMissing,
   attempt,
@@ -155,7 +155,7 @@ function update(core: Core, at: Instant, config: ConnectionConfig, formerName = 
   else {
     adjust(core, at, connection, config);
     const { limits } = core.context;
-    const forgone = before.children.filter((child) => isForgone(connection, child, limits));
+    const forgone = before.children.filter((child) => isUnwanted(connection, child, limits));
     for (const child of forgone) forgoChild(core, at, connection, child);
     const isOutdated = outdatedBy(before, config);
     if (isOutdated !== undefined) {

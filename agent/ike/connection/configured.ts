@@ -38,7 +38,7 @@ function liesWithinOther(one: Traffic, { localSelectors, remoteSelectors }: Traf
 }
 
 /** Whether nothing is configured any more of what a Child was for. */
-export function isForgone(connection: Connection, former: ChildConfig, limits: Limits): boolean {
+export function isUnwanted(connection: Connection, former: ChildConfig, limits: Limits): boolean {
   const now = connection.config.children.find(({ name }) => name === former.name);
   if (now === undefined) return true;
   if (hasSameTraffic(former, now)) return false;

@@ -10,7 +10,7 @@ import { enqueue, sendQueued } from '../message/requests.ts';
 import { rivalOf } from '../rekey/under-way.ts';
 import type { Deleting, Established, FollowUp, IkeSa } from '../state.ts';
 import type { Instant } from '../types.ts';
-import { isForgone } from './configured.ts';
+import { isUnwanted } from './configured.ts';
 import {
   askForMissing,
   awaitsProof,
@@ -102,7 +102,7 @@ export function settle(core: Core, at: Instant, connection: Connection, sa: IkeS
   else scheduleAttempt(core, at, connection);
   for (const child of sa.state.children) {
     // It had been asked for when it was configured still.
-    if (child.weInitiated && isForgone(connection, child.config, core.context.limits))
+    if (child.weInitiated && isUnwanted(connection, child.config, core.context.limits))
       enqueue(core, at, sa, deletionOf(child, 'deletedLocally'));
   }
   for (const child of sa.state.children) {
