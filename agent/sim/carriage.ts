@@ -2,7 +2,6 @@ import type { EspPacket, InboundFate } from '../dataplane/memory/packet.ts';
 import type { Path } from '../ike/types.ts';
 import { ExchangeType } from '../wire/registry.ts';
 import type { CheckList } from './checks/check-list.ts';
-import { FirstMessages } from './first-messages.ts';
 import type { Host } from './host.ts';
 import { type Arrival, type Cargo, Network, type NetworkObserver, type Shipment } from './network.ts';
 import { RandomStream } from './random-stream.ts';
@@ -15,7 +14,6 @@ export class Carriage implements NetworkObserver {
   readonly network: Network;
   readonly #world: SimulatedWorld;
   readonly #checks: CheckList;
-  readonly #firstMessages = new FirstMessages();
 
   constructor(world: SimulatedWorld, checks: CheckList) {
     const { scenario, clock } = world;
@@ -28,7 +26,6 @@ export class Carriage implements NetworkObserver {
   carry(host: Host, path: Path, bytes: Uint8Array): void {
     const { nat } = this.#world;
     const to = this.#world.hostAt(path.remoteAddress);
-    this.#firstMessages.noteSent(bytes.slice());
     // Nobody listens at the port of an initiator that does not exist.
     if (to === undefined || (to.node !== nat?.node && !IKE_PORTS.includes(path.remotePort))) return;
     this.#send(host, to.node, { kind: 'datagram', path, bytes: bytes.slice() });
@@ -103,7 +100,6 @@ export class Carriage implements NetworkObserver {
     if (!genuine && bytes[EXCHANGE_OFFSET] === ExchangeType.IKE_SA_INIT) {
       ledger.noteTampered(host.node, from, clock.monotonicMs());
     }
-    if (this.#firstMessages.isOutdated(bytes)) ledger.noteOutdated(host.node, from, clock.monotonicMs());
     if (host.running && host.kernel.inbound(udpPacketOf(path, bytes)).kind !== 'accepted') {
       world.violate('ikePasses', `${host.name}'s policies let no IKE in at port ${packet.localPort}`);
     }

@@ -13,7 +13,7 @@ export type Cause =
   | 'refusal'
   /** Liveness failed at one end. */
   | 'peerDead'
-  /** Somebody changed a message of IKE_SA_INIT, or it was one of before, which the proofs of IKE_AUTH bring to light. */
+  /** Somebody changed a message of IKE_SA_INIT, which the proofs of IKE_AUTH bring to light. */
   | 'tampering';
 
 /** How an SA went at the host that receives on it. */
@@ -29,7 +29,6 @@ export class Ledger {
   readonly #departures = new Map<string, Departure>();
   readonly #refusals = new Map<number, Refusals>();
   readonly #tampered = new Map<string, number>();
-  readonly #outdated = new Map<string, number>();
   readonly #takenOut = new Map<string, number>();
   readonly #putIn = new Map<string, number>();
   readonly #distrusted = new Map<string, number>();
@@ -122,16 +121,6 @@ export class Ledger {
   tamperedAt(node: number, peer: number): number | undefined {
     const times = [this.#tampered.get(`${node} ${peer}`), this.#tampered.get(`${peer} ${node}`)];
     return times.reduce((last, atMs) => (last === undefined || (atMs ?? 0) > last ? atMs : last));
-  }
-
-  /** Notes that a node got an IKE_SA_INIT request from a peer that has sent another one in its place. */
-  noteOutdated(node: number, peer: number, atMs: number): void {
-    this.#outdated.set(`${node} ${peer}`, atMs);
-  }
-
-  /** When that happened last to the first of them. */
-  outdatedAt(node: number, peer: number): number | undefined {
-    return this.#outdated.get(`${node} ${peer}`);
   }
 
   /**
