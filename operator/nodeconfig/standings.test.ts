@@ -90,6 +90,12 @@ describe('nodes of the last minute', () => {
       [1, 1, 0],
       /^Unknown: .*less than a minute ago/,
     ],
+    [
+      'do not make a new mesh Ready when the first of them reaches all others',
+      all,
+      [2, 1, 1],
+      'Unknown: the peering is less than a minute old: 1 of 3 nodes reach their peers',
+    ],
     ['flip nothing where the others were there before', { 'uid-3': justNow }, [1, 1, 0], /^True: 1 tunnel of 2 nodes/],
     ['count there once they reach all', { 'uid-3': justNow }, [1, 1, 2], /^True: 3 tunnels of 3 nodes/],
   ] as const)('%s', ([, since, reached, said]) => {
@@ -107,7 +113,8 @@ describe('nodes of the last minute', () => {
       const peerings = (config.status?.peerings ?? []).map((each) => ({ ...each, tunnels }));
       return { ...config, status: { ...config.status, peerings } };
     });
-    const given = { ...observed, nodeConfigs, since: new Map(Object.entries(since)) };
+    const peerings = observed.peerings.map((peering) => (since === all ? { ...peering, status: undefined } : peering));
+    const given = { ...observed, peerings, nodeConfigs, since: new Map(Object.entries(since)) };
     const { statuses } = plan(given, settings, atSecond(1));
     const found = statuses.get('cluster')?.conditions?.find(({ type }) => type === 'Encrypting');
     expect(`${found?.status}: ${found?.message}`).toMatch(said);

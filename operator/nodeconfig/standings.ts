@@ -36,6 +36,7 @@ export function standingOf(
   return {
     kind: peering.spec.remote.mesh === undefined ? 'gateway' : 'mesh',
     credentials,
+    isNew: readySince === Number.NEGATIVE_INFINITY && isPending(observed.since, [uidOf(peering)], at),
     nodes: members.map((member): NodeStanding => {
       const { node } = member;
       const entry = entries.get(node.name)?.find(({ name }) => name === peering.metadata.name);

@@ -6,6 +6,14 @@ export function encrypting(standing: PeeringStanding): Verdict {
   if (standing.nodes.length === 0) return unknown('NoNodes', 'no node takes part');
   const members = suitable(judged(standing));
   if (members.length === 0) return unknown('Pending', 'all nodes joined less than a minute ago');
+  const all = suitable(standing.nodes).length;
+  // Whoever waits for a new peering waits for all of it, not for the first two nodes that have found each other.
+  if (standing.isNew && members.length < all) {
+    return unknown(
+      'Pending',
+      `the peering is less than a minute old: ${members.length} of ${all} nodes reach their peers`,
+    );
+  }
   const reports = members.map(({ name, agent }) => ({
     name,
     tunnels: tunnelsOf(agent),
@@ -20,7 +28,9 @@ export function encrypting(standing: PeeringStanding): Verdict {
   }
   const silent = reports.filter(({ tunnels }) => tunnels === undefined).map(({ name }) => name);
   if (silent.length > 0) return unknown('NotReported', `nothing is known of ${listed(silent)}`);
-  if (standing.kind === 'mesh' && members.length === 1) return holds('NoPeers', 'one node has nobody to encrypt with');
+  if (standing.kind === 'mesh' && members.length === 1) {
+    return holds('NoPeers', `one node has nobody to encrypt with${all > 1 ? ' but those that have just joined' : ''}`);
+  }
   const peers = standing.kind === 'mesh' ? members.length - 1 : 1;
   const untold = standing.kind === 'mesh' ? newcomers(members).length : 0;
   const unaware = reports.filter(({ tunnels }) => known(tunnels) < peers - untold).map(({ name }) => name);

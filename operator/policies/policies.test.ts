@@ -221,6 +221,8 @@ describe('Encrypting', () => {
       'True',
       'Encrypting',
     ],
+    ['only a new node of a new peering does not', { pending: true }, { isNew: true }, 'Unknown', 'Pending'],
+    ['all nodes of a new peering do', {}, { isNew: true }, 'True', 'Encrypting'],
     ['there is one node', {}, { nodes: [node('a', { agent: reporting(0) })] }, 'True', 'NoPeers'],
     ['there is none', {}, { nodes: [] }, 'Unknown', 'NoNodes'],
   ])('tells when %s', (_, first, fields, status, reason) => {
@@ -353,7 +355,8 @@ describe('a list of names', () => {
 });
 
 function standing(first: Partial<NodeStanding>, fields: Partial<PeeringStanding> = {}): PeeringStanding {
-  return { kind: 'mesh', credentials: byCertificate, nodes: [node('a', first), node('b', {})], ...fields };
+  const nodes = [node('a', first), node('b', {})];
+  return { kind: 'mesh', credentials: byCertificate, isNew: false, nodes, ...fields };
 }
 
 function node(name: string, fields: Partial<NodeStanding>): NodeStanding {

@@ -27,6 +27,8 @@ export interface Prospect {
 export interface PeeringStanding {
   readonly kind: 'mesh' | 'gateway';
   readonly credentials: CredentialStanding;
+  /** Came to be less than a minute ago, and is not Ready. */
+  readonly isNew: boolean;
   readonly nodes: readonly NodeStanding[];
 }
 

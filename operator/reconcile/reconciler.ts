@@ -60,9 +60,9 @@ export class Reconciler {
     this.#queue = new WorkQueue({ work: (key) => this.#work(key), concurrency: CONCURRENCY, backoff: BACKOFF });
   }
 
-  /** Whether everything that the last plan wanted is written. */
+  /** Whether everything that the last plan wanted is written, Events of it too. */
   get isSettled(): boolean {
-    return this.#pending.size === 0 && this.#timer === undefined;
+    return this.#pending.size === 0 && this.#queue.backlog === 0 && this.#timer === undefined;
   }
 
   /** Objects that are due to be written, are being written, or were refused and are tried again. */

@@ -68,9 +68,12 @@ describe('the operator in a cluster with cert-manager', () => {
     expect(role?.['rules']).toEqual([
       expect.objectContaining({ resources: ['secrets'], resourceNames: [await secretOf('node-1')] }),
     ]);
-    const events = await cluster.list<AnyObject>('Event', 'default');
-    const reasons = events.map((event) => event['reason']);
-    expect(reasons).toEqual(expect.arrayContaining(['Accepted', 'Issued', 'Programmed', 'Encrypting', 'Ready']));
+    await until('Events tell of each condition', async () => {
+      const events = await cluster.list<AnyObject>('Event', 'default');
+      const reasons = new Set(events.map((event) => event['reason']));
+      const missing = ['Accepted', 'Issued', 'Programmed', 'Encrypting', 'Ready'].filter((each) => !reasons.has(each));
+      return missing.length === 0 || missing;
+    });
   });
 
   it('writes nothing while nothing changes', async () => {
