@@ -3,6 +3,7 @@ import type { EphemeralKey } from '../crypto/types.ts';
 import type { KeyHash } from '../pki/credential.ts';
 import type { IkeAuthRequest, IkeAuthResponse } from '../wire/grammar.ts';
 import type { IkeSpi } from '../wire/header.ts';
+import type { Payload } from '../wire/payloads/payload.ts';
 import type { ChildSa } from './child/child-sa.ts';
 import type { Connection } from './connection/connection.ts';
 import type { CloseReason } from './fact.ts';
@@ -58,6 +59,8 @@ export interface InitRequested {
   readonly cookie: Uint8Array | undefined;
   /** COOKIE and INVALID_KE_PAYLOAD answers that were followed so far. */
   readonly retries: number;
+  /** The NAT detection of all requests of the attempt. */
+  readonly natDetection: readonly Payload[];
   readonly request: Uint8Array;
   /** The last unprotected error, told only if no better answer comes (RFC 7296 §2.21.1). */
   readonly unprotectedError: number | undefined;

@@ -29,6 +29,7 @@ import type {
 import type { ChildConfig, Instant, Path, VerificationJob } from '../types.ts';
 import { certificateRequest, requestedAuthorities } from './certificate-payloads.ts';
 import { acceptChild, grantChild, offerChild, withdrawOffer } from './child-negotiation.ts';
+import { asStated, statedCookie } from './init-cookie.ts';
 import { checkProof, idPayload, ownProof } from './proof.ts';
 
 /**
@@ -62,7 +63,8 @@ export function authRequest(
   const asked = childless ? undefined : offerChild(core, child, way, { withKeyExchange: false, peerIsAgent });
   const replaced = connection.ikeSas.find(({ number }) => number === replaces);
   const past = pastNotifies(core, connection, peerIsAgent, replaced);
-  const inner: Payload[] = [...proof.value, ...past, ...(asked?.payloads ?? [])];
+  const cookie = statedCookie(negotiated.handshake);
+  const inner: Payload[] = [...proof.value, ...cookie, ...past, ...(asked?.payloads ?? [])];
   return ok({
     next: { kind: 'authRequested', ...negotiated, offer: asked?.offer },
     request: { exchangeType: ExchangeType.IKE_AUTH, payloads: inner },
@@ -106,7 +108,8 @@ export function onAuthRequest(
     );
   }
   const { idi: identity, auth, certs } = request;
-  const check = checkProof(core, connection, negotiated, { sender: 'initiator', identity, auth, certs });
+  const stated = { ...negotiated, handshake: asStated(negotiated.handshake, request.notifies) };
+  const check = checkProof(core, connection, stated, { sender: 'initiator', identity, auth, certs });
   switch (check.kind) {
     case 'true':
       return answerAuthRequest(core, at, connection, negotiated, received);
@@ -384,6 +387,7 @@ function unknownNotifies(connection: Connection, notifies: IkeAuthRequest['notif
 const UNDERSTOOD: ReadonlySet<number> = new Set([
   NotifyType.INITIAL_CONTACT,
   NotifyType.AGENT_INSTANCE,
+  NotifyType.COOKIE,
   NotifyType.USE_TRANSPORT_MODE,
 ]);
 const FIRST_CHILD = { withKeyExchange: false, rekeyed: undefined } as const;

@@ -42,6 +42,13 @@ describe('IKE_SA_INIT as initiator', () => {
     expect(second.messageId).toBe(0);
   });
 
+  it('changes nothing else, not even what pretends a NAT and is random (RFC 7296 §2.6)', () => {
+    const peer = calling({ natTraversal: 'Always' });
+    const first = peer.take();
+    peer.send(peer.initRefusal(first, cookie(1, 2, 3)));
+    expect(parsed(peer.take()).payloads).toEqual([cookie(1, 2, 3), ...parsed(first).payloads]);
+  });
+
   it('signs the request that bore the cookie, which the responder saw last (RFC 7296 §2.15)', () => {
     const peer = calling();
     peer.send(peer.initRefusal(peer.take(), cookie(9)));

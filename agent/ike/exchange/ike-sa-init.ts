@@ -93,12 +93,14 @@ function initRequest(
   payloads.push({ kind: 'sa', proposals: offer('ike', proposals, NO_SPI, true) });
   payloads.push({ kind: 'ke', group, data: ephemeral.publicValue });
   payloads.push({ kind: 'nonce', data: nonce });
-  payloads.push(...natNotifies(core, natTraversalOf(connection), spis, path));
+  // What pretends a NAT is random, and a request with a COOKIE is otherwise that of before (RFC 7296 §2.6).
+  const natDetection = previous?.natDetection ?? natNotifies(core, natTraversalOf(connection), spis, path);
+  payloads.push(...natDetection);
   payloads.push(...signatureHashes([config]));
   payloads.push(notify(NotifyType.IKEV2_FRAGMENTATION_SUPPORTED));
   payloads.push(VENDOR_ID);
   const request = encodeMessage(initHeader(localSpi, ZERO_SPI, true), payloads);
-  const asked = { proposals, nonce, ephemeral, group, cookie, retries, request };
+  const asked = { proposals, nonce, ephemeral, group, cookie, retries, natDetection, request };
   return { kind: 'initRequested', ...asked, unprotectedError: undefined };
 }
 
