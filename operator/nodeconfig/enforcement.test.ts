@@ -54,6 +54,36 @@ describe('enforcement', () => {
     expect(next('Permissive', [told(outbound, outbound, 0), told(outbound, outbound, 0)])).toEqual(optional);
   });
 
+  it.each([
+    ['is away', (node: Told['node']) => ({ ...node, status: undefined })],
+    [
+      'has a fault',
+      (node: Told['node']) => {
+        const fault = { reason: 'CredentialsMissing', message: 'the ConfigMap roots is not there' };
+        const peerings = [{ name: 'cluster', fault }];
+        return { ...node, status: { ...node.status, peerings } };
+      },
+    ],
+    [
+      'does not do what its node is told',
+      (node: Told['node']) => {
+        const condition = { type: 'Programmed', status: 'False', reason: 'Refused', message: '' } as const;
+        return { ...node, status: { ...node.status, conditions: [{ ...condition, lastTransitionTime: '' }] } };
+      },
+    ],
+  ])('goes back without a node whose agent %s, and not forth', (_, make) => {
+    const lacking = (step: Step, said: Step): Told => {
+      const { node, entry } = told(step, said, 1);
+      return { node: make(node) as Told['node'], entry };
+    };
+    expect(next('Permissive', [told(required, required, 1), lacking(required, outbound)])).toEqual(outbound);
+    expect(next('Permissive', [told(outbound, outbound, 1), lacking(outbound, required)])).toEqual(optional);
+    expect(next('Permissive', [lacking(required, required)])).toEqual(outbound);
+    // Others are at work, and have not done it.
+    expect(next('Permissive', [told(outbound, required, 1), lacking(outbound, required)])).toEqual(outbound);
+    expect(next('Required', [told(outbound, outbound, 1), lacking(outbound, optional)])).toEqual(outbound);
+  });
+
   it('comes to Required in a cluster that works, and a node that joins is Required at once', () => {
     const cluster = clusterOf({ peerings: [meshOf('cluster', { 'spec.enforcement': 'Required' })], nodes: nodesOf(3) });
     const steps: unknown[] = [];
@@ -69,6 +99,22 @@ describe('enforcement', () => {
     cluster.step(atSecond(100));
     const joined = cluster.observed().nodeConfigs.find(({ metadata }) => metadata.name === 'node-4');
     expect(joined?.spec.peerings[0]?.enforcement).toEqual(required);
+  });
+
+  it('all nodes but one that is away let plaintext pass again when that is wanted, and are told to at once', () => {
+    const away = new Set<string>();
+    const given = { peerings: [meshOf('cluster', { 'spec.enforcement': 'Required' })], nodes: nodesOf(3) };
+    const cluster = clusterOf(given, { hasAgent: (name) => !away.has(name) });
+    cluster.settle(atSecond(100));
+    away.add('node-3');
+    const peerings = [meshOf('cluster', { 'spec.enforcement': 'Permissive' })];
+    cluster.given = { ...cluster.given, peerings };
+    cluster.settle(atSecond(200));
+    const said = cluster
+      .observed()
+      .nodeConfigs.filter(({ metadata }) => !away.has(metadata.name))
+      .map(({ status }) => status?.peerings?.[0]?.enforcement);
+    expect(said).toEqual([optional, optional]);
   });
 
   it('stays in force while no node that has been there for a minute vouches for it', () => {

@@ -3,7 +3,8 @@ import type { KnownNode } from './roster.ts';
 
 /**
  * The steps from plaintext to enforcement. Out before in: while somebody still sends in plaintext, nobody may refuse it.
- * A step is taken when every node has carried out the one before, and back in reverse.
+ * A step is taken when every node has carried out the one before, and back in reverse. Back, nobody waits for an agent that
+ * is away or cannot do what it is told: its node goes on as before, and all others are what plaintext is wanted for.
  */
 const STEPS: readonly Enforcement[] = [
   { outbound: 'Optional', inbound: 'Optional' },
@@ -42,7 +43,8 @@ export function nextEnforcement(
   const present = Math.max(...steps) <= goal ? Math.max(...steps) : Math.min(...steps);
   // Nobody is there to vouch for a step, neither forth nor back.
   if (told.length === 0) return stepAt(present);
-  if (present === goal || !told.every((each) => hasDone(each, present))) return stepAt(present);
+  const awaited = present > goal ? told.filter(isAtWork) : told;
+  if (present === goal || !awaited.every((each) => hasDone(each, present))) return stepAt(present);
   if (present < goal && !exemptions) return stepAt(present);
   // Plaintext ends only where everybody reaches all the others.
   if (present < goal && present === 0 && !told.every((each) => reachesAll(each, told.length))) return stepAt(present);
@@ -57,6 +59,13 @@ export function isFinal(wanted: 'Permissive' | 'Required', { outbound, inbound }
 /** Whether a node does what it was told, and receives plaintext by it. */
 export function acceptsPlaintext({ node, entry }: Told): boolean {
   return entry.enforcement.inbound === 'Optional' && hasDone({ node, entry }, stepOf(entry.enforcement));
+}
+
+/** Whether the agent of a node is there, and nothing keeps it from doing what it is told of a peering. */
+function isAtWork({ node, entry }: Told): boolean {
+  const { status } = node;
+  if (status === undefined || reportOf({ node, entry })?.fault !== undefined) return false;
+  return status.conditions?.find(({ type }) => type === 'Programmed')?.status !== 'False';
 }
 
 /** Whether a node says that it does what it was told at this step. */
