@@ -1,9 +1,11 @@
+import { decodeHeader } from '../../wire/header.ts';
+import { scanInitRequest } from '../../wire/init-scan.ts';
 import { decodeMessage, encodeMessage } from '../../wire/message.ts';
 import { decodeCookie } from '../../wire/notify-data.ts';
 import type { NotifyPayload } from '../../wire/payloads/notify.ts';
 import type { Payload } from '../../wire/payloads/payload.ts';
 import { NotifyType } from '../../wire/registry.ts';
-import { findNotify } from '../message/notify.ts';
+import { findNotify, notify } from '../message/notify.ts';
 import type { Handshake } from '../state.ts';
 
 /*
@@ -16,9 +18,9 @@ import type { Handshake } from '../state.ts';
 /** What an initiator says of the request that it stands by: its COOKIE, where it has one and the peer is an agent. */
 export function statedCookie({ request, peerIsAgent }: Handshake): readonly NotifyPayload[] {
   if (!peerIsAgent) return [];
-  const decoded = decodeMessage(request);
-  const cookie = decoded.ok ? decoded.value.payloads.find(isCookie) : undefined;
-  return cookie?.kind === 'notify' ? [cookie] : [];
+  const header = decodeHeader(request);
+  const cookie = header.ok ? scanInitRequest(header.value.nextPayload, request)?.cookie : undefined;
+  return cookie === undefined ? [] : [notify(NotifyType.COOKIE, cookie)];
 }
 
 /** A handshake over the request that the initiator stands by, which may have another COOKIE than the one that came. */
