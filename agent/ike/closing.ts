@@ -1,6 +1,6 @@
 import { releaseOrphans, removeAllChildren } from './child/removal.ts';
 import { hastenRetirement } from './child/retirement.ts';
-import { askForMissing, scheduleAttempt } from './connection/connecting.ts';
+import { askForMissing, replaceOutdated, scheduleAttempt } from './connection/connecting.ts';
 import { type Connection, isOwnAttempt, standingIkeSa } from './connection/connection.ts';
 import { awaitsGrant } from './connection/instance.ts';
 import type { Core } from './core.ts';
@@ -50,6 +50,7 @@ export function closeIkeSa(core: Core, at: Instant, sa: IkeSa, reason: CloseReas
   // What we have asked for last may stand already, as the peer sees it, and the other one be what it has taken the place of.
   const last = !connection.ikeSas.some((other) => other.state.kind === 'established' || awaitsGrant(other));
   if (reason === 'deletedByPeer' && wasEstablished && last) releaseOrphans(core, at, connection);
+  replaceOutdated(core, at, connection);
   scheduleAttempt(core, at, connection);
 }
 

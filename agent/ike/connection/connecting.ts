@@ -186,6 +186,18 @@ export function reauthenticate(core: Core, at: Instant, connection: Connection, 
   core.schedule(connection);
 }
 
+/**
+ * Has an IKE SA replaced that stands by proofs or algorithms which are not those of now: the one that was to be, or has been,
+ * may have gone while an older one stood beside it.
+ */
+export function replaceOutdated(core: Core, at: Instant, connection: Connection): void {
+  const { replacing, outdated, config } = connection;
+  const standing = standingIkeSa(connection);
+  if (replacing !== 0 || standing === undefined || !outdated.includes(standing.number)) return;
+  if (core.connections.get(config.name) !== connection) return;
+  reauthenticate(core, at + backoffMs(core, connection), connection, standing);
+}
+
 /** Whether there is an IKE SA that may stay, with every Child SA that is configured. */
 export function isSatisfied(connection: Connection): boolean {
   if (connection.replacing !== 0 || !connection.ikeSas.some((sa) => sa.state.kind === 'established')) return false;

@@ -75,7 +75,7 @@ export interface Connection {
   replacing: number;
   /** The IKE SA that the peer was asked to replace, by number: its new one will do as well as ours; 0 for none. */
   invited: number;
-  /** Numbers of the IKE SAs that are being set up with proofs which have been replaced meanwhile. */
+  /** Numbers of the IKE SAs by proofs which have been replaced since, or algorithms. */
   outdated: readonly number[];
   lastFailure: { readonly at: Instant; readonly text: string } | undefined;
   /** Whether an IKE SA was established since this endpoint began. */

@@ -47,13 +47,13 @@ function hasOtherAlgorithms(before: ConnectionConfig, after: ConnectionConfig): 
   });
 }
 
-/** Which of the IKE SAs that are being set up will have to be replaced as soon as they stand; undefined where none at all has to. */
+/** Which IKE SAs have to be replaced, those that are being set up as soon as they stand; undefined where none at all has to. */
 export function outdatedBy(before: ConnectionConfig, after: ConnectionConfig): ((sa: IkeSa) => boolean) | undefined {
   if (hasOtherAlgorithms(before, after)) return (sa) => sa.state.kind === 'initRequested' || hasProved(sa);
   return needsNewProof(before, after) ? hasProved : undefined;
 }
 
-/** Whether proofs are under way, by which it will be established. */
+/** Whether it is established, or will be by proofs that are under way. */
 function hasProved({ state }: IkeSa): boolean {
-  return state.kind === 'authRequested' || state.kind === 'verifying';
+  return state.kind === 'authRequested' || state.kind === 'verifying' || state.kind === 'established';
 }

@@ -72,7 +72,10 @@ export function settleNew(core: Core, at: Instant, connection: Connection, sa: I
       followUpLater(core, at, sa, [], true);
     } else if (other.number !== sa.replaces) settleAt = at + limits.duplicateDelayMs;
   }
-  if (connection.replacing === sa.replaces || connection.replacing === connection.invited) connection.replacing = 0;
+  const { replacing, invited, outdated } = connection;
+  // What we have begun since shows all that is new, whichever it was to replace.
+  const isCurrent = sa.role === 'initiator' && outdated.includes(replacing) && !outdated.includes(sa.number);
+  if (replacing === sa.replaces || replacing === invited || isCurrent) connection.replacing = 0;
   connection.invited = 0;
   if (forgotten === 'everything') {
     orderPolicies(core, connection);

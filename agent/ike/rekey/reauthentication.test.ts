@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { SecretBytes } from '../../crypto/secret.ts';
-import { ExchangeType, NotifyType } from '../../wire/registry.ts';
+import { ExchangeType, NotifyType, Protocol } from '../../wire/registry.ts';
 import type { Fact } from '../fact.ts';
 import { notify } from '../message/notify.ts';
 import { byPreSharedKey } from '../negotiation/authentication.ts';
@@ -533,6 +533,26 @@ describe('a renewed certificate', () => {
     expect(refusals).toBeLessThan(0);
     expect(shown(pair)).toBe('new');
     expect(pair.status(pair.left).ikeSas).toHaveLength(1);
+  });
+
+  it('is shown for an older IKE SA too, where the one that was to be replaced goes first', () => {
+    const secret = (text: string) => byPreSharedKey(new SecretBytes(new TextEncoder().encode(text)));
+    const first = waiting().establish();
+    const { pair, subject } = first;
+    const second = new ScriptedPeer(pair);
+    second.localSpi = '2222222222222222' as never;
+    second.espSpi = 0x2222;
+    second.establish();
+    const connection = connectionConfig(pair.left, pair.right, { initiation: 'respond', ...secret('another') });
+    pair.command(subject, { kind: 'updateConnection', connection });
+    second.send(
+      second.request(ExchangeType.INFORMATIONAL, [{ kind: 'delete', protocol: Protocol.IKE, spiSize: 0, spis: [] }]),
+    );
+    expect(pair.status(subject).ikeSas.filter(({ state }) => state === 'established')).toHaveLength(1);
+    pair.sent.length = 0;
+    pair.advanceLosing(20_000);
+    const begun = pair.sent.filter(({ bytes }) => headline(bytes)[0] === ExchangeType.IKE_SA_INIT);
+    expect(begun.length).toBeGreaterThan(0);
   });
 
   it('of a side that waits for a peer of any address is asked for by that peer, an agent as it is', () => {

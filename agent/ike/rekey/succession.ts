@@ -184,6 +184,7 @@ function renumber(connection: Connection, old: number, successor: number): void 
   const renamed = (number: number): number => (number === old ? successor : number);
   connection.replacing = renamed(connection.replacing);
   connection.invited = renamed(connection.invited);
+  connection.outdated = connection.outdated.map(renamed);
   connection.firstIkeSa = renamed(connection.firstIkeSa);
   connection.retiring = connection.retiring.map((each) => ({ ...each, toldOn: renamed(each.toldOn) }));
   for (const sa of connection.ikeSas) sa.replaces = renamed(sa.replaces);
