@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 
 import type { ImaginedCluster } from '../offline/imagined-cluster.ts';
-import { atSecond, clusterOf, gatewayOf, meshOf, nodeOf, nodesOf } from './testing/builders.ts';
+import { plan } from './plan.ts';
+import { atSecond, clusterOf, gatewayOf, meshOf, nodeOf, nodesOf, settings } from './testing/builders.ts';
 
 describe('absence', () => {
   it('of all nodes from the list removes nothing', () => {
@@ -103,6 +104,22 @@ describe('absence', () => {
     expect(cluster.given.peerings[0]?.status?.conditions).toContainEqual(
       expect.objectContaining({ type: 'Accepted', status: 'False', reason: 'NoNodes' }),
     );
+  });
+
+  it('of an agent takes its node from no peer, also where the slices are made anew: all were deleted, or the peering was', () => {
+    const away = new Set<string>();
+    const cluster = clusterOf(
+      { peerings: [meshOf('cluster')], nodes: nodesOf(3) },
+      { hasAgent: (name) => !away.has(name) },
+    );
+    cluster.settle(atSecond(0));
+    away.add('node-3');
+    const observed = cluster.observed();
+    const anew = observed.peerings.map((peering) => ({ ...peering, metadata: { ...peering.metadata, uid: 'anew' } }));
+    for (const peerings of [observed.peerings, anew]) {
+      const { slices } = plan({ ...observed, peerings, slices: [] }, settings, atSecond(1));
+      expect(slices.flatMap(({ peers }) => peers.map(({ name }) => name))).toEqual(['node-1', 'node-2', 'node-3']);
+    }
   });
 
   it('of a label, as against a node, takes the node out', () => {

@@ -103,10 +103,13 @@ function withNode({ gone: _, ...peer }: SlicePeer): SlicePeer {
   return peer;
 }
 
-/** Whether the agent says that it uses the certificate that it was told of. */
+/**
+ * Whether the agent has ever said that it uses the certificate that it was told of. One that is away has left its SAs in
+ * the kernel: its peers must not lose it because the slices were made anew.
+ */
 function hasCertificate(member: Member, { metadata }: Draft['peering']): boolean {
   const told = ownEntry(member, metadata.name)?.authentication.certificate?.secretName;
-  const said = member.node.status?.peerings?.find(({ name }) => name === metadata.name);
+  const said = member.node.config?.status?.peerings?.find(({ name }) => name === metadata.name);
   return told !== undefined && said?.certificate?.secretName === told;
 }
 
