@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import type { ImaginedCluster } from '../offline/imagined-cluster.ts';
+import type { NodeObject } from './observed.ts';
 import { plan } from './plan.ts';
 import { atSecond, clusterOf, gatewayOf, meshOf, nodeOf, nodesOf, settings } from './testing/builders.ts';
 
@@ -158,6 +159,24 @@ describe('a node that is re-created under its name', () => {
         .map(({ uid }) => uid)
         .toSorted(),
     ).toEqual(['uid-2', 'uid-3', 'uid-new']);
+  });
+
+  it('is not lost to its peers however long cert-manager issues it nothing, unless it is selected no more', () => {
+    const issuer = { works: true };
+    const labelled = (number: number, fields = {}) => nodeOf(number, { 'metadata.labels': { mesh: 'yes' }, ...fields });
+    const peering = meshOf('cluster', { 'spec.nodes': { selector: { matchLabels: { mesh: 'yes' } } } });
+    const given = { peerings: [peering], nodes: [labelled(1), labelled(2), labelled(3)] };
+    const cluster = clusterOf(given, { issues: () => issuer.works });
+    cluster.settle(atSecond(0));
+    issuer.works = false;
+    const again = (node: NodeObject) => [node, ...cluster.given.nodes.slice(1)];
+    cluster.given = { ...cluster.given, nodes: again(labelled(1, { 'metadata.uid': 'uid-new' })) };
+    cluster.gone = { ...cluster.gone, nodes: new Map([['uid-1', atSecond(10).milliseconds]]) };
+    cluster.settle(atSecond(3_600));
+    expect(peersOf(cluster)).toEqual(['node-1', 'node-2', 'node-3']);
+    cluster.given = { ...cluster.given, nodes: again(nodeOf(1, { 'metadata.uid': 'uid-new' })) };
+    cluster.settle(atSecond(3_601));
+    expect(peersOf(cluster)).toEqual(['node-2', 'node-3']);
   });
 
   it('whose Certificate is no longer used leaves no key behind', () => {
