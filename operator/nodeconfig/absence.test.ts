@@ -161,6 +161,37 @@ describe('a node that is re-created under its name', () => {
     ).toEqual(['uid-2', 'uid-3', 'uid-new']);
   });
 
+  it('without addresses, which a cloud may give it later, keeps its peerings, but not the key of before', () => {
+    const cluster = settled();
+    const entries = () => cluster.observed().nodeConfigs.find(({ metadata }) => metadata.name === 'node-1')?.spec;
+    const secrets = () => JSON.stringify(cluster.observed().access).match(/ike-node-1-[0-9a-f]+/g);
+    const [before, readable] = [entries(), secrets()];
+    const [, ...others] = cluster.given.nodes;
+    const again = { 'metadata.uid': 'uid-new' };
+    cluster.given = { ...cluster.given, nodes: [nodeOf(1, { ...again, 'status.addresses': [] }), ...others] };
+    cluster.settle(atSecond(10));
+    expect(entries()?.nodeUID).toBe('uid-new');
+    expect(entries()?.peerings).toEqual(
+      before?.peerings.map((entry) => ({ ...entry, authentication: expect.anything() })),
+    );
+    expect(secrets()).toHaveLength(1);
+    expect(secrets()).not.toEqual(readable);
+    expect(peersOf(cluster)).toEqual(['node-1', 'node-2', 'node-3']);
+    cluster.given = { ...cluster.given, nodes: [nodeOf(1, again), ...others] };
+    cluster.settle(atSecond(20));
+    expect(placesOf(cluster).map(({ uid }) => uid)).toEqual(['uid-2', 'uid-3', 'uid-new']);
+  });
+
+  it('keeps a peering whose pre-shared key cannot be used at that time', () => {
+    const cluster = settled();
+    const [, ...others] = cluster.given.nodes;
+    const nodes = [nodeOf(1, { 'metadata.uid': 'uid-new' }), ...others];
+    const { nodeConfigs } = plan({ ...cluster.observed(), nodes, preSharedKeys: new Set() }, settings, atSecond(10));
+    expect(nodeConfigs.map(({ spec }) => spec.peerings.map(({ name }) => name))).toEqual(
+      nodes.map(() => ['cluster', 'office']),
+    );
+  });
+
   it('is not lost to its peers however long cert-manager issues it nothing, unless it is selected no more', () => {
     const issuer = { works: true };
     const labelled = (number: number, fields = {}) => nodeOf(number, { 'metadata.labels': { mesh: 'yes' }, ...fields });
