@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 
 import type { ImaginedCluster } from '../offline/imagined-cluster.ts';
-import { atSecond, clusterOf, gatewayOf, meshOf, nodeOf, nodesOf } from './testing/builders.ts';
+import type { NodeObject } from './observed.ts';
+import { plan } from './plan.ts';
+import { atSecond, clusterOf, gatewayOf, meshOf, nodeOf, nodesOf, settings } from './testing/builders.ts';
 
 describe('absence', () => {
   it('of all nodes from the list removes nothing', () => {
@@ -105,6 +107,22 @@ describe('absence', () => {
     );
   });
 
+  it('of an agent takes its node from no peer, also where the slices are made anew: all were deleted, or the peering was', () => {
+    const away = new Set<string>();
+    const cluster = clusterOf(
+      { peerings: [meshOf('cluster')], nodes: nodesOf(3) },
+      { hasAgent: (name) => !away.has(name) },
+    );
+    cluster.settle(atSecond(0));
+    away.add('node-3');
+    const observed = cluster.observed();
+    const anew = observed.peerings.map((peering) => ({ ...peering, metadata: { ...peering.metadata, uid: 'anew' } }));
+    for (const peerings of [observed.peerings, anew]) {
+      const { slices } = plan({ ...observed, peerings, slices: [] }, settings, atSecond(1));
+      expect(slices.flatMap(({ peers }) => peers.map(({ name }) => name))).toEqual(['node-1', 'node-2', 'node-3']);
+    }
+  });
+
   it('of a label, as against a node, takes the node out', () => {
     const labelled = (number: number) => nodeOf(number, { 'metadata.labels': { mesh: 'yes' } });
     const peering = meshOf('cluster', { 'spec.nodes': { selector: { matchLabels: { mesh: 'yes' } } } });
@@ -141,6 +159,55 @@ describe('a node that is re-created under its name', () => {
         .map(({ uid }) => uid)
         .toSorted(),
     ).toEqual(['uid-2', 'uid-3', 'uid-new']);
+  });
+
+  it('without addresses, which a cloud may give it later, keeps its peerings, but not the key of before', () => {
+    const cluster = settled();
+    const entries = () => cluster.observed().nodeConfigs.find(({ metadata }) => metadata.name === 'node-1')?.spec;
+    const secrets = () => JSON.stringify(cluster.observed().access).match(/ike-node-1-[0-9a-f]+/g);
+    const [before, readable] = [entries(), secrets()];
+    const [, ...others] = cluster.given.nodes;
+    const again = { 'metadata.uid': 'uid-new' };
+    cluster.given = { ...cluster.given, nodes: [nodeOf(1, { ...again, 'status.addresses': [] }), ...others] };
+    cluster.settle(atSecond(10));
+    expect(entries()?.nodeUID).toBe('uid-new');
+    expect(entries()?.peerings).toEqual(
+      before?.peerings.map((entry) => ({ ...entry, authentication: expect.anything() })),
+    );
+    expect(secrets()).toHaveLength(1);
+    expect(secrets()).not.toEqual(readable);
+    expect(peersOf(cluster)).toEqual(['node-1', 'node-2', 'node-3']);
+    cluster.given = { ...cluster.given, nodes: [nodeOf(1, again), ...others] };
+    cluster.settle(atSecond(20));
+    expect(placesOf(cluster).map(({ uid }) => uid)).toEqual(['uid-2', 'uid-3', 'uid-new']);
+  });
+
+  it('keeps a peering whose pre-shared key cannot be used at that time', () => {
+    const cluster = settled();
+    const [, ...others] = cluster.given.nodes;
+    const nodes = [nodeOf(1, { 'metadata.uid': 'uid-new' }), ...others];
+    const { nodeConfigs } = plan({ ...cluster.observed(), nodes, preSharedKeys: new Set() }, settings, atSecond(10));
+    expect(nodeConfigs.map(({ spec }) => spec.peerings.map(({ name }) => name))).toEqual(
+      nodes.map(() => ['cluster', 'office']),
+    );
+  });
+
+  it('is not lost to its peers however long cert-manager issues it nothing, unless it is selected no more', () => {
+    const issuer = { works: true };
+    const labelled = (number: number, fields = {}) => nodeOf(number, { 'metadata.labels': { mesh: 'yes' }, ...fields });
+    const peering = meshOf('cluster', { 'spec.nodes': { selector: { matchLabels: { mesh: 'yes' } } } });
+    const given = { peerings: [peering], nodes: [labelled(1), labelled(2), labelled(3)] };
+    const cluster = clusterOf(given, { issues: () => issuer.works });
+    cluster.settle(atSecond(0));
+    issuer.works = false;
+    const again = (node: NodeObject) => [node, ...cluster.given.nodes.slice(1)];
+    cluster.given = { ...cluster.given, nodes: again(labelled(1, { 'metadata.uid': 'uid-new' })) };
+    cluster.gone = { ...cluster.gone, nodes: new Map([['uid-1', atSecond(10).milliseconds]]) };
+    cluster.settle(atSecond(3_600));
+    expect(peersOf(cluster)).toEqual(['node-1', 'node-2', 'node-3']);
+    cluster.given = { ...cluster.given, nodes: again(nodeOf(1, { 'metadata.uid': 'uid-new' })) };
+    cluster.settle(atSecond(3_601));
+    expect(peersOf(cluster)).toEqual(['node-2', 'node-3']);
   });
 
   it('whose Certificate is no longer used leaves no key behind', () => {

@@ -29,15 +29,19 @@ export function draftsOf(
       return { peering, members, notLinux, nodes: new Set(members.map(({ node }) => node.name)) };
     });
   const overlaps = overlapsOf(selections);
+  const carriedOut = new Set<string>();
   return selections.map(({ peering, members, notLinux }, index) => {
+    const { name } = peering.metadata;
     const credentials = credentialsOf(peering, observed, settings);
     const acceptance = accepted({
       selected: members.length,
       notLinux,
       credentials,
-      overlaps: overlaps.get(peering.metadata.name) ?? [],
+      // Who is not accepted wins where nodes have been told of it before, and nowhere else.
+      overlaps: (overlaps.get(name) ?? []).filter((winner) => carriedOut.has(winner.peering)),
       otherCertificates: otherCertificates(selections.slice(0, index), selections[index] as Selection),
     });
+    if (acceptance.status === 'True' || isTold(members, name)) carriedOut.add(name);
     return { peering, members, credentials, acceptance };
   });
 }
@@ -47,6 +51,10 @@ interface Selection {
   readonly members: readonly Member[];
   readonly notLinux: number;
   readonly nodes: ReadonlySet<string>;
+}
+
+function isTold(members: readonly Member[], peering: string): boolean {
+  return members.some(({ node: { config } }) => config?.spec.peerings.some(({ name }) => name === peering) === true);
 }
 
 function rankOf({ metadata: { name }, spec: { priority } }: IpsecPeering) {

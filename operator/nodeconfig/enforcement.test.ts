@@ -117,6 +117,14 @@ describe('enforcement', () => {
     expect(said).toEqual([optional, optional]);
   });
 
+  it('that somebody has written as no step is none: it is replaced, and nobody is kept from a plan', () => {
+    const odd = { outbound: 'Optional', inbound: 'Required' } as const;
+    expect(next('Required', [], { written: [odd] })).toEqual(optional);
+    expect(next('Required', [], { written: [odd], wasInForce: true })).toEqual(required);
+    expect(next('Required', [], { written: [odd, required] })).toEqual(required);
+    expect(next('Permissive', [told(required, required, 1)], { written: [odd, required] })).toEqual(outbound);
+  });
+
   it('stays in force while no node that has been there for a minute vouches for it', () => {
     expect(next('Required', [], { written: [required] })).toEqual(required);
     expect(next('Required', [], { written: [outbound, optional] })).toEqual(outbound);

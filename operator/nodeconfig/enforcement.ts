@@ -36,7 +36,8 @@ export function nextEnforcement(
   { told, written, wasInForce, exemptions }: EnforcementFacts,
 ): Enforcement {
   const goal = wanted === 'Required' ? STEPS.length - 1 : 0;
-  const steps = written.map(stepOf);
+  // Somebody else may have written what is no step.
+  const steps = written.map(stepOf).filter((step) => step !== NO_STEP);
   // Configurations that somebody deleted change nothing of what the agents have in force.
   if (steps.length === 0) return stepAt(wasInForce ? goal : 0);
   // Where writing ended half-way, some nodes are a step ahead.
@@ -96,6 +97,7 @@ export function isCurrent({ config, status }: KnownNode): boolean {
   return status?.observedGeneration !== undefined && status.observedGeneration === config?.metadata.generation;
 }
 
+/** `NO_STEP` for what is none. */
 function stepOf({ outbound, inbound }: Enforcement): number {
   return STEPS.findIndex((step) => step.outbound === outbound && step.inbound === inbound);
 }
@@ -105,3 +107,5 @@ function stepAt(index: number): Enforcement {
   if (step === undefined) throw new Error(`enforcement has no step ${index}`);
   return step;
 }
+
+const NO_STEP = -1;

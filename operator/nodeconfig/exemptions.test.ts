@@ -40,6 +40,24 @@ describe('exemptions', () => {
     expect(stages(nextExemptions([], [told(['Accept']), told(['Accept'])], required))).toEqual([]);
   });
 
+  it('that end are no longer sent in plaintext by anybody at work while one agent is away, and are refused when it is back', () => {
+    const away = new Set<string>();
+    const peering = meshOf('cluster', { 'spec.enforcement': 'Required', 'spec.traffic.exempt': [API] });
+    const cluster = clusterOf({ peerings: [peering], nodes: nodesOf(3) }, { hasAgent: (name) => !away.has(name) });
+    cluster.settle(atSecond(0));
+    expect(stepsOf(cluster)).toEqual(new Set(['Required Required: TCP Send']));
+    away.add('node-3');
+    change(cluster, []);
+    cluster.settle(atSecond(100));
+    const said = cluster.observed().nodeConfigs.map(({ status }) => stages(status?.peerings?.[0]?.exempt ?? []));
+    expect(said).toEqual([['TCP Accept'], ['TCP Accept'], ['TCP Send']]);
+    // It may still send them.
+    expect(stepsOf(cluster)).toEqual(new Set(['Required Required: TCP Accept']));
+    away.clear();
+    cluster.settle(atSecond(200));
+    expect(stepsOf(cluster)).toEqual(new Set(['Required Required: ']));
+  });
+
   it('that are wanted again while they end go on', () => {
     expect(stages(nextExemptions([list(API)], [told(['Accept']), told(['Send'])], required))).toEqual(['TCP Send']);
   });

@@ -7,13 +7,14 @@ export type Exemption = NonNullable<IpsecPeering['spec']['traffic']['exempt']>[n
 
 /** How far an exemption has come: not at all, accepted, or sent as well. */
 const STAGES = [undefined, 'Accept', 'Send'] as const;
+const ACCEPTED = STAGES.indexOf('Accept');
 const SENT = STAGES.indexOf('Send');
 
 /**
  * What nodes are to exempt next of a peering that in the end exempts `wanted`. What is new is accepted in plaintext by all
- * before any of them sends it, and what ends is sent by none before any of them refuses it; each step waits until every
- * node has done the one before. Where all accept plaintext anyway, and go on to, and where the other end is not ours there
- * is nothing to wait for.
+ * before any of them sends it, and what ends is sent by none before any of them refuses it; from accepting on, either way,
+ * a step waits until every node does no more and no less than that. Where all accept plaintext anyway, and go on to, and
+ * where the other end is not ours there is nothing to wait for.
  */
 export function nextExemptions(
   wanted: readonly Exemption[],
@@ -54,7 +55,9 @@ function nextStage(exemption: Exemption, goal: number, told: readonly Told[]): n
   const stages = told.map(({ entry }) => stageOf(exemption, entry.traffic.exempt));
   // Where writing ended half-way, some nodes are a step ahead.
   const present = goal === 0 ? Math.min(...stages) : Math.max(...stages);
-  if (present === goal || !told.every((each) => hasDone(exemption, present, each))) return present;
+  if (present === goal) return present;
+  // To accept and not to send loses nothing, whatever the others do: an agent that is away must not keep plaintext going.
+  if (present === ACCEPTED && !told.every((each) => hasDone(exemption, present, each))) return present;
   return present + Math.sign(goal - present);
 }
 

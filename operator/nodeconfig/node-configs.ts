@@ -56,6 +56,20 @@ export function nodePeeringOf(
   };
 }
 
+/** The entry of a node that had this name before, without its key; none where the node can have no key instead. */
+export function inheritedEntry(
+  entry: NodePeering,
+  { spec: { authentication } }: IpsecPeering,
+  node: KnownNode,
+): NodePeering | undefined {
+  const { certificate } = entry.authentication;
+  if (certificate === undefined) return entry;
+  const issuer = authentication.certificate?.issuerRef;
+  if (issuer === undefined) return undefined;
+  const secretName = certificateName(node, issuer);
+  return { ...entry, authentication: { certificate: { ...certificate, secretName } } };
+}
+
 function authenticationOf({ spec: { authentication } }: IpsecPeering, { node }: Member): NodePeering['authentication'] {
   const { certificate, preSharedKey } = authentication;
   if (preSharedKey !== undefined) return { preSharedKey: { ...preSharedKey.secretRef } };

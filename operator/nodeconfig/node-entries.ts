@@ -5,7 +5,7 @@ import type { Draft } from './draft.ts';
 import { nextEnforcement, type Told } from './enforcement.ts';
 import { wantedExemptions } from './essential-exemptions.ts';
 import { areSettled, nextExemptions } from './exemptions.ts';
-import { nodePeeringOf } from './node-configs.ts';
+import { inheritedEntry, nodePeeringOf } from './node-configs.ts';
 import type { Gone, Moment, Observed } from './observed.ts';
 import { isPending } from './pending.ts';
 import { comparePrecedence } from './precedence.ts';
@@ -46,9 +46,9 @@ export function entriesOf(
   return new Map(
     roster.map((node) => {
       const own = fresh.get(node.name) ?? new Map<string, NodePeering>();
-      const kept = present(node).filter(
-        ({ name }) => !own.has(name) && stays(node, name, judgements.get(name), observed.gone),
-      );
+      const kept = present(node)
+        .filter(({ name }) => !own.has(name))
+        .flatMap((entry) => keptEntry(node, entry, judgements.get(entry.name), observed.gone) ?? []);
       // Those that win first: of too many the least important are left out.
       return [node.name, [...own.values(), ...kept].sort(comparePrecedence).slice(0, MAX_PEERINGS)] as const;
     }),
@@ -111,20 +111,35 @@ function isInForce({ metadata, status }: IpsecPeering): boolean {
 const BEYOND_ENFORCEMENT: ReadonlySet<string> = new Set(['NetworksClaimed', 'SegmentsNotClamped']);
 
 interface Judgement {
+  readonly peering: IpsecPeering;
   readonly accepted: boolean;
+  readonly selected: ReadonlySet<string>;
   readonly obstructed: ReadonlySet<string>;
 }
 
-function judgementOf({ acceptance, members }: Draft): Judgement {
-  const obstructed = members.filter(({ obstacle }) => obstacle !== undefined).map(({ node }) => node.name);
-  return { accepted: acceptance.status === 'True', obstructed: new Set(obstructed) };
+function judgementOf({ peering, acceptance, members }: Draft): Judgement {
+  const obstructed = members.filter(({ obstacle }) => obstacle !== undefined);
+  return {
+    peering,
+    accepted: acceptance.status === 'True',
+    selected: new Set(members.map(({ node }) => node.name)),
+    obstructed: new Set(obstructed.map(({ node }) => node.name)),
+  };
 }
 
-/** Whether an entry that was not made anew is kept: only what is known to be otherwise takes it away. */
-function stays(node: KnownNode, peering: string, judgement: Judgement | undefined, gone: Gone): boolean {
-  if (!isOwn(node)) return false;
-  if (judgement === undefined) return !gone.peerings.has(peering);
-  return !judgement.accepted || judgement.obstructed.has(node.name);
+/** What is kept of an entry that was not made anew: only what is known to be otherwise takes it away. */
+function keptEntry(
+  node: KnownNode,
+  entry: NodePeering,
+  judgement: Judgement | undefined,
+  gone: Gone,
+): NodePeering | undefined {
+  if (judgement === undefined) return isOwn(node) && !gone.peerings.has(entry.name) ? entry : undefined;
+  const { peering, accepted, selected, obstructed } = judgement;
+  if (accepted && !obstructed.has(node.name)) return undefined;
+  if (isOwn(node)) return entry;
+  // A Node that was made anew may lack addresses at first, while its agent has everything that it had.
+  return selected.has(node.name) ? inheritedEntry(entry, peering, node) : undefined;
 }
 
 /** Whether the IPsecNodeConfig is not that of a node that had this name before. */

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 
-import { atSecond, clusterOf, gatewayOf, meshOf, nodeOf } from './testing/builders.ts';
+import type { Observed } from './observed.ts';
+import { plan } from './plan.ts';
+import { atSecond, clusterOf, gatewayOf, meshOf, nodeOf, settings } from './testing/builders.ts';
 
 const nodes = [1, 2, 3].map((number) => nodeOf(number, { 'metadata.labels': { [`n${number}`]: 'x', all: 'x' } }));
 const only = (...labels: readonly string[]) => ({
@@ -61,7 +63,34 @@ describe('peerings about the same traffic', () => {
     const listed = cluster.observed().nodeConfigs.map(({ spec }) => spec.peerings.map(({ name }) => name));
     expect(listed).toEqual(nodes.map(() => ['a', 'b']));
   });
+  it('are not won by one that no node is told of, because its pre-shared key cannot be used', () => {
+    const winner = gatewayOf('a', {
+      'spec.authentication': { preSharedKey: { secretRef: { name: 'typo', key: 'psk' } } },
+    });
+    const cluster = clusterOf({ peerings: [winner, gatewayOf('b')], nodes });
+    const [first, ...others] = nodes;
+    cluster.given = { ...cluster.given, peerings: cluster.given.peerings.slice(1), nodes: others };
+    cluster.settle(atSecond(0));
+    const outcome = (preSharedKeys: ReadonlySet<string>, among: Partial<Observed> = {}) => {
+      const observed = { ...cluster.observed(), peerings: [winner, ...cluster.given.peerings], nodes, ...among };
+      const { statuses, nodeConfigs } = plan({ ...observed, preSharedKeys }, settings, atSecond(1));
+      const reason = statuses.get('b')?.conditions?.find(({ type }) => type === 'Accepted')?.reason;
+      const told = nodeConfigs.find(({ metadata }) => metadata.name === first?.metadata.name)?.spec.peerings;
+      return [reason, told?.map(({ name }) => name)];
+    };
+    const { preSharedKeys } = cluster.observed();
+    expect(outcome(preSharedKeys)).toEqual(['Accepted', ['b']]);
+    expect(outcome(new Set([...preSharedKeys, 'typo/psk']))).toEqual(['Overlapped', ['a']]);
+    // Once nodes are told of it, it wins there, whatever becomes of its key.
+    cluster.given = { ...cluster.given, peerings: [numbered(winner), ...cluster.given.peerings] };
+    cluster.settle(atSecond(2));
+    expect(outcome(preSharedKeys, { peerings: cluster.given.peerings })[0]).toBe('Overlapped');
+  });
 });
+
+function numbered<T extends { readonly metadata: object }>(peering: T): T {
+  return { ...peering, metadata: { ...peering.metadata, generation: 1 } };
+}
 
 function accepted(peerings: Parameters<typeof clusterOf>[0]['peerings']) {
   const cluster = clusterOf({ peerings, nodes });

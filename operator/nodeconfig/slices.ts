@@ -60,7 +60,7 @@ export function sliceplanOf(
 
 /**
  * Who is to stand in the slices: nodes whose agents have a certificate, and who stands there and is not known to have been
- * gone for long; who is known to be gone is marked, so that nobody is in trouble for not reaching it.
+ * gone for long or is made again; who is known to be gone is marked, so that nobody is in trouble for not reaching it.
  */
 function peersOf(
   { peering, members }: Draft,
@@ -80,9 +80,11 @@ function peersOf(
   });
   const names = new Set(admitted.map(({ name }) => name));
   const known = new Set(roster.map(({ uid }) => uid));
-  // A node whose Node object was deleted and made again keeps its place until it can take the new one.
+  // A node whose Node object was deleted and made again keeps its place until it can take the new one, however long.
+  const selected = new Set(members.map(({ node }) => node.name));
   const missing = standing
-    .filter(({ uid, name }) => !known.has(uid) && !names.has(name) && !isLongGone(observed.gone, uid, at))
+    .filter(({ uid, name }) => !known.has(uid) && !names.has(name))
+    .filter(({ uid, name }) => selected.has(name) || !isLongGone(observed.gone, uid, at))
     .map((peer) => (observed.gone.nodes.has(peer.uid) ? { ...peer, gone: true } : peer))
     .flatMap((peer) => withoutForeign(peer, owners));
   return [...admitted, ...missing];
@@ -103,10 +105,13 @@ function withNode({ gone: _, ...peer }: SlicePeer): SlicePeer {
   return peer;
 }
 
-/** Whether the agent says that it uses the certificate that it was told of. */
+/**
+ * Whether the agent has ever said that it uses the certificate that it was told of. One that is away has left its SAs in
+ * the kernel: its peers must not lose it because the slices were made anew.
+ */
 function hasCertificate(member: Member, { metadata }: Draft['peering']): boolean {
   const told = ownEntry(member, metadata.name)?.authentication.certificate?.secretName;
-  const said = member.node.status?.peerings?.find(({ name }) => name === metadata.name);
+  const said = member.node.config?.status?.peerings?.find(({ name }) => name === metadata.name);
   return told !== undefined && said?.certificate?.secretName === told;
 }
 

@@ -73,6 +73,28 @@ it('a node that joins a mesh which is Ready in its own first minute flips nothin
   expect(encrypting('False')).toMatch(/^Unknown: .*less than a minute ago/);
 });
 
+it('an old node that was selected lately is believed that it reaches all, where the others have not told of it yet', () => {
+  const cluster = clusterOf({ peerings: [meshOf('cluster')], nodes: nodesOf(3) });
+  cluster.settle(atSecond(0));
+  const observed = cluster.observed();
+  const nodeConfigs = observed.nodeConfigs.map((config, index) => {
+    const count = index < 2 ? 1 : 2;
+    const tunnels = { expected: count, pending: 0, established: count, encrypting: count };
+    const peerings = (config.status?.peerings ?? []).map((each) => ({ ...each, tunnels }));
+    return { ...config, status: { ...config.status, peerings } };
+  });
+  const asked = observed.certificates.find(({ metadata }) => metadata.name.includes('node-3'))?.metadata.uid ?? '';
+  const since = new Map([[asked, atSecond(10_000).milliseconds]]);
+  const encrypting = (second: number) => {
+    const { statuses } = plan({ ...observed, nodeConfigs, since }, settings, atSecond(second));
+    const found = statuses.get('cluster')?.conditions?.find(({ type }) => type === 'Encrypting');
+    return `${found?.status}: ${found?.message}`;
+  };
+  expect(encrypting(10_020)).toBe('True: 3 tunnels of 3 nodes encrypting');
+  // By then every agent has told.
+  expect(encrypting(11_000)).toBe('Unknown: node-1 and node-2 do not know all of their peers yet');
+});
+
 describe('nodes of the last minute', () => {
   const justNow = atSecond(0).milliseconds;
   const all = { 'uid-of-cluster': justNow, 'uid-1': justNow, 'uid-2': justNow, 'uid-3': justNow };

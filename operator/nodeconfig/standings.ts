@@ -49,7 +49,13 @@ export function standingOf(
       return {
         name: node.name,
         pending: isPending(observed.since, uids, at) && !isReaching,
-        joinedLately: isPending(observed.since, uids, at, ROUTINE_WRITE_MS),
+        // A node that was there before the peering selected it was asked a certificate for then.
+        joinedLately: isPending(
+          observed.since,
+          [...uids, ...certificateUid(draft, node, certificates)],
+          at,
+          ROUTINE_WRITE_MS,
+        ),
         obstacle: member.obstacle ?? (draft.acceptance.status === 'True' && entry === undefined ? TOO_MANY : undefined),
         shortfall: member.shortfall,
         certificate: usedCertificate(draft, member, certificateOf(draft, member, observed, certificates, at), at),
@@ -75,6 +81,16 @@ function reachesThoseOfBefore(tunnels: TunnelCounts | undefined): boolean {
   if (tunnels === undefined) return false;
   const { expected, encrypting, idle = 0 } = tunnels;
   return expected + idle > 0 && encrypting >= expected;
+}
+
+function certificateUid(
+  { peering }: Draft,
+  node: Member['node'],
+  certificates: ReadonlyMap<string, ObservedCertificate>,
+): readonly string[] {
+  const fields = peering.spec.authentication.certificate;
+  const uid = fields && certificates.get(certificateName(node, fields.issuerRef))?.metadata.uid;
+  return uid === undefined ? [] : [uid];
 }
 
 function certificateOf(

@@ -63,6 +63,21 @@ describe('what is gone', () => {
     expect((await look(sight(['a', 'b']), 12 * MINUTE)).nodes).toEqual([]);
   });
 
+  it('waits, to be asked again, while a node or a peering could not be asked about', async () => {
+    const { departures, look, sight, server } = world();
+    server.peerings.add('q');
+    await look(sight(['a', 'b']), 0);
+    expect(departures.isWaiting(4 * MINUTE)).toBe(false);
+    server.nodes = undefined;
+    await look(sight(['a', 'b']), 5 * MINUTE);
+    expect(departures.isWaiting(5 * MINUTE)).toBe(true);
+    server.nodes = new Set(['a', 'b']);
+    await look(sight(['a', 'b']), 6 * MINUTE);
+    expect(departures.isWaiting(6 * MINUTE)).toBe(false);
+    await look(sight(['a', 'b'], ['p']), 7 * MINUTE);
+    expect(departures.isWaiting(7 * MINUTE)).toBe(true);
+  });
+
   it('is nobody when the list is empty', async () => {
     const { look, sight, server } = world();
     server.peerings.add('q');

@@ -78,20 +78,24 @@ export class Departures {
   }
 
   /** Whether something waits that could not be confirmed yet. */
-  get isWaiting(): boolean {
-    return this.#confirmedPeerings.size < this.#peerings.size;
+  isWaiting(now: number): boolean {
+    return this.#unconfirmedNodes(now).length > 0 || this.#confirmedPeerings.size < this.#peerings.size;
   }
 
   async #confirm(now: number): Promise<void> {
-    const nodes = [...this.#nodes].flatMap(([uid, since]) =>
-      now - since >= NODE_GRACE_MS && !this.#confirmedNodes.has(uid) ? [uid] : [],
-    );
+    const nodes = this.#unconfirmedNodes(now);
     const peerings = [...this.#peerings].filter(([name]) => !this.#confirmedPeerings.has(name));
     if (this.#asking || nodes.length + peerings.length === 0) return;
     this.#asking = true;
     const confirmed = [await this.#confirmNodes(nodes), await this.#confirmPeerings(peerings)];
     this.#asking = false;
     if (confirmed.includes(true)) this.#changed();
+  }
+
+  #unconfirmedNodes(now: number): readonly string[] {
+    return [...this.#nodes].flatMap(([uid, since]) =>
+      now - since >= NODE_GRACE_MS && !this.#confirmedNodes.has(uid) ? [uid] : [],
+    );
   }
 
   async #confirmNodes(uids: readonly string[]): Promise<boolean> {

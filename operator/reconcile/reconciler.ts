@@ -131,7 +131,7 @@ export class Reconciler {
   #planAgainAt(observed: Observed, now: number): void {
     const { departures } = this.#parts;
     const times = [nextDueAt(observed, now), departures.nextDueAt(now)].filter((time) => time !== undefined);
-    if (departures.isWaiting) times.push(now + CONFIRM_AGAIN_MS);
+    if (departures.isWaiting(now)) times.push(now + CONFIRM_AGAIN_MS);
     clearTimeout(this.#due);
     if (times.length === 0 || this.#stopped) return;
     this.#due = setTimeout(() => this.wake(), Math.min(Math.min(...times) - now + 1, LONGEST_WAIT_MS));
