@@ -36,7 +36,8 @@ export class PeerRoster {
     for (const [uid, known] of this.#known) {
       const peer = listed.get(uid);
       if (peer !== undefined) known.peer = peer;
-      const isAbsent = peer === undefined && !this.#mayBeUnread(uid);
+      // Without slices nobody is absent: they come back one by one.
+      const isAbsent = peer === undefined && this.hasSlices && !this.#mayBeUnread(uid);
       known.absentSinceMs = isAbsent ? (known.absentSinceMs ?? nowMs) : undefined;
     }
     for (const [uid, peer] of listed) {
