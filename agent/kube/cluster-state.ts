@@ -140,16 +140,17 @@ export class ClusterState {
     for (const [name, roster] of this.#rosters) roster.remember(readSlice(keptSlice(name, peers[name] ?? [])).peers);
   }
 
-  /** Begins with what was kept, until the API server says more. */
-  restore({ nodeConfig, peers }: KeptConfiguration): void {
-    if (this.header !== undefined) return;
+  /** Begins with what was kept, until the API server says more; false where this version cannot read it. */
+  restore({ nodeConfig, peers }: KeptConfiguration): boolean {
+    if (this.header !== undefined) return true;
     const read = readNodeConfig(nodeConfig);
-    if (!read.ok) return;
+    if (!read.ok) return false;
     this.#accept(read.value);
     for (const [name, list] of Object.entries(peers)) {
       // What was known before a restart is known for a minute.
       this.#rosters.get(name)?.update([readSlice(keptSlice(name, list))], 0);
     }
+    return true;
   }
 
   #takeNodeConfig(object: WatchedObject): void {

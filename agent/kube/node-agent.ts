@@ -48,6 +48,8 @@ export class NodeAgent {
   readonly #startedAt = systemClock.monotonicMs();
   #isDue = true;
   #hasRemembered = false;
+  /** Why the kept configuration is not begun with: told once. */
+  #keptFault: string | undefined;
   #wake: () => void = () => {};
   #latest: NodeStatus | undefined;
   #unblocked: ReadonlySet<string> = new Set();
@@ -157,22 +159,30 @@ export class NodeAgent {
 
   /** Not before the agent before this one has ended, and not before it is known what is to be done. */
   async #mayBegin(): Promise<boolean> {
-    const { log, kept } = this.#parts;
+    const { kept } = this.#parts;
     if (!(await this.#parts.mayBegin())) return false;
     if (this.#agent.agent !== undefined) return true;
-    if (this.#state.isComplete) {
-      await this.#rememberKept();
-      return true;
-    }
-    if (kept === undefined || systemClock.monotonicMs() - this.#startedAt < PATIENCE_MS) return false;
-    if (this.#state.header !== undefined) return true;
-    const read = await kept.read();
-    if (!read.ok) log.warn({ text: read.error }, 'the kept configuration is not used');
-    else if (read.value !== undefined) {
+    const isPatient = kept === undefined || systemClock.monotonicMs() - this.#startedAt < PATIENCE_MS;
+    if (isPatient && !this.#state.isComplete) return false;
+    if (this.#state.header === undefined) await this.#restoreKept();
+    if (this.#state.header === undefined) return false;
+    await this.#rememberKept();
+    return true;
+  }
+
+  /** Begins with what was kept, where that can be read. */
+  async #restoreKept(): Promise<void> {
+    const { log, kept } = this.#parts;
+    const read = await kept?.read();
+    if (kept === undefined || (read?.ok === true && read.value === undefined)) return;
+    if (read?.ok === true && read.value !== undefined && this.#state.restore(read.value)) {
       log.warn({ file: kept.path }, 'the API server says nothing: beginning with what was kept of the last run');
-      this.#state.restore(read.value);
+      return;
     }
-    return this.#state.header !== undefined;
+    const text =
+      read?.ok === false ? read.error : `${kept.path} is of another version of the agent, and cannot be read`;
+    if (text !== this.#keptFault) log.warn({ text }, 'the kept configuration is not used');
+    this.#keptFault = text;
   }
 
   /** As starting will, without changing anything: whoever may not is not to take the place of an agent that works. */
