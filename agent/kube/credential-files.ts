@@ -12,7 +12,7 @@ import { writeDurably } from './durable-file.ts';
 export class CredentialFiles {
   readonly #folder: string;
   readonly #written = new Map<string, string>();
-  /** The last write of each name, whether it has ended or not. */
+  /** The last write or removal of each name, whether it has ended or not. */
   readonly #writes = new Map<string, Promise<boolean>>();
   /** What the last write of a name is to write, until it begins. */
   readonly #waiting = new Map<string, ReadonlyMap<string, Uint8Array>>();
@@ -40,14 +40,16 @@ export class CredentialFiles {
     return write;
   }
 
-  /** Removes what is of no peering any more. */
+  /** Removes what is of no peering any more, but for what is asked to be written meanwhile. */
   async retain(names: ReadonlySet<string>): Promise<void> {
+    const before = new Map(this.#writes);
     for (const entry of await readdir(this.#folder).catch(() => [])) {
       if (entry.startsWith('.') || names.has(entry)) continue;
-      const target = await readlink(join(this.#folder, entry)).catch(() => undefined);
-      await rm(join(this.#folder, entry), { force: true, recursive: true });
-      if (target !== undefined) await rm(join(this.#folder, target), { force: true, recursive: true });
-      this.#written.delete(entry);
+      const last = this.#writes.get(entry);
+      if (this.#waiting.has(entry) || last !== before.get(entry)) continue;
+      const removal = this.#removeAfter(last, entry);
+      this.#writes.set(entry, removal);
+      await removal;
     }
   }
 
@@ -61,6 +63,16 @@ export class CredentialFiles {
     const newest = this.#waiting.get(name) ?? files;
     this.#waiting.delete(name);
     return this.#replace(name, newest);
+  }
+
+  async #removeAfter(last: Promise<boolean> | undefined, name: string): Promise<boolean> {
+    await last?.catch(() => false);
+    this.#written.delete(name);
+    const link = join(this.#folder, name);
+    const target = await readlink(link).catch(() => undefined);
+    await rm(link, { force: true, recursive: true });
+    if (target !== undefined) await rm(join(this.#folder, target), { force: true, recursive: true });
+    return true;
   }
 
   async #replace(name: string, files: ReadonlyMap<string, Uint8Array>): Promise<boolean> {
