@@ -1,9 +1,19 @@
 import type { NodePeering } from '../../operator/api/ipsec-node-config.ts';
 import { apiVersion } from '../../operator/api/resource.ts';
+import { err } from '../result.ts';
 import type { Log } from '../runtime/log/logger.ts';
 import type { ApiFailure } from './api-failure.ts';
 import type { CredentialFiles } from './credential-files.ts';
-import { absenceText, type CredentialObject, credentialObjects, fileName, filesOf } from './credential-objects.ts';
+import {
+  absenceText,
+  type CredentialObject,
+  credentialObjects,
+  fileName,
+  filesOf,
+  isCertificate,
+  partName,
+  partsOf,
+} from './credential-objects.ts';
 import type { KeptConfiguration } from './kept-configuration.ts';
 import type { WatchedObject } from './list-watch.ts';
 import { peeringEntries, type ReadNodeConfig, readNodeConfig, readSlice } from './node-config.ts';
@@ -38,6 +48,7 @@ export class ClusterState {
   readonly #parts: ClusterStateParts;
   readonly #peerings = new Map<string, NodePeering>();
   readonly #rosters = new Map<string, PeerRoster>();
+  /** By the part of an object. */
   readonly #missing = new Map<string, string>();
   readonly #watches = new Map<string, { stop(): void }>();
   readonly #heard = new Set<string>();
@@ -89,7 +100,8 @@ export class ClusterState {
     return new Map(
       this.peerings.flatMap((peering) => {
         const text = credentialObjects([peering])
-          .map((object) => this.#missing.get(fileName(object)))
+          .flatMap(partsOf)
+          .map((part) => this.#missing.get(partName(part)))
           .find((each) => each !== undefined);
         return text === undefined ? [] : [[peering.name, text] as const];
       }),
@@ -199,7 +211,7 @@ export class ClusterState {
       this.#watchSlices(name);
     }
     for (const object of credentialObjects(this.peerings)) {
-      const key = `${fileName(object)} ${object.keys.join()}`;
+      const key = partName(object);
       wanted.add(key);
       this.#watchCredential(key, object);
     }
@@ -228,23 +240,34 @@ export class ClusterState {
   #watchCredential(key: string, object: CredentialObject): void {
     const { kind, name } = object;
     this.#watch(key, { resource: kind, name }, (objects) => {
-      const found = objects.get(name);
-      const files = found === undefined ? undefined : filesOf(object, found);
-      if (files?.ok !== true) {
-        // What was read before stays in use.
-        this.#missing.set(
-          fileName(object),
-          files === undefined ? absenceText(object, this.#parts.source.certificates) : files.error,
-        );
+      const files = this.#readCredential(object, objects.get(name));
+      if (files === undefined) {
         this.#parts.onChange();
         return undefined;
       }
-      this.#missing.delete(fileName(object));
-      return this.#parts.files.write(fileName(object), files.value).then(
+      return this.#parts.files.write(fileName(object), files).then(
         () => undefined,
         (error: unknown) => this.#parts.log.error({ text: String(error) }, 'keys and certificates cannot be written'),
       );
     });
+  }
+
+  /** What can be used of an object, the rest to stay as it was read before; undefined where nothing can. */
+  #readCredential(
+    object: CredentialObject,
+    found: WatchedObject | undefined,
+  ): ReadonlyMap<string, Uint8Array | undefined> | undefined {
+    const files = new Map<string, Uint8Array | undefined>();
+    for (const part of partsOf(object)) {
+      const absent = absenceText(part, this.#parts.source.certificates);
+      const read = found === undefined ? err(absent) : filesOf(part, found);
+      if (read.ok) this.#missing.delete(partName(part));
+      else this.#missing.set(partName(part), read.error);
+      for (const key of part.keys) files.set(key, read.ok ? read.value.get(key) : undefined);
+    }
+    // Of a bundle nothing is used without the certificate that came with it.
+    const contents = isCertificate(object) ? [files.get('tls.crt')] : [...files.values()];
+    return contents.some((content) => content !== undefined) ? files : undefined;
   }
 
   #watch(

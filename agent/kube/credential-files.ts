@@ -1,8 +1,11 @@
 import { hash } from 'node:crypto';
-import { mkdir, readdir, readlink, rename, rm, symlink } from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { writeDurably } from './durable-file.ts';
+
+/** Contents by key; undefined: as it is, where it is there. */
+type Contents = ReadonlyMap<string, Uint8Array | undefined>;
 
 /**
  * Secrets and bundles as files, from which the agent reads them as it does without a cluster. The folder is in memory (a
@@ -15,7 +18,7 @@ export class CredentialFiles {
   /** The last write or removal of each name, whether it has ended or not. */
   readonly #writes = new Map<string, Promise<boolean>>();
   /** What the last write of a name is to write, until it begins. */
-  readonly #waiting = new Map<string, ReadonlyMap<string, Uint8Array>>();
+  readonly #waiting = new Map<string, Contents>();
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -30,7 +33,7 @@ export class CredentialFiles {
    * Puts these files in the place of those of the same name; whether anything has changed. Writes of one name follow one
    * another; at most one waits, with the newest files, and answers all who have asked meanwhile.
    */
-  write(name: string, files: ReadonlyMap<string, Uint8Array>): Promise<boolean> {
+  write(name: string, files: Contents): Promise<boolean> {
     const last = this.#writes.get(name);
     const isWaiting = this.#waiting.has(name);
     this.#waiting.set(name, files);
@@ -53,11 +56,7 @@ export class CredentialFiles {
     }
   }
 
-  async #writeAfter(
-    last: Promise<boolean> | undefined,
-    name: string,
-    files: ReadonlyMap<string, Uint8Array>,
-  ): Promise<boolean> {
+  async #writeAfter(last: Promise<boolean> | undefined, name: string, files: Contents): Promise<boolean> {
     // Whoever asked for it has been told how it failed.
     await last?.catch(() => false);
     const newest = this.#waiting.get(name) ?? files;
@@ -75,7 +74,8 @@ export class CredentialFiles {
     return true;
   }
 
-  async #replace(name: string, files: ReadonlyMap<string, Uint8Array>): Promise<boolean> {
+  async #replace(name: string, contents: Contents): Promise<boolean> {
+    const files = await this.#whole(name, contents);
     const digest = hash('sha256', JSON.stringify([...files].map(([key, content]) => [key, hash('sha256', content)])));
     if (this.#written.get(name) === digest) return false;
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
@@ -90,6 +90,16 @@ export class CredentialFiles {
     this.#written.set(name, digest);
     await this.#removeOthers(name, target);
     return true;
+  }
+
+  /** With those that are to stay as they are. */
+  async #whole(name: string, contents: Contents): Promise<ReadonlyMap<string, Uint8Array>> {
+    const files = new Map<string, Uint8Array>();
+    for (const [key, given] of contents) {
+      const content = given ?? (await readFile(this.path(name, key)).catch(() => undefined));
+      if (content !== undefined) files.set(key, content);
+    }
+    return files;
   }
 
   async #removeOthers(name: string, kept: string): Promise<void> {

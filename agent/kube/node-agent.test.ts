@@ -1,15 +1,16 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { parse } from 'yaml';
 
 import { MemoryDataplane } from '../dataplane/memory.ts';
 import { systemClock } from '../runtime/clock-system.ts';
 import { unblock } from '../runtime/unblock.ts';
 import type { NodeStatus } from './node-status.ts';
 import { runByManifests } from './testing/manifest-agent.ts';
-import { NodeManifests } from './testing/node-manifests.ts';
+import { NodeManifests, testPeering } from './testing/node-manifests.ts';
 import { UnblockedPeerings } from './unblocked-peerings.ts';
 
 let folder = '';
@@ -61,6 +62,43 @@ it('names the Secret that it uses, as long as the one that it is told of is not 
   await vi.waitFor(() => expect(reported().peerings?.[0]?.fault).toBeUndefined(), waited);
   expect(certificate()).toEqual(before);
   await end();
+});
+
+describe('what one peering lacks of a Secret that another one uses as well', () => {
+  it('keeps no certificate from being used and renewed', async () => {
+    const manifests = new NodeManifests(join(folder, 'in'));
+    const first = manifests.writeSecret();
+    writeBundle(manifests);
+    const trusting = { authentication: { certificate: { secretName: 'ike-a', trust: { name: 'ca', key: 'ca.crt' } } } };
+    const faulty = { ...gateway('first', '198.51.100.1', 0), authentication: testPeering.authentication };
+    const { source, reported, end } = await startAgent(manifests, () => manifests.writePeerings(trusting, faulty));
+    const told = (serialNumber: string): object[] => [
+      { name: 'cluster', certificate: { serialNumber } },
+      { name: 'first', fault: { reason: 'CredentialsMissing', message: expect.stringContaining('has no ca.crt') } },
+    ];
+    await vi.waitFor(() => expect(reported().peerings).toMatchObject(told(first)), waited);
+    expect(reported().peerings?.[0]?.fault).toBeUndefined();
+    const renewed = manifests.writeSecret();
+    writeBundle(manifests);
+    await source.reread();
+    await vi.waitFor(() => expect(reported().peerings).toMatchObject(told(renewed)), waited);
+    expect(reported().peerings?.[0]?.fault).toBeUndefined();
+    await end();
+  });
+
+  it('keeps no pre-shared key from being used', async () => {
+    const manifests = new NodeManifests(join(folder, 'in'));
+    writePreSharedKey(manifests);
+    const good = gateway('first', '198.51.100.1', 0);
+    const misspelt = { authentication: { preSharedKey: { name: 'psk', key: 'spk' } } };
+    const { agent, reported, end } = await startAgent(manifests, () =>
+      manifests.writePeerings(good, { ...gateway('second', '198.51.100.2', 10), ...misspelt }),
+    );
+    await vi.waitFor(() => expect(agent.status()?.peers).toMatchObject([{ name: 'gateway_first' }]), waited);
+    await vi.waitFor(() => expect(reported().peerings?.[1]?.fault?.message).toContain('with the key spk'), waited);
+    expect(reported().peerings?.[0]?.fault).toBeUndefined();
+    await end();
+  });
 });
 
 describe('a gateway by pre-shared key whose traffic is another one’s for a while', () => {
@@ -117,12 +155,22 @@ function writePreSharedKey(manifests: NodeManifests): void {
   });
 }
 
+/** The Secret is of an issuer that names no authority: that is in a ConfigMap. */
+function writeBundle(manifests: NodeManifests): void {
+  const secret = parse(readFileSync(join(manifests.folder, 'secret.yaml'), 'utf8'));
+  manifests.write('secret.yaml', { ...secret, data: {} });
+  const text = Buffer.from(secret.data['ca.crt'], 'base64').toString();
+  const metadata = { name: 'ca', namespace: 'ikemesh-nodes' };
+  manifests.write('ca.yaml', { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { 'ca.crt': text } });
+}
+
 /** An agent of manifests, whose surroundings are a folder and a fake kernel. */
-async function startAgent() {
-  const manifests = new NodeManifests(join(folder, 'in'));
-  manifests.writeNodeConfig();
+async function startAgent(manifests = new NodeManifests(join(folder, 'in')), configure?: () => void) {
+  if (configure === undefined) {
+    manifests.writeNodeConfig();
+    manifests.writeSecret();
+  } else configure();
   manifests.writeSlice();
-  manifests.writeSecret();
   const kernel = new MemoryDataplane({ clock: systemClock });
   const unblocked = new UnblockedPeerings(folder);
   const run = await runByManifests(manifests, { folder, kernel }, { unblocked });
