@@ -42,6 +42,7 @@ export class ClusterAgent {
   #told: DesiredState | undefined;
   #cleared = false;
   #generation: number | undefined;
+  #isKept = true;
 
   constructor(parts: ClusterAgentParts) {
     this.#parts = parts;
@@ -71,6 +72,11 @@ export class ClusterAgent {
     return this.#generation;
   }
 
+  /** Whether the newest configuration is kept for the next start. */
+  get isKept(): boolean {
+    return this.#isKept;
+  }
+
   /** Brings the kernel and the agent to what is known; false where that is not possible as it is. */
   async reconcile(): Promise<boolean> {
     const { state, kept, log, services } = this.#parts;
@@ -80,7 +86,8 @@ export class ClusterAgent {
     const desired = await this.#compose(header.spec);
     const keeping = state.kept(faultsOfContent(desired));
     const written = keeping === undefined ? undefined : await kept?.write(keeping);
-    if (written?.ok === false) log.warn({ text: written.error }, 'the configuration is not kept');
+    if (written?.ok === false && this.#isKept) log.warn({ text: written.error }, 'the configuration is not kept');
+    this.#isKept = written?.ok !== false;
     const done = header.listed.size === 0 ? await this.#clear() : await this.#carryOut(desired);
     if (done || this.#agent === undefined) this.#desired = desired;
     if (!done) return false;

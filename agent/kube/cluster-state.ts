@@ -13,6 +13,7 @@ import {
   isCertificate,
   partName,
   partsOf,
+  unwrittenText,
 } from './credential-objects.ts';
 import type { KeptConfiguration } from './kept-configuration.ts';
 import type { WatchedObject } from './list-watch.ts';
@@ -101,11 +102,16 @@ export class ClusterState {
       this.peerings.flatMap((peering) => {
         const text = credentialObjects([peering])
           .flatMap(partsOf)
-          .map((part) => this.#missing.get(partName(part)))
+          .map((part) => this.#missing.get(partName(part)) ?? this.#unwritten(part))
           .find((each) => each !== undefined);
         return text === undefined ? [] : [[peering.name, text] as const];
       }),
     );
+  }
+
+  #unwritten(part: CredentialObject): string | undefined {
+    const failure = this.#parts.files.failure(fileName(part));
+    return failure === undefined ? undefined : unwrittenText(part, failure);
   }
 
   /** Whether the API server has said whether there is an IPsecNodeConfig. */

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { mkdir, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { describeFileError } from '../runtime/config/secret-file.ts';
 import { writeDurably } from './durable-file.ts';
 
 /** Contents by key; undefined: as it is, where it is there. */
@@ -20,6 +21,9 @@ export class CredentialFiles {
   /** What the last write of a name is to write, until it begins. */
   readonly #waiting = new Map<string, Contents>();
 
+  /** What could not be written, and why. */
+  readonly #failed = new Map<string, { readonly contents: Contents; readonly text: string }>();
+
   constructor(folder: string) {
     this.#folder = folder;
   }
@@ -37,15 +41,28 @@ export class CredentialFiles {
     const last = this.#writes.get(name);
     const isWaiting = this.#waiting.has(name);
     this.#waiting.set(name, files);
+    this.#failed.delete(name);
     if (isWaiting && last !== undefined) return last;
     const write = this.#writeAfter(last, name, files);
     this.#writes.set(name, write);
     return write;
   }
 
+  /** Why files of a name are not there in their newest form; undefined where they are, or are being written. */
+  failure(name: string): string | undefined {
+    return this.#failed.get(name)?.text;
+  }
+
+  /** Writes what could not be written before; whether all is written. */
+  async writeAgain(): Promise<boolean> {
+    const writes = [...this.#failed].map(([name, { contents }]) => this.write(name, contents));
+    return (await Promise.allSettled(writes)).every(({ status }) => status === 'fulfilled');
+  }
+
   /** Removes what is of no peering any more, but for what is asked to be written meanwhile. */
   async retain(names: ReadonlySet<string>): Promise<void> {
     const before = new Map(this.#writes);
+    for (const name of this.#failed.keys()) if (!names.has(name)) this.#failed.delete(name);
     for (const entry of await readdir(this.#folder).catch(() => [])) {
       if (entry.startsWith('.') || names.has(entry)) continue;
       const last = this.#writes.get(entry);
@@ -61,7 +78,12 @@ export class CredentialFiles {
     await last?.catch(() => false);
     const newest = this.#waiting.get(name) ?? files;
     this.#waiting.delete(name);
-    return this.#replace(name, newest);
+    try {
+      return await this.#replace(name, newest);
+    } catch (error) {
+      if (!this.#waiting.has(name)) this.#failed.set(name, { contents: newest, text: describeFileError(error) });
+      throw error;
+    }
   }
 
   async #removeAfter(last: Promise<boolean> | undefined, name: string): Promise<boolean> {

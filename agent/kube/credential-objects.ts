@@ -78,6 +78,13 @@ export function absenceText(object: CredentialObject, certificates: string): str
   return `the Secret ${object.name} is not there: ${certificates}`;
 }
 
+/** Why an object that is there is not used, or not in its newest form; `text` says what the file system has against it. */
+export function unwrittenText(object: CredentialObject, text: string): string {
+  if (object.preSharedKey) return preSharedKeyText(object);
+  const kind = object.kind === 'secrets' ? 'Secret' : 'ConfigMap';
+  return `the ${kind} ${object.name} cannot be laid down: ${text}; this is tried again`;
+}
+
 /** The Secret of a certificate whose files a text names. */
 export function certificateSecretIn(text: string): string | undefined {
   return /\/certificate_([^/]+)\//.exec(text)?.[1];

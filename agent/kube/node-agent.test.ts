@@ -1,13 +1,16 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { parse } from 'yaml';
 
 import { MemoryDataplane } from '../dataplane/memory.ts';
 import { systemClock } from '../runtime/clock-system.ts';
+import { createLog } from '../runtime/log/logger.ts';
 import { unblock } from '../runtime/unblock.ts';
+import { ConfigurationFile } from './kept-configuration.ts';
 import type { NodeStatus } from './node-status.ts';
 import { runByManifests } from './testing/manifest-agent.ts';
 import { NodeManifests, testPeering } from './testing/node-manifests.ts';
@@ -97,6 +100,42 @@ describe('what one peering lacks of a Secret that another one uses as well', () 
     await vi.waitFor(() => expect(agent.status()?.peers).toMatchObject([{ name: 'gateway_first' }]), waited);
     await vi.waitFor(() => expect(reported().peerings?.[1]?.fault?.message).toContain('with the key spk'), waited);
     expect(reported().peerings?.[0]?.fault).toBeUndefined();
+    await end();
+  });
+});
+
+describe('what cannot be written for a while', () => {
+  it('is used as soon as it can be, and told of until then, where it is keys and certificates', async () => {
+    const credentials = join(folder, 'credentials');
+    writeFileSync(credentials, 'in the way');
+    const { agent, reported, end } = await startAgent();
+    await vi.waitFor(
+      () => expect(reported().peerings?.[0]?.fault?.message).toMatch(/Secret ike-a cannot be laid down: .*EEXIST/),
+      waited,
+    );
+    rmSync(credentials);
+    await vi.waitFor(() => expect(agent.status()?.peers).toMatchObject([{ name: 'b-ipv4' }]), waited);
+    await vi.waitFor(() => expect(reported().peerings?.[0]?.fault).toBeUndefined(), waited);
+    await end();
+  });
+
+  it('is written as soon as it can be where it is the configuration to be kept, and told of once', async () => {
+    const state = join(folder, 'state');
+    writeFileSync(state, 'in the way');
+    const lines: string[] = [];
+    const manifests = new NodeManifests(join(folder, 'in'));
+    manifests.writeNodeConfig();
+    manifests.writeSlice();
+    manifests.writeSecret();
+    const kernel = new MemoryDataplane({ clock: systemClock });
+    const log = createLog('json', 'warn', { write: (line) => void lines.push(line) }, false);
+    const kept = new ConfigurationFile(state, 'a');
+    const { agent, end } = await runByManifests(manifests, { folder, kernel }, { kept, log });
+    await vi.waitFor(() => expect(agent.status()).toBeDefined(), waited);
+    await sleep(2_000);
+    rmSync(state);
+    await vi.waitFor(() => expect(existsSync(kept.path)).toBe(true), waited);
+    expect(lines.filter((line) => line.includes('the configuration is not kept'))).toHaveLength(1);
     await end();
   });
 });

@@ -41,6 +41,7 @@ export interface NodeAgentParts extends StartParts {
 /** The agent of one node: does what the IPsecNodeConfig says, whenever that or a key changes, and knows what came of it. */
 export class NodeAgent {
   readonly #parts: NodeAgentParts;
+  readonly #files: CredentialFiles;
   readonly #state: ClusterState;
   readonly #agent: ClusterAgent;
   readonly #validity: ValidityWatch;
@@ -62,6 +63,7 @@ export class NodeAgent {
     const { log, nodeName, provider, source } = parts;
     this.#parts = parts;
     const files = new CredentialFiles(parts.credentialFolder);
+    this.#files = files;
     const onChange = (): void => this.wake();
     this.#state = new ClusterState({ nodeName, source, files, log, wallMs: () => systemClock.wallMs(), onChange });
     this.#agent = new ClusterAgent({
@@ -138,6 +140,7 @@ export class NodeAgent {
       if (this.#kernelFailure !== undefined) this.#lookAtKernel();
       return;
     }
+    const isWritten = await this.#files.writeAgain();
     const started = systemClock.monotonicMs();
     let outcome: 'done' | 'failed' = 'failed';
     try {
@@ -152,7 +155,8 @@ export class NodeAgent {
     this.#parts.reconciliations?.reconciled((systemClock.monotonicMs() - started) / 1_000, outcome);
     const { desired } = this.#agent;
     const isUnresolved = [...(desired?.config.resolved.values() ?? [])].some(({ ok }) => !ok);
-    this.#retry.note({ outcome, isUnresolved }, systemClock.monotonicMs());
+    const isComplete = outcome === 'done' && isWritten && this.#agent.isKept;
+    this.#retry.note({ outcome: isComplete ? 'done' : 'failed', isUnresolved }, systemClock.monotonicMs());
     // What failed is tried again in any case, and what it waits for is not in use.
     this.#validity.await(outcome === 'done' ? desired?.config.credentials.validFromMs : undefined);
   }
