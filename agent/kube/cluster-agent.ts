@@ -161,7 +161,10 @@ export class ClusterAgent {
         wipeUnused(config.credentials.sources, this.#desired.config.credentials.sources);
       return applied.ok;
     }
-    if (config.connections.length === 0) return true;
+    if (config.connections.length === 0) {
+      this.#startFailure = undefined;
+      return true;
+    }
     const started = await this.#parts.startAgent(config);
     if (!started.ok) {
       if (this.#startFailure !== started.error.text) log.error({ text: started.error.text }, 'the agent cannot start');
