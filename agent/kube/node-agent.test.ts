@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -36,6 +36,16 @@ describe('what somebody unblocks on a node', () => {
     await unblocked.remove('cluster');
     agent.wake();
     await vi.waitFor(() => expect(levels(kernel)).toEqual(['in optional', 'out required']), waited);
+    await end();
+  });
+
+  it('ends no agent where the file that names it cannot be looked at', async () => {
+    const { agent, kernel, unblocked, end } = await startAgent();
+    await vi.waitFor(() => expect(levels(kernel)).toHaveLength(2), waited);
+    symlinkSync('unblocked', unblocked.path);
+    agent.wake();
+    await sleep(500);
+    expect(levels(kernel)).toEqual(['in optional', 'out required']);
     await end();
   });
 
