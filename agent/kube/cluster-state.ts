@@ -20,7 +20,7 @@ import type { WatchedObject } from './list-watch.ts';
 import { peeringEntries, type ReadNodeConfig, readNodeConfig, readSlice } from './node-config.ts';
 import type { NodeStatus } from './node-status.ts';
 import type { ObjectQuery, ObjectSource } from './object-source.ts';
-import { type KnownPeer, PeerRoster } from './peer-roster.ts';
+import { KNOWN_BEFORE, type KnownPeer, PeerRoster } from './peer-roster.ts';
 import type { UnknownParts } from './unknown-parts.ts';
 
 /** What a picture of the cluster depends on. */
@@ -29,7 +29,7 @@ export interface ClusterStateParts {
   readonly source: ObjectSource;
   readonly files: CredentialFiles;
   readonly log: Log;
-  readonly wallMs: () => number;
+  readonly monotonicMs: () => number;
   readonly onChange: () => void;
 }
 
@@ -82,7 +82,7 @@ export class ClusterState {
 
   /** The peers of each mesh. */
   peers(): ReadonlyMap<string, readonly KnownPeer[]> {
-    const now = this.#parts.wallMs();
+    const now = this.#parts.monotonicMs();
     return new Map([...this.#rosters].map(([name, roster]) => [name, roster.peers(now)]));
   }
 
@@ -124,7 +124,7 @@ export class ClusterState {
     return this.isHeard && [...this.#watches.keys()].every((key) => this.#heard.has(key));
   }
 
-  /** When a peer will have been absent for long enough, in milliseconds since the epoch. */
+  /** When a peer will have been absent for long enough. */
   nextChangeMs(): number | undefined {
     const times = [...this.#rosters.values()].flatMap((roster) => roster.nextChangeMs() ?? []);
     return times.length === 0 ? undefined : Math.min(...times);
@@ -165,8 +165,7 @@ export class ClusterState {
     if (!read.ok) return false;
     this.#accept(read.value);
     for (const [name, list] of Object.entries(peers)) {
-      // What was known before a restart is known for a minute.
-      this.#rosters.get(name)?.update([readSlice(keptSlice(name, list))], 0);
+      this.#rosters.get(name)?.update([readSlice(keptSlice(name, list))], KNOWN_BEFORE);
     }
     return true;
   }
@@ -238,7 +237,7 @@ export class ClusterState {
       const unread = slices.reduce((total, slice) => total + slice.unread.length, 0);
       if (unread > 0)
         this.#parts.log.warn({ peering, peers: unread }, 'peers that this version cannot read stay as they were');
-      this.#rosters.get(peering)?.update(slices, this.#parts.wallMs());
+      this.#rosters.get(peering)?.update(slices, this.#parts.monotonicMs());
       this.#parts.onChange();
     });
   }

@@ -28,7 +28,7 @@ import type { CredentialFiles } from './credential-files.ts';
 import { fileName } from './credential-objects.ts';
 import { gatewayChildren } from './gateway-children.ts';
 import { type MeshEnd, meshChildren } from './mesh-children.ts';
-import type { KnownPeer } from './peer-roster.ts';
+import { KNOWN_BEFORE, type KnownPeer } from './peer-roster.ts';
 import type { UnknownParts } from './unknown-parts.ts';
 
 /** What a node is to do, as it was read. */
@@ -64,7 +64,7 @@ export interface Membership {
   readonly peering: string;
   /** Name of the node or gateway. */
   readonly peer: string;
-  /** When the peer was seen first. */
+  /** When the peer was seen first, as {@link KnownPeer} has it. */
   readonly sinceMs: number;
   /** Its Node was deleted, so that nobody has to reach it. */
   readonly gone?: boolean;
@@ -328,7 +328,7 @@ class Composition {
       [index, name],
       own,
       authentication,
-      { peering: peering.name, peer: gateway.address, sinceMs: 0 },
+      { peering: peering.name, peer: gateway.address, sinceMs: KNOWN_BEFORE },
       faults,
     );
   }

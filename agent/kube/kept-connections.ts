@@ -35,7 +35,7 @@ export async function keptConnections(
     source: NOBODY,
     files,
     log: createLog('json', 'error', { write: () => true }, false),
-    wallMs: () => systemClock.wallMs(),
+    monotonicMs: () => systemClock.monotonicMs(),
     onChange: () => {},
   });
   if (!state.restore(read.value) || state.header === undefined)

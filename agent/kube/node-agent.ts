@@ -65,7 +65,8 @@ export class NodeAgent {
     const files = new CredentialFiles(parts.credentialFolder);
     this.#files = files;
     const onChange = (): void => this.wake();
-    this.#state = new ClusterState({ nodeName, source, files, log, wallMs: () => systemClock.wallMs(), onChange });
+    const monotonicMs = () => systemClock.monotonicMs();
+    this.#state = new ClusterState({ nodeName, source, files, log, monotonicMs, onChange });
     this.#agent = new ClusterAgent({
       nodeName,
       state: this.#state,
@@ -243,6 +244,7 @@ export class NodeAgent {
       unblocked: this.#unblocked,
       agent: this.#parts.agent,
       wallMs: systemClock.wallMs(),
+      monotonicMs: systemClock.monotonicMs(),
       before: this.#latest ?? this.#state.firstStatus,
     });
     return this.#state.isHeard ? this.#parts.publish(this.#latest, header.uid) : undefined;
@@ -250,7 +252,7 @@ export class NodeAgent {
 
   #isTimeForPeers(): boolean {
     const next = this.#state.nextChangeMs();
-    return next !== undefined && systemClock.wallMs() >= next;
+    return next !== undefined && systemClock.monotonicMs() >= next;
   }
 
   #retryMs(): number {
