@@ -68,6 +68,8 @@ export interface Membership {
   readonly sinceMs: number;
   /** Its Node was deleted, so that nobody has to reach it. */
   readonly gone?: boolean;
+  /** Names of the connection's Child SAs that are there for this peering. */
+  readonly children?: readonly string[];
 }
 
 /** What the agent is to have, and what stands in the way of which peering. */
@@ -398,13 +400,14 @@ class Composition {
     const { name } = peer.connection;
     const other = this.#byName.get(name);
     const members = this.#memberships.get(name) ?? [];
-    this.#memberships.set(name, [...members, membership]);
+    const known = new Set(other?.connection.children.map((child) => child.name));
+    const children = peer.connection.children.map((child) => child.name).filter((child) => !known.has(child));
+    this.#memberships.set(name, [...members, { ...membership, children }]);
     if (other === undefined) {
       this.#byName.set(name, peer);
       this.#peers.push(peer);
       return;
     }
-    const known = new Set(other.connection.children.map((child) => child.name));
     const added = peer.connection.children.flatMap((child, at) =>
       known.has(child.name) ? [] : [{ child, pairs: peer.pairs[at] ?? [] }],
     );

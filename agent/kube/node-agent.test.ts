@@ -13,7 +13,7 @@ import { unblock } from '../runtime/unblock.ts';
 import { ConfigurationFile } from './kept-configuration.ts';
 import type { NodeStatus } from './node-status.ts';
 import { runByManifests } from './testing/manifest-agent.ts';
-import { NodeManifests, testPeering } from './testing/node-manifests.ts';
+import { NodeManifests, nodeConfig, peerSlice, testPeering } from './testing/node-manifests.ts';
 import { UnblockedPeerings } from './unblocked-peerings.ts';
 
 let folder = '';
@@ -74,6 +74,45 @@ it('names the Secret that it uses, as long as the one that it is told of is not 
   manifests.writeNodeConfig();
   await vi.waitFor(() => expect(reported().peerings?.[0]?.fault).toBeUndefined(), waited);
   expect(certificate()).toEqual(before);
+  await end();
+});
+
+it('goes on with what runs of a peering that cannot be made anew, beside what another one has with the same node', async () => {
+  const manifests = new NodeManifests(join(folder, 'in'));
+  manifests.writeSecret();
+  manifests.write('pods.yaml', {
+    ...peerSlice({ b: { podCIDRs: ['10.244.2.0/24'] } }),
+    metadata: { name: 'pods-0' },
+    peering: 'pods',
+  });
+  const pods = {
+    ...testPeering,
+    name: 'pods',
+    priority: 10,
+    traffic: { scope: 'Pods', mode: 'Auto' },
+    enforcement: { outbound: 'Required', inbound: 'Required' },
+  };
+  const write = (...peerings: readonly object[]): void => {
+    const config = nodeConfig('a', peerings) as { readonly spec: object };
+    const spec = { ...config.spec, podCIDRs: ['10.244.1.0/24'] };
+    manifests.write('ipsecnodeconfig-a.yaml', { ...config, spec });
+  };
+  const { agent, kernel, source, reported, end } = await startAgent(manifests, () => write(testPeering, pods));
+  const podPolicies = (): number => {
+    const dumped = kernel.dump();
+    return dumped.ok ? dumped.value.policies.filter(({ selector }) => selector.source.length === 24).length : 0;
+  };
+  await vi.waitFor(() => expect(podPolicies()).toBeGreaterThan(0), waited);
+  const before = podPolicies();
+  write(testPeering, { ...pods, authentication: { certificate: { secretName: 'ike-b' } } });
+  await source.reread();
+  await vi.waitFor(() => expect(reported().peerings?.[1]?.fault?.message).toMatch(/Secret ike-b is not there/), waited);
+  expect(podPolicies()).toBe(before);
+  expect(reported().peerings?.[1]?.tunnels).toMatchObject({ pending: 1 });
+  write(testPeering);
+  await source.reread();
+  await vi.waitFor(() => expect(podPolicies()).toBe(0), waited);
+  expect(agent.status()?.peers).toMatchObject([{ name: 'b-ipv4' }]);
   await end();
 });
 
