@@ -395,7 +395,10 @@ class Composition {
     return undefined;
   }
 
-  /** Two peerings with the same node share one connection: the first decides how, each may add its own traffic. */
+  /**
+   * Two peerings with the same node share one connection: the first that has credentials decides how, each may add its own
+   * traffic.
+   */
   #add(peer: ResolvedPeer, membership: Membership): void {
     const { name } = peer.connection;
     const other = this.#byName.get(name);
@@ -411,9 +414,14 @@ class Composition {
     const added = peer.connection.children.flatMap((child, at) =>
       known.has(child.name) ? [] : [{ child, pairs: peer.pairs[at] ?? [] }],
     );
+    const cannotComeUp = members.every(({ peering }) => this.#withoutCredentials.has(peering));
+    const decisive = cannotComeUp ? peer : other;
     const merged: ResolvedPeer = {
-      ...other,
-      connection: { ...other.connection, children: [...other.connection.children, ...added.map(({ child }) => child)] },
+      ...decisive,
+      connection: {
+        ...decisive.connection,
+        children: [...other.connection.children, ...added.map(({ child }) => child)],
+      },
       pairs: [...other.pairs, ...added.map(({ pairs }) => pairs)],
     };
     this.#byName.set(name, merged);
