@@ -3,7 +3,7 @@ import type { Dataplane } from '../ports.ts';
 import type { Result } from '../result.ts';
 import type { Agent } from '../runtime/agent.ts';
 import { isBypass } from '../runtime/bypass.ts';
-import type { AgentConfig } from '../runtime/config/agent-config.ts';
+import type { AgentConfig, PlannedChild } from '../runtime/config/agent-config.ts';
 import { NO_SOURCES, wipeUnused } from '../runtime/config/credential-sources.ts';
 import { formatPath } from '../runtime/config/fault.ts';
 import type { Log } from '../runtime/log/logger.ts';
@@ -42,6 +42,7 @@ export class ClusterAgent {
   #told: DesiredState | undefined;
   #cleared = false;
   #generation: number | undefined;
+  #isKept = true;
 
   constructor(parts: ClusterAgentParts) {
     this.#parts = parts;
@@ -71,6 +72,11 @@ export class ClusterAgent {
     return this.#generation;
   }
 
+  /** Whether the newest configuration is kept for the next start. */
+  get isKept(): boolean {
+    return this.#isKept;
+  }
+
   /** Brings the kernel and the agent to what is known; false where that is not possible as it is. */
   async reconcile(): Promise<boolean> {
     const { state, kept, log, services } = this.#parts;
@@ -80,7 +86,8 @@ export class ClusterAgent {
     const desired = await this.#compose(header.spec);
     const keeping = state.kept(faultsOfContent(desired));
     const written = keeping === undefined ? undefined : await kept?.write(keeping);
-    if (written?.ok === false) log.warn({ text: written.error }, 'the configuration is not kept');
+    if (written?.ok === false && this.#isKept) log.warn({ text: written.error }, 'the configuration is not kept');
+    this.#isKept = written?.ok !== false;
     const done = header.listed.size === 0 ? await this.#clear() : await this.#carryOut(desired);
     if (done || this.#agent === undefined) this.#desired = desired;
     if (!done) return false;
@@ -154,7 +161,10 @@ export class ClusterAgent {
         wipeUnused(config.credentials.sources, this.#desired.config.credentials.sources);
       return applied.ok;
     }
-    if (config.connections.length === 0) return true;
+    if (config.connections.length === 0) {
+      this.#startFailure = undefined;
+      return true;
+    }
     const started = await this.#parts.startAgent(config);
     if (!started.ok) {
       if (this.#startFailure !== started.error.text) log.error({ text: started.error.text }, 'the agent cannot start');
@@ -220,7 +230,8 @@ function faultsOfContent({ faults, withoutCredentials }: DesiredState): Readonly
 }
 
 /** What runs of peerings that cannot be made anew at this moment goes on as it is. */
-function withStaying(desired: DesiredState, before: DesiredState): DesiredState {
+function withStaying(made: DesiredState, before: DesiredState): DesiredState {
+  const desired = withStayingChildren(made, before);
   const names = new Set(desired.config.connections.map(({ name }) => name));
   const staying = before.config.connections.filter(({ name }) => {
     const members = before.memberships.get(name) ?? [];
@@ -247,4 +258,28 @@ function withStaying(desired: DesiredState, before: DesiredState): DesiredState 
       credentials: { ...config.credentials, watched, sources: { ...sources, secrets, credentials } },
     },
   };
+}
+
+/** The same of connections that other peerings have with the same node. */
+function withStayingChildren(desired: DesiredState, before: DesiredState): DesiredState {
+  const running = new Map(before.config.connections.map((connection) => [connection.name, connection]));
+  const memberships = new Map(desired.memberships);
+  const connections = desired.config.connections.map((connection) => {
+    const { name } = connection;
+    const members = memberships.get(name) ?? [];
+    const faulty = (before.memberships.get(name) ?? []).filter(
+      ({ peering }) => desired.faults.has(peering) && !members.some((member) => member.peering === peering),
+    );
+    if (faulty.length === 0) return connection;
+    memberships.set(name, [...members, ...faulty]);
+    const names = new Set(faulty.flatMap(({ children = [] }) => children));
+    const ran = running.get(name)?.children ?? [];
+    const others = connection.children.filter((child) => !names.has(child.name));
+    const place = new Map(ran.map((child, index) => [child.name, index]));
+    const placeOf = (child: PlannedChild): number => place.get(child.name) ?? place.size;
+    const children = [...others, ...ran.filter((child) => names.has(child.name))];
+    // In the order in which they run, so that what did not change is the same.
+    return { ...connection, children: children.toSorted((one, other) => placeOf(one) - placeOf(other)) };
+  });
+  return { ...desired, memberships, config: { ...desired.config, connections } };
 }

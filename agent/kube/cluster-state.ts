@@ -1,15 +1,26 @@
 import type { NodePeering } from '../../operator/api/ipsec-node-config.ts';
 import { apiVersion } from '../../operator/api/resource.ts';
+import { err } from '../result.ts';
 import type { Log } from '../runtime/log/logger.ts';
 import type { ApiFailure } from './api-failure.ts';
 import type { CredentialFiles } from './credential-files.ts';
-import { absenceText, type CredentialObject, credentialObjects, fileName, filesOf } from './credential-objects.ts';
+import {
+  absenceText,
+  type CredentialObject,
+  credentialObjects,
+  fileName,
+  filesOf,
+  isCertificate,
+  partName,
+  partsOf,
+  unwrittenText,
+} from './credential-objects.ts';
 import type { KeptConfiguration } from './kept-configuration.ts';
 import type { WatchedObject } from './list-watch.ts';
 import { peeringEntries, type ReadNodeConfig, readNodeConfig, readSlice } from './node-config.ts';
 import type { NodeStatus } from './node-status.ts';
 import type { ObjectQuery, ObjectSource } from './object-source.ts';
-import { type KnownPeer, PeerRoster } from './peer-roster.ts';
+import { KNOWN_BEFORE, type KnownPeer, PeerRoster } from './peer-roster.ts';
 import type { UnknownParts } from './unknown-parts.ts';
 
 /** What a picture of the cluster depends on. */
@@ -18,7 +29,7 @@ export interface ClusterStateParts {
   readonly source: ObjectSource;
   readonly files: CredentialFiles;
   readonly log: Log;
-  readonly wallMs: () => number;
+  readonly monotonicMs: () => number;
   readonly onChange: () => void;
 }
 
@@ -38,6 +49,7 @@ export class ClusterState {
   readonly #parts: ClusterStateParts;
   readonly #peerings = new Map<string, NodePeering>();
   readonly #rosters = new Map<string, PeerRoster>();
+  /** By the part of an object. */
   readonly #missing = new Map<string, string>();
   readonly #watches = new Map<string, { stop(): void }>();
   readonly #heard = new Set<string>();
@@ -70,7 +82,7 @@ export class ClusterState {
 
   /** The peers of each mesh. */
   peers(): ReadonlyMap<string, readonly KnownPeer[]> {
-    const now = this.#parts.wallMs();
+    const now = this.#parts.monotonicMs();
     return new Map([...this.#rosters].map(([name, roster]) => [name, roster.peers(now)]));
   }
 
@@ -89,11 +101,17 @@ export class ClusterState {
     return new Map(
       this.peerings.flatMap((peering) => {
         const text = credentialObjects([peering])
-          .map((object) => this.#missing.get(fileName(object)))
+          .flatMap(partsOf)
+          .map((part) => this.#missing.get(partName(part)) ?? this.#unwritten(part))
           .find((each) => each !== undefined);
         return text === undefined ? [] : [[peering.name, text] as const];
       }),
     );
+  }
+
+  #unwritten(part: CredentialObject): string | undefined {
+    const failure = this.#parts.files.failure(fileName(part));
+    return failure === undefined ? undefined : unwrittenText(part, failure);
   }
 
   /** Whether the API server has said whether there is an IPsecNodeConfig. */
@@ -106,7 +124,7 @@ export class ClusterState {
     return this.isHeard && [...this.#watches.keys()].every((key) => this.#heard.has(key));
   }
 
-  /** When a peer will have been absent for long enough, in milliseconds since the epoch. */
+  /** When a peer will have been absent for long enough. */
   nextChangeMs(): number | undefined {
     const times = [...this.#rosters.values()].flatMap((roster) => roster.nextChangeMs() ?? []);
     return times.length === 0 ? undefined : Math.min(...times);
@@ -140,16 +158,16 @@ export class ClusterState {
     for (const [name, roster] of this.#rosters) roster.remember(readSlice(keptSlice(name, peers[name] ?? [])).peers);
   }
 
-  /** Begins with what was kept, until the API server says more. */
-  restore({ nodeConfig, peers }: KeptConfiguration): void {
-    if (this.header !== undefined) return;
+  /** Begins with what was kept, until the API server says more; false where this version cannot read it. */
+  restore({ nodeConfig, peers }: KeptConfiguration): boolean {
+    if (this.header !== undefined) return true;
     const read = readNodeConfig(nodeConfig);
-    if (!read.ok) return;
+    if (!read.ok) return false;
     this.#accept(read.value);
     for (const [name, list] of Object.entries(peers)) {
-      // What was known before a restart is known for a minute.
-      this.#rosters.get(name)?.update([readSlice(keptSlice(name, list))], 0);
+      this.#rosters.get(name)?.update([readSlice(keptSlice(name, list))], KNOWN_BEFORE);
     }
+    return true;
   }
 
   #takeNodeConfig(object: WatchedObject): void {
@@ -198,7 +216,7 @@ export class ClusterState {
       this.#watchSlices(name);
     }
     for (const object of credentialObjects(this.peerings)) {
-      const key = `${fileName(object)} ${object.keys.join()}`;
+      const key = partName(object);
       wanted.add(key);
       this.#watchCredential(key, object);
     }
@@ -219,7 +237,7 @@ export class ClusterState {
       const unread = slices.reduce((total, slice) => total + slice.unread.length, 0);
       if (unread > 0)
         this.#parts.log.warn({ peering, peers: unread }, 'peers that this version cannot read stay as they were');
-      this.#rosters.get(peering)?.update(slices, this.#parts.wallMs());
+      this.#rosters.get(peering)?.update(slices, this.#parts.monotonicMs());
       this.#parts.onChange();
     });
   }
@@ -227,23 +245,34 @@ export class ClusterState {
   #watchCredential(key: string, object: CredentialObject): void {
     const { kind, name } = object;
     this.#watch(key, { resource: kind, name }, (objects) => {
-      const found = objects.get(name);
-      const files = found === undefined ? undefined : filesOf(object, found);
-      if (files?.ok !== true) {
-        // What was read before stays in use.
-        this.#missing.set(
-          fileName(object),
-          files === undefined ? absenceText(object, this.#parts.source.certificates) : files.error,
-        );
+      const files = this.#readCredential(object, objects.get(name));
+      if (files === undefined) {
         this.#parts.onChange();
         return undefined;
       }
-      this.#missing.delete(fileName(object));
-      return this.#parts.files.write(fileName(object), files.value).then(
+      return this.#parts.files.write(fileName(object), files).then(
         () => undefined,
         (error: unknown) => this.#parts.log.error({ text: String(error) }, 'keys and certificates cannot be written'),
       );
     });
+  }
+
+  /** What can be used of an object, the rest to stay as it was read before; undefined where nothing can. */
+  #readCredential(
+    object: CredentialObject,
+    found: WatchedObject | undefined,
+  ): ReadonlyMap<string, Uint8Array | undefined> | undefined {
+    const files = new Map<string, Uint8Array | undefined>();
+    for (const part of partsOf(object)) {
+      const absent = absenceText(part, this.#parts.source.certificates);
+      const read = found === undefined ? err(absent) : filesOf(part, found);
+      if (read.ok) this.#missing.delete(partName(part));
+      else this.#missing.set(partName(part), read.error);
+      for (const key of part.keys) files.set(key, read.ok ? read.value.get(key) : undefined);
+    }
+    // Of a bundle nothing is used without the certificate that came with it.
+    const contents = isCertificate(object) ? [files.get('tls.crt')] : [...files.values()];
+    return contents.some((content) => content !== undefined) ? files : undefined;
   }
 
   #watch(

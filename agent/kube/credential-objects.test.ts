@@ -92,6 +92,15 @@ describe('the files of a Secret', () => {
     expect(readFileSync(files.path('certificate_a', 'tls.key'), 'utf8')).toBe('one');
   });
 
+  it('are there when they are wanted again while those that nobody needs are taken away', async () => {
+    const files = new CredentialFiles(folder);
+    await files.write('certificate_a', content('one'));
+    const retained = files.retain(new Set());
+    await Promise.all([retained, files.write('certificate_a', content('one'))]);
+    expect(readFileSync(files.path('certificate_a', 'tls.key'), 'utf8')).toBe('one');
+    expect(readdirSync(folder)).toHaveLength(2);
+  });
+
   it('are not taken away while they are written, when others that nobody needs any more are', async () => {
     const files = new CredentialFiles(folder);
     for (let round = 0; round < 20; round += 1) {

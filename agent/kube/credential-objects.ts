@@ -30,6 +30,26 @@ export function fileName({
   return `${preSharedKey ? 'psk' : kind === 'secrets' ? 'certificate' : 'trust'}_${name}`;
 }
 
+/**
+ * What of an object is good for something by itself, a certificate with its key first: what one peering lacks is not in the
+ * way of another one that uses the same object.
+ */
+export function partsOf(object: CredentialObject): readonly CredentialObject[] {
+  const pair = isCertificate(object) ? CERTIFICATE_KEYS : [];
+  const others = object.keys.filter((key) => !pair.includes(key)).map((key) => [key]);
+  return [...(pair.length === 0 ? [] : [pair]), ...others].map((keys) => ({ ...object, keys }));
+}
+
+/** Names a part of all objects. */
+export function partName(part: CredentialObject): string {
+  return `${fileName(part)} ${part.keys.join()}`;
+}
+
+/** Whether an object is a Secret with a certificate of this node. */
+export function isCertificate({ kind, preSharedKey }: CredentialObject): boolean {
+  return kind === 'secrets' && !preSharedKey;
+}
+
 /** The files that an object comes to. The error of a pre-shared key is the same whatever is the matter. */
 export function filesOf(object: CredentialObject, value: unknown): Result<ReadonlyMap<string, Uint8Array>, string> {
   const { type, data } = (value ?? {}) as {
@@ -58,6 +78,13 @@ export function absenceText(object: CredentialObject, certificates: string): str
   return `the Secret ${object.name} is not there: ${certificates}`;
 }
 
+/** Why an object that is there is not used, or not in its newest form; `text` says what the file system has against it. */
+export function unwrittenText(object: CredentialObject, text: string): string {
+  if (object.preSharedKey) return preSharedKeyText(object);
+  const kind = object.kind === 'secrets' ? 'Secret' : 'ConfigMap';
+  return `the ${kind} ${object.name} cannot be laid down: ${text}; this is tried again`;
+}
+
 /** The Secret of a certificate whose files a text names. */
 export function certificateSecretIn(text: string): string | undefined {
   return /\/certificate_([^/]+)\//.exec(text)?.[1];
@@ -81,7 +108,7 @@ function objectsOf({ authentication: { certificate, preSharedKey } }: NodePeerin
   }
   if (certificate === undefined) return [];
   const { secretName, trust } = certificate;
-  const keys = ['tls.crt', 'tls.key', ...(trust === undefined ? ['ca.crt'] : [])];
+  const keys = [...CERTIFICATE_KEYS, ...(trust === undefined ? ['ca.crt'] : [])];
   return [
     { kind: 'secrets', name: secretName, keys, preSharedKey: false },
     ...(trust === undefined
@@ -105,4 +132,5 @@ function preSharedKeyText({ name, keys }: CredentialObject): string {
   );
 }
 
+const CERTIFICATE_KEYS: readonly string[] = ['tls.crt', 'tls.key'];
 const PRE_SHARED_KEY_TYPE = 'ikemesh.io/pre-shared-key';

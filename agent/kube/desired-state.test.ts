@@ -210,6 +210,18 @@ describe('the connections of a node', () => {
     expect([...made.withoutCredentials]).toEqual(['cluster']);
   });
 
+  it('come up by another peering with the same node although one that comes before it has no Secret', async () => {
+    const pods = { traffic: { scope: 'Pods' }, authentication: { certificate: { secretName: 'ike-other' } } };
+    const list = peerings(entry('cluster'), entry('pods', { ...pods, priority: 10 }));
+    const made = await desired(list, [known('node-b', '10.0.0.2')], { standIns: true });
+    expect([...made.withoutCredentials]).toEqual(['pods']);
+    expect(texts(made)).toEqual([
+      'node-b-ipv4 10.0.0.1 10.0.0.2: pods-ipv4 tunnel Required/Required, pods-ipv6 tunnel Required/Required, default transport Required/Required',
+    ]);
+    expect(made.config.connections[0]?.localAuthentication.kind).toBe('certificate');
+    expect(made.config.connections[0]?.initiation).not.toBe('respond');
+  });
+
   it('stay with other nodes when one of a peering without its Secret is left', async () => {
     rmSync(join(folder, 'certificate_ike-a'));
     const peers = [known('node-b', '10.0.0.2'), known('node-c', '10.0.0.3')];

@@ -28,7 +28,7 @@ import type { CredentialFiles } from './credential-files.ts';
 import { fileName } from './credential-objects.ts';
 import { gatewayChildren } from './gateway-children.ts';
 import { type MeshEnd, meshChildren } from './mesh-children.ts';
-import type { KnownPeer } from './peer-roster.ts';
+import { KNOWN_BEFORE, type KnownPeer } from './peer-roster.ts';
 import type { UnknownParts } from './unknown-parts.ts';
 
 /** What a node is to do, as it was read. */
@@ -64,10 +64,12 @@ export interface Membership {
   readonly peering: string;
   /** Name of the node or gateway. */
   readonly peer: string;
-  /** When the peer was seen first. */
+  /** When the peer was seen first, as {@link KnownPeer} has it. */
   readonly sinceMs: number;
   /** Its Node was deleted, so that nobody has to reach it. */
   readonly gone?: boolean;
+  /** Names of the connection's Child SAs that are there for this peering. */
+  readonly children?: readonly string[];
 }
 
 /** What the agent is to have, and what stands in the way of which peering. */
@@ -328,7 +330,7 @@ class Composition {
       [index, name],
       own,
       authentication,
-      { peering: peering.name, peer: gateway.address, sinceMs: 0 },
+      { peering: peering.name, peer: gateway.address, sinceMs: KNOWN_BEFORE },
       faults,
     );
   }
@@ -393,24 +395,33 @@ class Composition {
     return undefined;
   }
 
-  /** Two peerings with the same node share one connection: the first decides how, each may add its own traffic. */
+  /**
+   * Two peerings with the same node share one connection: the first that has credentials decides how, each may add its own
+   * traffic.
+   */
   #add(peer: ResolvedPeer, membership: Membership): void {
     const { name } = peer.connection;
     const other = this.#byName.get(name);
     const members = this.#memberships.get(name) ?? [];
-    this.#memberships.set(name, [...members, membership]);
+    const known = new Set(other?.connection.children.map((child) => child.name));
+    const children = peer.connection.children.map((child) => child.name).filter((child) => !known.has(child));
+    this.#memberships.set(name, [...members, { ...membership, children }]);
     if (other === undefined) {
       this.#byName.set(name, peer);
       this.#peers.push(peer);
       return;
     }
-    const known = new Set(other.connection.children.map((child) => child.name));
     const added = peer.connection.children.flatMap((child, at) =>
       known.has(child.name) ? [] : [{ child, pairs: peer.pairs[at] ?? [] }],
     );
+    const cannotComeUp = members.every(({ peering }) => this.#withoutCredentials.has(peering));
+    const decisive = cannotComeUp ? peer : other;
     const merged: ResolvedPeer = {
-      ...other,
-      connection: { ...other.connection, children: [...other.connection.children, ...added.map(({ child }) => child)] },
+      ...decisive,
+      connection: {
+        ...decisive.connection,
+        children: [...other.connection.children, ...added.map(({ child }) => child)],
+      },
       pairs: [...other.pairs, ...added.map(({ pairs }) => pairs)],
     };
     this.#byName.set(name, merged);

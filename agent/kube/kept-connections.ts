@@ -35,11 +35,11 @@ export async function keptConnections(
     source: NOBODY,
     files,
     log: createLog('json', 'error', { write: () => true }, false),
-    wallMs: () => systemClock.wallMs(),
+    monotonicMs: () => systemClock.monotonicMs(),
     onChange: () => {},
   });
-  state.restore(read.value);
-  if (state.header === undefined) return err(`${file.path} is of another version of the agent, and cannot be read`);
+  if (!state.restore(read.value) || state.header === undefined)
+    return err(`${file.path} is of another version of the agent, and cannot be read`);
   const { nodeUID: nodeUid, identity, podCIDRs: podCidrs = [] } = state.header.spec;
   const wanted = { nodeName, nodeUid, fqdn: identity.fqdn, podCidrs, peers: state.peers(), standIns: true };
   const peerings = new Map<string, readonly PlannedConnection[]>();

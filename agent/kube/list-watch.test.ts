@@ -141,6 +141,19 @@ describe('a list and watch', () => {
     expect(new Set(told)).toEqual(new Set(['a']));
   });
 
+  it('tells nothing any more once it is stopped, also of a list that was asked for before', async () => {
+    let listing: ServerResponse | undefined;
+    server.answer = (_, response) => {
+      listing = response;
+    };
+    start();
+    await until(() => listing !== undefined);
+    watch.stop();
+    listing?.end(listOf(['a'], '7'));
+    await running;
+    expect(told).toEqual([]);
+  });
+
   it('gives up a line that does not end before it fills the memory', async () => {
     server.answer = (received, response) => {
       if (!isWatch(received)) response.end(listOf([], '7'));

@@ -98,6 +98,7 @@ export class ListWatch {
       const query = { ...this.#parts.query, limit: String(LIST_PAGE), ...(next === '' ? {} : { continue: next }) };
       const answer = await this.#parts.client.ask({ method: 'GET', path: this.#pathWith(query) });
       if (!answer.ok) return answer;
+      if (this.#stopped.signal.aborted) return ok(undefined);
       const read = readPage(answer.value);
       if (read === undefined) return err(unanswered(`GET ${this.#parts.path}: the answer is no list`));
       for (const object of read.items) objects.set(object.metadata.name, object);
@@ -139,6 +140,7 @@ export class ListWatch {
       const message = `watch of ${this.#parts.path}: ${event.status} ${event.message}`;
       return { kind: 'apiFailure', status: event.status, message, retryAfterMs: 0 };
     }
+    if (this.#stopped.signal.aborted) return undefined;
     const { type, object } = event;
     this.#succeeded();
     this.#version = object.metadata.resourceVersion ?? this.#version;

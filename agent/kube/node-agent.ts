@@ -41,6 +41,7 @@ export interface NodeAgentParts extends StartParts {
 /** The agent of one node: does what the IPsecNodeConfig says, whenever that or a key changes, and knows what came of it. */
 export class NodeAgent {
   readonly #parts: NodeAgentParts;
+  readonly #files: CredentialFiles;
   readonly #state: ClusterState;
   readonly #agent: ClusterAgent;
   readonly #validity: ValidityWatch;
@@ -48,6 +49,8 @@ export class NodeAgent {
   readonly #startedAt = systemClock.monotonicMs();
   #isDue = true;
   #hasRemembered = false;
+  /** Why the kept configuration is not begun with: told once. */
+  #keptFault: string | undefined;
   #wake: () => void = () => {};
   #latest: NodeStatus | undefined;
   #unblocked: ReadonlySet<string> = new Set();
@@ -60,8 +63,10 @@ export class NodeAgent {
     const { log, nodeName, provider, source } = parts;
     this.#parts = parts;
     const files = new CredentialFiles(parts.credentialFolder);
+    this.#files = files;
     const onChange = (): void => this.wake();
-    this.#state = new ClusterState({ nodeName, source, files, log, wallMs: () => systemClock.wallMs(), onChange });
+    const monotonicMs = () => systemClock.monotonicMs();
+    this.#state = new ClusterState({ nodeName, source, files, log, monotonicMs, onChange });
     this.#agent = new ClusterAgent({
       nodeName,
       state: this.#state,
@@ -136,6 +141,7 @@ export class NodeAgent {
       if (this.#kernelFailure !== undefined) this.#lookAtKernel();
       return;
     }
+    const isWritten = await this.#files.writeAgain();
     const started = systemClock.monotonicMs();
     let outcome: 'done' | 'failed' = 'failed';
     try {
@@ -150,29 +156,38 @@ export class NodeAgent {
     this.#parts.reconciliations?.reconciled((systemClock.monotonicMs() - started) / 1_000, outcome);
     const { desired } = this.#agent;
     const isUnresolved = [...(desired?.config.resolved.values() ?? [])].some(({ ok }) => !ok);
-    this.#retry.note({ outcome, isUnresolved }, systemClock.monotonicMs());
+    const isComplete = outcome === 'done' && isWritten && this.#agent.isKept;
+    this.#retry.note({ outcome: isComplete ? 'done' : 'failed', isUnresolved }, systemClock.monotonicMs());
     // What failed is tried again in any case, and what it waits for is not in use.
     this.#validity.await(outcome === 'done' ? desired?.config.credentials.validFromMs : undefined);
   }
 
   /** Not before the agent before this one has ended, and not before it is known what is to be done. */
   async #mayBegin(): Promise<boolean> {
-    const { log, kept } = this.#parts;
+    const { kept } = this.#parts;
     if (!(await this.#parts.mayBegin())) return false;
     if (this.#agent.agent !== undefined) return true;
-    if (this.#state.isComplete) {
-      await this.#rememberKept();
-      return true;
-    }
-    if (kept === undefined || systemClock.monotonicMs() - this.#startedAt < PATIENCE_MS) return false;
-    if (this.#state.header !== undefined) return true;
-    const read = await kept.read();
-    if (!read.ok) log.warn({ text: read.error }, 'the kept configuration is not used');
-    else if (read.value !== undefined) {
+    const isPatient = kept === undefined || systemClock.monotonicMs() - this.#startedAt < PATIENCE_MS;
+    if (isPatient && !this.#state.isComplete) return false;
+    if (this.#state.header === undefined) await this.#restoreKept();
+    if (this.#state.header === undefined) return false;
+    await this.#rememberKept();
+    return true;
+  }
+
+  /** Begins with what was kept, where that can be read. */
+  async #restoreKept(): Promise<void> {
+    const { log, kept } = this.#parts;
+    const read = await kept?.read();
+    if (kept === undefined || (read?.ok === true && read.value === undefined)) return;
+    if (read?.ok === true && read.value !== undefined && this.#state.restore(read.value)) {
       log.warn({ file: kept.path }, 'the API server says nothing: beginning with what was kept of the last run');
-      this.#state.restore(read.value);
+      return;
     }
-    return this.#state.header !== undefined;
+    const text =
+      read?.ok === false ? read.error : `${kept.path} is of another version of the agent, and cannot be read`;
+    if (text !== this.#keptFault) log.warn({ text }, 'the kept configuration is not used');
+    this.#keptFault = text;
   }
 
   /** As starting will, without changing anything: whoever may not is not to take the place of an agent that works. */
@@ -229,6 +244,7 @@ export class NodeAgent {
       unblocked: this.#unblocked,
       agent: this.#parts.agent,
       wallMs: systemClock.wallMs(),
+      monotonicMs: systemClock.monotonicMs(),
       before: this.#latest ?? this.#state.firstStatus,
     });
     return this.#state.isHeard ? this.#parts.publish(this.#latest, header.uid) : undefined;
@@ -236,7 +252,7 @@ export class NodeAgent {
 
   #isTimeForPeers(): boolean {
     const next = this.#state.nextChangeMs();
-    return next !== undefined && systemClock.wallMs() >= next;
+    return next !== undefined && systemClock.monotonicMs() >= next;
   }
 
   #retryMs(): number {

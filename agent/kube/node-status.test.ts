@@ -95,6 +95,7 @@ function inputs(
     startFailure: undefined,
     agent: { podUID: UID, bootID: UID },
     wallMs: NOW,
+    monotonicMs: NOW,
     before: undefined,
     ...more,
   };

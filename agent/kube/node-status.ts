@@ -15,6 +15,7 @@ import type { PeerReport, StatusReport } from '../runtime/status/report.ts';
 import { certificateSecretIn, credentialObjects, isAbout, namingObject } from './credential-objects.ts';
 import type { DesiredState, Membership } from './desired-state.ts';
 import { certificateKey, certificatesOf } from './own-credentials.ts';
+import { KNOWN_BEFORE } from './peer-roster.ts';
 
 /** The status of an IPsecNodeConfig. */
 export type NodeStatus = NonNullable<IpsecNodeConfig['status']>;
@@ -39,6 +40,8 @@ export interface StatusInputs {
   /** Undefined where nobody asks which pod it was. */
   readonly agent: NodeStatus['agent'];
   readonly wallMs: number;
+  /** By the clock by which peers are known. */
+  readonly monotonicMs: number;
   /** What the status said before. */
   readonly before: NodeStatus | undefined;
 }
@@ -77,7 +80,7 @@ interface Counted {
  * which SAs are made once there is traffic is idle until then.
  */
 function countPeers(inputs: StatusInputs): Counted {
-  const { desired, report, wallMs } = inputs;
+  const { desired, report, wallMs, monotonicMs } = inputs;
   const states = new Map((report?.peers ?? []).map((peer) => [peer.name, peer]));
   const peers = new Map<string, { readonly member: Membership; readonly reports: (PeerReport | undefined)[] }>();
   for (const [connection, members] of desired.memberships) {
@@ -98,7 +101,7 @@ function countPeers(inputs: StatusInputs): Counted {
     const awake = reports.filter((each) => each?.reason !== 'WaitingForTraffic');
     const worst = worstOf(awake);
     if (awake.length === 0) counts.idle = (counts.idle ?? 0) + 1;
-    else if (worst !== undefined && wallMs - member.sinceMs < PENDING_MS) counts.pending += 1;
+    else if (worst !== undefined && monotonicMs - member.sinceMs < PENDING_MS) counts.pending += 1;
     else {
       counts.expected += 1;
       if (awake.every((each) => each?.state === 'encrypting' || each?.state === 'established')) counts.established += 1;
@@ -114,7 +117,7 @@ function countPeers(inputs: StatusInputs): Counted {
   for (const { peering, peer, text } of desired.conflicts) {
     if (peering === '' || peer === '') continue;
     const said = { reason: 'Conflict', text };
-    troubled.push(trouble({ peering, peer, sinceMs: 0 }, said, since.get(`${peering}/${peer}`), wallMs));
+    troubled.push(trouble({ peering, peer, sinceMs: KNOWN_BEFORE }, said, since.get(`${peering}/${peer}`), wallMs));
   }
   troubled.sort((left, right) => (`${left.peering}/${left.name}` < `${right.peering}/${right.name}` ? -1 : 1));
   return { tunnels, pathMtus, troubled: troubled.slice(0, MAX_TROUBLED_PEERS) };

@@ -45,6 +45,17 @@ describe('the peers of a mesh', () => {
     expect(roster.nextChangeMs()).toBeUndefined();
   });
 
+  it('stay for 30 s from when the first slice is back, however long there was none', () => {
+    const roster = new PeerRoster();
+    roster.update([slice(peer('a')), slice(peer('b'))], 0);
+    roster.update([slice(peer('a'))], 1_000);
+    roster.update([], 2_000);
+    roster.update([slice(peer('a'))], 3_600_000);
+    expect(names(roster, 3_600_000)).toEqual(['node-a', 'node-b']);
+    expect(roster.nextChangeMs()).toBe(3_630_000);
+    expect(names(roster, 3_630_000)).toEqual(['node-a']);
+  });
+
   it.each([
     ['by its UID', 'b'],
     ['where not even its UID can be read', undefined],

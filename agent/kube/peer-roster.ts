@@ -5,8 +5,12 @@ import type { ReadSlice, UnreadPeer } from './node-config.ts';
 /** A peer of a mesh, and when it was seen first. */
 export interface KnownPeer {
   readonly peer: SlicePeer;
+  /** By a clock that nobody sets; `KNOWN_BEFORE`: before the start. */
   readonly sinceMs: number;
 }
+
+/** Since when somebody is known who is not new to this run. */
+export const KNOWN_BEFORE = Number.NEGATIVE_INFINITY;
 
 /**
  * The peers of one mesh by the UID of their Node. One that stands in several slices is one; one that stands in none any
@@ -36,7 +40,8 @@ export class PeerRoster {
     for (const [uid, known] of this.#known) {
       const peer = listed.get(uid);
       if (peer !== undefined) known.peer = peer;
-      const isAbsent = peer === undefined && !this.#mayBeUnread(uid);
+      // Without slices nobody is absent: they come back one by one.
+      const isAbsent = peer === undefined && this.hasSlices && !this.#mayBeUnread(uid);
       known.absentSinceMs = isAbsent ? (known.absentSinceMs ?? nowMs) : undefined;
     }
     for (const [uid, peer] of listed) {
@@ -66,7 +71,7 @@ export class PeerRoster {
   remember(peers: readonly SlicePeer[]): void {
     for (const peer of peers) {
       if (this.#known.has(peer.uid) || (this.hasSlices && !this.#mayBeUnread(peer.uid))) continue;
-      this.#known.set(peer.uid, { peer, sinceMs: 0, absentSinceMs: undefined });
+      this.#known.set(peer.uid, { peer, sinceMs: KNOWN_BEFORE, absentSinceMs: undefined });
     }
   }
 

@@ -1,17 +1,21 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { opensslProvider } from '../crypto/openssl/openssl-provider.ts';
 import { MemoryDataplane } from '../dataplane/memory.ts';
 import { ip } from '../dataplane/testing/builders.ts';
-import { systemClock } from '../runtime/clock-system.ts';
+import { systemClock, systemTimers } from '../runtime/clock-system.ts';
+import { createLog } from '../runtime/log/logger.ts';
 import type { IpAddress } from '../wire/ip-address.ts';
 import { ConfigurationFile } from './kept-configuration.ts';
 import { keptConnections } from './kept-connections.ts';
+import { ManifestObjects } from './manifest-objects.ts';
 import type { NodeStatus } from './node-status.ts';
+import type { ObjectQuery, ObjectSource } from './object-source.ts';
 import { runByManifests } from './testing/manifest-agent.ts';
 import { NodeManifests, nodeConfig, peerSlice, testPeering } from './testing/node-manifests.ts';
 
@@ -54,6 +58,7 @@ beforeEach(() => {
 
 afterEach(async () => {
   for (const end of running.splice(0)) await end();
+  vi.restoreAllMocks();
   rmSync(folder, { recursive: true });
 });
 
@@ -79,6 +84,27 @@ async function ranKeeping(kept: ConfigurationFile | undefined, ...peerings: read
   const { end } = await startAgent(kept);
   running.splice(0);
   await end();
+}
+
+/** The manifests as they are told by somebody who says nothing of one kind. */
+async function manifestsWithout(resource: ObjectQuery['resource']): Promise<ObjectSource> {
+  const log = createLog('json', 'info', { write: () => {} }, false);
+  const parts = { folder: manifests.folder, namespace: 'ikemesh-nodes', timers: systemTimers, log };
+  const opened = await ManifestObjects.open(parts);
+  if (!opened.ok) throw new Error(opened.error.join('\n'));
+  running.push(async () => opened.value.close());
+  return {
+    name: 'a folder',
+    certificates: '',
+    follow: (query, listener) =>
+      query.resource === resource ? { stop: () => {} } : opened.value.follow(query, listener),
+  };
+}
+
+/** As long passes as an agent waits for whoever says what it is to do. */
+function skipPatience(): void {
+  const monotonicMs = systemClock.monotonicMs.bind(systemClock);
+  vi.spyOn(systemClock, 'monotonicMs').mockImplementation(() => monotonicMs() + 10_000);
 }
 
 function fateTo(destination: IpAddress): string {
@@ -208,6 +234,70 @@ describe('the kept configuration after a restart', () => {
     change();
     const { agent } = await startAgent(new ConfigurationFile(folder, 'a'));
     expect(agent.status()?.peers.map(({ name }) => name)).toEqual(['b-ipv4']);
+  });
+
+  it('says who the peers of a mesh are, and goes on to, while nobody answers for its slices', async () => {
+    await ranKeeping(new ConfigurationFile(folder, 'a'), mesh, outside);
+    const source = await manifestsWithout('ipsecpeerslices');
+    const { agent, end } = await runByManifests(
+      manifests,
+      { folder, kernel },
+      { kept: new ConfigurationFile(folder, 'a'), source },
+    );
+    running.push(end);
+    skipPatience();
+    await vi.waitFor(() => expect(agent.status()).toBeDefined(), waited);
+    expect(
+      agent
+        .status()
+        ?.peers.map(({ name }) => name)
+        .toSorted(),
+    ).toEqual(['b-ipv4', 'gateway_outside']);
+    const kept = await keptConnections(folder, opensslProvider);
+    expect(kept.ok && kept.value.peerings.get('cluster')).toHaveLength(1);
+  });
+
+  it('keeps what it had of a peering that this version cannot read while nobody says anything', async () => {
+    const file = new ConfigurationFile(folder, 'a');
+    await ranKeeping(file, mesh, outside);
+    const unreadable = { ...outside, initiation: 'OnceInAWhile' };
+    const read = await file.read();
+    if (!read.ok || read.value === undefined) throw new Error('nothing was kept');
+    await file.write({ ...read.value, nodeConfig: nodeConfig('a', [mesh, unreadable]) });
+    const source = await manifestsWithout('ipsecnodeconfigs');
+    const { agent, end } = await runByManifests(
+      manifests,
+      { folder, kernel },
+      { kept: new ConfigurationFile(folder, 'a'), source },
+    );
+    running.push(end);
+    skipPatience();
+    await vi.waitFor(() => expect(agent.status()).toBeDefined(), waited);
+    const kept = await new ConfigurationFile(folder, 'a').read();
+    expect(kept).toMatchObject({ ok: true, value: { nodeConfig: { spec: { peerings: [{}, unreadable] } } } });
+  });
+
+  it('is told of once where this version cannot read it, while nobody says anything', async () => {
+    const file = new ConfigurationFile(folder, 'a');
+    await file.write({ nodeName: 'a', nodeConfig: { spec: {} }, peers: {} });
+    const lines: string[] = [];
+    const { agent, end } = await runByManifests(
+      manifests,
+      { folder, kernel },
+      {
+        kept: file,
+        source: await manifestsWithout('ipsecnodeconfigs'),
+        log: createLog('json', 'info', { write: (line) => void lines.push(line) }, false),
+      },
+    );
+    running.push(end);
+    skipPatience();
+    await vi.waitFor(() => expect(lines).not.toEqual([]), waited);
+    for (let look = 0; look < 3; look += 1) {
+      agent.wake();
+      await sleep(300);
+    }
+    expect(lines).toEqual([expect.stringMatching(/configuration.json is of another version of the agent/)]);
   });
 
   it('brings back no peer that the slices do not list any more', async () => {

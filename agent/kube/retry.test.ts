@@ -69,14 +69,14 @@ function configure(...peerings: readonly object[]): void {
 }
 
 /** An agent whose host gets an address late. */
-async function startAgent(kernel = new MemoryDataplane({ clock: systemClock })) {
+async function startAgent(kernel = new MemoryDataplane({ clock: systemClock }), errno = 'EADDRNOTAVAIL') {
   const transport = new TestWorld().transport();
   const listen = transport.listen.bind(transport);
   const host = { hasLateAddress: false, attempts: 0 };
   transport.listen = (addresses) => {
     if (host.hasLateAddress || !addresses.includes(LATE_ADDRESS)) return listen(addresses);
     host.attempts += 1;
-    return err({ kind: 'socketFailure', address: LATE_ADDRESS, port: 500, errno: 'EADDRNOTAVAIL', message: '' });
+    return err({ kind: 'socketFailure', address: LATE_ADDRESS, port: 500, errno, message: '' });
   };
   const run = await runByManifests(
     manifests,
@@ -141,6 +141,16 @@ describe('a change that cannot be carried out yet', { timeout: 60_000 }, () => {
     expect(host.attempts).toBeLessThanOrEqual(9);
     await end();
   });
+});
+
+it('is not told of as the reason why no agent runs once nothing is to be done there', { timeout: 60_000 }, async () => {
+  manifests.writeSecret();
+  configure({ ...testPeering, addresses: ['192.0.2.1', LATE_ADDRESS] });
+  const { end, latest } = await startAgent(undefined, 'EADDRINUSE');
+  await within(20, () => expect(verdicts(latest())).toContain('Programmed False NotStarted'));
+  configure({ ...testPeering, authentication: { certificate: { secretName: 'ike-b' } } });
+  await within(20, () => expect(verdicts(latest())).toContain('Programmed Unknown CredentialsMissing'));
+  await end();
 });
 
 describe('a gateway whose name does not resolve', { timeout: 60_000 }, () => {

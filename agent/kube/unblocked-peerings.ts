@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { describeFileError } from '../runtime/config/secret-file.ts';
 import { writeDurably } from './durable-file.ts';
 
 /**
@@ -27,9 +28,13 @@ export class UnblockedPeerings {
 
   /** Differs after each change, also where the names are the same again. */
   revision(): string {
-    // It is replaced by another file each time.
-    const found = statSync(this.path, { bigint: true, throwIfNoEntry: false });
-    return found === undefined ? '' : `${found.ino} ${found.mtimeNs}`;
+    try {
+      // It is replaced by another file each time.
+      const found = statSync(this.path, { bigint: true, throwIfNoEntry: false });
+      return found === undefined ? '' : `${found.ino} ${found.mtimeNs}`;
+    } catch (error) {
+      return describeFileError(error);
+    }
   }
 
   /** Adds a name. Throws what the file system says. */
