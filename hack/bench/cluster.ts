@@ -7,7 +7,7 @@ import { meshManifest } from '../../operator/api/testing/manifests.ts';
 import { meshAuthority } from '../../operator/testing/cluster-nodes.ts';
 import { PLACES } from '../../operator/testing/operator-cluster.ts';
 import type { ClusterNode } from '../cluster/nodes/cluster-node.ts';
-import { waitUntil } from '../lab/runner/wait-until.ts';
+import { tellingWaits, waitUntil } from '../lab/runner/wait-until.ts';
 import { dumpStates, type StateDump } from '../lab/xfrm/xfrm-dump.ts';
 import type { Bench, BenchResult, Progress } from './bench.ts';
 import { median } from './measure.ts';
@@ -17,7 +17,8 @@ export const clusterBench: Bench = {
   name: 'cluster',
   summary: 'from kubectl apply to the first encrypted packet, and from a renewed Secret to new SAs',
   needsCluster: true,
-  run: async (extent, progress) => [await measure(ROUNDS[extent], progress)],
+  // Standard output is for the results.
+  run: async (extent, progress) => [await tellingWaits(progress, () => measure(ROUNDS[extent], progress))],
 };
 
 interface Round {
