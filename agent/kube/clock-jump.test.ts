@@ -8,6 +8,7 @@ import { MemoryDataplane } from '../dataplane/memory.ts';
 import { systemClock } from '../runtime/clock-system.ts';
 import { runByManifests } from './testing/manifest-agent.ts';
 import { NodeManifests, peerSlice } from './testing/node-manifests.ts';
+import { pass } from './testing/passing-time.ts';
 
 const HOUR = 3_600_000;
 
@@ -27,16 +28,6 @@ afterEach(() => {
   vi.useRealTimers();
   rmSync(folder, { recursive: true });
 });
-
-const realTimeout = setTimeout;
-
-/** Lets time pass, and files be read and written meanwhile. */
-async function pass(seconds: number): Promise<void> {
-  for (let step = 0; step < seconds * 5; step += 1) {
-    await vi.advanceTimersByTimeAsync(200);
-    await new Promise((resolve) => realTimeout(resolve, 2));
-  }
-}
 
 function setClock(byMs: number): void {
   vi.setSystemTime(Date.now() + byMs);

@@ -118,7 +118,7 @@ export class CredentialFiles {
   async #whole(name: string, contents: Contents): Promise<ReadonlyMap<string, Uint8Array>> {
     const files = new Map<string, Uint8Array>();
     for (const [key, given] of contents) {
-      const content = given ?? (await readFile(this.path(name, key)).catch(() => undefined));
+      const content = given ?? (await contentOf(this.path(name, key)));
       if (content !== undefined) files.set(key, content);
     }
     return files;
@@ -129,5 +129,15 @@ export class CredentialFiles {
       if (entry === kept || !entry.startsWith(`.${name}.`) || entry.length !== kept.length) continue;
       await rm(join(this.#folder, entry), { recursive: true, force: true });
     }
+  }
+}
+
+/** What a file holds; undefined where it is not there. Throws what else the file system says: then nothing is replaced. */
+async function contentOf(path: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
   }
 }

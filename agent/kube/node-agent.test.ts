@@ -44,6 +44,7 @@ describe('what somebody unblocks on a node', () => {
     await vi.waitFor(() => expect(levels(kernel)).toHaveLength(2), waited);
     symlinkSync('unblocked', unblocked.path);
     agent.wake();
+    // That it goes on as before has no sign of its own; it looks at once when it is woken.
     await sleep(500);
     expect(levels(kernel)).toEqual(['in optional', 'out required']);
     await end();
@@ -181,6 +182,7 @@ describe('what cannot be written for a while', () => {
     const kept = new ConfigurationFile(state, 'a');
     const { agent, end } = await runByManifests(manifests, { folder, kernel }, { kept, log });
     await vi.waitFor(() => expect(agent.status()).toBeDefined(), waited);
+    // That it tells nothing more has no sign of its own; the first try again comes after a second.
     await sleep(2_000);
     rmSync(state);
     await vi.waitFor(() => expect(existsSync(kept.path)).toBe(true), waited);

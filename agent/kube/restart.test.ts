@@ -295,6 +295,7 @@ describe('the kept configuration after a restart', () => {
     await vi.waitFor(() => expect(lines).not.toEqual([]), waited);
     for (let look = 0; look < 3; look += 1) {
       agent.wake();
+      // That it tells nothing more has no sign of its own.
       await sleep(300);
     }
     expect(lines).toEqual([expect.stringMatching(/configuration.json is of another version of the agent/)]);

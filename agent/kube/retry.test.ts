@@ -12,6 +12,7 @@ import { TestWorld } from '../runtime/testing/agents.ts';
 import type { NodeStatus } from './node-status.ts';
 import { runByManifests } from './testing/manifest-agent.ts';
 import { NodeManifests, nodeConfig, testPeering } from './testing/node-manifests.ts';
+import { pass } from './testing/passing-time.ts';
 
 const world = { resolves: false, lookups: 0 };
 
@@ -40,16 +41,6 @@ afterEach(() => {
   vi.useRealTimers();
   rmSync(folder, { recursive: true });
 });
-
-const realTimeout = setTimeout;
-
-/** Lets time pass, and files be read and written meanwhile. */
-async function pass(seconds: number): Promise<void> {
-  for (let step = 0; step < seconds * 5; step += 1) {
-    await vi.advanceTimersByTimeAsync(200);
-    await new Promise((resolve) => realTimeout(resolve, 2));
-  }
-}
 
 /** Lets time pass until something holds, for so long at most. */
 async function within(seconds: number, check: () => void): Promise<void> {
