@@ -175,6 +175,88 @@ describe('the connections of a node', () => {
     ]);
   });
 
+  describe('of a peering that takes traffic over from a Required one', () => {
+    const soft = { enforcement: { outbound: 'Optional', inbound: 'Optional' } };
+    const isComing = { ...soft, finalEnforcement: 'Required' };
+
+    it('stay Required on its way there, with the peers of both and no others', async () => {
+      const list = peerings(entry('first'), entry('second', { ...isComing, priority: 1 }));
+      const [both, one] = [known('node-b', '10.0.0.2'), known('node-c', '10.0.0.3')];
+      const peers = new Map([
+        ['first', [both]],
+        ['second', [both, one]],
+      ]);
+      expect(texts(await desired(list, [], { peers }))).toEqual([
+        'node-b-ipv4 10.0.0.1 10.0.0.2: default transport Required/Required',
+        'node-c-ipv4 10.0.0.1 10.0.0.3: default transport Permissive/Permissive',
+      ]);
+    });
+
+    it('go back as far as that one does', async () => {
+      const step = entry('first', { enforcement: { outbound: 'Required', inbound: 'Optional' } });
+      const list = peerings(step, entry('second', { ...isComing, priority: 1 }));
+      expect(texts(await desired(list, [known('node-b', '10.0.0.2')]))).toEqual([
+        'node-b-ipv4 10.0.0.1 10.0.0.2: default transport Required/Permissive',
+      ]);
+    });
+
+    it('allow plaintext where the one that wins is to be Permissive', async () => {
+      const list = peerings(entry('first'), entry('second', { ...soft, finalEnforcement: 'Permissive', priority: 1 }));
+      expect(texts(await desired(list, [known('node-b', '10.0.0.2')]))).toEqual([
+        'node-b-ipv4 10.0.0.1 10.0.0.2: default transport Permissive/Permissive',
+      ]);
+    });
+
+    it('send in plaintext only what that one sends so, as long as peers may know of that one alone', async () => {
+      const exempt = (port: number) => ({
+        protocol: 'TCP',
+        ports: [{ from: port }],
+        cidr: '10.0.0.2/32',
+        direction: 'Outbound',
+        stage: 'Send',
+      });
+      const list = peerings(
+        entry('first', { traffic: { exempt: [exempt(22)] } }),
+        entry('second', { ...isComing, priority: 1, traffic: { exempt: [exempt(22), exempt(80)] } }),
+      );
+      const { config } = await desired(list, [known('node-b', '10.0.0.2')]);
+      const [child] = config.connections.flatMap(({ children }) => children);
+      expect(child?.exempt?.map((each) => [each.remotePorts.from, each.isSent])).toEqual([
+        [22, true],
+        [80, false],
+      ]);
+    });
+
+    it('stay Required with a gateway where their networks meet or lie within', async () => {
+      const gateway = (address: string, ...networks: readonly string[]) => ({
+        remote: {
+          gateway: {
+            address,
+            identity: { fqdn: 'vpn.example.com' },
+            selectors: networks.map((remote) => ({ local: 'NodeAddresses', remote })),
+          },
+        },
+      });
+      const list = peerings(
+        entry('first', gateway('198.51.100.1', '192.0.2.0/25')),
+        entry('second', {
+          ...isComing,
+          ...gateway('198.51.100.2', '192.0.2.0/25', '192.0.2.0/26', '192.0.2.0/24', '203.0.113.0/24'),
+          priority: 1,
+        }),
+      );
+      const { config } = await desired(list, []);
+      const second = config.connections.find(({ name }) => name === 'gateway_second');
+      const levels = second?.children.map(({ enforcement, inboundEnforcement }) => [enforcement, inboundEnforcement]);
+      expect(levels).toEqual([
+        ['Required', 'Required'],
+        ['Required', 'Required'],
+        ['Permissive', 'Permissive'],
+        ['Permissive', 'Permissive'],
+      ]);
+    });
+  });
+
   it('with a gateway have a Child SA for each selector, whose name stays when others come', async () => {
     const gateway = (...selectors: readonly object[]) => ({
       remote: { gateway: { address: '198.51.100.1', identity: { fqdn: 'vpn.example.com' }, selectors } },

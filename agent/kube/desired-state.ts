@@ -30,6 +30,7 @@ import { gatewayChildren } from './gateway-children.ts';
 import { type MeshEnd, meshChildren } from './mesh-children.ts';
 import { KNOWN_BEFORE, type KnownPeer } from './peer-roster.ts';
 import type { UnknownParts } from './unknown-parts.ts';
+import { upheldEnforcement } from './upheld-enforcement.ts';
 
 /** What a node is to do, as it was read. */
 export interface Wanted {
@@ -132,7 +133,12 @@ class Composition {
     const ordered = peerings.toSorted(
       (left, right) => right.priority - left.priority || (left.name < right.name ? -1 : 1),
     );
-    for (const [index, peering] of ordered.entries()) await this.#peering(peering, index);
+    const made: Made[] = [];
+    for (const [index, peering] of ordered.entries()) made.push(...(await this.#peering(peering, index)));
+    const byName = new Map(peerings.map((peering) => [peering.name, peering]));
+    const owners = new Map(made.map(({ peer, membership }) => [peer, byName.get(membership.peering)]));
+    const upheld = upheldEnforcement([...owners.keys()], (peer) => owners.get(peer));
+    for (const [at, { membership }] of made.entries()) this.#add(upheld[at] as ResolvedPeer, membership);
     this.#leaveOutOverlaps(ordered);
     const { secrets, credentials, trusts, files, warnings, heldBack, validFromMs } = this.#reading;
     const connections: PlannedConnection[] = this.#peers
@@ -163,7 +169,7 @@ class Composition {
     };
   }
 
-  async #peering(peering: NodePeering, index: number): Promise<void> {
+  async #peering(peering: NodePeering, index: number): Promise<readonly Made[]> {
     const before = this.#reading.faults.length;
     const read = await this.#authentication(peering);
     if (read === undefined) {
@@ -171,7 +177,7 @@ class Composition {
       this.#faults.set(peering.name, textOf(this.#reading.faults.slice(before)));
       if (!this.#wanted.standIns) {
         this.#isComplete = false;
-        return;
+        return [];
       }
     }
     const faults: ConfigFault[] = [];
@@ -188,10 +194,10 @@ class Composition {
     if (faults.length > 0) {
       this.#faults.set(peering.name, textOf(faults));
       this.#isComplete = false;
-      return;
+      return [];
     }
     for (const address of addresses) this.#addresses.add(address);
-    for (const { peer, membership } of made) this.#add(peer, membership);
+    return made;
   }
 
   #authentication({

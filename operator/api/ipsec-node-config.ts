@@ -54,6 +54,12 @@ const peering = z.object({
   remote: remote.describe('With whom the node encrypts.'),
   traffic: nodeTraffic.describe('Which packets.'),
   enforcement: enforcement.describe('What happens to packets without an SA at this step of the rollout.'),
+  finalEnforcement: z
+    .enum(['Permissive', 'Required'])
+    .optional()
+    .describe(
+      'What the rollout ends with: on its way to Required it takes nothing back of what other peerings enforce.',
+    ),
   authentication: nodeAuthentication.describe('How the node proves who it is.'),
   ...ikeSettings,
 });

@@ -46,6 +46,7 @@ export function nodePeeringOf(
     remote: spec.remote,
     traffic: { scope, mode, ...(exempt.length === 0 ? {} : { exempt: [...exempt] }) },
     enforcement,
+    finalEnforcement: spec.enforcement,
     authentication: authenticationOf(peering, member),
     ...(spec.proposals === undefined ? {} : { proposals: spec.proposals }),
     lifetimes: spec.lifetimes,

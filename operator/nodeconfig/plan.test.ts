@@ -21,6 +21,15 @@ describe('a plan', () => {
     ).toEqual([['cluster', [1, 2, 3].map((n) => [`node-${n}`, [`192.168.0.${n}`, `fd00::${n}`]])]]);
   });
 
+  it('tells nodes of each peering what its rollout ends with, so that one on its way is no Permissive one', () => {
+    const pods = { 'spec.traffic': { scope: 'Pods', mode: 'Tunnel' } };
+    const peerings = [meshOf('a', { 'spec.enforcement': 'Required' }), meshOf('b', pods)];
+    const cluster = clusterOf({ peerings, nodes: nodesOf(2) });
+    cluster.settle(atSecond(0));
+    const [config] = cluster.observed().nodeConfigs;
+    expect(config?.spec.peerings.map(({ finalEnforcement }) => finalEnforcement)).toEqual(['Required', 'Permissive']);
+  });
+
   it('is the same in whatever order things were observed', () => {
     const cluster = clusterOf({ peerings: [meshOf('a'), meshOf('b', { 'spec.priority': 1 })], nodes: nodesOf(150) });
     cluster.settle(atSecond(0));

@@ -9,26 +9,50 @@ import type { ResolvedPeer } from './resolve-connection.ts';
  * of which each is wider than the other in some respect. One that lies within another is fine: the narrower wins.
  */
 export function overlappingTraffic(peers: readonly ResolvedPeer[]): readonly ConfigFault[] {
+  const faults: ConfigFault[] = [];
+  for (const { box, other, relation } of meetings(peers)) {
+    if (relation !== 'same' && relation !== 'crossing') continue;
+    faults.push(faultOf(box, other, relation));
+    if (faults.length > MAX_FAULTS_SHOWN) break;
+  }
+  return faults;
+}
+
+/** A Child SA that is wanted with a peer, by its position among that peer's. */
+export interface WantedChild {
+  readonly peer: ResolvedPeer;
+  readonly child: number;
+}
+
+/**
+ * Each two Child SAs of which the first has packets that would be the second's if the first were not there: it is the
+ * narrower of both, or neither is.
+ */
+export function* displacements(peers: readonly ResolvedPeer[]): Generator<readonly [WantedChild, WantedChild]> {
+  for (const { box, other, relation } of meetings(peers)) {
+    if (relation !== 'around') yield [box, other];
+    if (relation !== 'within') yield [other, box];
+  }
+}
+
+/** Each two sets of packets of different Child SAs that have some in common. */
+function* meetings(peers: readonly ResolvedPeer[]): Generator<Meeting> {
   const boxes = peers
     .flatMap((peer, order) =>
       peer.pairs.flatMap((pairs, child) => pairs.flatMap((pair) => boxOf(peer, order, child, pair))),
     )
     .sort((left, right) => compare(left.remote.from, right.remote.from) || compare(right.remote.to, left.remote.to));
-  const faults: ConfigFault[] = [];
   // Networks lie within each other or apart, so that those which reach over the present one form a stack.
   const around: Box[] = [];
   for (const box of boxes) {
     while (around.length > 0 && (around.at(-1)?.remote.to ?? '') < box.remote.from) around.pop();
     for (const other of around) {
       if (other.peer === box.peer && other.child === box.child) continue;
-      const fault = faultOf(box, other);
-      if (fault === undefined) continue;
-      faults.push(fault);
-      if (faults.length > MAX_FAULTS_SHOWN) return faults;
+      const relation = relationOf(box, other);
+      if (relation !== 'apart') yield { box, other, relation };
     }
     around.push(box);
   }
-  return faults;
 }
 
 /** Faults for peers that nobody could tell apart: the same identity between the same addresses. */
@@ -58,15 +82,20 @@ interface Range {
 }
 
 /** A set of packets as a range in each of five respects; ends compare as text. */
-interface Box {
-  readonly peer: ResolvedPeer;
+interface Box extends WantedChild {
   /** Position of the peer among all. */
   readonly order: number;
-  readonly child: number;
   readonly pair: TrafficPair;
   readonly local: Range;
   readonly remote: Range;
   readonly others: readonly Range[];
+}
+
+/** Two sets that share packets, and what the first is to the other. */
+interface Meeting {
+  readonly box: Box;
+  readonly other: Box;
+  readonly relation: Exclude<Relation, 'apart'>;
 }
 
 type Relation = 'apart' | 'same' | 'within' | 'around' | 'crossing';
@@ -91,11 +120,14 @@ function boxOf(peer: ResolvedPeer, order: number, child: number, pair: TrafficPa
   ];
 }
 
-function faultOf(box: Box, other: Box): ConfigFault | undefined {
-  const relation = [relate(box.local, other.local), relate(box.remote, other.remote)]
+/** What a set of packets is to another. */
+function relationOf(box: Box, other: Box): Relation {
+  return [relate(box.local, other.local), relate(box.remote, other.remote)]
     .concat(box.others.map((range, index) => relate(range, other.others[index] ?? range)))
     .reduce(combined);
-  if (relation !== 'same' && relation !== 'crossing') return undefined;
+}
+
+function faultOf(box: Box, other: Box, relation: 'same' | 'crossing'): ConfigFault {
   const [later, earlier] = inFileOrder(box, other);
   const place = `${formatPath(earlier.pair.path)} (${earlier.peer.connection.name}, ${pairText(earlier.pair)})`;
   return {
