@@ -7,6 +7,7 @@ import { whyNoNodes } from '../hack/cluster/nodes/why-no-nodes.ts';
 import { waitUntil } from '../hack/lab/runner/wait-until.ts';
 import { expectPing } from '../hack/lab/traffic/counted-pings.ts';
 import { addForeignObjects, foreignText, type KernelText, kernelText } from '../hack/lab/xfrm/foreign-objects.ts';
+import { dumpPolicies } from '../hack/lab/xfrm/xfrm-dump.ts';
 import { isLongForm } from '../hack/test/long-form.ts';
 import { changed, type Manifest, meshManifest } from '../operator/api/testing/manifests.ts';
 import { PLACES } from '../operator/testing/operator-cluster.ts';
@@ -80,6 +81,28 @@ describe.skipIf(reason !== undefined)('a mesh and two gateways, of which everyth
         expect([...after.values()]).toContain(certificate?.serial);
       }
     }
+  }, 300_000);
+
+  it('stay Required, and lose no packet, while another peering takes the mesh over by its priority, and gives it back', async () => {
+    await ready('cluster');
+    const successor = changed(changed(mesh, 'metadata.name', 'successor'), 'spec.priority', 10);
+    const levels = await levelsDuring(() =>
+      flowing(async () => {
+        await installed.apply(successor);
+        await ready('successor');
+        await says('cluster', 'Accepted', /peering successor is about all of the same traffic and wins/);
+        await installed.kubectl('delete', 'ipsecpeering', 'cluster');
+        await delay(SETTLES_MS);
+        await installed.apply(changed(mesh, 'spec.priority', 20));
+        await ready('cluster');
+        await says('successor', 'Accepted', /peering cluster is about all of the same traffic and wins/);
+        await installed.kubectl('delete', 'ipsecpeering', 'successor');
+        await installed.apply(mesh);
+        await ready('cluster');
+        await delay(SETTLES_MS);
+      }),
+    );
+    expect(levels).toEqual(['in required', 'out required']);
   }, 300_000);
 
   it('reach strongSwan outside of the cluster, and it them, by pre-shared key and by certificate', async () => {
@@ -167,6 +190,28 @@ describe.skipIf(reason !== undefined)('a mesh and two gateways, of which everyth
     }
   }
 
+  /** What the kernels demand of packets between the nodes while something happens: `out required`, `in use`. */
+  async function levelsDuring(happens: () => Promise<void>): Promise<readonly string[]> {
+    const between = new Set(nodes.flatMap(({ addresses: [ipv4, ipv6] }) => [`${ipv4}/32`, `${ipv6}/128`]));
+    const seen = new Set<string>();
+    const end = new AbortController();
+    const look = async (): Promise<void> => {
+      const policies = (await Promise.all(nodes.map(dumpPolicies))).flat();
+      for (const { source, destination, direction, templates } of policies) {
+        const isOfMesh = between.has(source) && between.has(destination) && direction !== 'fwd';
+        if (isOfMesh && templates.length > 0) seen.add(`${direction} ${templates[0]?.level}`);
+      }
+    };
+    const watch = async (): Promise<void> => {
+      while (!end.signal.aborted) {
+        await look();
+        await delay(LOOKS_MS);
+      }
+    };
+    await Promise.all([happens().finally(() => end.abort()), watch()]);
+    return [...seen].sort();
+  }
+
   async function ready(peering: string): Promise<void> {
     await installed.kubectl('wait', '--for=condition=Ready', '--timeout=150s', `ipsecpeering/${peering}`);
   }
@@ -241,6 +286,9 @@ function say(line: string): void {
 }
 
 const PINGS = 5;
+/** How long agents have to carry out what nobody tells of in a condition. */
+const SETTLES_MS = 5_000;
+const LOOKS_MS = 300;
 const ISSUER = 'mesh-ca';
 const NEW_AUTHORITY = 'new-ca';
 const TRUST = 'mesh-trust';
