@@ -12,15 +12,18 @@ export function upheldEnforcement(
   peers: readonly ResolvedPeer[],
   peeringOf: (peer: ResolvedPeer) => NodePeering | undefined,
 ): readonly ResolvedPeer[] {
-  if (!peers.some((peer) => isUnderWay(peeringOf(peer)))) return peers;
+  const peerings = new Set(peers.map(peeringOf));
+  if (peerings.size < 2 || ![...peerings].some(isUnderWay)) return peers;
   const upheld = new Map<ResolvedPeer, PlannedChild[]>();
   for (const [taker, taken] of displacements(peers)) {
-    const peering = peeringOf(taker.peer);
-    if (!isUnderWay(peering) || peering === peeringOf(taken.peer)) continue;
+    const [peering, other] = [peeringOf(taker.peer), peeringOf(taken.peer)];
+    if (!isUnderWay(peering) || peering === other) continue;
+    const [own, before] = [taker, taken].map(({ peer, child }) => peer.connection.children[child]);
+    if (own === undefined || before === undefined || upholding(own, before) === own) continue;
     const children = upheld.get(taker.peer) ?? [...taker.peer.connection.children];
-    const [child, before] = [children[taker.child], taken.peer.connection.children[taken.child]];
-    if (child === undefined || before === undefined) continue;
-    children[taker.child] = upholding(child, before);
+    const child = upholding(children[taker.child] ?? own, before);
+    // Nodes that have not been told of the new peering refuse what only that one exempts; a gateway is told nothing.
+    children[taker.child] = other?.remote.mesh === undefined ? child : sendingNoMore(child, before);
     upheld.set(taker.peer, children);
   }
   return peers.map((peer) => {
@@ -40,10 +43,15 @@ function upholding(child: PlannedChild, before: PlannedChild): PlannedChild {
   const enforcement = stricter(child.enforcement, before.enforcement);
   const inboundEnforcement = stricter(inboundOf(child), inboundOf(before));
   if (enforcement === child.enforcement && inboundEnforcement === inboundOf(child)) return child;
-  // Who has not been told of the new peering refuses what only that one exempts.
+  return { ...child, enforcement, inboundEnforcement };
+}
+
+/** A Child that sends of what is exempt only what `before` sends in plaintext as well. */
+function sendingNoMore(child: PlannedChild, before: PlannedChild): PlannedChild {
+  if (child.exempt === undefined) return child;
   const sent = new Set((before.exempt ?? []).filter(({ isSent }) => isSent).map(({ name }) => name));
-  const exempt = child.exempt?.map((each) => ({ ...each, isSent: each.isSent && sent.has(each.name) }));
-  return { ...child, enforcement, inboundEnforcement, ...(exempt === undefined ? {} : { exempt }) };
+  const exempt = child.exempt.map((each) => ({ ...each, isSent: each.isSent && sent.has(each.name) }));
+  return { ...child, exempt };
 }
 
 function inboundOf({ enforcement, inboundEnforcement = enforcement }: PlannedChild): PlannedChild['enforcement'] {
