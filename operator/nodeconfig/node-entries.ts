@@ -1,12 +1,13 @@
 import type { Enforcement, NodePeering } from '../api/ipsec-node-config.ts';
 import type { IpsecPeering } from '../api/ipsec-peering.ts';
-import { MAX_PEERINGS } from '../api/limits.ts';
+import { MAX_PEERINGS, MAX_PRIORITY } from '../api/limits.ts';
 import type { Draft } from './draft.ts';
-import { nextEnforcement, type Told } from './enforcement.ts';
+import { isFinal, nextEnforcement, type Told } from './enforcement.ts';
 import { wantedExemptions } from './essential-exemptions.ts';
 import { areSettled, nextExemptions } from './exemptions.ts';
 import { inheritedEntry, nodePeeringOf } from './node-configs.ts';
 import type { Gone, Moment, Observed } from './observed.ts';
+import { shareTraffic } from './overlap.ts';
 import { isPending } from './pending.ts';
 import { comparePrecedence } from './precedence.ts';
 import type { KnownNode, Member } from './roster.ts';
@@ -48,7 +49,7 @@ export function entriesOf(
       const own = fresh.get(node.name) ?? new Map<string, NodePeering>();
       const kept = present(node)
         .filter(({ name }) => !own.has(name))
-        .flatMap((entry) => keptEntry(node, entry, judgements.get(entry.name), observed.gone) ?? []);
+        .flatMap((entry) => keptEntry(node, entry, judgements.get(entry.name), observed.gone, own) ?? []);
       // Those that win first: of too many the least important are left out.
       return [node.name, [...own.values(), ...kept].sort(comparePrecedence).slice(0, MAX_PEERINGS)] as const;
     }),
@@ -133,13 +134,30 @@ function keptEntry(
   entry: NodePeering,
   judgement: Judgement | undefined,
   gone: Gone,
+  fresh: ReadonlyMap<string, NodePeering>,
 ): NodePeering | undefined {
-  if (judgement === undefined) return isOwn(node) && !gone.peerings.has(entry.name) ? entry : undefined;
+  if (judgement === undefined) {
+    if (!isOwn(node)) return undefined;
+    if (!gone.peerings.has(entry.name)) return entry;
+    return awaitsSuccessor(entry, [...fresh.values()]) ? { ...entry, priority: LEAST_PRIORITY } : undefined;
+  }
   const { peering, accepted, selected, obstructed } = judgement;
   if (accepted && !obstructed.has(node.name)) return undefined;
   if (isOwn(node)) return entry;
   // A Node that was made anew may lack addresses at first, while its agent has everything that it had.
   return selected.has(node.name) ? inheritedEntry(entry, peering, node) : undefined;
+}
+
+/**
+ * Whether what a deleted peering enforces is to be enforced by another one, which does not yet: that one had no part in the
+ * traffic as long as the other won, and would begin with it in plaintext.
+ */
+function awaitsSuccessor(entry: NodePeering, others: readonly NodePeering[]): boolean {
+  if (entry.enforcement.outbound !== 'Required') return false;
+  return others.some(
+    (other) =>
+      other.finalEnforcement === 'Required' && !isFinal('Required', other.enforcement) && shareTraffic(entry, other),
+  );
 }
 
 /** Whether the IPsecNodeConfig is not that of a node that had this name before. */
@@ -150,3 +168,6 @@ function isOwn({ config, uid }: KnownNode): boolean {
 function present({ config }: KnownNode): readonly NodePeering[] {
   return config?.spec.peerings ?? [];
 }
+
+/** Whoever takes over from a deleted peering says how packets are protected. */
+const LEAST_PRIORITY = -MAX_PRIORITY;

@@ -21,6 +21,18 @@ export function overlapsOf(byPrecedence: readonly Coverage[]): ReadonlyMap<strin
   );
 }
 
+/** Whether two peerings of one node are about packets that they have in common. */
+export function shareTraffic(one: Subject, other: Subject): boolean {
+  const [gateway, otherGateway] = [one.remote.gateway, other.remote.gateway];
+  if (gateway === undefined && otherGateway === undefined) {
+    return (SCOPES[one.traffic.scope] ?? []).some((kind) => SCOPES[other.traffic.scope]?.includes(kind));
+  }
+  return (gateway?.selectors ?? []).some((selector) => otherGateway?.selectors.some((each) => meet(selector, each)));
+}
+
+/** What a peering is about. */
+type Subject = Pick<IpsecPeering['spec'], 'remote'> & { readonly traffic: { readonly scope: string } };
+
 function overlapBetween(winner: Coverage, loser: Coverage): Overlap | undefined {
   const shared = countShared(winner.nodes, loser.nodes);
   const peering = winner.peering.metadata.name;
@@ -29,12 +41,11 @@ function overlapBetween(winner: Coverage, loser: Coverage): Overlap | undefined 
     const [wonKinds, lostKinds] = [winner, loser].map((each) => SCOPES[each.peering.spec.traffic.scope]);
     if (wonKinds === undefined || lostKinds === undefined) return undefined;
     // One shared node has nobody in both meshes to talk to.
-    if (shared < 2 || !lostKinds.some((kind) => wonKinds.includes(kind))) return undefined;
+    if (shared < 2 || !shareTraffic(winner.peering.spec, loser.peering.spec)) return undefined;
     return { peering, whole: shared === loser.nodes.size && lostKinds.every((kind) => wonKinds.includes(kind)) };
   }
   if (won.gateway === undefined || lost.gateway === undefined || shared === 0) return undefined;
-  const taken = lost.gateway.selectors.map((selector) => won.gateway?.selectors.some((other) => meet(selector, other)));
-  if (!taken.some((each) => each === true)) return undefined;
+  if (!shareTraffic(winner.peering.spec, loser.peering.spec)) return undefined;
   const same = lost.gateway.selectors.every((selector) =>
     won.gateway?.selectors.some((other) => JSON.stringify(selector) === JSON.stringify(other)),
   );
