@@ -156,7 +156,7 @@ export class NodeAgent {
     this.#parts.reconciliations?.reconciled((systemClock.monotonicMs() - started) / 1_000, outcome);
     const { desired } = this.#agent;
     const isUnresolved = [...(desired?.config.resolved.values() ?? [])].some(({ ok }) => !ok);
-    const isComplete = outcome === 'done' && isWritten && this.#agent.isKept;
+    const isComplete = outcome === 'done' && isWritten && this.#agent.isKept && this.#agent.absentAddresses.size === 0;
     this.#retry.note({ outcome: isComplete ? 'done' : 'failed', isUnresolved }, systemClock.monotonicMs());
     // What failed is tried again in any case, and what it waits for is not in use.
     this.#validity.await(outcome === 'done' ? desired?.config.credentials.validFromMs : undefined);
@@ -229,7 +229,7 @@ export class NodeAgent {
   }
 
   async #offerStatus(): Promise<number | undefined> {
-    const { desired, agent, generation, startFailure, refusal } = this.#agent;
+    const { desired, agent, generation, startFailure, refusal, absentAddresses } = this.#agent;
     const { header } = this.#state;
     if (desired === undefined || header === undefined) return undefined;
     this.#latest = nodeStatus({
@@ -241,6 +241,7 @@ export class NodeAgent {
       report: agent?.status(),
       startFailure,
       refusal,
+      absentAddresses,
       unblocked: this.#unblocked,
       agent: this.#parts.agent,
       wallMs: systemClock.wallMs(),
