@@ -45,7 +45,7 @@ export class ClusterAgent {
   #toldAbsent: ReadonlySet<IpAddress> = new Set();
   #cleared = false;
   #generation: number | undefined;
-  #isKept = true;
+  #keptFailure: string | undefined;
 
   constructor(parts: ClusterAgentParts) {
     this.#parts = parts;
@@ -80,9 +80,9 @@ export class ClusterAgent {
     return this.#generation;
   }
 
-  /** Whether the newest configuration is kept for the next start. */
-  get isKept(): boolean {
-    return this.#isKept;
+  /** Why the newest configuration is not kept for the next start; a sentence. */
+  get keptFailure(): string | undefined {
+    return this.#keptFailure;
   }
 
   /** Brings the kernel and the agent to what is known; false where that is not possible as it is. */
@@ -94,8 +94,9 @@ export class ClusterAgent {
     const desired = await this.#compose(header.spec);
     const keeping = state.kept(faultsOfContent(desired));
     const written = keeping === undefined ? undefined : await kept?.write(keeping);
-    if (written?.ok === false && this.#isKept) log.warn({ text: written.error }, 'the configuration is not kept');
-    this.#isKept = written?.ok !== false;
+    if (written?.ok === false && this.#keptFailure === undefined)
+      log.warn({ text: written.error }, 'the configuration is not kept');
+    this.#keptFailure = written?.ok === false ? written.error : undefined;
     const done = header.listed.size === 0 ? await this.#clear() : await this.#carryOut(desired);
     this.#tellAbsent();
     if (done || this.#agent === undefined) this.#desired = desired;

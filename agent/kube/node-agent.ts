@@ -30,6 +30,8 @@ export interface NodeAgentParts extends StartParts {
   readonly resolveHost?: HostResolver;
   /** Not before this; asked again and again. */
   readonly mayBegin: () => Promise<boolean>;
+  /** Why it is not known whether it may; left out: that is always known. */
+  readonly lockFailure?: () => string | undefined;
   /** Whether it waits, ready, for another agent to end. */
   readonly isStandingBy: () => boolean;
   /** Told the status; answers after how many milliseconds it is to be told again. */
@@ -156,7 +158,11 @@ export class NodeAgent {
     this.#parts.reconciliations?.reconciled((systemClock.monotonicMs() - started) / 1_000, outcome);
     const { desired } = this.#agent;
     const isUnresolved = [...(desired?.config.resolved.values() ?? [])].some(({ ok }) => !ok);
-    const isComplete = outcome === 'done' && isWritten && this.#agent.isKept && this.#agent.absentAddresses.size === 0;
+    const isComplete =
+      outcome === 'done' &&
+      isWritten &&
+      this.#agent.keptFailure === undefined &&
+      this.#agent.absentAddresses.size === 0;
     this.#retry.note({ outcome: isComplete ? 'done' : 'failed', isUnresolved }, systemClock.monotonicMs());
     // What failed is tried again in any case, and what it waits for is not in use.
     this.#validity.await(outcome === 'done' ? desired?.config.credentials.validFromMs : undefined);
@@ -213,13 +219,15 @@ export class NodeAgent {
 
   /** Whether the pod is ready, as its probe asks. */
   readiness(): Readiness {
-    const { source, isStandingBy } = this.#parts;
+    const { source, isStandingBy, lockFailure } = this.#parts;
     const { header, unreadable, isAnswered, isComplete } = this.#state;
     return readinessOf({
       source: source.name,
       standby: isStandingBy(),
       kernelFailure: this.#kernelFailure,
       startFailure: this.#agent.startFailure,
+      lockFailure: lockFailure?.(),
+      shortcomings: [this.#agent.keptFailure].filter((text) => text !== undefined),
       isCarriedOut: this.#agent.generation !== undefined,
       unreadable,
       isTold: header !== undefined,
