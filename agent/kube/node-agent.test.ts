@@ -50,6 +50,29 @@ describe('what somebody unblocks on a node', () => {
     await end();
   });
 
+  it('stays so, and is told of, while the file that names it cannot be read', async () => {
+    const { agent, kernel, unblocked, end } = await startAgent();
+    await vi.waitFor(() => expect(levels(kernel)).toHaveLength(2), waited);
+    await unblocked.add('cluster');
+    agent.wake();
+    await vi.waitFor(() => expect(levels(kernel)).toEqual([]), waited);
+    const content = readFileSync(unblocked.path);
+    rmSync(unblocked.path);
+    mkdirSync(unblocked.path);
+    agent.wake();
+    await vi.waitFor(() => expect(agent.readiness().text).toMatch(/unblocked cannot be read: .*remove it/), waited);
+    agent.wake();
+    // That nothing is blocked has no sign of its own; it is done at once when it is woken.
+    await sleep(500);
+    expect(levels(kernel)).toEqual([]);
+    rmSync(unblocked.path, { recursive: true });
+    writeFileSync(unblocked.path, content);
+    agent.wake();
+    await vi.waitFor(() => expect(agent.readiness().text).not.toMatch(/unblocked/), waited);
+    expect(levels(kernel)).toEqual([]);
+    await end();
+  });
+
   it('is not carried out until it is undone', async () => {
     const { agent, kernel, unblocked, end } = await startAgent();
     await vi.waitFor(() => expect(levels(kernel)).toHaveLength(2), waited);

@@ -57,6 +57,7 @@ export class NodeAgent {
   #latest: NodeStatus | undefined;
   #unblocked: ReadonlySet<string> = new Set();
   #unblockedRevision: string | undefined;
+  #unblockedFailure: string | undefined;
   /** Whether policies of peerings that are carried out may let pass what they are to block. */
   #mayBeOpen = false;
   #kernelFailure: string | undefined = 'has not looked at the kernel yet';
@@ -126,15 +127,31 @@ export class NodeAgent {
   #lookForUnblocked(): void {
     const { unblocked, log } = this.#parts;
     const revision = unblocked?.revision();
-    if (unblocked === undefined || revision === this.#unblockedRevision) return;
+    const isRead = revision === this.#unblockedRevision && this.#unblockedFailure === undefined;
+    if (unblocked === undefined || isRead) return;
+    const read = unblocked.names();
+    this.#noteUnblockedFailure(read.ok ? undefined : read.error);
+    // It is looked at again; until then nothing is blocked or unblocked for it.
+    if (!read.ok) return;
     this.#unblockedRevision = revision;
     // Since the last look one may have been unblocked and blocked again; one that starts makes all policies anew.
     this.#mayBeOpen = this.#agent.agent !== undefined;
     this.#isDue = true;
-    const names = unblocked.names();
+    const names = read.value;
     if ([...names].join() === [...this.#unblocked].join()) return;
     log.warn({ peerings: [...names] }, 'peerings that are unblocked on this node are not carried out');
     this.#unblocked = names;
+  }
+
+  /** Once, while it stays the same. */
+  #noteUnblockedFailure(text: string | undefined): void {
+    const peerings = [...this.#unblocked];
+    if (text !== undefined && text !== this.#unblockedFailure)
+      this.#parts.log.error(
+        { text, peerings },
+        'it is not known which peerings are unblocked: none but these counts as such',
+      );
+    this.#unblockedFailure = text;
   }
 
   async #step(): Promise<void> {
@@ -227,7 +244,7 @@ export class NodeAgent {
       kernelFailure: this.#kernelFailure,
       startFailure: this.#agent.startFailure,
       lockFailure: lockFailure?.(),
-      shortcomings: [this.#agent.keptFailure].filter((text) => text !== undefined),
+      shortcomings: [this.#agent.keptFailure, this.#unblockedFailure].filter((text) => text !== undefined),
       isCarriedOut: this.#agent.generation !== undefined,
       unreadable,
       isTold: header !== undefined,
