@@ -3,11 +3,13 @@ import type { Dataplane } from '../ports.ts';
 import type { Result } from '../result.ts';
 import type { Agent } from '../runtime/agent.ts';
 import { isBypass } from '../runtime/bypass.ts';
-import type { AgentConfig, PlannedChild } from '../runtime/config/agent-config.ts';
+import type { AgentConfig, PlannedChild, PlannedConnection } from '../runtime/config/agent-config.ts';
 import { NO_SOURCES, wipeUnused } from '../runtime/config/credential-sources.ts';
 import { formatPath } from '../runtime/config/fault.ts';
 import type { Log } from '../runtime/log/logger.ts';
 import type { StartFailure } from '../runtime/start-failure.ts';
+import type { IpAddress } from '../wire/ip-address.ts';
+import { absentAddressText } from './absent-address.ts';
 import type { ClusterState } from './cluster-state.ts';
 import { credentialObjects, fileName } from './credential-objects.ts';
 import { type DesiredServices, type DesiredState, desiredState } from './desired-state.ts';
@@ -40,9 +42,10 @@ export class ClusterAgent {
   #refusal: string | undefined;
   /** What was told of last, whether it was carried out or not. */
   #told: DesiredState | undefined;
+  #toldAbsent: ReadonlySet<IpAddress> = new Set();
   #cleared = false;
   #generation: number | undefined;
-  #isKept = true;
+  #keptFailure: string | undefined;
 
   constructor(parts: ClusterAgentParts) {
     this.#parts = parts;
@@ -67,14 +70,19 @@ export class ClusterAgent {
     return this.#refusal;
   }
 
+  /** Addresses of peerings that the host does not have: what is to come from there waits. */
+  get absentAddresses(): ReadonlySet<IpAddress> {
+    return this.#agent?.absentAddresses ?? new Set();
+  }
+
   /** The generation of the IPsecNodeConfig that is carried out; undefined before anything is. */
   get generation(): number | undefined {
     return this.#generation;
   }
 
-  /** Whether the newest configuration is kept for the next start. */
-  get isKept(): boolean {
-    return this.#isKept;
+  /** Why the newest configuration is not kept for the next start; a sentence. */
+  get keptFailure(): string | undefined {
+    return this.#keptFailure;
   }
 
   /** Brings the kernel and the agent to what is known; false where that is not possible as it is. */
@@ -86,9 +94,11 @@ export class ClusterAgent {
     const desired = await this.#compose(header.spec);
     const keeping = state.kept(faultsOfContent(desired));
     const written = keeping === undefined ? undefined : await kept?.write(keeping);
-    if (written?.ok === false && this.#isKept) log.warn({ text: written.error }, 'the configuration is not kept');
-    this.#isKept = written?.ok !== false;
+    if (written?.ok === false && this.#keptFailure === undefined)
+      log.warn({ text: written.error }, 'the configuration is not kept');
+    this.#keptFailure = written?.ok === false ? written.error : undefined;
     const done = header.listed.size === 0 ? await this.#clear() : await this.#carryOut(desired);
+    this.#tellAbsent();
     if (done || this.#agent === undefined) this.#desired = desired;
     if (!done) return false;
     this.#generation = generation;
@@ -134,7 +144,11 @@ export class ClusterAgent {
       services,
       before?.config.credentials.sources ?? NO_SOURCES,
     );
-    return before === undefined || this.#agent === undefined ? desired : withStaying(desired, before);
+    if (before === undefined || this.#agent === undefined) return desired;
+    const moved = movedConnections(desired, before);
+    const lacking = moved.length === 0 ? new Set() : this.#agent.lacking(desired.config.addresses);
+    const held = moved.filter(({ localAddress }) => lacking.has(localAddress)).map(({ name }) => name);
+    return withStaying(desired, before, new Set(held));
   }
 
   /** Whether an earlier run has left policies that packets depend on. */
@@ -205,6 +219,15 @@ export class ClusterAgent {
     return true;
   }
 
+  /** Each address once, while it is not there. */
+  #tellAbsent(): void {
+    const absent = this.absentAddresses;
+    for (const address of absent) {
+      if (!this.#toldAbsent.has(address)) this.#parts.log.warn({ text: absentAddressText(address) }, 'peers wait');
+    }
+    this.#toldAbsent = absent;
+  }
+
   /** Each fault once, while it stays the same. */
   #tellFaults(desired: DesiredState): void {
     const missing = this.#parts.state.missing();
@@ -229,13 +252,22 @@ function faultsOfContent({ faults, withoutCredentials }: DesiredState): Readonly
   return new Map([...faults].filter(([name]) => !withoutCredentials.has(name)));
 }
 
-/** What runs of peerings that cannot be made anew at this moment goes on as it is. */
-function withStaying(made: DesiredState, before: DesiredState): DesiredState {
-  const desired = withStayingChildren(made, before);
+/** What runs from another address than it is to. */
+function movedConnections({ config }: DesiredState, before: DesiredState): readonly PlannedConnection[] {
+  const running = new Map(before.config.connections.map(({ name, localAddress }) => [name, localAddress]));
+  return config.connections.filter(({ name, localAddress }) => running.has(name) && running.get(name) !== localAddress);
+}
+
+/**
+ * What runs of peerings that cannot be made anew at this moment goes on as it is, and so do the connections that are
+ * `held`: they are to move to an address that the host does not have.
+ */
+function withStaying(made: DesiredState, before: DesiredState, held: ReadonlySet<string>): DesiredState {
+  const desired = withoutConnections(withStayingChildren(made, before), held);
   const names = new Set(desired.config.connections.map(({ name }) => name));
   const staying = before.config.connections.filter(({ name }) => {
     const members = before.memberships.get(name) ?? [];
-    return !names.has(name) && members.some(({ peering }) => desired.faults.has(peering));
+    return held.has(name) || (!names.has(name) && members.some(({ peering }) => desired.faults.has(peering)));
   });
   if (staying.length === 0) return desired;
   const memberships = new Map(desired.memberships);
@@ -258,6 +290,11 @@ function withStaying(made: DesiredState, before: DesiredState): DesiredState {
       credentials: { ...config.credentials, watched, sources: { ...sources, secrets, credentials } },
     },
   };
+}
+
+function withoutConnections(desired: DesiredState, names: ReadonlySet<string>): DesiredState {
+  const { config } = desired;
+  return { ...desired, config: { ...config, connections: config.connections.filter(({ name }) => !names.has(name)) } };
 }
 
 /** The same of connections that other peerings have with the same node. */

@@ -148,6 +148,8 @@ class Composition {
       config: {
         nodeName,
         addresses: [...this.#addresses],
+        // Those of one peering are not to keep all others from what they are to do.
+        mayLackAddresses: true,
         connections,
         text: '',
         resolved: this.#resolved,

@@ -20,16 +20,18 @@ export async function writeDurably(file: string, content: string | Uint8Array): 
     }
     await rename(unfinished, file);
   } catch (error) {
-    await rm(unfinished, { force: true });
+    // Why it could not be written counts, not why what is left of it cannot be removed.
+    await rm(unfinished, { force: true }).catch(() => {});
     throw error;
   }
   await syncFolder(folder);
 }
 
-/** Removes what a run that was killed has left half written. */
+/** Removes what a run that was killed has left half written; what cannot be removed is in nobody's way. */
 export async function removeUnfinished(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
-  for (const name of names) if (name.endsWith(UNFINISHED)) await rm(join(folder, name), { force: true });
+  for (const name of names)
+    if (name.endsWith(UNFINISHED)) await rm(join(folder, name), { force: true }).catch(() => {});
 }
 
 /** The new name is in the folder, which is written by itself. */

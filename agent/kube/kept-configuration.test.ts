@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -70,5 +70,12 @@ describe('the configuration that is kept on the node', () => {
     writeFileSync(join(folder, 'configuration.json.0123.unfinished'), '{');
     await removeUnfinished(folder);
     expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('ends no agent where such a half cannot be removed, as on a disk that is read-only', async () => {
+    // A folder is not removed as a file, not by root either.
+    mkdirSync(join(folder, 'configuration.json.0123.unfinished'));
+    await removeUnfinished(folder);
+    expect(readdirSync(folder)).toHaveLength(1);
   });
 });

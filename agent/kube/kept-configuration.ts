@@ -43,7 +43,7 @@ export class ConfigurationFile {
       return ok(undefined);
     } catch (error) {
       return err(
-        `${this.path} cannot be written: ${(error as Error).message}; after a restart without API server the one before counts`,
+        `${this.path} cannot be written: ${(error as Error).message}: make room on its disk and have it mounted writable; after a restart without API server the one before counts`,
       );
     }
   }

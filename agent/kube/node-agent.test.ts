@@ -50,6 +50,29 @@ describe('what somebody unblocks on a node', () => {
     await end();
   });
 
+  it('stays so, and is told of, while the file that names it cannot be read', async () => {
+    const { agent, kernel, unblocked, end } = await startAgent();
+    await vi.waitFor(() => expect(levels(kernel)).toHaveLength(2), waited);
+    await unblocked.add('cluster');
+    agent.wake();
+    await vi.waitFor(() => expect(levels(kernel)).toEqual([]), waited);
+    const content = readFileSync(unblocked.path);
+    rmSync(unblocked.path);
+    mkdirSync(unblocked.path);
+    agent.wake();
+    await vi.waitFor(() => expect(agent.readiness().text).toMatch(/unblocked cannot be read: .*remove it/), waited);
+    agent.wake();
+    // That nothing is blocked has no sign of its own; it is done at once when it is woken.
+    await sleep(500);
+    expect(levels(kernel)).toEqual([]);
+    rmSync(unblocked.path, { recursive: true });
+    writeFileSync(unblocked.path, content);
+    agent.wake();
+    await vi.waitFor(() => expect(agent.readiness().text).not.toMatch(/unblocked/), waited);
+    expect(levels(kernel)).toEqual([]);
+    await end();
+  });
+
   it('is not carried out until it is undone', async () => {
     const { agent, kernel, unblocked, end } = await startAgent();
     await vi.waitFor(() => expect(levels(kernel)).toHaveLength(2), waited);
@@ -154,6 +177,17 @@ describe('what one peering lacks of a Secret that another one uses as well', () 
   });
 });
 
+it('blames what is in the way of its lock, not who says what is to be done', async () => {
+  const manifests = new NodeManifests(join(folder, 'in'));
+  manifests.writeNodeConfig();
+  const kernel = new MemoryDataplane({ clock: systemClock });
+  const text = 'the state folder /var/lib/ikemesh cannot be used: EROFS';
+  const more = { mayBegin: async () => false, lockFailure: () => text };
+  const { agent, end } = await runByManifests(manifests, { folder, kernel }, more);
+  await vi.waitFor(() => expect(agent.readiness()).toEqual({ ready: false, text }), waited);
+  await end();
+});
+
 describe('what cannot be written for a while', () => {
   it('is used as soon as it can be, and told of until then, where it is keys and certificates', async () => {
     const credentials = join(folder, 'credentials');
@@ -182,6 +216,10 @@ describe('what cannot be written for a while', () => {
     const kept = new ConfigurationFile(state, 'a');
     const { agent, end } = await runByManifests(manifests, { folder, kernel }, { kept, log });
     await vi.waitFor(() => expect(agent.status()).toBeDefined(), waited);
+    await vi.waitFor(
+      () => expect(agent.readiness()).toEqual({ ready: true, text: expect.stringMatching(/make room on its disk/) }),
+      waited,
+    );
     // That it tells nothing more has no sign of its own; the first try again comes after a second.
     await sleep(2_000);
     rmSync(state);

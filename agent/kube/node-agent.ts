@@ -30,6 +30,8 @@ export interface NodeAgentParts extends StartParts {
   readonly resolveHost?: HostResolver;
   /** Not before this; asked again and again. */
   readonly mayBegin: () => Promise<boolean>;
+  /** Why it is not known whether it may; left out: that is always known. */
+  readonly lockFailure?: () => string | undefined;
   /** Whether it waits, ready, for another agent to end. */
   readonly isStandingBy: () => boolean;
   /** Told the status; answers after how many milliseconds it is to be told again. */
@@ -55,6 +57,7 @@ export class NodeAgent {
   #latest: NodeStatus | undefined;
   #unblocked: ReadonlySet<string> = new Set();
   #unblockedRevision: string | undefined;
+  #unblockedFailure: string | undefined;
   /** Whether policies of peerings that are carried out may let pass what they are to block. */
   #mayBeOpen = false;
   #kernelFailure: string | undefined = 'has not looked at the kernel yet';
@@ -124,15 +127,31 @@ export class NodeAgent {
   #lookForUnblocked(): void {
     const { unblocked, log } = this.#parts;
     const revision = unblocked?.revision();
-    if (unblocked === undefined || revision === this.#unblockedRevision) return;
+    const isRead = revision === this.#unblockedRevision && this.#unblockedFailure === undefined;
+    if (unblocked === undefined || isRead) return;
+    const read = unblocked.names();
+    this.#noteUnblockedFailure(read.ok ? undefined : read.error);
+    // It is looked at again; until then nothing is blocked or unblocked for it.
+    if (!read.ok) return;
     this.#unblockedRevision = revision;
     // Since the last look one may have been unblocked and blocked again; one that starts makes all policies anew.
     this.#mayBeOpen = this.#agent.agent !== undefined;
     this.#isDue = true;
-    const names = unblocked.names();
+    const names = read.value;
     if ([...names].join() === [...this.#unblocked].join()) return;
     log.warn({ peerings: [...names] }, 'peerings that are unblocked on this node are not carried out');
     this.#unblocked = names;
+  }
+
+  /** Once, while it stays the same. */
+  #noteUnblockedFailure(text: string | undefined): void {
+    const peerings = [...this.#unblocked];
+    if (text !== undefined && text !== this.#unblockedFailure)
+      this.#parts.log.error(
+        { text, peerings },
+        'it is not known which peerings are unblocked: none but these counts as such',
+      );
+    this.#unblockedFailure = text;
   }
 
   async #step(): Promise<void> {
@@ -156,7 +175,11 @@ export class NodeAgent {
     this.#parts.reconciliations?.reconciled((systemClock.monotonicMs() - started) / 1_000, outcome);
     const { desired } = this.#agent;
     const isUnresolved = [...(desired?.config.resolved.values() ?? [])].some(({ ok }) => !ok);
-    const isComplete = outcome === 'done' && isWritten && this.#agent.isKept;
+    const isComplete =
+      outcome === 'done' &&
+      isWritten &&
+      this.#agent.keptFailure === undefined &&
+      this.#agent.absentAddresses.size === 0;
     this.#retry.note({ outcome: isComplete ? 'done' : 'failed', isUnresolved }, systemClock.monotonicMs());
     // What failed is tried again in any case, and what it waits for is not in use.
     this.#validity.await(outcome === 'done' ? desired?.config.credentials.validFromMs : undefined);
@@ -213,13 +236,15 @@ export class NodeAgent {
 
   /** Whether the pod is ready, as its probe asks. */
   readiness(): Readiness {
-    const { source, isStandingBy } = this.#parts;
+    const { source, isStandingBy, lockFailure } = this.#parts;
     const { header, unreadable, isAnswered, isComplete } = this.#state;
     return readinessOf({
       source: source.name,
       standby: isStandingBy(),
       kernelFailure: this.#kernelFailure,
       startFailure: this.#agent.startFailure,
+      lockFailure: lockFailure?.(),
+      shortcomings: [this.#agent.keptFailure, this.#unblockedFailure].filter((text) => text !== undefined),
       isCarriedOut: this.#agent.generation !== undefined,
       unreadable,
       isTold: header !== undefined,
@@ -229,7 +254,7 @@ export class NodeAgent {
   }
 
   async #offerStatus(): Promise<number | undefined> {
-    const { desired, agent, generation, startFailure, refusal } = this.#agent;
+    const { desired, agent, generation, startFailure, refusal, absentAddresses } = this.#agent;
     const { header } = this.#state;
     if (desired === undefined || header === undefined) return undefined;
     this.#latest = nodeStatus({
@@ -241,6 +266,7 @@ export class NodeAgent {
       report: agent?.status(),
       startFailure,
       refusal,
+      absentAddresses,
       unblocked: this.#unblocked,
       agent: this.#parts.agent,
       wallMs: systemClock.wallMs(),

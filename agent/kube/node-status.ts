@@ -12,6 +12,8 @@ import { exemptionName } from '../runtime/config/exemption.ts';
 import { exemptionSchema } from '../runtime/config/schema.ts';
 import type { ExemptionReport } from '../runtime/status/exemption-report.ts';
 import type { PeerReport, StatusReport } from '../runtime/status/report.ts';
+import type { IpAddress } from '../wire/ip-address.ts';
+import { absentAddressOf, absentAddressText } from './absent-address.ts';
 import { certificateSecretIn, credentialObjects, isAbout, namingObject } from './credential-objects.ts';
 import type { DesiredState, Membership } from './desired-state.ts';
 import { certificateKey, certificatesOf } from './own-credentials.ts';
@@ -35,6 +37,8 @@ export interface StatusInputs {
   readonly startFailure: string | undefined;
   /** Why the agent goes on with what was carried out before, of which `desired` is; undefined where it does not. */
   readonly refusal?: string | undefined;
+  /** Addresses of peerings that the host does not have. */
+  readonly absentAddresses?: ReadonlySet<IpAddress>;
   /** Peerings that somebody on the node has unblocked. */
   readonly unblocked?: ReadonlySet<string>;
   /** Undefined where nobody asks which pod it was. */
@@ -240,6 +244,8 @@ function faultOf(peering: NodePeering, inputs: StatusInputs): NodePeeringStatus[
     const reason = desired.withoutCredentials.has(name) ? 'CredentialsMissing' : 'PeeringFaulty';
     return { reason, message: named(faulty) };
   }
+  const absentAddress = absentAddressOf(peering, inputs.absentAddresses ?? new Set());
+  if (absentAddress !== undefined) return { reason: 'AddressMissing', message: absentAddressText(absentAddress) };
   const unreadPeers = desired.unreadPeers.get(name);
   if (unreadPeers !== undefined) return { reason: 'PeersUnreadable', message: unreadPeers };
   const held = desired.config.heldBack.find(({ text }) => objects.some((object) => isAbout(object, text)));
@@ -320,6 +326,12 @@ function programmedVerdict(inputs: StatusInputs): Verdict {
   for (const [name, text] of desired.faults) {
     if (desired.withoutCredentials.has(name)) continue;
     return { status: 'False', reason: 'PeeringFaulty', message: `peering ${name}: ${text}` };
+  }
+  for (const peering of peerings) {
+    const absentAddress = absentAddressOf(peering, inputs.absentAddresses ?? new Set());
+    if (absentAddress === undefined) continue;
+    const message = `peering ${peering.name}: ${absentAddressText(absentAddress)}`;
+    return { status: 'False', reason: 'AddressMissing', message };
   }
   for (const [name, text] of desired.unreadPeers) {
     const message = `peering ${name}, ${text}; what was there of it before stays`;

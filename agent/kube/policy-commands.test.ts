@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -56,7 +56,7 @@ describe('without an agent, what a node has kept of its last configuration', () 
   it('lets pass what is blocked for as long as nobody undoes it, also after a boot', async () => {
     await keep(['cluster', 'Required'], ['other', 'Required']);
     await runUnblock({ ...parts(), peering: 'cluster', undo: false });
-    expect([...new UnblockedPeerings(folder).names()]).toEqual(['cluster']);
+    expect(new UnblockedPeerings(folder).names()).toEqual({ ok: true, value: new Set(['cluster']) });
     await runBlock(parts());
     expect([levels('10.0.0.2'), levels('10.0.1.2')]).toEqual([[], ['in required', 'out required']]);
     const undone = await runUnblock({ ...parts(), peering: 'cluster', undo: true });
@@ -79,7 +79,7 @@ describe('without an agent, what a node has kept of its last configuration', () 
     expect(done.ok ? done.value : done.error.text).toMatch(/^4 policies let pass now/m);
   });
 
-  it('opens the kernel although the disk takes in nothing, and says how long that lasts', async () => {
+  it('opens the kernel although the disk neither takes in nor gives out anything, and says how long that lasts', async () => {
     await keep(['cluster', 'Required']);
     await runBlock(parts());
     const path = new UnblockedPeerings(folder).path;
@@ -89,9 +89,24 @@ describe('without an agent, what a node has kept of its last configuration', () 
     mkdirSync(path);
     const done = await runUnblock({ ...parts(), peering: 'cluster', undo: false });
     expect(done.ok ? done.value : done.error.text).toMatch(
-      /cannot be written: .*\nso this lasts only until the agent is started/,
+      /cannot be read: .*\nso this lasts only until the agent is started/,
     );
     expect(levels('10.0.0.2')).toEqual(['in optional', 'out -']);
+  });
+
+  it('tells that nothing counts as unblocked where the list of it cannot be read, and replaces no such list', async () => {
+    await keep(['cluster', 'Required']);
+    const { path } = new UnblockedPeerings(folder);
+    writeFileSync(path, 'cluster\n');
+    const blocked = await runBlock(parts());
+    expect(blocked.ok ? blocked.value : blocked.error.text).toMatch(
+      /unblocked is no list of unblocked peerings: .*\. Nothing counts as unblocked: what is Required is blocked\n/,
+    );
+    expect(levels('10.0.0.2')).toEqual(['in required', 'out required']);
+    await runUnblock({ ...parts(), peering: 'cluster', undo: false });
+    expect(readFileSync(path, 'utf8')).toBe('cluster\n');
+    const undone = await runUnblock({ ...parts(), peering: 'cluster', undo: true });
+    expect(undone).toMatchObject({ ok: false, error: { text: expect.stringMatching(/no list of unblocked/) } });
   });
 
   it('names the peerings that there are to whoever names another one', async () => {

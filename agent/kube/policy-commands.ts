@@ -56,17 +56,14 @@ export async function runUnblock(
   } else if (peering === undefined) {
     lines.push('This lasts until the agent is started again, or agrees on new SAs with a peer.');
   } else {
-    try {
-      await unblocked.add(peering);
-      lines.push(
-        `This lasts, also when the agent is started again, until: agent unblock --peering ${peering} --undo --state ${state}`,
-      );
-    } catch (error) {
-      lines.push(
-        `${unblocked.path} cannot be written: ${(error as Error).message}`,
-        'so this lasts only until the agent is started again, or agrees on new SAs with a peer.',
-      );
-    }
+    const added = await unblocked.add(peering);
+    lines.push(
+      ...(added.ok
+        ? [
+            `This lasts, also when the agent is started again, until: agent unblock --peering ${peering} --undo --state ${state}`,
+          ]
+        : [added.error, 'so this lasts only until the agent is started again, or agrees on new SAs with a peer.']),
+    );
   }
   return failed.length > 0 ? err(environmentFailure(lines.join('\n'))) : ok(`${lines.join('\n')}\n`);
 }
@@ -75,25 +72,26 @@ export async function runUnblock(
 export async function runBlock(parts: PolicyCommandParts): Promise<Result<string, StartFailure>> {
   const known = await knownConnections(parts);
   if (!known.ok) return known;
-  const done = withDataplane(parts, (dataplane) => block(dataplane, blockedConnections(parts, known.value)));
+  const unblocked = parts.config === undefined ? new UnblockedPeerings(parts.state).names() : ok(new Set<string>());
+  const connections = blockedConnections(known.value, unblocked.ok ? unblocked.value : new Set());
+  const done = withDataplane(parts, (dataplane) => block(dataplane, connections));
   if (!done.ok) return done;
   const { installed, present } = done.value;
   const open = known.value.unresolved.filter(({ isOpen }) => isOpen);
   const failed = [...done.value.failed, ...open.map((peer) => `NOT BLOCKED: ${unresolvedText(peer)}`)];
-  const text = `${installed} policies installed, ${present} were there; what is Required is blocked until the agent has SAs`;
+  const lines = [
+    ...(unblocked.ok ? [] : [`${unblocked.error}. Nothing counts as unblocked: what is Required is blocked`]),
+    `${installed} policies installed, ${present} were there; what is Required is blocked until the agent has SAs`,
+  ];
+  const text = lines.join('\n');
   return failed.length === 0 ? ok(`${text}\n`) : err(environmentFailure([...failed, text].join('\n')));
 }
 
 async function undoUnblock(unblocked: UnblockedPeerings, peering: string): Promise<Result<string, StartFailure>> {
-  try {
-    if (!(await unblocked.remove(peering)))
-      return err(environmentFailure(`peering ${peering} is not unblocked on this node`));
-    return ok(
-      `An agent that runs carries out peering ${peering} again within ten seconds, any other when it starts.\n`,
-    );
-  } catch (error) {
-    return err(environmentFailure(`${unblocked.path} cannot be written: ${(error as Error).message}`));
-  }
+  const removed = await unblocked.remove(peering);
+  if (!removed.ok) return err(environmentFailure(removed.error));
+  if (!removed.value) return err(environmentFailure(`peering ${peering} is not unblocked on this node`));
+  return ok(`An agent that runs carries out peering ${peering} again within ten seconds, any other when it starts.\n`);
 }
 
 /** Watches whether what should be encrypted leaves in plaintext; the lines for people, and whether nothing does. */
@@ -109,8 +107,7 @@ export async function runLeakWatch(
 }
 
 /** All connections, but for those of peerings that somebody has unblocked. */
-function blockedConnections({ config, state }: ConnectionsParts, { peerings }: Known): readonly PlannedConnection[] {
-  const unblocked = config === undefined ? new UnblockedPeerings(state).names() : new Set();
+function blockedConnections({ peerings }: Known, unblocked: ReadonlySet<string>): readonly PlannedConnection[] {
   return [...peerings].flatMap(([name, connections]) => (unblocked.has(name) ? [] : connections));
 }
 

@@ -7,6 +7,8 @@ const begun: Progress = {
   standby: false,
   kernelFailure: undefined,
   startFailure: undefined,
+  lockFailure: undefined,
+  shortcomings: [],
   isCarriedOut: false,
   unreadable: undefined,
   isTold: false,
@@ -41,8 +43,21 @@ describe('an agent is not ready, so that the one before it is not ended', () => 
       /EPERM/,
     ],
     ['that cannot start', { ...told, isComplete: true, startFailure: 'UDP port 500 is taken' }, /port 500/],
+    [
+      'that cannot know whether another one is at work',
+      { standby: false, lockFailure: 'the state folder /var/lib/ikemesh cannot be used' },
+      /\/var\/lib\/ikemesh/,
+    ],
     ['that has all and has not begun', { ...told, isComplete: true }, /waits/],
   ])('%s', (_, progress, text) => {
     expect(readinessOf({ ...begun, ...progress })).toEqual({ ready: false, text: expect.stringMatching(text) });
+  });
+});
+
+it('tells what an agent at work lacks', () => {
+  const shortcomings = ['the configuration is not kept: ENOSPC'];
+  expect(readinessOf({ ...begun, ...told, isCarriedOut: true, shortcomings })).toEqual({
+    ready: true,
+    text: 'carries out what the node is to do; the configuration is not kept: ENOSPC',
   });
 });

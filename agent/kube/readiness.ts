@@ -15,6 +15,10 @@ export interface Progress {
   readonly kernelFailure: string | undefined;
   /** Why no agent runs although it should. */
   readonly startFailure: string | undefined;
+  /** Why it must not begin, whoever says what; a sentence. */
+  readonly lockFailure: string | undefined;
+  /** What it lacks that keeps it from nothing at the moment; sentences. */
+  readonly shortcomings: readonly string[];
   /** What the node is told is carried out. */
   readonly isCarriedOut: boolean;
   /** Why the IPsecNodeConfig that there is cannot be read. */
@@ -33,13 +37,14 @@ export interface Progress {
  * node, whose old agent goes on.
  */
 export function readinessOf(progress: Progress): Readiness {
-  const { source, standby, kernelFailure, startFailure, isCarriedOut, unreadable, isTold, isAnswered, isComplete } =
-    progress;
+  const { source, standby, kernelFailure, startFailure, lockFailure, shortcomings } = progress;
+  const { isCarriedOut, unreadable, isTold, isAnswered, isComplete } = progress;
   if (startFailure !== undefined) return { ready: false, text: startFailure };
-  if (isCarriedOut) return { ready: true, text: 'carries out what the node is to do' };
+  if (isCarriedOut) return { ready: true, text: ['carries out what the node is to do', ...shortcomings].join('; ') };
   if (unreadable !== undefined) return { ready: false, text: unreadable };
   // A node that takes part in nothing has none, and its agent has nothing to wait for.
   if (!isTold && isAnswered) return { ready: true, text: 'this node takes part in no peering yet' };
+  if (lockFailure !== undefined) return { ready: false, text: lockFailure };
   if (standby && isComplete && kernelFailure !== undefined) return { ready: false, text: kernelFailure };
   if (standby && isComplete) return { ready: true, text: 'standing by until the agent before this one has ended' };
   return { ready: false, text: `waits for ${source} to say what this node is to do` };

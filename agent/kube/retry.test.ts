@@ -9,9 +9,10 @@ import { ip } from '../dataplane/testing/builders.ts';
 import { err, ok } from '../result.ts';
 import { systemClock } from '../runtime/clock-system.ts';
 import { TestWorld } from '../runtime/testing/agents.ts';
+import type { NodeAgent } from './node-agent.ts';
 import type { NodeStatus } from './node-status.ts';
 import { runByManifests } from './testing/manifest-agent.ts';
-import { NodeManifests, nodeConfig, testPeering } from './testing/node-manifests.ts';
+import { NodeManifests, nodeConfig, peerSlice, testPeering } from './testing/node-manifests.ts';
 import { pass } from './testing/passing-time.ts';
 
 const world = { resolves: false, lookups: 0 };
@@ -105,7 +106,7 @@ describe('a change that cannot be carried out yet', { timeout: 60_000 }, () => {
   it('is tried again until it can, and the status tells what is in use meanwhile', async () => {
     const first = manifests.writeSecret();
     configure(testPeering);
-    const { host, end, latest } = await startAgent();
+    const { host, end, latest } = await startAgent(undefined, 'EADDRINUSE');
     expect(serialIn(latest())).toBe(first);
     const second = manifests.writeSecret();
     configure({ ...testPeering, addresses: ['192.0.2.1', LATE_ADDRESS] });
@@ -131,6 +132,83 @@ describe('a change that cannot be carried out yet', { timeout: 60_000 }, () => {
     expect(host.attempts).toBeGreaterThanOrEqual(8);
     expect(host.attempts).toBeLessThanOrEqual(9);
     await end();
+  });
+});
+
+describe('an address of a peering that the host does not have yet', { timeout: 60_000 }, () => {
+  const late = { ...testPeering, name: 'late', addresses: ['192.0.2.1', LATE_ADDRESS] };
+  const told = [{ name: 'late', fault: { reason: 'AddressMissing', message: expect.stringContaining(LATE_ADDRESS) } }];
+
+  beforeEach(() => {
+    manifests.writeSecret();
+    manifests.write('slice.yaml', {
+      ...peerSlice({ b: { addresses: ['192.0.2.2', '2001:db8::2'] } }),
+      metadata: { name: 'late-0' },
+      peering: 'late',
+    });
+  });
+
+  function peers(agent: NodeAgent): readonly string[] | undefined {
+    return agent
+      .status()
+      ?.peers.map(({ name }) => name)
+      .sort();
+  }
+
+  it('keeps no agent from starting, and is listened at once it is there', async () => {
+    configure(late);
+    const { agent, host, end, latest } = await startAgent();
+    await within(20, () => expect(peers(agent)).toEqual(['b-ipv4', 'b-ipv6']));
+    await within(5, () => expect(latest()?.peerings).toMatchObject(told));
+    expect(verdicts(latest())).toContain('Programmed False AddressMissing');
+    expect(latest()?.peerings?.[0]?.fault?.message).toMatch(
+      /add it to an interface, or correct the status of the Node/,
+    );
+    host.hasLateAddress = true;
+    await within(35, () => expect(verdicts(latest())).toContain('Programmed True Programmed'));
+    expect(latest()?.peerings?.[0]?.fault).toBeUndefined();
+    await end();
+  });
+
+  it('keeps no other peering from being changed', async () => {
+    const other = { ...outside, remote: { gateway: { ...outside.remote.gateway, address: '198.51.100.1' } } };
+    configure({ ...late, addresses: ['192.0.2.1'] });
+    const { agent, end, latest } = await startAgent();
+    await within(20, () => expect(peers(agent)).toEqual(['b-ipv4']));
+    configure(late, other);
+    await within(20, () => expect(peers(agent)).toEqual(['b-ipv4', 'b-ipv6', 'gateway_outside']));
+    await within(5, () => expect(latest()?.peerings?.slice(0, 1)).toMatchObject(told));
+    expect(latest()?.peerings?.find(({ name }) => name === 'outside')?.fault).toBeUndefined();
+    await end();
+  });
+
+  it('leaves what runs from another one as it is, also when the agent is started again', async () => {
+    const moving = (addresses: readonly string[]): object => ({ ...late, addresses });
+    const former = '2001:db8::3';
+    configure(moving(['192.0.2.1', former]));
+    const { agent, kernel, end, latest } = await startAgent();
+    const from = (address: string): boolean => {
+      const dumped = kernel.dump();
+      const peer = '2001:db8::2';
+      return (
+        dumped.ok &&
+        dumped.value.policies.some(
+          ({ selector: { source, destination } }) => source.address === address && destination.address === peer,
+        )
+      );
+    };
+    await within(20, () => expect(from(former)).toBe(true));
+    configure(moving(['192.0.2.1', LATE_ADDRESS]));
+    await within(20, () => expect(latest()?.peerings).toMatchObject(told));
+    expect(peers(agent)).toEqual(['b-ipv4', 'b-ipv6']);
+    expect([from(former), from(LATE_ADDRESS)]).toEqual([true, false]);
+    await end();
+    const again = await startAgent(kernel);
+    await within(20, () => expect(peers(again.agent)).toEqual(['b-ipv4', 'b-ipv6']));
+    expect([from(former), from(LATE_ADDRESS)]).toEqual([true, true]);
+    again.host.hasLateAddress = true;
+    await within(35, () => expect([from(former), from(LATE_ADDRESS)]).toEqual([false, true]));
+    await again.end();
   });
 });
 

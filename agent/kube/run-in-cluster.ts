@@ -64,6 +64,7 @@ export async function runInCluster(options: ClusterOptions): Promise<Result<void
     unblocked: new UnblockedPeerings(stateFolder),
     agent: { podUID: options.podUid, bootID: bootId(), version: VERSION },
     mayBegin: () => lock.take(),
+    lockFailure: () => lock.failure,
     isStandingBy: () => lock.isStandingBy,
     publish: (status, uid) => writer.offer(status, uid),
   });

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { err, ok, type Result } from '../result.ts';
 import { describeFileError } from '../runtime/config/secret-file.ts';
 import { writeDurably } from './durable-file.ts';
 
@@ -15,14 +16,17 @@ export class UnblockedPeerings {
     this.path = join(folder, FILE_NAME);
   }
 
-  /** Their names. A file that cannot be read names none: what was to be blocked is blocked. */
-  names(): ReadonlySet<string> {
+  /** Their names; none where there is no file. A file that cannot be read says nothing of any: a sentence. */
+  names(): Result<ReadonlySet<string>, string> {
     try {
-      const lines = readFileSync(this.path, 'utf8').slice(0, MAX_CHARACTERS).split('\n');
-      const [first, ...names] = lines;
-      return new Set(first === HEADER ? names.filter((name) => name !== '') : []);
-    } catch {
-      return new Set();
+      const [first, ...names] = readFileSync(this.path, 'utf8').slice(0, MAX_CHARACTERS).split('\n');
+      if (first === HEADER) return ok(new Set(names.filter((name) => name !== '')));
+      return err(`${this.path} is no list of unblocked peerings: remove it, and unblock again what is to be`);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ok(new Set());
+      return err(
+        `${this.path} cannot be read: ${describeFileError(error)}: see to its disk, or remove it and unblock again what is to be`,
+      );
     }
   }
 
@@ -37,21 +41,31 @@ export class UnblockedPeerings {
     }
   }
 
-  /** Adds a name. Throws what the file system says. */
-  async add(name: string): Promise<void> {
-    await this.#write(new Set([...this.names(), name]));
+  /** Adds a name; the error is a sentence. */
+  async add(name: string): Promise<Result<void, string>> {
+    const names = this.names();
+    return names.ok ? this.#write(new Set([...names.value, name])) : names;
   }
 
-  /** Takes a name away; whether it was there. Throws what the file system says. */
-  async remove(name: string): Promise<boolean> {
-    const names = new Set(this.names());
-    const wasThere = names.delete(name);
-    if (wasThere) await this.#write(names);
-    return wasThere;
+  /** Takes a name away; whether it was there. The error is a sentence. */
+  async remove(name: string): Promise<Result<boolean, string>> {
+    const read = this.names();
+    if (!read.ok) return read;
+    const names = new Set(read.value);
+    if (!names.delete(name)) return ok(false);
+    const written = await this.#write(names);
+    return written.ok ? ok(true) : written;
   }
 
-  #write(names: ReadonlySet<string>): Promise<void> {
-    return writeDurably(this.path, `${[HEADER, ...names].join('\n')}\n`);
+  async #write(names: ReadonlySet<string>): Promise<Result<void, string>> {
+    try {
+      await writeDurably(this.path, `${[HEADER, ...names].join('\n')}\n`);
+      return ok(undefined);
+    } catch (error) {
+      return err(
+        `${this.path} cannot be written: ${(error as Error).message}: make room on its disk and have it writable`,
+      );
+    }
   }
 }
 

@@ -143,6 +143,18 @@ export function waitReadable(fd: FileDescriptor, mostMs: number): boolean {
   return calls.poll(awaited, 1, mostMs) > 0;
 }
 
+/**
+ * Locks a file or folder for whoever has the descriptor, until it is closed or its process ends; undefined where somebody else
+ * has locked it. Nothing is written for it.
+ */
+export function lockPath(path: string): Result<FileDescriptor | undefined, SystemError> {
+  const opened = checked('open', calls.open(path, O_RDONLY | O_CLOEXEC));
+  if (!opened.ok || calls.flock(opened.value, LOCK_EX | LOCK_NB) === 0) return opened;
+  const number = koffi.errno();
+  closeDescriptor(opened.value);
+  return number === constants.errno.EAGAIN ? ok(undefined) : err(systemError('flock', number));
+}
+
 /** Closes a descriptor. */
 export function closeDescriptor(fd: FileDescriptor): void {
   calls.close(fd);
@@ -245,6 +257,8 @@ const MSG_CMSG_CLOEXEC = 0x40000000;
 const POLLIN = 1;
 const O_RDONLY = 0;
 const O_CLOEXEC = 0o2000000;
+const LOCK_EX = 2;
+const LOCK_NB = 4;
 const CLONE_NEWNET = 0x40000000;
 const IF_NAMESIZE = 16;
 const SOL_SOCKET = 1;
@@ -277,6 +291,7 @@ interface Calls {
   poll(descriptors: Uint8Array, count: number, timeoutMs: number): number;
   close(fd: number): number;
   open(path: string, flags: number): number;
+  flock(fd: number, operation: number): number;
   setns(fd: number, type: number): number;
   strerror(number: number): string;
   if_nametoindex(name: string): number;
@@ -349,6 +364,7 @@ function loadCalls(): Calls {
     poll: 'int poll(void *fds, unsigned long count, int timeout)',
     close: 'int close(int fd)',
     open: 'int open(const char *path, int flags, ...)',
+    flock: 'int flock(int fd, int operation)',
     setns: 'int setns(int fd, int type)',
     strerror: 'const char *strerror(int number)',
     if_nametoindex: 'uint32_t if_nametoindex(const char *name)',

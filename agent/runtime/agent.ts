@@ -14,7 +14,7 @@ import type {
   Verifier,
 } from '../ports.ts';
 import { err, ok, type Result } from '../result.ts';
-import { type IpAddress, ipFamily, zoneOf } from '../wire/ip-address.ts';
+import { type IpAddress, ipFamily } from '../wire/ip-address.ts';
 import { type Bypass, bypasses, isBypass, isPathMtuBypass, withFreeIndexes } from './bypass.ts';
 import type { AgentConfig } from './config/agent-config.ts';
 import { assignReqids } from './config/assign-reqids.ts';
@@ -25,6 +25,7 @@ import type { DropCounters } from './counters.ts';
 import { ExpiryWatch } from './expiry-watch.ts';
 import { KernelWatch } from './kernel-watch.ts';
 import { LinkWatch } from './link-watch.ts';
+import { hasLinkLocal, listenAt, socketFailureText } from './listening.ts';
 import { DefectLog } from './log/defect-log.ts';
 import type { Log } from './log/logger.ts';
 import { Loop } from './loop.ts';
@@ -90,10 +91,11 @@ export class Agent {
   readonly #pathMtuRounds: PathMtuRounds | undefined;
   readonly #clamps: SegmentClampWatch | undefined;
   #config: AgentConfig;
+  #absentAddresses: ReadonlySet<IpAddress> = new Set();
   #authorityEnds: readonly AuthorityEnd[];
   #connections: readonly ConnectionConfig[];
   /** Whether something of an earlier run, which nothing that was configured until now wants, may be in the kernel. */
-  #leavesUnwanted: boolean;
+  #leavesUnwanted = false;
   #onAllClosed: () => void = () => {};
   #callOffRelease: () => void = () => {};
 
@@ -102,7 +104,6 @@ export class Agent {
     this.#connections = connections;
     this.#config = parts.config;
     this.#authorityEnds = authorityEnds(parts.config.credentials.sources);
-    this.#leavesUnwanted = parts.config.leavesUnwanted ?? false;
     this.#expiry = new ExpiryWatch({ ...parts, report: (fact) => this.#report(fact) });
     this.#links = new LinkWatch({
       timers: parts.timers,
@@ -139,7 +140,7 @@ export class Agent {
    * connections. SAs of the earlier run go on protecting traffic until their successors are in use.
    */
   static start(parts: AgentParts): Result<Agent, StartFailure> {
-    const listening = parts.transport.listen(parts.config.addresses);
+    const listening = listenAt(parts.transport, parts.config.addresses, parts.config);
     if (!listening.ok) return err(environmentFailure(socketFailureText(listening.error)));
     const dumped = parts.dataplane.dump();
     if (!dumped.ok) return err(environmentFailure(`the kernel's SAs cannot be read: ${dumped.error.message}`));
@@ -148,7 +149,10 @@ export class Agent {
     const endpoint = parts.createEndpoint(nextPolicySequence(dumped.value));
     const connections = assignReqids(parts.config.connections, [], dumped.value);
     const agent = new Agent(parts, endpoint, connections);
-    const { leavesUnwanted = false } = parts.config;
+    agent.#absentAddresses = listening.value;
+    // What an earlier run left may be of what is not carried out for want of its address.
+    const leavesUnwanted = parts.config.leavesUnwanted === true || listening.value.size > 0;
+    agent.#leavesUnwanted = leavesUnwanted;
     agent.#loop.command({ kind: 'start', connections, snapshot: dumped.value, leavesUnwanted });
     if (!leavesUnwanted) agent.#removeStaleBypasses(dumped.value);
     agent.#expiry.watch(parts.config.credentials.watched);
@@ -168,8 +172,10 @@ export class Agent {
     const { dataplane, transport } = this.#parts;
     const dumped = dataplane.dump();
     if (!dumped.ok) return err(`the kernel's SAs cannot be read: ${dumped.error.message}`);
-    const listening = transport.listen(config.addresses.filter((one) => !this.#config.addresses.includes(one)));
+    const listening = listenAt(transport, this.#unheard(config.addresses), config);
     if (!listening.ok) return err(socketFailureText(listening.error));
+    this.#absentAddresses = listening.value;
+    const leavesUnwanted = config.leavesUnwanted === true || listening.value.size > 0;
     const wanted = assignReqids(config.connections, this.#connections, dumped.value);
     const difference = configDifference(this.#connections, wanted);
     this.#connections = difference.connections;
@@ -178,16 +184,30 @@ export class Agent {
     this.#config = config;
     this.#restoreBypasses(dumped.value, bypassesBefore);
     this.#change(difference.changes, dumped.value);
-    if (config.leavesUnwanted !== true) this.#removeUnwanted();
+    if (!leavesUnwanted) this.#removeUnwanted();
     transport.retain(this.#addressesInUse());
     // At the addresses of what cannot be carried out an earlier run may still receive ESP in UDP.
-    if (config.leavesUnwanted !== true) this.#removeStaleBypasses(dumped.value);
+    if (!leavesUnwanted) this.#removeStaleBypasses(dumped.value);
     this.#links.watch(hasLinkLocal(config.addresses));
     this.#clamps?.changed();
     this.#takeCredentials(heldBack.map(faultText));
     const changes = difference.changes.length;
     if (what === 'file' || changes > 0) this.#parts.log.info({ changes, peers: wanted.length }, CHANGED[what](changes));
     return ok(undefined);
+  }
+
+  /**
+   * Which of these addresses the host does not have. At the others it listens from here on; a reload decides for how long.
+   */
+  lacking(addresses: readonly IpAddress[]): ReadonlySet<IpAddress> {
+    const listening = listenAt(this.#parts.transport, this.#unheard(addresses), { mayLackAddresses: true });
+    return listening.ok ? listening.value : new Set();
+  }
+
+  /** Where it did not listen until now. */
+  #unheard(addresses: readonly IpAddress[]): readonly IpAddress[] {
+    const heard = this.#config.addresses.filter((one) => !this.#absentAddresses.has(one));
+    return addresses.filter((one) => !heard.includes(one));
   }
 
   #change(changes: readonly ConnectionChange[], snapshot: KernelSnapshot): void {
@@ -217,6 +237,11 @@ export class Agent {
     this.#restoreBypasses(dumped.value);
     this.#loop.resync(dumped.value);
     return true;
+  }
+
+  /** Addresses that it is to listen at and cannot, because the host does not have them; a reload looks again. */
+  get absentAddresses(): ReadonlySet<IpAddress> {
+    return this.#absentAddresses;
   }
 
   /** A picture of the agent with the kernel's counters of this moment. */
@@ -306,7 +331,7 @@ export class Agent {
     const addresses = this.#addressesInUse();
     const { stale } = transport;
     transport.retain(addresses.filter((address) => !stale.includes(address)));
-    const listening = transport.listen(this.#config.addresses);
+    const listening = transport.listen(this.#config.addresses.filter((one) => !this.#absentAddresses.has(one)));
     const isRestored = this.restorePolicies();
     if (listening.ok && isRestored) log.info({ addresses }, 'an interface was made anew');
     else if (!listening.ok && stale.length > 0)
@@ -444,38 +469,12 @@ function policiesOf(wanted: readonly Bypass[]): readonly PolicySpec[] {
   return wanted.flatMap(({ policies }) => policies);
 }
 
-function hasLinkLocal(addresses: readonly IpAddress[]): boolean {
-  return addresses.some((address) => zoneOf(address) !== undefined);
-}
-
 /** Above what an earlier run has left: the kernel keeps the indexes of policies that are replaced. */
 export function nextPolicySequence(snapshot: KernelSnapshot): number {
   const used = snapshot.policies
     .filter((policy) => policy.ours && !isBypass(policy))
     .map((policy) => ownIndexSequence(policy.index) ?? 0);
   return used.reduce((highest, sequence) => Math.max(highest, sequence), 0) + 1;
-}
-
-/** Why a socket could not be had and what to do about it. */
-function socketFailureText({ address, port, errno, message }: SocketFailure): string {
-  switch (errno) {
-    case 'EADDRINUSE':
-      return (
-        `UDP port ${port} of ${address} is taken by another program: stop it (another agent, strongSwan, libreswan; ` +
-        `"ss -ulpn sport = :${port}" shows which)`
-      );
-    case 'EADDRNOTAVAIL':
-      return `${address} is not an address of this host: add it to ${zoneOf(address) ?? 'an interface'}, or correct node.addresses`;
-    case 'ENODEV':
-      return `there is no interface ${zoneOf(address)}, on whose link ${address} is: make it, or correct node.addresses`;
-    case 'EACCES':
-    case 'EPERM':
-      return `UDP port ${port} of ${address} may not be opened: run as root, or grant CAP_NET_BIND_SERVICE and CAP_NET_ADMIN`;
-    case 'ENOPROTOOPT':
-      return 'this kernel cannot take ESP out of UDP: use one with CONFIG_XFRM and CONFIG_INET_ESP';
-    default:
-      return `UDP port ${port} of ${address} cannot be opened: ${message} (${errno})`;
-  }
 }
 
 function deletePolicy(policy: KernelSnapshot['policies'][number]) {

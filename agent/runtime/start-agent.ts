@@ -43,7 +43,8 @@ export async function startAgent(options: StartParts, config: AgentConfig): Prom
   const drops = new DropCounters(log, systemTimers);
   const verifier = new CertificateVerifier(systemClock);
   const transport = options.createTransport(drops);
-  await listenPatiently(transport, config);
+  // What may be lacking is looked for again while everything else is at work.
+  if (config.mayLackAddresses !== true) await listenPatiently(transport, config);
   const agent = Agent.start({
     config,
     createEndpoint: (firstPolicySequence) =>

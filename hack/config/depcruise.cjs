@@ -46,7 +46,7 @@ module.exports = {
     {
       name: 'native-for-netlink-and-transport',
       severity: 'error',
-      from: { path: '^agent/', pathNot: '^agent/(native|holder)/|^agent/dataplane/(netlink|nftables|route|xfrm|probe)|^agent/runtime/(transport|udp)|' + TESTS },
+      from: { path: '^agent/', pathNot: '^agent/(native|holder)/|^agent/dataplane/(netlink|nftables|route|xfrm|probe)|^agent/runtime/(transport|udp)|^agent/kube/node-lock[.]ts$|' + TESTS },
       to: { path: '^agent/native/', pathNot: '^agent/native/libcrypto[.]ts$' },
     },
     {

@@ -37,6 +37,12 @@ export interface AgentConfig {
   readonly nodeName: string;
   /** The addresses to listen at. */
   readonly addresses: readonly IpAddress[];
+  /**
+   * Whether addresses that the host does not have, or not yet, are in the way of nothing: connections from them are
+   * configured all the same, so that what is Required stays blocked, and come up once the address is there. Left out: they
+   * are a fault of the whole.
+   */
+  readonly mayLackAddresses?: boolean | undefined;
   readonly connections: readonly PlannedConnection[];
   /** The text of the file, and what its host names stood for: what is read again is read with these. */
   readonly text: string;
