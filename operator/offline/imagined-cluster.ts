@@ -78,6 +78,7 @@ export class ImaginedCluster {
     const { nodes, peerings } = this.given;
     return {
       peerings,
+      unreadablePeerings: [],
       nodes,
       nodeConfigs: this.#all<IpsecNodeConfig>('IPsecNodeConfig'),
       slices: this.#all<IpsecPeerSlice>('IPsecPeerSlice'),

@@ -6,6 +6,7 @@ import { encrypting, tunnelTotals } from './encrypting.ts';
 import { programmed } from './programmed.ts';
 import { ready } from './ready.ts';
 import type { NodeStanding, PeeringStanding, Prospect } from './standing.ts';
+import { unreadable } from './unreadable.ts';
 import { fails, holds, listed, unknown } from './verdict.ts';
 
 const byCertificate = {
@@ -70,6 +71,17 @@ describe('Accepted', () => {
   it('says of a Secret the same whether it is missing, of another type or without the key', () => {
     const unusable = accepted({ ...prospect, credentials: { ...byKey, usable: false } });
     expect(unusable.message).not.toMatch(/missing|not found|forbidden/i);
+  });
+});
+
+describe('a peering that cannot be read', () => {
+  it('is said of by its first field, how many more there are, and what to do', () => {
+    const field = { field: 'spec.mssClamp', text: 'must be '.repeat(200) };
+    const { Accepted, ...others } = unreadable([field, { field: 'spec.traffic.scope', text: '' }]);
+    expect(Accepted).toMatchObject({ status: 'False', reason: 'Unreadable' });
+    expect(Accepted?.message).toMatch(/cannot read spec\.mssClamp \(must be .* and 1 more field: upgrade ikemesh/);
+    expect(Accepted?.message.length).toBeLessThan(1_000);
+    expect(Object.values(others).every(({ status }) => status !== 'True')).toBe(true);
   });
 });
 

@@ -1,6 +1,7 @@
 import type { NodePeering } from '../api/ipsec-node-config.ts';
+import type { IpsecPeering } from '../api/ipsec-peering.ts';
 import { NODE_UID_LABEL } from '../nodeconfig/names.ts';
-import type { Gone, Observed, WrittenObject } from '../nodeconfig/observed.ts';
+import type { Gone, Observed, UnreadablePeering, WrittenObject } from '../nodeconfig/observed.ts';
 import type { Departures, Sight } from './departures.ts';
 import type { AgentPod } from './watched.ts';
 import type { Watches } from './watches.ts';
@@ -12,8 +13,10 @@ export function gather(
   refusedCertificates: ReadonlyMap<string, string>,
   now: number,
 ): Observed {
+  const peerings = watches.values('peerings');
   const known: Omit<Observed, 'gone'> = {
-    peerings: watches.values('peerings'),
+    peerings: peerings.filter(isReadable),
+    unreadablePeerings: peerings.filter(isUnreadable),
     nodes: watches.values('nodes'),
     nodeConfigs: watches.values('nodeConfigs'),
     slices: watches.values('slices'),
@@ -35,6 +38,14 @@ export function gather(
   };
   const gone: Gone = departures.look(sightOf(known), now);
   return { ...known, gone };
+}
+
+function isReadable(peering: IpsecPeering | UnreadablePeering): peering is IpsecPeering {
+  return !isUnreadable(peering);
+}
+
+function isUnreadable(peering: IpsecPeering | UnreadablePeering): peering is UnreadablePeering {
+  return 'faults' in peering;
 }
 
 /**
@@ -69,6 +80,7 @@ function sinceOf(watches: Watches): Observed['since'] {
 function sightOf({
   nodes,
   peerings,
+  unreadablePeerings,
   nodeConfigs,
   slices,
   certificates,
@@ -83,7 +95,7 @@ function sightOf({
       ...slices.flatMap(({ peers }) => peers.map(({ uid }) => uid)),
       ...[...certificates, ...access, ...secrets].flatMap(labelled),
     ]),
-    peerings: new Set(peerings.map(({ metadata }) => metadata.name)),
+    peerings: new Set([...peerings, ...unreadablePeerings].map(({ metadata }) => metadata.name)),
     peeringsInUse: newestOf(nodeConfigs.flatMap(({ spec }) => spec.peerings)),
   };
 }

@@ -115,13 +115,14 @@ export class Reconciler {
     metrics.planned(this.#planMs / 1_000, outcome);
   }
 
-  #want(changes: readonly Change[], { peerings }: Observed): void {
+  #want(changes: readonly Change[], { peerings, unreadablePeerings }: Observed): void {
     const { fresh, dropped } = this.#pending.replace(changes);
     for (const key of dropped) {
       this.#queue.forget(key);
       this.#refusals.delete(key);
     }
-    const statuses = new Map(peerings.map(({ metadata, status }) => [metadata.name, status]));
+    const known = [...peerings, ...unreadablePeerings];
+    const statuses = new Map(known.map(({ metadata, status }) => [metadata.name, status]));
     for (const key of fresh) {
       const change = this.#pending.of(key);
       if (change !== undefined) this.#queue.add(key, delayMs(change, statuses));

@@ -10,6 +10,7 @@ export function observedOf(facts: Facts): Observed {
   const writers = new Set(configs.flatMap(({ status }) => status?.agent?.podUID ?? []));
   return {
     peerings,
+    unreadablePeerings: [],
     nodes: nodes.map(({ object }) => object),
     nodeConfigs: configs,
     slices: valueOr(facts.slices, []),
