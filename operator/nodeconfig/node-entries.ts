@@ -28,12 +28,12 @@ export function entriesOf(
     if (draft.acceptance.status !== 'True') continue;
     const { enforcement: wanted } = draft.peering.spec;
     const told = toldOf(draft, observed, at);
-    const exempt = wantedExemptions(draft, observed);
+    const { exemptions: exempt, leftOut } = wantedExemptions(draft, observed);
     const enforcement = nextEnforcement(wanted, {
       told,
       written: writtenOf(draft),
       wasInForce: isInForce(draft.peering),
-      exemptions: areSettled(exempt, told),
+      exemptions: leftOut.length === 0 && areSettled(exempt, told),
     });
     const exemptions = nextExemptions(exempt, told, enforcement);
     for (const member of draft.members.filter(({ obstacle }) => obstacle === undefined)) {
@@ -108,7 +108,7 @@ function isInForce({ metadata, status }: IpsecPeering): boolean {
 }
 
 /** Why a peering is not Programmed although all that it wants to be enforced is. */
-const BEYOND_ENFORCEMENT: ReadonlySet<string> = new Set(['NetworksClaimed', 'SegmentsNotClamped']);
+const BEYOND_ENFORCEMENT: ReadonlySet<string> = new Set(['ServersNotExempt', 'NetworksClaimed', 'SegmentsNotClamped']);
 
 interface Judgement {
   readonly peering: IpsecPeering;

@@ -30,13 +30,15 @@ export function standingOf(
   at: Moment,
 ): PeeringStanding {
   const { peering, members, credentials } = draft;
-  const exemptions = wantedExemptions(draft, observed);
+  const { exemptions, leftOut } = wantedExemptions(draft, observed);
   const taking = members.filter(({ obstacle }) => obstacle === undefined).length;
   const readySince = readySinceOf(peering);
   return {
     kind: peering.spec.remote.mesh === undefined ? 'gateway' : 'mesh',
     credentials,
     isNew: readySince === Number.NEGATIVE_INFINITY && isPending(observed.since, [uidOf(peering)], at),
+    // In a permissive one nobody is cut off.
+    serversLeftOut: peering.spec.enforcement === 'Required' ? leftOut : [],
     nodes: members.map((member): NodeStanding => {
       const { node } = member;
       const entry = entries.get(node.name)?.find(({ name }) => name === peering.metadata.name);

@@ -209,6 +209,15 @@ describe('Programmed', () => {
     });
   });
 
+  it.each([
+    [false, 'EnforcementHeld'],
+    [true, 'ServersNotExempt'],
+  ])('names servers that there is no room to exempt, enforced %s', (enforced, reason) => {
+    const left = standing({ agent: { ...reporting(1), enforced } }, { serversLeftOut: ['fd00::11/128'] });
+    const message = expect.stringContaining('does not reach fd00::11/128: name networks');
+    expect(programmed(left, acceptance)).toEqual({ status: 'False', reason, message });
+  });
+
   it('is not judged of a peering that is not accepted', () => {
     expect(programmed(standing({}), fails('Overlapped', ''))).toMatchObject({ status: 'False', reason: 'NotAccepted' });
   });
@@ -368,7 +377,7 @@ describe('a list of names', () => {
 
 function standing(first: Partial<NodeStanding>, fields: Partial<PeeringStanding> = {}): PeeringStanding {
   const nodes = [node('a', first), node('b', {})];
-  return { kind: 'mesh', credentials: byCertificate, isNew: false, nodes, ...fields };
+  return { kind: 'mesh', credentials: byCertificate, isNew: false, serversLeftOut: [], nodes, ...fields };
 }
 
 function node(name: string, fields: Partial<NodeStanding>): NodeStanding {

@@ -32,6 +32,10 @@ export function programmed(standing: PeeringStanding, acceptance: Verdict): Verd
     return fails('AgentsBehind', `${listed(behind)} did not carry out the newest configuration yet`);
   }
   const staged = members.filter(({ agent }) => agent.kind === 'reporting' && !agent.enforced);
+  const { serversLeftOut } = standing;
+  if (staged.length > 0 && serversLeftOut.length > 0) {
+    return fails('EnforcementHeld', `spec.enforcement goes no further than it is: ${leftOutText(serversLeftOut)}`);
+  }
   if (staged.length > 0) {
     return fails(
       'EnforcementStaged',
@@ -40,6 +44,7 @@ export function programmed(standing: PeeringStanding, acceptance: Verdict): Verd
         `${staged.length} of ${counted(members.length, 'node')} are on the way`,
     );
   }
+  if (serversLeftOut.length > 0) return fails('ServersNotExempt', leftOutText(serversLeftOut));
   const partly = members.flatMap(({ name, shortfall }) => (shortfall === undefined ? [] : [{ name, shortfall }]));
   if (partly[0] !== undefined) {
     const { name, shortfall } = partly[0];
@@ -58,6 +63,13 @@ export function programmed(standing: PeeringStanding, acceptance: Verdict): Verd
     );
   }
   return holds('Programmed', `${counted(members.length, 'node')} configured`);
+}
+
+function leftOutText(servers: readonly string[]): string {
+  return (
+    `the control plane has more addresses than can be exempt, and under Required a node whose tunnels are down does not ` +
+    `reach ${listed(servers)}: name networks that hold all of them in spec.traffic.essential.servers`
+  );
 }
 
 function namesOf(members: readonly NodeStanding[], kind: NodeStanding['agent']['kind']): readonly string[] {

@@ -29,6 +29,8 @@ export interface PeeringStanding {
   readonly credentials: CredentialStanding;
   /** Came to be less than a minute ago, and is not Ready. */
   readonly isNew: boolean;
+  /** Addresses of the control plane that should be exempt where it is Required, and are too many. */
+  readonly serversLeftOut: readonly string[];
   readonly nodes: readonly NodeStanding[];
 }
 
