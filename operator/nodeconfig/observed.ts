@@ -104,6 +104,8 @@ export interface Observed {
   readonly certificateRequests: ReadonlyMap<string, string>;
   /** Why the API server did not take Certificates, by name. */
   readonly refusedCertificates: ReadonlyMap<string, string>;
+  /** Why the API server did not take IPsecNodeConfigs, by name. */
+  readonly refusedNodeConfigs: ReadonlyMap<string, string>;
   /** Whether the API server knows cert-manager's kinds. */
   readonly certManager: 'Present' | 'Missing';
   /** When Nodes, peerings and Certificates came to be, in milliseconds, by UID. */

@@ -60,6 +60,7 @@ export function standingOf(
         ),
         obstacle: member.obstacle ?? (draft.acceptance.status === 'True' && entry === undefined ? TOO_MANY : undefined),
         shortfall: member.shortfall,
+        refusal: refusalOf(draft, member, entry, observed),
         certificate: usedCertificate(draft, member, certificateOf(draft, member, observed, certificates, at), at),
         agent,
       };
@@ -125,6 +126,17 @@ function usedCertificate(
   const said = standing.kind === 'failed' ? `${standing.reason}: ${standing.text}` : undefined;
   const text = standing.kind === 'issuing' && standing.text !== '' ? standing.text : said;
   return { kind: 'expired', at: used.notAfter, said: text, replaced: standing.kind === 'issued' };
+}
+
+/** Why the API server does not take what a node is to be told of the peering; what it refuses of others is no matter here. */
+function refusalOf(
+  { peering }: Draft,
+  member: Member,
+  entry: NodePeering | undefined,
+  { refusedNodeConfigs }: Observed,
+): string | undefined {
+  const isWritten = sameContent(writtenEntry(member, peering.metadata.name), entry);
+  return isWritten ? undefined : refusedNodeConfigs.get(member.node.name);
 }
 
 function agentOf(

@@ -102,6 +102,7 @@ export class ImaginedCluster {
       ),
       certificateRequests: new Map(),
       refusedCertificates: new Map(),
+      refusedNodeConfigs: new Map(),
       certManager: this.certManager,
       since: this.since,
       gone: this.gone,

@@ -170,6 +170,13 @@ describe('Programmed', () => {
   it.each<[string, Partial<NodeStanding>, string, string, string]>([
     ['all have done it', {}, 'True', 'Programmed', '2 nodes'],
     ['a node has no address', { obstacle: noAddress() }, 'False', 'NodesUnsuitable', 'node a has no address'],
+    [
+      'the API server refuses a write',
+      { refusal: 'Forbidden: no quota', agent: { kind: 'missing' } },
+      'False',
+      'WritesRefused',
+      'the IPsecNodeConfig of a, which is tried again (Forbidden: no quota): give',
+    ],
     ['an agent is missing', { agent: { kind: 'missing' } }, 'False', 'AgentsMissing', 'look at its Pod'],
     [
       'an agent fails',

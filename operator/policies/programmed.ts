@@ -15,6 +15,16 @@ export function programmed(standing: PeeringStanding, acceptance: Verdict): Verd
     const more = others === 0 ? '' : `; ${counted(others, 'more node')} cannot take part either`;
     return fails('NodesUnsuitable', `node ${unsuitable.name} ${unsuitable.obstacle.text}${more}`);
   }
+  const refused = members.filter(({ refusal }) => refusal !== undefined);
+  const [text] = refused.map(({ refusal }) => refusal ?? '');
+  if (text !== undefined) {
+    return fails(
+      'WritesRefused',
+      `the API server refuses the IPsecNodeConfig of ${listed(refused.map(({ name }) => name))}, which is tried again ` +
+        `(${text.slice(0, MAX_WORDS)}): give the operator what is missing there, or see to the webhook, policy or quota ` +
+        `that refuses`,
+    );
+  }
   const missing = namesOf(members, 'missing');
   if (missing.length > 0) {
     return fails('AgentsMissing', `no agent is Ready on ${listed(missing)}: look at its Pod there`);
@@ -75,3 +85,6 @@ function leftOutText(servers: readonly string[]): string {
 function namesOf(members: readonly NodeStanding[], kind: NodeStanding['agent']['kind']): readonly string[] {
   return members.filter(({ agent }) => agent.kind === kind).map(({ name }) => name);
 }
+
+/** What a webhook says can be of any length. */
+const MAX_WORDS = 512;

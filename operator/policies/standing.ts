@@ -51,6 +51,8 @@ export interface NodeStanding {
   /** Why it cannot take part. */
   readonly obstacle: Obstacle | undefined;
   readonly shortfall: Shortfall | undefined;
+  /** Why the API server does not take what the node is to be told, in its own words. */
+  readonly refusal?: string | undefined;
   readonly certificate: CertificateStanding;
   readonly agent: AgentStanding;
 }

@@ -6,13 +6,11 @@ import type { Departures, Sight } from './departures.ts';
 import type { AgentPod } from './watched.ts';
 import type { Watches } from './watches.ts';
 
+/** What the API server did not take. */
+export type RefusedWrites = Pick<Observed, 'refusedCertificates' | 'refusedNodeConfigs'>;
+
 /** Everything that is known, as the plan wants it. */
-export function gather(
-  watches: Watches,
-  departures: Departures,
-  refusedCertificates: ReadonlyMap<string, string>,
-  now: number,
-): Observed {
+export function gather(watches: Watches, departures: Departures, refused: RefusedWrites, now: number): Observed {
   const peerings = watches.values('peerings');
   const known: Omit<Observed, 'gone'> = {
     peerings: peerings.filter(isReadable),
@@ -32,7 +30,7 @@ export function gather(
         .values('certificateRequests')
         .flatMap(({ certificate, text }) => (text === undefined ? [] : [[certificate, text] as const])),
     ),
-    refusedCertificates,
+    ...refused,
     certManager: certManagerOf(watches),
     since: sinceOf(watches),
   };

@@ -28,7 +28,12 @@ describe('a peering that this version cannot read', () => {
       sights.push(sight.peerings);
       return look.call(departures, sight, now);
     };
-    const { peerings, unreadablePeerings } = gather(watches, departures, new Map(), 0);
+    const { peerings, unreadablePeerings } = gather(
+      watches,
+      departures,
+      { refusedCertificates: new Map(), refusedNodeConfigs: new Map() },
+      0,
+    );
     expect(peerings).toEqual([]);
     expect(unreadablePeerings).toMatchObject([{ metadata: { name: 'cluster', generation: 2 } }]);
     expect(sights).toEqual([new Set(['cluster'])]);

@@ -166,6 +166,11 @@ function toldFault(facts: Facts, { name, config, peerings }: End): Finding | und
   const accepted = peerings.filter((peering) => !isRefused(peering));
   const missing = accepted.find(({ metadata }) => !config?.spec.peerings.some((entry) => entry.name === metadata.name));
   if (missing === undefined) return undefined;
+  const programmed = currentCondition(missing, 'Programmed');
+  if (programmed?.reason === 'WritesRefused') {
+    const { reason, message } = programmed;
+    return finding(reason, message, remedyIn(message, 'see the log of the operator'));
+  }
   const text =
     config === undefined
       ? `the operator has written no IPsecNodeConfig for ${name}`

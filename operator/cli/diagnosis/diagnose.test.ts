@@ -337,6 +337,15 @@ const faults: readonly Fault[] = [
     /^wait some seconds; .*logs deployment/,
   ],
   [
+    'the API server does not take what the node is to be told',
+    (facts) =>
+      withConfig(withWritesRefused(facts), NODE, (config) => ({ ...config, spec: { ...config.spec, peerings: [] } })),
+    'configuration',
+    'WritesRefused',
+    /refuses the IPsecNodeConfig of node-a .*no quota/,
+    /^see to the quota$/,
+  ],
+  [
     'the status is that of an agent that is gone',
     (facts) =>
       withConfig(facts, NODE, (config) => ({
@@ -1157,6 +1166,15 @@ function changedSince(facts: Facts, reason: 'Accepted' | 'Overlapped'): Facts {
   });
   return withList(facts, 'peerings', (peerings) =>
     peerings.map((each) => ({ ...each, metadata: { ...each.metadata, generation: 2 }, status: { conditions } })),
+  );
+}
+
+function withWritesRefused(facts: Facts): Facts {
+  const message = 'the API server refuses the IPsecNodeConfig of node-a (Forbidden: no quota): see to the quota';
+  const refusal = { type: 'Programmed', status: 'False', reason: 'WritesRefused', message } as const;
+  const conditions = [{ ...refusal, lastTransitionTime: '2026-11-28T00:00:00Z' }];
+  return withList(facts, 'peerings', (peerings) =>
+    peerings.map((each) => ({ ...each, status: { ...each.status, conditions } })),
   );
 }
 
