@@ -42,16 +42,24 @@ export function entriesOf(
       fresh.get(member.node.name)?.set(entry.name, entry);
     }
   }
+  const kept = keptEntries(drafts, roster, observed.gone);
+  return new Map(
+    roster.map(({ name }) => {
+      const all = [...(fresh.get(name)?.values() ?? []), ...(kept.get(name) ?? [])];
+      // Of what is only kept there may be too many, too: the least important are left out.
+      return [name, all.sort(comparePrecedence).slice(0, MAX_PEERINGS)] as const;
+    }),
+  );
+}
+
+/** Entries of before that are not made anew and stay, by the node's name. */
+export function keptEntries(drafts: readonly Draft[], roster: readonly KnownNode[], gone: Gone): Entries {
   const judgements = new Map(drafts.map((draft) => [draft.peering.metadata.name, judgementOf(draft)]));
   return new Map(
-    roster.map((node) => {
-      const own = fresh.get(node.name) ?? new Map<string, NodePeering>();
-      const kept = present(node)
-        .filter(({ name }) => !own.has(name))
-        .flatMap((entry) => keptEntry(node, entry, judgements.get(entry.name), observed.gone) ?? []);
-      // Those that win first: of too many the least important are left out.
-      return [node.name, [...own.values(), ...kept].sort(comparePrecedence).slice(0, MAX_PEERINGS)] as const;
-    }),
+    roster.map((node) => [
+      node.name,
+      present(node).flatMap((entry) => keptEntry(node, entry, judgements.get(entry.name), gone) ?? []),
+    ]),
   );
 }
 
@@ -118,7 +126,8 @@ interface Judgement {
 }
 
 function judgementOf({ peering, acceptance, members }: Draft): Judgement {
-  const obstructed = members.filter(({ obstacle }) => obstacle !== undefined);
+  // Where a node has no room for the peering, what it had of it goes as well.
+  const obstructed = members.filter(({ obstacle }) => obstacle !== undefined && obstacle.reason !== 'TooManyPeerings');
   return {
     peering,
     accepted: acceptance.status === 'True',

@@ -7,6 +7,7 @@ import { peeringStatus, unreadableStatus, type WantedStatus } from './judge.ts';
 import { nodeConfigOf, type WantedNodeConfig } from './node-configs.ts';
 import { entriesOf, untoldNodes } from './node-entries.ts';
 import type { ClusterSettings, Moment, Observed, WrittenObject } from './observed.ts';
+import { withinPeeringLimit } from './peering-limit.ts';
 import { rosterOf } from './roster.ts';
 import { sliceplanOf } from './slices.ts';
 import { standingOf } from './standings.ts';
@@ -31,7 +32,7 @@ export interface Plan {
  */
 export function plan(observed: Observed, settings: ClusterSettings, at: Moment): Plan {
   const roster = rosterOf(observed, at);
-  const drafts = draftsOf(observed, roster, settings);
+  const drafts = withinPeeringLimit(draftsOf(observed, roster, settings), roster, observed.gone);
   const entries = entriesOf(drafts, roster, observed, at);
   const told = roster.filter(({ name, config }) => config !== undefined || (entries.get(name) ?? []).length > 0);
   const certificates = certificatesOf(drafts, settings);

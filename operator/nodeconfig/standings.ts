@@ -58,7 +58,7 @@ export function standingOf(
           at,
           ROUTINE_WRITE_MS,
         ),
-        obstacle: member.obstacle ?? (draft.acceptance.status === 'True' && entry === undefined ? TOO_MANY : undefined),
+        obstacle: member.obstacle,
         shortfall: member.shortfall,
         refusal: refusalOf(draft, member, entry, observed),
         certificate: usedCertificate(draft, member, certificateOf(draft, member, observed, certificates, at), at),
@@ -163,8 +163,3 @@ function agentOf(
     said?.enforcement !== undefined && isFinal(enforcement, said.enforcement) && isInForce(exemptions, said.exempt);
   return { kind: 'reporting', enforced, mssClampFailure: said?.mssClampFailure, tunnels: said?.tunnels };
 }
-
-const TOO_MANY = {
-  reason: 'TooManyPeerings',
-  text: 'takes part in too many peerings that win: narrow their nodes.selector',
-} as const;

@@ -1,4 +1,5 @@
 import type { IpsecPeering } from '../../api/ipsec-peering.ts';
+import { MAX_PEERINGS } from '../../api/limits.ts';
 import type { Facts, PodFact, WorkloadFact } from './facts.ts';
 import { type Finding, finding, remedyIn } from './finding.ts';
 import { currentCondition, unseenGeneration } from './judgement.ts';
@@ -170,6 +171,13 @@ function toldFault(facts: Facts, { name, config, peerings }: End): Finding | und
   if (programmed?.reason === 'WritesRefused') {
     const { reason, message } = programmed;
     return finding(reason, message, remedyIn(message, 'see the log of the operator'));
+  }
+  if (config !== undefined && config.spec.peerings.length >= MAX_PEERINGS) {
+    return finding(
+      'TooManyPeerings',
+      `${name} has no room for IPsecPeering ${missing.metadata.name}: it takes part in ${MAX_PEERINGS} that win`,
+      'narrow their spec.nodes.selector, or raise spec.priority of this one',
+    );
   }
   const text =
     config === undefined

@@ -346,6 +346,19 @@ const faults: readonly Fault[] = [
     /^see to the quota$/,
   ],
   [
+    'the node takes part in so many peerings that there is no room for one more',
+    (facts) =>
+      withConfig(facts, NODE, (config) => {
+        const [entry] = config.spec.peerings;
+        const peerings = Array.from({ length: 64 }, (_, index) => ({ ...entry, name: `office-${index}` }));
+        return { ...config, spec: { ...config.spec, peerings: peerings as typeof config.spec.peerings } };
+      }),
+    'configuration',
+    'TooManyPeerings',
+    /has no room for IPsecPeering cluster: it takes part in 64 that win/,
+    /^narrow their spec.nodes.selector/,
+  ],
+  [
     'the status is that of an agent that is gone',
     (facts) =>
       withConfig(facts, NODE, (config) => ({
