@@ -78,7 +78,8 @@ const spec = ruled(
   },
 );
 
-const status = z.object({
+/** What the operator says of a peering. */
+export const peeringStatus = z.object({
   observedGeneration: generation().optional().describe('The generation of the spec that this status is about.'),
   conditions: conditions
     .optional()
@@ -109,7 +110,7 @@ export const ipsecPeering = defineResource({
   hasStatus: true,
   fields: {
     spec: spec.describe('What is wanted.'),
-    status: status.optional().describe('What is; written by the operator.'),
+    status: peeringStatus.optional().describe('What is; written by the operator.'),
   },
   rules: [
     {

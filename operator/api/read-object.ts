@@ -19,19 +19,27 @@ export type ReadObject<T> =
  * know are faults, because a misspelt field would silently mean its default.
  */
 export function readObject<T extends KubernetesObject>(
+  resource: { readonly schema: z.ZodType<T> },
+  value: unknown,
+): ReadObject<T> {
+  const read = readKnownFields(resource, value);
+  if (!read.ok) return read;
+  const unknown = unknownFields(value, read.value, []);
+  if (unknown.length === 0) return read;
+  return { ok: false, error: unknown.map((path) => ({ field: fieldText(path), text: 'is unknown here' })) };
+}
+
+/** Reads an object that the API server has taken, and passes over the fields that are not known here. */
+export function readKnownFields<T extends KubernetesObject>(
   { schema }: { readonly schema: z.ZodType<T> },
   value: unknown,
 ): ReadObject<T> {
   const parsed = schema.safeParse(value, { error: faultText });
-  if (!parsed.success) {
-    return {
-      ok: false,
-      error: parsed.error.issues.map(({ path, message }) => ({ field: fieldText(path), text: message })),
-    };
-  }
-  const unknown = unknownFields(value, parsed.data, []);
-  if (unknown.length === 0) return { ok: true, value: parsed.data };
-  return { ok: false, error: unknown.map((path) => ({ field: fieldText(path), text: 'is unknown here' })) };
+  if (parsed.success) return { ok: true, value: parsed.data };
+  return {
+    ok: false,
+    error: parsed.error.issues.map(({ path, message }) => ({ field: fieldText(path), text: message })),
+  };
 }
 
 function faultText(issue: z.core.$ZodRawIssue): string | undefined {

@@ -4,6 +4,9 @@ import type { IpsecPeering } from '../api/ipsec-peering.ts';
 import type { MetricDefinition } from '../api/metric-definition.ts';
 import { type LabelOf, type NameOf, OPERATOR_METRICS } from './definitions.ts';
 
+/** Of a peering nothing but its status is told, so one that cannot be read is as good. */
+type JudgedPeering = Pick<IpsecPeering, 'metadata' | 'status'>;
+
 /** What a running operator is asked at each scrape. */
 export interface OperatorState {
   readonly leads: boolean;
@@ -13,7 +16,7 @@ export interface OperatorState {
   readonly queueLength: number;
   /** Whether each kind is being watched, by its name. */
   readonly watching: ReadonlyMap<string, boolean>;
-  readonly peerings: readonly IpsecPeering[];
+  readonly peerings: readonly JudgedPeering[];
 }
 
 /** Everything that an operator tells Prometheus, with what prom-client tells of every process. */
@@ -102,7 +105,7 @@ export class OperatorMetrics {
   }
 }
 
-function known({ leads, peerings }: OperatorState): readonly IpsecPeering[] {
+function known({ leads, peerings }: OperatorState): readonly JudgedPeering[] {
   return leads ? peerings : [];
 }
 

@@ -29,7 +29,8 @@ export function changesOf(observed: Observed, planned: Plan): readonly Change[] 
     if (before !== undefined && isWritten(before, object)) return [];
     return [{ kind: 'apply', object, uid: before?.metadata.uid }];
   });
-  const statuses = observed.peerings.flatMap((peering): readonly Change[] => {
+  const peerings = [...observed.peerings, ...observed.unreadablePeerings];
+  const statuses = peerings.flatMap((peering): readonly Change[] => {
     const status = planned.statuses.get(peering.metadata.name);
     if (status === undefined || sameContent(peering.status, status)) return [];
     const { apiVersion, kind, metadata } = peering;

@@ -154,7 +154,7 @@ describe('enforcement', () => {
     expect(enforcements(before)).toEqual([optional, optional, optional]);
   });
 
-  it.each(['NetworksClaimed', 'SegmentsNotClamped'])(
+  it.each(['ServersNotExempt', 'NetworksClaimed', 'SegmentsNotClamped'])(
     'stays in force where all IPsecNodeConfigs are deleted while the peering is not Programmed for another reason: %s',
     (reason) => {
       const cluster = settled(meshOf('cluster', { 'spec.enforcement': 'Required' }), 3);

@@ -26,7 +26,7 @@ export interface EnforcementFacts {
   readonly written: readonly Enforcement[];
   /** Whether the nodes have had all that is wanted in force, whatever became of their configurations. */
   readonly wasInForce: boolean;
-  /** Whether what is exempt is in force: more is enforced only then. */
+  /** Whether all that is to be exempt is, in force: more is enforced only then. */
   readonly exemptions: boolean;
 }
 

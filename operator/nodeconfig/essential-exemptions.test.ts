@@ -85,6 +85,44 @@ describe('what a cluster cannot be repaired without', () => {
   });
 });
 
+describe('more servers than can be exempt', () => {
+  const controls = (count: number) => Array.from({ length: count }, (_, index) => control(index + 1));
+  const most = MAX_ESSENTIAL_SERVERS / 2;
+
+  it('keep a peering from becoming Required, and are named', () => {
+    const cluster = clusterOf({ peerings: [required()], nodes: controls(most + 1) });
+    settle(cluster, 0);
+    expect(exemptOf(cluster, '192.168.0.1/32')[0]).toBe('Optional: TCP 6443 Outbound Send');
+    expect(programmedOf(cluster)).toMatch(/^EnforcementHeld: .*does not reach fd00::\w+\/128 and fd00::\w+\/128: name/);
+  });
+
+  it('do not where a network holds them, or nothing of them is exempt', () => {
+    const nothing = { apiServer: 'Encrypt', kubelet: 'Encrypt', dns: 'Encrypt', ntp: 'Encrypt' };
+    for (const essential of [{ servers: ['192.168.0.0/24', 'fd00::/64'] }, nothing]) {
+      const peerings = [required({ 'spec.traffic.essential': essential })];
+      const cluster = clusterOf({ peerings, nodes: controls(most + 1) });
+      settle(cluster, 0);
+      expect(programmedOf(cluster)).toMatch(/^Programmed/);
+    }
+  });
+
+  it('take no room from those that are exempt, and nothing back that is Required', () => {
+    const cluster = clusterOf({ peerings: [required()], nodes: controls(most + 1).slice(1) });
+    settle(cluster, 0);
+    cluster.given = { ...cluster.given, nodes: controls(most + 1) };
+    settle(cluster, 100);
+    expect(exemptOf(cluster, '192.168.0.1/32')).toEqual([]);
+    expect(exemptOf(cluster, `192.168.0.${most + 1}/32`)[0]).toBe('Required: TCP 6443 Outbound Send');
+    expect(programmedOf(cluster)).toMatch(/^ServersNotExempt: .*192\.168\.0\.1\/32 and fd00::1\/128/);
+  });
+});
+
+function programmedOf(cluster: ImaginedCluster): string {
+  const conditions = cluster.given.peerings[0]?.status?.conditions;
+  const found = conditions?.find(({ type }) => type === 'Programmed');
+  return `${found?.reason}: ${found?.message}`;
+}
+
 function required(fields: { readonly [path: string]: unknown } = {}) {
   return meshOf('cluster', { 'spec.enforcement': 'Required', ...fields });
 }

@@ -4,13 +4,28 @@ import type { Draft } from './draft.ts';
 import { type Exemption, textOf } from './exemptions.ts';
 import type { Observed } from './observed.ts';
 
+/** What a peering exempts in the end. */
+export interface WantedExemptions {
+  readonly exemptions: readonly Exemption[];
+  /** Networks of servers that there is no room for. */
+  readonly leftOut: readonly string[];
+}
+
 /** Everything that a peering exempts in the end: what it says, and in a mesh what a cluster cannot be repaired without. */
-export function wantedExemptions(draft: Draft, observed: Observed): readonly Exemption[] {
+export function wantedExemptions(draft: Draft, observed: Observed): WantedExemptions {
   const { remote, traffic } = draft.peering.spec;
   const { exempt = [], essential } = traffic;
-  if (remote.mesh === undefined) return exempt;
-  const servers = essential.servers ?? serversOf(draft, observed);
-  return [...exempt, ...servers.slice(0, MAX_ESSENTIAL_SERVERS).flatMap((server) => exemptionsOf(server, essential))];
+  if (remote.mesh === undefined) return { exemptions: exempt, leftOut: [] };
+  const servers = (essential.servers ?? serversOf(draft, observed)).filter(
+    (server) => exemptionsOf(server, essential).length > 0,
+  );
+  return {
+    exemptions: [
+      ...exempt,
+      ...servers.slice(0, MAX_ESSENTIAL_SERVERS).flatMap((server) => exemptionsOf(server, essential)),
+    ],
+    leftOut: servers.slice(MAX_ESSENTIAL_SERVERS),
+  };
 }
 
 type Essential = Draft['peering']['spec']['traffic']['essential'];
@@ -33,7 +48,8 @@ function exemptionsOf(cidr: string, { apiServer, kubelet, dns, ntp }: Essential)
 
 /**
  * The control-plane nodes of a mesh, by their labels and not by the endpoints of the API server: these come and go with
- * every restart, and each change is a write for every node. A server whose Node is only not seen stays.
+ * every restart, and each change is a write for every node. A server whose Node is only not seen stays. Those that are
+ * exempt already come first: one that joins must not take the place of another.
  */
 function serversOf({ peering, members }: Draft, { nodes, slices }: Observed): readonly string[] {
   const seen = members.filter(({ node: { labels } }) => CONTROL_PLANE.some((label) => labels[label] !== undefined));
@@ -46,13 +62,12 @@ function serversOf({ peering, members }: Draft, { nodes, slices }: Observed): re
       (config?.spec.peerings.find(({ name }) => name === peering.metadata.name)?.traffic.exempt ?? []).map(textOf),
     ),
   );
-  const staying = unseen
-    .flatMap(({ addresses }) => addresses)
-    .filter((address) =>
-      exemptionsOf(hostNetwork(address), peering.spec.traffic.essential).some((each) => present.has(textOf(each))),
-    );
+  const isPresent = (server: string): boolean =>
+    exemptionsOf(server, peering.spec.traffic.essential).some((each) => present.has(textOf(each)));
+  const staying = unseen.flatMap(({ addresses }) => addresses).filter((address) => isPresent(hostNetwork(address)));
   const addresses = new Set([...seen.flatMap((member) => member.addresses), ...staying]);
-  return [...addresses].sort().map(hostNetwork);
+  const servers = [...addresses].sort().map(hostNetwork);
+  return [...servers.filter(isPresent), ...servers.filter((server) => !isPresent(server))];
 }
 
 function hostNetwork(address: string): string {

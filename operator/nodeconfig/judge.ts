@@ -4,9 +4,10 @@ import { encrypting, tunnelTotals } from '../policies/encrypting.ts';
 import { programmed } from '../policies/programmed.ts';
 import { ready } from '../policies/ready.ts';
 import type { NodeStanding, PeeringStanding } from '../policies/standing.ts';
+import { unreadable } from '../policies/unreadable.ts';
 import type { Verdict } from '../policies/verdict.ts';
 import { conditionsOf } from './conditions.ts';
-import type { Moment } from './observed.ts';
+import type { Moment, UnreadablePeering } from './observed.ts';
 
 /** The status of a peering as the operator writes it. */
 export type WantedStatus = NonNullable<IpsecPeering['status']>;
@@ -30,6 +31,20 @@ export function peeringStatus(
     conditions: conditionsOf(status?.conditions ?? [], verdicts, metadata.generation, at.timestamp),
     nodes: { selected: standing.nodes.length, ready: standing.nodes.filter(isReady).length },
     tunnels: tunnelTotals(standing),
+  };
+}
+
+/** What is said of a peering that cannot be read: no count, for nobody knows which nodes it selects. */
+export function unreadableStatus({ status, metadata, faults }: UnreadablePeering, at: Moment): WantedStatus {
+  const parts = unreadable(faults);
+  return {
+    ...(metadata.generation === undefined ? {} : { observedGeneration: metadata.generation }),
+    conditions: conditionsOf(
+      status?.conditions ?? [],
+      { Ready: ready(Object.values(parts)), ...parts },
+      metadata.generation,
+      at.timestamp,
+    ),
   };
 }
 

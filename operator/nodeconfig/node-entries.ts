@@ -29,12 +29,12 @@ export function entriesOf(
     if (draft.acceptance.status !== 'True') continue;
     const { enforcement: wanted } = draft.peering.spec;
     const told = toldOf(draft, observed, at);
-    const exempt = wantedExemptions(draft, observed);
+    const { exemptions: exempt, leftOut } = wantedExemptions(draft, observed);
     const enforcement = nextEnforcement(wanted, {
       told,
       written: writtenOf(draft),
       wasInForce: isInForce(draft.peering),
-      exemptions: areSettled(exempt, told),
+      exemptions: leftOut.length === 0 && areSettled(exempt, told),
     });
     const exemptions = nextExemptions(exempt, told, enforcement);
     for (const member of draft.members.filter(({ obstacle }) => obstacle === undefined)) {
@@ -43,15 +43,31 @@ export function entriesOf(
       fresh.get(member.node.name)?.set(entry.name, entry);
     }
   }
+  const kept = keptEntries(drafts, roster, observed.gone, fresh);
+  return new Map(
+    roster.map(({ name }) => {
+      const all = [...(fresh.get(name)?.values() ?? []), ...(kept.get(name) ?? [])];
+      // Of what is only kept there may be too many, too: the least important are left out.
+      return [name, all.sort(comparePrecedence).slice(0, MAX_PEERINGS)] as const;
+    }),
+  );
+}
+
+/** Entries of before that are not made anew and stay, by the node's name; `fresh` are those that are. */
+export function keptEntries(
+  drafts: readonly Draft[],
+  roster: readonly KnownNode[],
+  gone: Gone,
+  fresh: ReadonlyMap<string, ReadonlyMap<string, NodePeering>> = new Map(),
+): Entries {
   const judgements = new Map(drafts.map((draft) => [draft.peering.metadata.name, judgementOf(draft)]));
   return new Map(
     roster.map((node) => {
-      const own = fresh.get(node.name) ?? new Map<string, NodePeering>();
-      const kept = present(node)
-        .filter(({ name }) => !own.has(name))
-        .flatMap((entry) => keptEntry(node, entry, judgements.get(entry.name), observed.gone, own) ?? []);
-      // Those that win first: of too many the least important are left out.
-      return [node.name, [...own.values(), ...kept].sort(comparePrecedence).slice(0, MAX_PEERINGS)] as const;
+      const own = [...(fresh.get(node.name)?.values() ?? [])];
+      const kept = present(node).flatMap(
+        (entry) => keptEntry(node, entry, judgements.get(entry.name), gone, own) ?? [],
+      );
+      return [node.name, kept];
     }),
   );
 }
@@ -109,7 +125,7 @@ function isInForce({ metadata, status }: IpsecPeering): boolean {
 }
 
 /** Why a peering is not Programmed although all that it wants to be enforced is. */
-const BEYOND_ENFORCEMENT: ReadonlySet<string> = new Set(['NetworksClaimed', 'SegmentsNotClamped']);
+const BEYOND_ENFORCEMENT: ReadonlySet<string> = new Set(['ServersNotExempt', 'NetworksClaimed', 'SegmentsNotClamped']);
 
 interface Judgement {
   readonly peering: IpsecPeering;
@@ -119,7 +135,8 @@ interface Judgement {
 }
 
 function judgementOf({ peering, acceptance, members }: Draft): Judgement {
-  const obstructed = members.filter(({ obstacle }) => obstacle !== undefined);
+  // Where a node has no room for the peering, what it had of it goes as well.
+  const obstructed = members.filter(({ obstacle }) => obstacle !== undefined && obstacle.reason !== 'TooManyPeerings');
   return {
     peering,
     accepted: acceptance.status === 'True',
@@ -134,12 +151,12 @@ function keptEntry(
   entry: NodePeering,
   judgement: Judgement | undefined,
   gone: Gone,
-  fresh: ReadonlyMap<string, NodePeering>,
+  fresh: readonly NodePeering[],
 ): NodePeering | undefined {
   if (judgement === undefined) {
     if (!isOwn(node)) return undefined;
     if (!gone.peerings.has(entry.name)) return entry;
-    return awaitsSuccessor(entry, [...fresh.values()]) ? { ...entry, priority: LEAST_PRIORITY } : undefined;
+    return awaitsSuccessor(entry, fresh) ? { ...entry, priority: LEAST_PRIORITY } : undefined;
   }
   const { peering, accepted, selected, obstructed } = judgement;
   if (accepted && !obstructed.has(node.name)) return undefined;

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import type { IpsecNodeConfig } from '../api/ipsec-node-config.ts';
 import type { IpsecPeerSlice } from '../api/ipsec-peer-slice.ts';
 import type { IpsecPeering } from '../api/ipsec-peering.ts';
+import type { FieldFault } from '../api/read-object.ts';
 
 /** What is read of the metadata of objects that are not of our kinds. */
 const metadata = z.object({
@@ -65,6 +66,11 @@ export interface WrittenObject {
   };
 }
 
+/** A peering that is there and that this version cannot read, such as one with a value of a newer version. */
+export interface UnreadablePeering extends Pick<IpsecPeering, 'apiVersion' | 'kind' | 'metadata' | 'status'> {
+  readonly faults: readonly FieldFault[];
+}
+
 /** Who an object is deleted with. */
 interface OwnerReference {
   readonly apiVersion: string;
@@ -80,6 +86,8 @@ export type NodeObject = z.output<typeof nodeObject>;
 /** Everything that the plan is made from. Lists may be incomplete: nothing is concluded from what is missing. */
 export interface Observed {
   readonly peerings: readonly IpsecPeering[];
+  /** Nodes keep what they had of these. */
+  readonly unreadablePeerings: readonly UnreadablePeering[];
   readonly nodes: readonly NodeObject[];
   readonly nodeConfigs: readonly IpsecNodeConfig[];
   readonly slices: readonly IpsecPeerSlice[];
@@ -96,6 +104,8 @@ export interface Observed {
   readonly certificateRequests: ReadonlyMap<string, string>;
   /** Why the API server did not take Certificates, by name. */
   readonly refusedCertificates: ReadonlyMap<string, string>;
+  /** Why the API server did not take IPsecNodeConfigs, by name. */
+  readonly refusedNodeConfigs: ReadonlyMap<string, string>;
   /** Whether the API server knows cert-manager's kinds. */
   readonly certManager: 'Present' | 'Missing';
   /** When Nodes, peerings and Certificates came to be, in milliseconds, by UID. */

@@ -3,10 +3,11 @@ import { accessOf } from './access.ts';
 import { certificateOf, type WantedCertificate } from './certificates.ts';
 import { deletionsOf } from './deletions.ts';
 import { type Draft, draftsOf } from './draft.ts';
-import { peeringStatus, type WantedStatus } from './judge.ts';
+import { peeringStatus, unreadableStatus, type WantedStatus } from './judge.ts';
 import { nodeConfigOf, type WantedNodeConfig } from './node-configs.ts';
 import { entriesOf, untoldNodes } from './node-entries.ts';
 import type { ClusterSettings, Moment, Observed, WrittenObject } from './observed.ts';
+import { withinPeeringLimit } from './peering-limit.ts';
 import { rosterOf } from './roster.ts';
 import { sliceplanOf } from './slices.ts';
 import { standingOf } from './standings.ts';
@@ -31,7 +32,7 @@ export interface Plan {
  */
 export function plan(observed: Observed, settings: ClusterSettings, at: Moment): Plan {
   const roster = rosterOf(observed, at);
-  const drafts = draftsOf(observed, roster, settings);
+  const drafts = withinPeeringLimit(draftsOf(observed, roster, settings), roster, observed.gone);
   const entries = entriesOf(drafts, roster, observed, at);
   const told = roster.filter(({ name, config }) => config !== undefined || (entries.get(name) ?? []).length > 0);
   const certificates = certificatesOf(drafts, settings);
@@ -45,12 +46,16 @@ export function plan(observed: Observed, settings: ClusterSettings, at: Moment):
     access: told.flatMap((node) => accessOf(node, entries.get(node.name) ?? [], settings)),
     deletions: [...slices.flatMap(({ emptied }) => emptied), ...deletionsOf(observed, wanted, roster, at)],
     untold: untoldNodes(drafts, entries),
-    statuses: new Map(
-      drafts.map((draft) => [
+    statuses: new Map([
+      ...drafts.map((draft): [string, WantedStatus] => [
         draft.peering.metadata.name,
         peeringStatus(draft.peering, standingOf(draft, entries, observed, issued, at), draft.acceptance, at),
       ]),
-    ),
+      ...observed.unreadablePeerings.map((peering): [string, WantedStatus] => [
+        peering.metadata.name,
+        unreadableStatus(peering, at),
+      ]),
+    ]),
   };
 }
 

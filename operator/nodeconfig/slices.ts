@@ -75,6 +75,8 @@ function peersOf(
   const admitted = members.flatMap((member): readonly SlicePeer[] => {
     const { node, obstacle } = member;
     const old = before.get(node.uid);
+    // Its agent is not told of the peering any more, so nobody could reach it.
+    if (obstacle?.reason === 'TooManyPeerings') return [];
     if (obstacle !== undefined) return old === undefined ? [] : withoutForeign(withNode(old), owners);
     return old === undefined && !hasCertificate(member, peering) ? [] : [peerOf(member, trustDomain)];
   });

@@ -41,6 +41,23 @@ it('TCP segments that a node does not clamp hold back neither tunnels nor enforc
   expect(after.nodeConfigs).toEqual(before.nodeConfigs);
 });
 
+it('a write that the API server refuses is told by the peering that it is of, with the words of the server, and by no other', () => {
+  const cluster = clusterOf({ peerings: [meshOf('cluster'), gatewayOf('office')], nodes: nodesOf(2) });
+  cluster.settle(atSecond(0));
+  const observed = cluster.observed();
+  const peerings = observed.peerings.map((each) =>
+    each.metadata.name === 'office' ? { ...each, spec: { ...each.spec, priority: 7 } } : each,
+  );
+  const text = `Forbidden: admission webhook "vet" denied the request: ${'no '.repeat(400)}`;
+  const refusedNodeConfigs = new Map([['node-2', text]]);
+  const { statuses } = plan({ ...observed, peerings, refusedNodeConfigs }, settings, atSecond(1));
+  const said = (peering: string) => statuses.get(peering)?.conditions?.find(({ type }) => type === 'Programmed');
+  expect(said('office')?.reason).toBe('WritesRefused');
+  expect(said('office')?.message).toMatch(/IPsecNodeConfig of node-2, .*\(Forbidden: admission webhook "vet" denied/);
+  expect(said('office')?.message.length).toBeLessThan(1_000);
+  expect(said('cluster')?.status).toBe('True');
+});
+
 it('a node that joins a mesh which is Ready in its own first minute flips nothing, as it would not later', () => {
   const cluster = clusterOf({ peerings: [meshOf('cluster')], nodes: nodesOf(3) });
   cluster.settle(atSecond(0));

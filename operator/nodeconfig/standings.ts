@@ -30,13 +30,15 @@ export function standingOf(
   at: Moment,
 ): PeeringStanding {
   const { peering, members, credentials } = draft;
-  const exemptions = wantedExemptions(draft, observed);
+  const { exemptions, leftOut } = wantedExemptions(draft, observed);
   const taking = members.filter(({ obstacle }) => obstacle === undefined).length;
   const readySince = readySinceOf(peering);
   return {
     kind: peering.spec.remote.mesh === undefined ? 'gateway' : 'mesh',
     credentials,
     isNew: readySince === Number.NEGATIVE_INFINITY && isPending(observed.since, [uidOf(peering)], at),
+    // In a permissive one nobody is cut off.
+    serversLeftOut: peering.spec.enforcement === 'Required' ? leftOut : [],
     nodes: members.map((member): NodeStanding => {
       const { node } = member;
       const entry = entries.get(node.name)?.find(({ name }) => name === peering.metadata.name);
@@ -56,8 +58,9 @@ export function standingOf(
           at,
           ROUTINE_WRITE_MS,
         ),
-        obstacle: member.obstacle ?? (draft.acceptance.status === 'True' && entry === undefined ? TOO_MANY : undefined),
+        obstacle: member.obstacle,
         shortfall: member.shortfall,
+        refusal: refusalOf(draft, member, entry, observed),
         certificate: usedCertificate(draft, member, certificateOf(draft, member, observed, certificates, at), at),
         agent,
       };
@@ -125,6 +128,17 @@ function usedCertificate(
   return { kind: 'expired', at: used.notAfter, said: text, replaced: standing.kind === 'issued' };
 }
 
+/** Why the API server does not take what a node is to be told of the peering; what it refuses of others is no matter here. */
+function refusalOf(
+  { peering }: Draft,
+  member: Member,
+  entry: NodePeering | undefined,
+  { refusedNodeConfigs }: Observed,
+): string | undefined {
+  const isWritten = sameContent(writtenEntry(member, peering.metadata.name), entry);
+  return isWritten ? undefined : refusedNodeConfigs.get(member.node.name);
+}
+
 function agentOf(
   draft: Draft,
   member: Member,
@@ -149,8 +163,3 @@ function agentOf(
     said?.enforcement !== undefined && isFinal(enforcement, said.enforcement) && isInForce(exemptions, said.exempt);
   return { kind: 'reporting', enforced, mssClampFailure: said?.mssClampFailure, tunnels: said?.tunnels };
 }
-
-const TOO_MANY = {
-  reason: 'TooManyPeerings',
-  text: 'takes part in too many peerings that win: narrow their nodes.selector',
-} as const;

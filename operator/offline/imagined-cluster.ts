@@ -78,6 +78,7 @@ export class ImaginedCluster {
     const { nodes, peerings } = this.given;
     return {
       peerings,
+      unreadablePeerings: [],
       nodes,
       nodeConfigs: this.#all<IpsecNodeConfig>('IPsecNodeConfig'),
       slices: this.#all<IpsecPeerSlice>('IPsecPeerSlice'),
@@ -101,6 +102,7 @@ export class ImaginedCluster {
       ),
       certificateRequests: new Map(),
       refusedCertificates: new Map(),
+      refusedNodeConfigs: new Map(),
       certManager: this.certManager,
       since: this.since,
       gone: this.gone,

@@ -6,6 +6,7 @@ import { encrypting, tunnelTotals } from './encrypting.ts';
 import { programmed } from './programmed.ts';
 import { ready } from './ready.ts';
 import type { NodeStanding, PeeringStanding, Prospect } from './standing.ts';
+import { unreadable } from './unreadable.ts';
 import { fails, holds, listed, unknown } from './verdict.ts';
 
 const byCertificate = {
@@ -70,6 +71,17 @@ describe('Accepted', () => {
   it('says of a Secret the same whether it is missing, of another type or without the key', () => {
     const unusable = accepted({ ...prospect, credentials: { ...byKey, usable: false } });
     expect(unusable.message).not.toMatch(/missing|not found|forbidden/i);
+  });
+});
+
+describe('a peering that cannot be read', () => {
+  it('is said of by its first field, how many more there are, and what to do', () => {
+    const field = { field: 'spec.mssClamp', text: 'must be '.repeat(200) };
+    const { Accepted, ...others } = unreadable([field, { field: 'spec.traffic.scope', text: '' }]);
+    expect(Accepted).toMatchObject({ status: 'False', reason: 'Unreadable' });
+    expect(Accepted?.message).toMatch(/cannot read spec\.mssClamp \(must be .* and 1 more field: upgrade ikemesh/);
+    expect(Accepted?.message.length).toBeLessThan(1_000);
+    expect(Object.values(others).every(({ status }) => status !== 'True')).toBe(true);
   });
 });
 
@@ -158,6 +170,13 @@ describe('Programmed', () => {
   it.each<[string, Partial<NodeStanding>, string, string, string]>([
     ['all have done it', {}, 'True', 'Programmed', '2 nodes'],
     ['a node has no address', { obstacle: noAddress() }, 'False', 'NodesUnsuitable', 'node a has no address'],
+    [
+      'the API server refuses a write',
+      { refusal: 'Forbidden: no quota', agent: { kind: 'missing' } },
+      'False',
+      'WritesRefused',
+      'the IPsecNodeConfig of a, which is tried again (Forbidden: no quota): give',
+    ],
     ['an agent is missing', { agent: { kind: 'missing' } }, 'False', 'AgentsMissing', 'look at its Pod'],
     [
       'an agent fails',
@@ -195,6 +214,15 @@ describe('Programmed', () => {
       reason,
       message: expect.stringContaining(message),
     });
+  });
+
+  it.each([
+    [false, 'EnforcementHeld'],
+    [true, 'ServersNotExempt'],
+  ])('names servers that there is no room to exempt, enforced %s', (enforced, reason) => {
+    const left = standing({ agent: { ...reporting(1), enforced } }, { serversLeftOut: ['fd00::11/128'] });
+    const message = expect.stringContaining('does not reach fd00::11/128: name networks');
+    expect(programmed(left, acceptance)).toEqual({ status: 'False', reason, message });
   });
 
   it('is not judged of a peering that is not accepted', () => {
@@ -356,7 +384,7 @@ describe('a list of names', () => {
 
 function standing(first: Partial<NodeStanding>, fields: Partial<PeeringStanding> = {}): PeeringStanding {
   const nodes = [node('a', first), node('b', {})];
-  return { kind: 'mesh', credentials: byCertificate, isNew: false, nodes, ...fields };
+  return { kind: 'mesh', credentials: byCertificate, isNew: false, serversLeftOut: [], nodes, ...fields };
 }
 
 function node(name: string, fields: Partial<NodeStanding>): NodeStanding {

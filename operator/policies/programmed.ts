@@ -15,6 +15,16 @@ export function programmed(standing: PeeringStanding, acceptance: Verdict): Verd
     const more = others === 0 ? '' : `; ${counted(others, 'more node')} cannot take part either`;
     return fails('NodesUnsuitable', `node ${unsuitable.name} ${unsuitable.obstacle.text}${more}`);
   }
+  const refused = members.filter(({ refusal }) => refusal !== undefined);
+  const [text] = refused.map(({ refusal }) => refusal ?? '');
+  if (text !== undefined) {
+    return fails(
+      'WritesRefused',
+      `the API server refuses the IPsecNodeConfig of ${listed(refused.map(({ name }) => name))}, which is tried again ` +
+        `(${text.slice(0, MAX_WORDS)}): give the operator what is missing there, or see to the webhook, policy or quota ` +
+        `that refuses`,
+    );
+  }
   const missing = namesOf(members, 'missing');
   if (missing.length > 0) {
     return fails('AgentsMissing', `no agent is Ready on ${listed(missing)}: look at its Pod there`);
@@ -32,6 +42,10 @@ export function programmed(standing: PeeringStanding, acceptance: Verdict): Verd
     return fails('AgentsBehind', `${listed(behind)} did not carry out the newest configuration yet`);
   }
   const staged = members.filter(({ agent }) => agent.kind === 'reporting' && !agent.enforced);
+  const { serversLeftOut } = standing;
+  if (staged.length > 0 && serversLeftOut.length > 0) {
+    return fails('EnforcementHeld', `spec.enforcement goes no further than it is: ${leftOutText(serversLeftOut)}`);
+  }
   if (staged.length > 0) {
     return fails(
       'EnforcementStaged',
@@ -40,6 +54,7 @@ export function programmed(standing: PeeringStanding, acceptance: Verdict): Verd
         `${staged.length} of ${counted(members.length, 'node')} are on the way`,
     );
   }
+  if (serversLeftOut.length > 0) return fails('ServersNotExempt', leftOutText(serversLeftOut));
   const partly = members.flatMap(({ name, shortfall }) => (shortfall === undefined ? [] : [{ name, shortfall }]));
   if (partly[0] !== undefined) {
     const { name, shortfall } = partly[0];
@@ -60,6 +75,16 @@ export function programmed(standing: PeeringStanding, acceptance: Verdict): Verd
   return holds('Programmed', `${counted(members.length, 'node')} configured`);
 }
 
+function leftOutText(servers: readonly string[]): string {
+  return (
+    `the control plane has more addresses than can be exempt, and under Required a node whose tunnels are down does not ` +
+    `reach ${listed(servers)}: name networks that hold all of them in spec.traffic.essential.servers`
+  );
+}
+
 function namesOf(members: readonly NodeStanding[], kind: NodeStanding['agent']['kind']): readonly string[] {
   return members.filter(({ agent }) => agent.kind === kind).map(({ name }) => name);
 }
+
+/** What a webhook says can be of any length. */
+const MAX_WORDS = 512;

@@ -29,6 +29,8 @@ export interface PeeringStanding {
   readonly credentials: CredentialStanding;
   /** Came to be less than a minute ago, and is not Ready. */
   readonly isNew: boolean;
+  /** Addresses of the control plane that should be exempt where it is Required, and are too many. */
+  readonly serversLeftOut: readonly string[];
   readonly nodes: readonly NodeStanding[];
 }
 
@@ -49,6 +51,8 @@ export interface NodeStanding {
   /** Why it cannot take part. */
   readonly obstacle: Obstacle | undefined;
   readonly shortfall: Shortfall | undefined;
+  /** Why the API server does not take what the node is to be told, in its own words. */
+  readonly refusal?: string | undefined;
   readonly certificate: CertificateStanding;
   readonly agent: AgentStanding;
 }

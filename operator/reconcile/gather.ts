@@ -1,19 +1,20 @@
 import type { NodePeering } from '../api/ipsec-node-config.ts';
+import type { IpsecPeering } from '../api/ipsec-peering.ts';
 import { NODE_UID_LABEL } from '../nodeconfig/names.ts';
-import type { Gone, Observed, WrittenObject } from '../nodeconfig/observed.ts';
+import type { Gone, Observed, UnreadablePeering, WrittenObject } from '../nodeconfig/observed.ts';
 import type { Departures, Sight } from './departures.ts';
 import type { AgentPod } from './watched.ts';
 import type { Watches } from './watches.ts';
 
+/** What the API server did not take. */
+export type RefusedWrites = Pick<Observed, 'refusedCertificates' | 'refusedNodeConfigs'>;
+
 /** Everything that is known, as the plan wants it. */
-export function gather(
-  watches: Watches,
-  departures: Departures,
-  refusedCertificates: ReadonlyMap<string, string>,
-  now: number,
-): Observed {
+export function gather(watches: Watches, departures: Departures, refused: RefusedWrites, now: number): Observed {
+  const peerings = watches.values('peerings');
   const known: Omit<Observed, 'gone'> = {
-    peerings: watches.values('peerings'),
+    peerings: peerings.filter(isReadable),
+    unreadablePeerings: peerings.filter(isUnreadable),
     nodes: watches.values('nodes'),
     nodeConfigs: watches.values('nodeConfigs'),
     slices: watches.values('slices'),
@@ -29,12 +30,20 @@ export function gather(
         .values('certificateRequests')
         .flatMap(({ certificate, text }) => (text === undefined ? [] : [[certificate, text] as const])),
     ),
-    refusedCertificates,
+    ...refused,
     certManager: certManagerOf(watches),
     since: sinceOf(watches),
   };
   const gone: Gone = departures.look(sightOf(known), now);
   return { ...known, gone };
+}
+
+function isReadable(peering: IpsecPeering | UnreadablePeering): peering is IpsecPeering {
+  return !isUnreadable(peering);
+}
+
+function isUnreadable(peering: IpsecPeering | UnreadablePeering): peering is UnreadablePeering {
+  return 'faults' in peering;
 }
 
 /**
@@ -69,6 +78,7 @@ function sinceOf(watches: Watches): Observed['since'] {
 function sightOf({
   nodes,
   peerings,
+  unreadablePeerings,
   nodeConfigs,
   slices,
   certificates,
@@ -83,7 +93,7 @@ function sightOf({
       ...slices.flatMap(({ peers }) => peers.map(({ uid }) => uid)),
       ...[...certificates, ...access, ...secrets].flatMap(labelled),
     ]),
-    peerings: new Set(peerings.map(({ metadata }) => metadata.name)),
+    peerings: new Set([...peerings, ...unreadablePeerings].map(({ metadata }) => metadata.name)),
     peeringsInUse: newestOf(nodeConfigs.flatMap(({ spec }) => spec.peerings)),
   };
 }

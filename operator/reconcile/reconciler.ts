@@ -13,8 +13,9 @@ import { settledNodes } from '../nodeconfig/startup-taint.ts';
 import type { Departures } from './departures.ts';
 import { nextDueAt } from './due.ts';
 import type { EventWriter } from './event-writer.ts';
-import { gather } from './gather.ts';
+import { gather, type RefusedWrites } from './gather.ts';
 import { changeKey, PendingChanges, statusDelayMs } from './pending-changes.ts';
+import { Refusals } from './refusals.ts';
 import { Seldom } from './seldom.ts';
 import type { StartupTaints } from './startup-taints.ts';
 import { transitionsOf } from './transitions.ts';
@@ -45,7 +46,7 @@ export class Reconciler {
   readonly #parts: ReconcilerParts;
   readonly #lost: AbortSignal;
   readonly #pending = new PendingChanges();
-  readonly #refusals = new Map<string, string>();
+  readonly #refusals = new Refusals();
   readonly #queue: WorkQueue;
   readonly #seldom = new Seldom();
   #timer: NodeJS.Timeout | undefined;
@@ -100,7 +101,7 @@ export class Reconciler {
     const at = momentOf(now());
     let outcome: 'made' | 'failed' = 'made';
     try {
-      const observed = gather(watches, departures, this.#refusedCertificates(), at.milliseconds);
+      const observed = gather(watches, departures, this.#refusedWrites(), at.milliseconds);
       const planned = plan(observed, settings, at);
       const changes = changesOf(observed, planned).filter((change) => isPossible(change, observed));
       this.#want(changes, observed);
@@ -115,13 +116,14 @@ export class Reconciler {
     metrics.planned(this.#planMs / 1_000, outcome);
   }
 
-  #want(changes: readonly Change[], { peerings }: Observed): void {
+  #want(changes: readonly Change[], { peerings, unreadablePeerings }: Observed): void {
     const { fresh, dropped } = this.#pending.replace(changes);
     for (const key of dropped) {
       this.#queue.forget(key);
-      this.#refusals.delete(key);
+      this.#refusals.forget(key);
     }
-    const statuses = new Map(peerings.map(({ metadata, status }) => [metadata.name, status]));
+    const known = [...peerings, ...unreadablePeerings];
+    const statuses = new Map(known.map(({ metadata, status }) => [metadata.name, status]));
     for (const key of fresh) {
       const change = this.#pending.of(key);
       if (change !== undefined) this.#queue.add(key, delayMs(change, statuses));
@@ -149,7 +151,7 @@ export class Reconciler {
     if (!answer.ok) return this.#refused(key, change, answer.error);
     this.#parts.log.debug({ change: change.kind, object: key }, 'written');
     this.#pending.written(key, change);
-    const wasRefused = this.#refusals.delete(key);
+    const wasRefused = this.#refusals.forget(key);
     if (answer.value !== undefined) this.#parts.watches.put(storeOf(change), answer.value);
     if (wasRefused) this.wake();
     if (change.kind === 'applyStatus') await this.#tell(change, before);
@@ -164,10 +166,7 @@ export class Reconciler {
     else if (this.#seldom.may(`${storeOf(change)} ${error.reason}`)) {
       log.warn({ object: key, reason: text, remedy: remedyOf(error) }, 'a write is refused, and tried again');
     }
-    if (error.status !== 409 && error.status !== 0 && this.#refusals.get(key) !== text) {
-      this.#refusals.set(key, text);
-      this.wake();
-    }
+    if (error.status !== 409 && error.status !== 0 && this.#refusals.note(key, text)) this.wake();
     return { kind: 'retry', retryAfterMs: error.retryAfterMs };
   }
 
@@ -184,10 +183,11 @@ export class Reconciler {
     return found?.status?.conditions ?? [];
   }
 
-  #refusedCertificates(): ReadonlyMap<string, string> {
-    const prefix = `Certificate ${this.#parts.settings.namespace}/`;
-    const ours = [...this.#refusals].filter(([key]) => key.startsWith(prefix));
-    return new Map(ours.map(([key, text]) => [key.slice(prefix.length), text]));
+  #refusedWrites(): RefusedWrites {
+    return {
+      refusedCertificates: this.#refusals.of('Certificate', this.#parts.settings.namespace),
+      refusedNodeConfigs: this.#refusals.of('IPsecNodeConfig'),
+    };
   }
 }
 

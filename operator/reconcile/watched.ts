@@ -2,12 +2,19 @@ import type * as z from 'zod';
 
 import { ipsecNodeConfig } from '../api/ipsec-node-config.ts';
 import { ipsecPeerSlice } from '../api/ipsec-peer-slice.ts';
-import { ipsecPeering } from '../api/ipsec-peering.ts';
+import { type IpsecPeering, ipsecPeering, peeringStatus } from '../api/ipsec-peering.ts';
+import { readKnownFields } from '../api/read-object.ts';
+import { apiVersion } from '../api/resource.ts';
 import type { StoredObject } from '../controller/source.ts';
 import type { Selection } from '../kube/list-watch.ts';
 import { pathOf, typeOf } from '../kube/resource-path.ts';
 import { NODE_UID_LABEL } from '../nodeconfig/names.ts';
-import { nodeObject, type ObservedCertificate, type WrittenObject } from '../nodeconfig/observed.ts';
+import {
+  nodeObject,
+  type ObservedCertificate,
+  type UnreadablePeering,
+  type WrittenObject,
+} from '../nodeconfig/observed.ts';
 
 /** Where things are in a cluster. */
 export interface Places {
@@ -69,7 +76,7 @@ export const watched = {
     title: 'IPsecPeerings',
     remedy: OWN_KINDS,
     selection: () => ({ path: pathOf(typeOf('IPsecPeering')) }),
-    read: (object) => parsed(ipsecPeering.schema, object),
+    read: peeringOf,
   }),
   nodeConfigs: define({
     title: 'IPsecNodeConfigs',
@@ -154,6 +161,24 @@ function ofNodes(kind: string, namespace: string): Selection {
 
 function parsed<T>(schema: z.ZodType<T>, object: unknown): T | undefined {
   return schema.safeParse(object).data;
+}
+
+/** One that cannot be read is kept as such: it is not gone, and its status has to say so. */
+function peeringOf(object: StoredObject): IpsecPeering | UnreadablePeering {
+  const { status, ...rest } = object as StoredObject & { readonly status?: unknown };
+  const readableStatus = peeringStatus.safeParse(status).data;
+  // A status is only what an operator said of the peering, of whatever version, and is written anew.
+  const readable = { ...rest, ...(readableStatus === undefined ? {} : { status: readableStatus }) };
+  const read = readKnownFields(ipsecPeering, readable);
+  if (read.ok) return read.value;
+  const { name, uid, resourceVersion, generation } = object.metadata as IpsecPeering['metadata'];
+  return {
+    apiVersion,
+    kind: ipsecPeering.kind,
+    metadata: { name, uid, resourceVersion, generation },
+    status: readableStatus,
+    faults: read.error,
+  };
 }
 
 /** Lists leave out kind and version of their items. */

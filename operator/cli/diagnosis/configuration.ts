@@ -1,4 +1,5 @@
 import type { IpsecPeering } from '../../api/ipsec-peering.ts';
+import { MAX_PEERINGS } from '../../api/limits.ts';
 import type { Facts, PodFact, WorkloadFact } from './facts.ts';
 import { type Finding, finding, remedyIn } from './finding.ts';
 import { currentCondition, unseenGeneration } from './judgement.ts';
@@ -166,6 +167,18 @@ function toldFault(facts: Facts, { name, config, peerings }: End): Finding | und
   const accepted = peerings.filter((peering) => !isRefused(peering));
   const missing = accepted.find(({ metadata }) => !config?.spec.peerings.some((entry) => entry.name === metadata.name));
   if (missing === undefined) return undefined;
+  const programmed = currentCondition(missing, 'Programmed');
+  if (programmed?.reason === 'WritesRefused') {
+    const { reason, message } = programmed;
+    return finding(reason, message, remedyIn(message, 'see the log of the operator'));
+  }
+  if (config !== undefined && config.spec.peerings.length >= MAX_PEERINGS) {
+    return finding(
+      'TooManyPeerings',
+      `${name} has no room for IPsecPeering ${missing.metadata.name}: it takes part in ${MAX_PEERINGS} already`,
+      'narrow the spec.nodes.selector of one of them, or delete it',
+    );
+  }
   const text =
     config === undefined
       ? `the operator has written no IPsecNodeConfig for ${name}`

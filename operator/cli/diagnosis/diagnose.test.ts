@@ -337,6 +337,28 @@ const faults: readonly Fault[] = [
     /^wait some seconds; .*logs deployment/,
   ],
   [
+    'the API server does not take what the node is to be told',
+    (facts) =>
+      withConfig(withWritesRefused(facts), NODE, (config) => ({ ...config, spec: { ...config.spec, peerings: [] } })),
+    'configuration',
+    'WritesRefused',
+    /refuses the IPsecNodeConfig of node-a .*no quota/,
+    /^see to the quota$/,
+  ],
+  [
+    'the node takes part in so many peerings that there is no room for one more',
+    (facts) =>
+      withConfig(facts, NODE, (config) => {
+        const [entry] = config.spec.peerings;
+        const peerings = Array.from({ length: 64 }, (_, index) => ({ ...entry, name: `office-${index}` }));
+        return { ...config, spec: { ...config.spec, peerings: peerings as typeof config.spec.peerings } };
+      }),
+    'configuration',
+    'TooManyPeerings',
+    /has no room for IPsecPeering cluster: it takes part in 64 already/,
+    /^narrow their spec.nodes.selector/,
+  ],
+  [
     'the status is that of an agent that is gone',
     (facts) =>
       withConfig(facts, NODE, (config) => ({
@@ -1157,6 +1179,15 @@ function changedSince(facts: Facts, reason: 'Accepted' | 'Overlapped'): Facts {
   });
   return withList(facts, 'peerings', (peerings) =>
     peerings.map((each) => ({ ...each, metadata: { ...each.metadata, generation: 2 }, status: { conditions } })),
+  );
+}
+
+function withWritesRefused(facts: Facts): Facts {
+  const message = 'the API server refuses the IPsecNodeConfig of node-a (Forbidden: no quota): see to the quota';
+  const refusal = { type: 'Programmed', status: 'False', reason: 'WritesRefused', message } as const;
+  const conditions = [{ ...refusal, lastTransitionTime: '2026-11-28T00:00:00Z' }];
+  return withList(facts, 'peerings', (peerings) =>
+    peerings.map((each) => ({ ...each, status: { ...each.status, conditions } })),
   );
 }
 

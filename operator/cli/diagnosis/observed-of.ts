@@ -10,6 +10,7 @@ export function observedOf(facts: Facts): Observed {
   const writers = new Set(configs.flatMap(({ status }) => status?.agent?.podUID ?? []));
   return {
     peerings,
+    unreadablePeerings: [],
     nodes: nodes.map(({ object }) => object),
     nodeConfigs: configs,
     slices: valueOr(facts.slices, []),
@@ -20,6 +21,7 @@ export function observedOf(facts: Facts): Observed {
     preSharedKeys: new Set(),
     certificateRequests: valueOr(facts.requests, new Map<string, string>()),
     refusedCertificates: new Map(),
+    refusedNodeConfigs: new Map(),
     certManager: !facts.certificates.known && facts.certificates.lack.kind === 'absent' ? 'Missing' : 'Present',
     since: new Map([
       ...nodes.map(({ object, createdAtMs }) => [object.metadata.uid ?? '', createdAtMs] as const),
