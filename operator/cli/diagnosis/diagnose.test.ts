@@ -356,7 +356,7 @@ const faults: readonly Fault[] = [
     'configuration',
     'TooManyPeerings',
     /has no room for IPsecPeering cluster: it takes part in 64 already/,
-    /^narrow their spec.nodes.selector/,
+    /^narrow the spec.nodes.selector of one of them/,
   ],
   [
     'the status is that of an agent that is gone',
