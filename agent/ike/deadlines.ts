@@ -4,8 +4,8 @@ import { keepUnanswered } from './child/retirement.ts';
 import { setChildren } from './child/set-children.ts';
 import { tendRetiring } from './child/tend-retiring.ts';
 import { closeIkeSa, noteFailure } from './closing.ts';
-import { attempt, reauthenticate } from './connection/connecting.ts';
-import { type Connection, mayReceive } from './connection/connection.ts';
+import { askForMissing, attempt, reauthenticate } from './connection/connecting.ts';
+import { type Connection, mayReceive, standingIkeSa } from './connection/connection.ts';
 import { followUp, hasLost, settle } from './connection/settle.ts';
 import type { Core } from './core.ts';
 import { unprotectedErrorText } from './exchange/ike-sa-init.ts';
@@ -119,7 +119,17 @@ function endForgotten(
   if (replaced) {
     if (keepsUnanswered(core, state, connection)) keepUnanswered(core, at, connection, sa.number, 'heard');
     closeIkeSa(core, at, sa, 'replaced', true);
-  } else sa.state = { ...state, endsAt: at + core.context.limits.forgottenGraceMs };
+    return;
+  }
+  sa.state = { ...state, endsAt: at + core.context.limits.forgottenGraceMs };
+  if (connection !== undefined) askForSuccessors(core, at, connection);
+}
+
+/** As long as the pairs of a forgotten IKE SA are there nothing seems to be missing, so that nobody else asks. */
+function askForSuccessors(core: Core, at: Instant, connection: Connection): void {
+  const standing = standingIkeSa(connection);
+  if (standing?.state.kind !== 'established' || standing.state.endsAt !== undefined) return;
+  if (standing.role === 'initiator') askForMissing(core, at, connection, standing);
 }
 
 function whileEstablished(core: Core, at: Instant, sa: IkeSa, state: Established, connection: Connection): void {

@@ -121,6 +121,21 @@ describe('an agent that has restarted', () => {
     },
   );
 
+  it('is asked again for what its peer could not install at first, though the peer still has the pair of before', () => {
+    const pair = new Pair().configure({}, { initiation: 'respond' }).settle().advance(5_000);
+    restart(pair, { initiation: 'respond' });
+    pair.left.refuse = ({ kind }) => (kind === 'addSa' ? 'no memory' : undefined);
+    pair.command(pair.left, { kind: 'reauthenticate', name: 'right' });
+    pair.settle();
+    pair.left.refuse = () => undefined;
+    pair.advance(90_000);
+    expect(pair.encrypts()).toBe(true);
+    for (const side of [pair.left, pair.right]) {
+      expect(pair.status(side).ikeSas.map(({ children }) => children.length)).toEqual([1]);
+      expect(pair.sas(side)).toHaveLength(2);
+    }
+  });
+
   it('says no INITIAL_CONTACT while its kernel has older SAs, and its peer keeps those until the new ones are in use', () => {
     const peer = waiting();
     agentPeer(peer, [run(1, 1)]);
