@@ -18,6 +18,7 @@ export function withinPeeringLimit(
   roster: readonly KnownNode[],
   gone: Gone,
 ): readonly Draft[] {
+  if (countPeerings(drafts, roster) <= MAX_PEERINGS) return drafts;
   const leftOut = leftOutOf(drafts, roster, keptEntries(drafts, roster, gone));
   if (leftOut.size === 0) return drafts;
   return drafts.map((draft) => {
@@ -29,6 +30,13 @@ export function withinPeeringLimit(
       members: draft.members.map((member) => (isLeftOut(member) ? withoutRoom(member) : member)),
     };
   });
+}
+
+/** How many a node can be told of at most: almost every cluster has room for all, and nothing else needs to be looked at. */
+function countPeerings(drafts: readonly Draft[], roster: readonly KnownNode[]): number {
+  const names = new Set(drafts.map(({ peering }) => peering.metadata.name));
+  for (const { config } of roster) for (const { name } of config?.spec.peerings ?? []) names.add(name);
+  return names.size;
 }
 
 function leftOutOf(drafts: readonly Draft[], roster: readonly KnownNode[], kept: Entries): LeftOut {
