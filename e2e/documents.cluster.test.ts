@@ -165,9 +165,9 @@ describe.skipIf(reason !== undefined)('what the documents tell their readers to 
     ).trim();
     const undo = `kubectl exec --namespace ikemesh ${pod} -c agent -- node /app/agent.js unblock --peering cluster --undo`;
     say(await says(CHART, 'kubectl exec --namespace ikemesh', { 'POD-OF-THE-AGENT': pod }));
-    await succeeds(undo);
+    expect(await succeeds(undo)).toContain('is carried out again');
     say(await debugs('unblock'));
-    await succeeds(undo);
+    expect(await succeeds(undo)).toContain('is carried out again');
     await isReady();
     say(await debugs('leaks', { '--seconds 60': '--seconds 10' }));
   }, 300_000);

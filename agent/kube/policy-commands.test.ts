@@ -16,10 +16,12 @@ import { UnblockedPeerings } from './unblocked-peerings.ts';
 
 let folder = '';
 let kernel: MemoryDataplane;
+let sleptMs = 0;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'ikemesh-policies-'));
   kernel = new MemoryDataplane({ wallMs: () => 0, keepsEarlyPackets: false } as never);
+  sleptMs = 0;
 });
 
 afterEach(() => rmSync(folder, { recursive: true }));
@@ -29,6 +31,9 @@ const parts = () => ({
   state: folder,
   provider: opensslProvider,
   openDataplane: () => ok(kernel),
+  sleep: async (ms: number) => {
+    sleptMs += ms;
+  },
 });
 
 describe('without an agent, what a node has kept of its last configuration', () => {
@@ -60,13 +65,34 @@ describe('without an agent, what a node has kept of its last configuration', () 
     await runBlock(parts());
     expect([levels('10.0.0.2'), levels('10.0.1.2')]).toEqual([[], ['in required', 'out required']]);
     const undone = await runUnblock({ ...parts(), peering: 'cluster', undo: true });
-    expect(undone.ok ? undone.value : undone.error.text).toMatch(/carries out peering cluster again/);
+    expect(undone.ok ? undone.value : undone.error.text).toBe(
+      'No agent has carried out peering cluster yet: one that runs does so soon, any other when it starts\n' +
+        'Until then this is neither encrypted nor blocked:\nout policy 10.0.0.1/32 to 10.0.0.2/32\n',
+    );
+    expect(sleptMs).toBe(20_000);
     await runBlock(parts());
     expect(levels('10.0.0.2')).toEqual(['in required', 'out required']);
     expect(await runUnblock({ ...parts(), peering: 'cluster', undo: true })).toMatchObject({
       ok: false,
       error: { text: expect.stringMatching(/is not unblocked/) },
     });
+  });
+
+  it('ends an unblocking only when the policies are there that encrypt or block again, whoever made them', async () => {
+    await keep(['cluster', 'Required'], ['other', 'Required']);
+    await runBlock(parts());
+    await runUnblock({ ...parts(), peering: 'cluster', undo: false });
+    expect(levels('10.0.0.2')).toEqual(['in optional', 'out -']);
+    const atLast = async (ms: number): Promise<void> => {
+      sleptMs += ms;
+      if (sleptMs < 3_000) return;
+      for (const { direction, selector, index } of policies().filter((each) => isAbout(each.selector, '10.0.0.2')))
+        kernel.execute({ kind: 'deletePolicy', key: { direction, selector }, index });
+      await runBlock(parts());
+    };
+    const undone = await runUnblock({ ...parts(), sleep: atLast, peering: 'cluster', undo: true });
+    expect(undone).toEqual({ ok: true, value: 'Peering cluster is carried out again on this node.\n' });
+    expect([sleptMs, levels('10.0.0.2')]).toEqual([3_000, ['in required', 'out required']]);
   });
 
   it('is not needed for letting pass everything, whatever has become of it', async () => {

@@ -1,3 +1,5 @@
+import { setTimeout as systemSleep } from 'node:timers/promises';
+
 import type { CryptoProvider } from '../crypto/types.ts';
 import { wipeSecrets } from '../ike/negotiation/authentication.ts';
 import type { Dataplane } from '../ports.ts';
@@ -10,7 +12,7 @@ import { loadConfig } from '../runtime/config/load-config.ts';
 import { type HostResolver, resolveHost } from '../runtime/config/resolve-host.ts';
 import { type LeakWatch, watchLeaks } from '../runtime/leaks/watch-leaks.ts';
 import { environmentFailure, type StartFailure } from '../runtime/start-failure.ts';
-import { unblock } from '../runtime/unblock.ts';
+import { openTraffic, unblock } from '../runtime/unblock.ts';
 import { keptConnections } from './kept-connections.ts';
 import { UnblockedPeerings } from './unblocked-peerings.ts';
 
@@ -27,6 +29,8 @@ export interface ConnectionsParts {
 /** The same, and the kernel. */
 export interface PolicyCommandParts extends ConnectionsParts {
   readonly openDataplane: () => Result<Dataplane, string>;
+  /** Left out: the host's clock. */
+  readonly sleep?: (ms: number) => Promise<void>;
 }
 
 /** Lets pass what a peering blocks, or with `undo` ends that; what was done, in lines for people. */
@@ -35,7 +39,7 @@ export async function runUnblock(
 ): Promise<Result<string, StartFailure>> {
   const { peering, undo, config, state } = parts;
   const unblocked = new UnblockedPeerings(state);
-  if (undo) return peering === undefined ? ok('') : undoUnblock(unblocked, peering);
+  if (undo) return peering === undefined ? ok('') : undoUnblock(parts, unblocked, peering);
   const selection = peering === undefined ? ok('all' as const) : await connectionsOf(parts, peering);
   if (!selection.ok) return selection;
   // The kernel first: whoever needs this has no time, and perhaps no disk.
@@ -87,11 +91,43 @@ export async function runBlock(parts: PolicyCommandParts): Promise<Result<string
   return failed.length === 0 ? ok(`${text}\n`) : err(environmentFailure([...failed, text].join('\n')));
 }
 
-async function undoUnblock(unblocked: UnblockedPeerings, peering: string): Promise<Result<string, StartFailure>> {
+/** Waits until an agent carries the peering out again: whoever asks wants to know from when on nothing is in plaintext. */
+async function undoUnblock(
+  parts: PolicyCommandParts,
+  unblocked: UnblockedPeerings,
+  peering: string,
+): Promise<Result<string, StartFailure>> {
   const removed = await unblocked.remove(peering);
   if (!removed.ok) return err(environmentFailure(removed.error));
   if (!removed.value) return err(environmentFailure(`peering ${peering} is not unblocked on this node`));
-  return ok(`An agent that runs carries out peering ${peering} again within ten seconds, any other when it starts.\n`);
+  const connections = await connectionsOf(parts, peering);
+  // What the node keeps of its configuration may have gone since.
+  if (!connections.ok) return ok(`${undoneText(peering)}\n`);
+  const open = await openUntilCarriedOut(parts, connections.value);
+  if (!open.ok) return ok(`${undoneText(peering)}, as far as can be seen: ${open.error.text}\n`);
+  if (open.value.length === 0) return ok(`Peering ${peering} is carried out again on this node.\n`);
+  const shown = open.value.slice(0, MAX_NAMES);
+  const more = open.value.length > shown.length ? [`and ${open.value.length - shown.length} more`] : [];
+  return ok(
+    `${[undoneText(peering), 'Until then this is neither encrypted nor blocked:', ...shown, ...more].join('\n')}\n`,
+  );
+}
+
+/** What is neither encrypted nor blocked when an agent has had the time to see to it; a line each. */
+async function openUntilCarriedOut(
+  parts: PolicyCommandParts,
+  connections: readonly PlannedConnection[],
+): Promise<Result<readonly string[], StartFailure>> {
+  const { sleep = systemSleep } = parts;
+  for (let waitedMs = 0; ; waitedMs += LOOK_MS) {
+    const open = withDataplane(parts, (dataplane) => openTraffic(dataplane, connections));
+    if (!open.ok || open.value.length === 0 || waitedMs >= CARRIED_OUT_MS) return open;
+    await sleep(LOOK_MS);
+  }
+}
+
+function undoneText(peering: string): string {
+  return `No agent has carried out peering ${peering} yet: one that runs does so soon, any other when it starts`;
 }
 
 /** Watches whether what should be encrypted leaves in plaintext; the lines for people, and whether nothing does. */
@@ -172,5 +208,8 @@ function withDataplane<T>(
   return done.ok ? done : err(environmentFailure(done.error));
 }
 
+/** An agent looks every ten seconds whether something is unblocked; its policies take as long as its kernel does. */
+const CARRIED_OUT_MS = 20_000;
+const LOOK_MS = 500;
 /** Of those in a message. */
 const MAX_NAMES = 10;

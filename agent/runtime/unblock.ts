@@ -1,13 +1,12 @@
 import { liesWithin } from '../dataplane/selector-match.ts';
-import { policyKeyText } from '../dataplane/texts.ts';
+import { describeKey, policyKeyText } from '../dataplane/texts.ts';
 import type { InstalledPolicy, KernelSnapshot, PolicySpec, Selector } from '../dataplane/types.ts';
-import { DEFAULT_LIMITS } from '../ike/limits.ts';
 import { reversed } from '../ike/negotiation/selector.ts';
-import { configuredTraffic } from '../ike/negotiation/traffic.ts';
 import type { Dataplane } from '../ports.ts';
 import { err, ok, type Result } from '../result.ts';
 import { isBypass } from './bypass.ts';
 import type { PlannedConnection } from './config/agent-config.ts';
+import { exemptOf, outboundOf } from './traffic-of.ts';
 
 /** What was done to the kernel's policies, a line each. */
 export interface Unblocked {
@@ -43,6 +42,34 @@ export function unblock(
   return ok({ changed, failed, open: chosen.length - changed.length - failed.length });
 }
 
+/**
+ * What leaves by some connections and no policy of ours encrypts or blocks, a line each: nothing, once an agent carries
+ * them out or `block` has done its work.
+ */
+export function openTraffic(
+  dataplane: Dataplane,
+  connections: readonly PlannedConnection[],
+): Result<readonly string[], string> {
+  const dumped = dataplane.dump();
+  if (!dumped.ok) return err(`the kernel's policies cannot be read: ${dumped.error.message}`);
+  const exempt = new Set(
+    connections.flatMap(exemptOf).map((selector) => policyKeyText({ direction: 'out', selector })),
+  );
+  const out = dumped.value.policies.filter(
+    (policy) => policy.ours && policy.direction === 'out' && !isBypass(policy) && !exempt.has(policyKeyText(policy)),
+  );
+  return ok(
+    connections
+      .flatMap(outboundOf)
+      .filter((wide) => {
+        // A peer may have granted less than was asked for.
+        const about = out.filter(({ selector }) => liesWithin(selector, wide) || liesWithin(wide, selector));
+        return about.length === 0 || about.some(isOpen);
+      })
+      .map((selector) => describeKey({ direction: 'out', selector })),
+  );
+}
+
 function chosenPolicies(
   { policies }: KernelSnapshot,
   selection: readonly PlannedConnection[] | 'all',
@@ -54,39 +81,23 @@ function chosenPolicies(
   return ours.filter((policy) => traffic.some((wide) => liesWithin(outboundSelector(policy), wide)));
 }
 
-/** The packets that leave which a connection is about. */
-export function outboundOf({ children, localAddress, remoteAddress }: PlannedConnection): readonly Selector[] {
-  return children.flatMap((child) => {
-    const isNamed = child.remote.every(({ prefix }) => prefix !== undefined);
-    if (remoteAddress === 'any' && !isNamed) return [];
-    const remote = remoteAddress === 'any' ? localAddress : remoteAddress;
-    return configuredTraffic(child, localAddress, remote, DEFAULT_LIMITS).outbound;
-  });
-}
-
 function outboundSelector({ direction, selector }: InstalledPolicy): Selector {
   return direction === 'out' ? selector : reversed(selector);
 }
 
 /** The policy that lets everything pass; undefined where this one does. */
-function opened({
-  direction,
-  selector,
-  mark,
-  ifId,
-  priority,
-  index,
-  action,
-  template,
-}: InstalledPolicy): PolicySpec | undefined {
+function opened(policy: InstalledPolicy): PolicySpec | undefined {
+  if (isOpen(policy)) return undefined;
+  const { direction, selector, mark, ifId, priority, index, template } = policy;
   const key = { direction, selector, ...(mark && { mark }), ...(ifId === undefined ? {} : { ifId }) };
-  const isOpen =
-    action === 'allow' && (template === undefined || (direction !== 'out' && template.level === 'optional'));
-  if (isOpen) return undefined;
   // What comes out of a tunnel must still find its template.
   const kept =
     direction === 'out' || template === undefined ? {} : { template: { ...template, level: 'optional' } as const };
   return { ...key, priority, index, action: 'allow', ...kept };
+}
+
+function isOpen({ direction, action, template }: InstalledPolicy): boolean {
+  return action === 'allow' && (template === undefined || (direction !== 'out' && template.level === 'optional'));
 }
 
 function levelText({ action, template }: Pick<PolicySpec, 'action' | 'template'>): string {

@@ -1,11 +1,8 @@
 import { liesWithin } from '../../dataplane/selector-match.ts';
 import type { Selector } from '../../dataplane/types.ts';
-import { exemptSelectors } from '../../ike/child/exemptions.ts';
-import { DEFAULT_LIMITS } from '../../ike/limits.ts';
-import { configuredTraffic } from '../../ike/negotiation/traffic.ts';
 import { type IpAddress, ipFamily, withoutZone } from '../../wire/ip-address.ts';
 import type { PlannedConnection } from '../config/agent-config.ts';
-import { outboundOf } from '../unblock.ts';
+import { exemptOf, outboundOf } from '../traffic-of.ts';
 import type { OutgoingPacket } from './outgoing-packet.ts';
 
 /** What left a node towards a peer. */
@@ -85,16 +82,6 @@ export class LeakCount {
     );
     return peer?.count ?? { encrypted: 0, exempt: 0, plaintext: 0, samples: [] };
   }
-}
-
-function exemptOf({ children, localAddress, remoteAddress }: PlannedConnection): readonly Selector[] {
-  return children.flatMap((child) => {
-    const remote = remoteAddress === 'any' ? localAddress : remoteAddress;
-    const { outbound } = configuredTraffic(child, localAddress, remote, DEFAULT_LIMITS);
-    return exemptSelectors(outbound, child.exempt ?? [], DEFAULT_LIMITS.exemptSelectorsPerChild)
-      .filter(({ exemption }) => exemption.isSent)
-      .map(({ selector }) => selector);
-  });
 }
 
 function isEsp({ protocol, ports, hasSpi }: OutgoingPacket): boolean {
