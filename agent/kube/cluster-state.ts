@@ -152,10 +152,12 @@ export class ClusterState {
     };
   }
 
-  /** Takes in what was kept of an earlier run, as far as the API server lists it and nobody can tell what it is now. */
+  /** Takes in what was kept of an earlier run, of the peerings that are listed. */
   remember({ nodeConfig, peers }: KeptConfiguration): void {
     this.#keptPeerings = peeringEntries(nodeConfig);
-    for (const [name, roster] of this.#rosters) roster.remember(readSlice(keptSlice(name, peers[name] ?? [])).peers);
+    const now = this.#parts.monotonicMs();
+    for (const [name, roster] of this.#rosters)
+      roster.remember(readSlice(keptSlice(name, peers[name] ?? [])).peers, now);
   }
 
   /** Begins with what was kept, until the API server says more; false where this version cannot read it. */

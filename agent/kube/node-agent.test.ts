@@ -86,6 +86,19 @@ describe('what somebody unblocks on a node', () => {
   });
 });
 
+it('tells of no enforcement while somebody has a Required policy let pass plaintext, although no peer is reached', async () => {
+  const { agent, kernel, reported, end } = await startAgent();
+  await vi.waitFor(() => expect(reported().peerings?.[0]?.enforcement?.outbound).toBe('Required'), waited);
+  unblock(kernel, 'all');
+  agent.wake();
+  await vi.waitFor(() => expect(reported().peerings?.[0]?.fault?.reason).toBe('PoliciesMissing'), waited);
+  expect(reported().peerings?.[0]?.enforcement).toBeUndefined();
+  expect(reported().conditions).toContainEqual(
+    expect.objectContaining({ type: 'Programmed', status: 'False', reason: 'PoliciesMissing' }),
+  );
+  await end();
+});
+
 it('names the Secret that it uses, as long as the one that it is told of is not there', async () => {
   const { agent, manifests, reported, end } = await startAgent();
   const certificate = () => reported().peerings?.[0]?.certificate;

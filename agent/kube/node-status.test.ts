@@ -279,6 +279,37 @@ describe('the status of a node', () => {
   });
 });
 
+describe('enforcement', () => {
+  const lacking = (lastFailure?: string) => {
+    const given = inputs({ b: ['down', MINUTE], c: ['encrypting', MINUTE] });
+    const [first, second] = given.report?.peers ?? [];
+    const said = lastFailure === undefined ? undefined : { secondsAgo: 1, text: lastFailure };
+    const peers = [{ ...first, missingPolicies: ['out policy x'], lastFailure: said }, second];
+    return nodeStatus({ ...given, report: { ...given.report, peers } as StatusReport });
+  };
+
+  it('is not told to be in force where the kernel lacks a policy of one peer, or somebody has changed it', () => {
+    const status = lacking();
+    expect(status.peerings?.[0]?.enforcement).toBeUndefined();
+    expect(status.peerings?.[0]?.fault).toMatchObject({ reason: 'PoliciesMissing' });
+    expect(status.conditions?.[1]).toMatchObject({
+      status: 'False',
+      reason: 'PoliciesMissing',
+      message: expect.stringMatching(
+        /^peering cluster, b-ipv4: not in the kernel as ordered: out policy x: find who else changes policies/,
+      ),
+    });
+    expect(status.peerings?.[0]?.tunnels).toEqual({ expected: 2, pending: 0, established: 1, encrypting: 1 });
+    expect(ipsecNodeConfig.schema.safeParse({ ...spec, status }).error).toBeUndefined();
+  });
+
+  it('is missing for what the kernel said, where that refused a policy', () => {
+    expect(lacking('the policy belongs to another program').peerings?.[0]?.fault?.message).toMatch(
+      /out policy x: the policy belongs to another program$/,
+    );
+  });
+});
+
 describe('what is exempt', () => {
   const api = { protocol: 'TCP' as const, ports: [{ from: 6_443 }], cidr: '10.0.0.0/24', direction: 'Both' as const };
   const name = 'TCP/6443 10.0.0.0/24 Both';

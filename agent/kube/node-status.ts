@@ -179,11 +179,12 @@ function peeringStatus(peering: NodePeering, inputs: StatusInputs, { tunnels, pa
   const fault = faultOf(peering, inputs);
   const unclamped = clampFailure(peering, inputs);
   const isApplied = inputs.report !== undefined && inputs.refusal === undefined;
-  const inForce = isApplied && !inputs.desired.faults.has(name);
-  const exempt = inForce ? exemptInForce(peering, inputs) : [];
+  const isCarriedOut = isApplied && !inputs.desired.faults.has(name);
+  const inForce = isCarriedOut && missingPolicy(inputs, (each) => each === name) === undefined;
+  const exempt = isCarriedOut ? exemptInForce(peering, inputs) : [];
   // What runs of a peering that cannot be made anew still runs.
   const running = inputs.report === undefined ? undefined : tunnels.get(name);
-  const counted = running ?? (inForce ? NO_TUNNELS : undefined);
+  const counted = running ?? (isCarriedOut ? NO_TUNNELS : undefined);
   return {
     name,
     ...(inForce ? { enforcement } : {}),
@@ -250,6 +251,8 @@ function faultOf(peering: NodePeering, inputs: StatusInputs): NodePeeringStatus[
   if (unreadPeers !== undefined) return { reason: 'PeersUnreadable', message: unreadPeers };
   const held = desired.config.heldBack.find(({ text }) => objects.some((object) => isAbout(object, text)));
   if (held !== undefined) return { reason: 'CredentialsHeldBack', message: named(held.text) };
+  const lacking = missingPolicy(inputs, (each) => each === name);
+  if (lacking !== undefined) return { reason: 'PoliciesMissing', message: lacking };
   const refused = refusedExemption(inputs, (each) => each === name);
   return refused === undefined ? undefined : { reason: 'ExemptionsMissing', message: refused };
 }
@@ -342,6 +345,8 @@ function programmedVerdict(inputs: StatusInputs): Verdict {
     const text = missing.get(waiting) ?? desired.faults.get(waiting) ?? '';
     return { status: 'Unknown', reason: 'CredentialsMissing', message: `peering ${waiting}: ${text}` };
   }
+  const lacking = missingPolicy(inputs, () => true);
+  if (lacking !== undefined) return { status: 'False', reason: 'PoliciesMissing', message: lacking };
   const refused = refusedExemption(inputs, () => true);
   if (refused !== undefined) return { status: 'False', reason: 'ExemptionsMissing', message: refused };
   for (const peering of peerings) {
@@ -351,6 +356,18 @@ function programmedVerdict(inputs: StatusInputs): Verdict {
     return { status: 'False', reason: 'SegmentsNotClamped', message: message.slice(0, MAX_TROUBLE_MESSAGE) };
   }
   return { status: 'True', reason: 'Programmed', message: `${peerings.length} peerings are carried out` };
+}
+
+/** By which peer of such a peering the kernel does not do what is in force. */
+function missingPolicy({ desired, report }: StatusInputs, isOf: (peering: string) => boolean): string | undefined {
+  for (const { name, missingPolicies = [], lastFailure } of report?.peers ?? []) {
+    const member = desired.memberships.get(name)?.find(({ peering }) => isOf(peering));
+    if (member === undefined || missingPolicies.length === 0) continue;
+    const remedy = lastFailure?.text ?? POLICY_REMEDY;
+    const text = `not in the kernel as ordered: ${missingPolicies.join(', ')}: ${remedy}`;
+    return `peering ${member.peering}, ${name}: ${text}`.slice(0, MAX_TROUBLE_MESSAGE);
+  }
+  return undefined;
 }
 
 /** What of an exemption of such a peering the kernel lacks. */
@@ -411,3 +428,6 @@ function timestamp(wallMs: number): string {
 const NO_TUNNELS: Tunnels = { expected: 0, pending: 0, established: 0, encrypting: 0 };
 /** A peer that is newer and not reached may not have heard of us yet. */
 const PENDING_MS = 60_000;
+/** Whoever has changed a policy may want it so for now. */
+const POLICY_REMEDY =
+  'find who else changes policies on the node; what was removed comes back by itself, what was changed with a new agent';

@@ -75,6 +75,22 @@ describe('the peers of a mesh', () => {
     expect(roster.peers(1_000).map(({ peer: { uid } }) => uid)).toEqual(['new']);
   });
 
+  it('stay for 30 s from the start of an agent that knew them before, where slices that are there do not list them', () => {
+    const roster = new PeerRoster();
+    roster.update([slice(peer('b'))], 1_000);
+    roster.remember([peer('a'), peer('b')], 2_000);
+    expect(names(roster, 31_999)).toEqual(['node-b', 'node-a']);
+    expect(roster.nextChangeMs()).toBe(32_000);
+    expect(names(roster, 32_000)).toEqual(['node-b']);
+  });
+
+  it('are listed ones first, whose address may have been that of one who is not listed any more', () => {
+    const roster = new PeerRoster();
+    roster.update([slice(peer('a'))], 0);
+    roster.update([slice(peer('b'), peer('c'))], 1_000);
+    expect(names(roster, 1_000)).toEqual(['node-b', 'node-c', 'node-a']);
+  });
+
   it('keep the time when they were seen first', () => {
     const roster = new PeerRoster();
     roster.update([slice(peer('a'))], 5);

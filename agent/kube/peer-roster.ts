@@ -50,7 +50,10 @@ export class PeerRoster {
     }
   }
 
-  /** The peers of this moment, by UID, so that every agent has them in the same order. */
+  /**
+   * The peers of this moment, by UID, so that every agent has them in the same order; absent ones last, since a listed one
+   * may have got the address of one.
+   */
   peers(nowMs: number): readonly KnownPeer[] {
     if (this.#slices > 0) {
       for (const [uid, { absentSinceMs }] of this.#known) {
@@ -64,14 +67,20 @@ export class PeerRoster {
       const other = named.get(peer.name);
       if (other === undefined || (other.absent && !absent)) named.set(peer.name, { peer, sinceMs, absent });
     }
-    return [...named.values()].sort((left, right) => (left.peer.uid < right.peer.uid ? -1 : 1));
+    return [...named.values()]
+      .sort((left, right) => Number(left.absent) - Number(right.absent) || (left.peer.uid < right.peer.uid ? -1 : 1))
+      .map(({ peer, sinceMs }) => ({ peer, sinceMs }));
   }
 
-  /** Takes in who was known to an earlier run: whoever may still be there although no slice that can be read lists him. */
-  remember(peers: readonly SlicePeer[]): void {
+  /**
+   * Takes in who was known to an earlier run. Whoever no slice lists may still be there, as while they are made anew, and is
+   * absent from here on.
+   */
+  remember(peers: readonly SlicePeer[], nowMs: number): void {
     for (const peer of peers) {
-      if (this.#known.has(peer.uid) || (this.hasSlices && !this.#mayBeUnread(peer.uid))) continue;
-      this.#known.set(peer.uid, { peer, sinceMs: KNOWN_BEFORE, absentSinceMs: undefined });
+      if (this.#known.has(peer.uid) || this.#known.size >= MAX_PEERS) continue;
+      const absentSinceMs = this.hasSlices && !this.#mayBeUnread(peer.uid) ? nowMs : undefined;
+      this.#known.set(peer.uid, { peer, sinceMs: KNOWN_BEFORE, absentSinceMs });
     }
   }
 

@@ -101,10 +101,15 @@ async function manifestsWithout(resource: ObjectQuery['resource']): Promise<Obje
   };
 }
 
+/** So much time passes at once. */
+function skip(ms: number): void {
+  const monotonicMs = systemClock.monotonicMs.bind(systemClock);
+  vi.spyOn(systemClock, 'monotonicMs').mockImplementation(() => monotonicMs() + ms);
+}
+
 /** As long passes as an agent waits for whoever says what it is to do. */
 function skipPatience(): void {
-  const monotonicMs = systemClock.monotonicMs.bind(systemClock);
-  vi.spyOn(systemClock, 'monotonicMs').mockImplementation(() => monotonicMs() + 10_000);
+  skip(10_000);
 }
 
 function fateTo(destination: IpAddress): string {
@@ -301,7 +306,28 @@ describe('the kept configuration after a restart', () => {
     expect(lines).toEqual([expect.stringMatching(/configuration.json is of another version of the agent/)]);
   });
 
-  it('brings back no peer that the slices do not list any more', async () => {
+  it('says who the peers of a mesh are for 30 s while its slices come back one by one', async () => {
+    const c = {
+      uid: '00000000-0000-4000-8000-00000000000c',
+      name: 'c',
+      addresses: ['192.0.2.3'],
+      identity: { fqdn: 'c.mesh.internal' },
+    };
+    const other = { ...peerSlice({ b: c }), metadata: { name: 'cluster-1' } };
+    manifests.write('other-slice.yaml', other);
+    await ranKeeping(new ConfigurationFile(folder, 'a'), mesh);
+    rmSync(join(manifests.folder, 'slice.yaml'));
+    const { agent } = await startAgent(new ConfigurationFile(folder, 'a'));
+    const peers = () => agent.status()?.peers.map(({ name }) => name);
+    expect(peers()?.toSorted()).toEqual(['b-ipv4', 'c-ipv4']);
+    expect(fateTo(OTHER_NODE)).not.toBe('plain');
+    skip(30_000);
+    agent.wake();
+    await vi.waitFor(() => expect(peers()).toEqual(['c-ipv4']), waited);
+    expect(fateTo(OTHER_NODE)).toBe('plain');
+  });
+
+  it('brings back no peer whose address is that of another one in the slices', async () => {
     await ranKeeping(new ConfigurationFile(folder, 'a'), mesh, outside);
     manifests.write('slice.yaml', peerSlice({ b: { uid: '00000000-0000-4000-8000-00000000000c', name: 'c' } }));
     const { agent } = await startAgent(new ConfigurationFile(folder, 'a'));

@@ -288,6 +288,30 @@ describe('an agent whose certificate is renewed while it runs', () => {
     expect(mesh.a.agent.status().peers[0]?.lastFailure?.text).toMatch(/has been revoked by CN=Root/);
   });
 
+  it('loses no packet of a peer whose authority is trusted no more before it shows a certificate of the new one', async () => {
+    const mesh = await new Mesh().begin();
+    const young = TestAuthority.root('Young');
+    mesh.b.trust(root, young);
+    await mesh.b.reload();
+    await mesh.pass(20, true);
+    mesh.a.trust(young);
+    await mesh.a.reload();
+    await mesh.pass(90, true);
+    const before = mesh.a.ikeSas();
+    expect(mesh.a.agent.status().peers[0]?.lastFailure?.text).toMatch(
+      /^b was not believed: its certificate leads to no trusted authority: CN=Root, O=Mesh has issued it/,
+    );
+    mesh.b.show(young);
+    await mesh.b.reload();
+    await mesh.pass(90, true);
+    expect(mesh.a.ikeSas()).toHaveLength(1);
+    expect(mesh.a.ikeSas()).not.toEqual(before);
+    expect(mesh.a.agent.status().peers[0]).toMatchObject({
+      state: 'encrypting',
+      certificate: { issuer: 'CN=Young, O=Mesh' },
+    });
+  });
+
   it('tells on which authority it depends: the one that its certificate is of, and not each that it trusts', async () => {
     const mesh = await new Mesh().begin();
     const young = TestAuthority.root('Young');

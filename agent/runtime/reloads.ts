@@ -37,6 +37,7 @@ export class Reloads {
   #unapplied: Scope | undefined;
   /** Why the last one was not applied: told once. */
   #refusal: string | undefined;
+  readonly #keptHosts = new Set<string>();
   #callOff: (() => void) | undefined;
   #running: Promise<void> | undefined;
   #stopped = false;
@@ -135,11 +136,25 @@ export class Reloads {
       const isAsked = known === undefined || what === 'file' || (what === 'names' && wanting.has(host));
       const found = isAsked ? await services.resolveHost(host) : known;
       // A name that resolved once keeps its addresses while nobody can say what they are.
-      return known?.ok === true && !found.ok ? known : found;
+      const keeps = known?.ok === true && !found.ok;
+      if (isAsked) this.#noteKept(host, keeps ? found.error : undefined);
+      return keeps ? known : found;
     };
     const remembering = { ...services, resolveHost };
     if (what === 'file') return loadConfig(file, remembering, credentials.sources);
     return readConfig(file, text, remembering, credentials.sources);
+  }
+
+  /** Tells once that addresses of a name are used that it had before, until it resolves. */
+  #noteKept(host: string, failure: string | undefined): void {
+    if (failure === undefined) this.#keptHosts.delete(host);
+    else if (!this.#keptHosts.has(host)) {
+      this.#keptHosts.add(host);
+      this.#parts.log.warn(
+        { text: `${failure}; it is asked for when the file is read again` },
+        'a name does not resolve any more; the addresses that it had stay in use',
+      );
+    }
   }
 
   /** What stands in for a peer that has an address would end its SAs, and let pass what its policies block. */

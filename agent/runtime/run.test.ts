@@ -153,7 +153,6 @@ describe('the running program', () => {
     resolves = true;
     await vi.waitFor(() => expect(blocked('10.78.0.3')).toBe(true), 5_000);
     expect(program.lines.map(({ msg }) => msg)).toContain('names of peers have come to resolve');
-    resolves = false;
     program.signals.emit('SIGHUP');
     await program.logged('nothing has changed');
     program.signals.emit('SIGTERM');
@@ -206,6 +205,30 @@ describe('the running program', () => {
     const isReached = () =>
       program.installed().policies.some(({ selector }) => selector.destination.address === '10.78.0.9');
     await vi.waitFor(() => expect(isReached()).toBe(true), 5_000);
+    program.signals.emit('SIGTERM');
+    await ended;
+  });
+
+  it('keeps the address of a name that does not resolve any more, and says so once', async () => {
+    configure('node-b', 'gateway');
+    const path = join(folder, 'node.yaml');
+    writeFileSync(path, readFileSync(path, 'utf8').replace('10.78.0.3', 'gw.example.com'));
+    let resolves = true;
+    const program = new Program({
+      resolveHost: async (host) => (resolves ? ok([ip('10.78.0.9')]) : err(`${host} did not resolve within 5 s`)),
+    });
+    const ended = run(program.options);
+    await program.logged('agent started');
+    const before = program.installed().policies;
+    resolves = false;
+    for (const count of [1, 2]) {
+      program.signals.emit('SIGHUP');
+      await program.logged('nothing has changed', count);
+    }
+    expect(program.installed().policies).toEqual(before);
+    expect(program.lines.filter(({ level }) => level === 'warn').map(({ text }) => text)).toEqual([
+      'gw.example.com did not resolve within 5 s; it is asked for when the file is read again',
+    ]);
     program.signals.emit('SIGTERM');
     await ended;
   });

@@ -59,9 +59,11 @@ export const MAX_CRL_FILE_BYTES = 16 * 1024 * 1024;
 /** Faults that are printed; after that only their number. */
 export const MAX_FAULTS_SHOWN = 100;
 
-/** How long one name may take to resolve, and how many are asked for at once. */
+/** How long the names of a file may take to resolve: who starts or reloads waits for it, and what is late is asked for again. */
 export const RESOLVE_TIMEOUT_MS = 5_000;
-export const RESOLVE_CONCURRENCY = 32;
+
+/** How long an answer that came too late is good for: names are asked for again within 30 s. */
+export const LATE_ANSWER_MS = 60_000;
 
 /** Bounds of what the file may set: keys older than a week are no policy but an oversight. */
 export const MIN_LIFETIME_MS = 10_000;

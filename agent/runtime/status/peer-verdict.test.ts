@@ -80,4 +80,15 @@ describe('how a peer stands', () => {
   ])('where %s', (_, standing, state, reason, message) => {
     expect(verdict(standing)).toEqual({ state, reason, message: expect.stringMatching(message) });
   });
+
+  it('is not idle where a policy is gone, whose first packet would leave in plaintext', () => {
+    const onDemand = { ...config, initiation: 'onDemand' } as ConnectionConfig;
+    const none = { ikeSas: [], config: onDemand, espInUdp: false, lastFailure: undefined, kernelFailure: undefined };
+    expect(peerVerdict({ ...none, missingPolicies: [] })).toMatchObject({ state: 'idle' });
+    expect(peerVerdict({ ...none, missingPolicies: ['out policy x'] })).toEqual({
+      state: 'down',
+      reason: 'PolicyMissing',
+      message: 'not in the kernel as ordered: out policy x',
+    });
+  });
 });

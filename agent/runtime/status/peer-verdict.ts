@@ -18,7 +18,7 @@ export type PeerReason =
   | 'PeerCannotDecrypt'
   /** We cannot decrypt what comes. */
   | 'CannotDecrypt'
-  /** A policy that was ordered is not in the kernel. */
+  /** There are SAs, or none are needed yet, and a policy that was ordered is not in the kernel as it was. */
   | 'PolicyMissing'
   /** An SA that was negotiated is not in the kernel. */
   | 'SAMissing'
@@ -61,11 +61,17 @@ export function peerVerdict({
   lastFailure,
   kernelFailure,
 }: VerdictInputs): PeerVerdict {
-  const why = lastFailure === undefined ? '' : `: ${lastFailure}`;
+  const reported = lastFailure === undefined ? '' : `: ${lastFailure}`;
+  const lacking =
+    missingPolicies.length === 0 ? undefined : `not in the kernel as ordered: ${missingPolicies.join(', ')}`;
+  // Without SAs these policies are all that keeps packets from leaving in plaintext.
+  const why = lacking === undefined ? reported : `${reported}; ${lacking}`;
   const established = ikeSas.filter(({ state }) => state === 'established');
   if (established.length === 0) {
     if (ikeSas.length > 0)
       return { state: 'connecting', reason: 'Connecting', message: `the IKE SA is being negotiated${why}` };
+    if (config?.initiation === 'onDemand' && lastFailure === undefined && lacking !== undefined)
+      return { state: 'down', reason: 'PolicyMissing', message: lacking };
     if (config?.initiation === 'onDemand' && lastFailure === undefined)
       return { state: 'idle', reason: 'WaitingForTraffic', message: 'there is no IKE SA: the first packet makes one' };
     return { state: 'down', reason: 'NotEstablished', message: `there is no IKE SA${why}` };
@@ -86,10 +92,7 @@ export function peerVerdict({
   }
   if (config === undefined)
     return { state: 'established', reason: 'NoChildSA', message: 'it is not configured any more' };
-  if (missingPolicies.length > 0) {
-    const message = `not in the kernel as ordered: ${missingPolicies.join(', ')}${why}`;
-    return { state: 'established', reason: 'PolicyMissing', message };
-  }
+  if (lacking !== undefined) return { state: 'established', reason: 'PolicyMissing', message: `${lacking}${reported}` };
   return silence(established, pairs) ?? proof(pairs, espInUdp);
 }
 

@@ -1,5 +1,6 @@
 import type { InstalledSa, KernelSnapshot, SaId } from '../../dataplane/types.ts';
 import type { Arrival, InboundArrival, OutboundArrival } from '../../ike/child/arrival.ts';
+import { isExempt } from '../../ike/child/policy-places.ts';
 import type { CredentialKind } from '../../ike/fact.ts';
 import type {
   ChildSaStatus,
@@ -118,6 +119,11 @@ export interface PeerReport {
   readonly mtu?: PathMtuReport;
   /** The largest segments that TCP connections through its Child SAs agree on, where they are clamped. */
   readonly mssClamps?: readonly MssClampReport[];
+  /**
+   * Policies that encrypt or block and that the kernel lacks, or has otherwise than ordered; the first few, in words, absent
+   * where there are none.
+   */
+  readonly missingPolicies?: readonly string[];
   /** What of its traffic stays in plaintext; absent where nothing does. */
   readonly exempt?: readonly ExemptionReport[];
   readonly lastFailure?: { readonly secondsAgo: number; readonly text: string };
@@ -344,6 +350,7 @@ function peerReport(
     config === undefined ? [] : exempt.reports(config, remoteAddress === 'any' ? undefined : remoteAddress);
   const mssClamps = mssClampReports(config, inputs);
   const mtu = pathMtuReport(inputs.pathMtus, connection, ikeSas);
+  const missingPolicies = policies.missing(connection.policies.filter((policy) => !isExempt(policy)));
   return {
     name,
     ...peerVerdict({
@@ -362,6 +369,7 @@ function peerReport(
     ikeSas,
     ...(mtu && { mtu }),
     ...(mssClamps.length === 0 ? {} : { mssClamps }),
+    ...(missingPolicies.length === 0 ? {} : { missingPolicies }),
     ...(exemptions.length === 0 ? {} : { exempt: exemptions }),
     ...(lastFailure === undefined
       ? {}

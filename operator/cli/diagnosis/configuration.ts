@@ -351,6 +351,7 @@ const OF_OTHER_STAGES: ReadonlySet<string> = new Set([
   'CredentialsMissing',
   'CredentialsHeldBack',
   'ExemptionsMissing',
+  'PoliciesMissing',
 ]);
 /** Within it an agent has read what it is to do. */
 const START_MS = 60_000;

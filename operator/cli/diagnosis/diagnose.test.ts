@@ -810,6 +810,20 @@ const faults: readonly Fault[] = [
     /stop the other IPsec program/,
   ],
   [
+    'somebody has changed a policy',
+    (facts) =>
+      withFault(
+        facts,
+        PEER,
+        'PoliciesMissing',
+        'peering cluster, node-1: not in the kernel as ordered: out x: find who else changes policies',
+      ),
+    'policy',
+    'PoliciesMissing',
+    /not as they were ordered on node-2/,
+    /find who else/,
+  ],
+  [
     'policies of an exemption are missing',
     (facts) =>
       withFault(

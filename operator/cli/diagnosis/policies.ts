@@ -11,7 +11,7 @@ export function policyFault(facts: Facts, pair: Pair): Finding | undefined {
     const fault =
       foreignFault(end, pair) ??
       missingFault(end, pair) ??
-      exemptionFault(end) ??
+      toldFault(end) ??
       enforcementFault(facts, end) ??
       shortfallFault(facts, end, pair.peerings);
     if (fault !== undefined) return fault;
@@ -25,7 +25,7 @@ export function policyFault(facts: Facts, pair: Pair): Finding | undefined {
  */
 export function nodePolicyFault(facts: Facts, end: End): Finding | undefined {
   return (
-    exemptionFault(end) ??
+    toldFault(end) ??
     enforcementFault(facts, end) ??
     shortfallFault(facts, end, end.peerings) ??
     clampFault(end) ??
@@ -56,18 +56,22 @@ function missingFault(end: End, pair: Pair): Finding | undefined {
   return finding(
     'PolicyMissing',
     `the kernel of ${end.name} lacks a policy towards ${lacking.name}: ${lacking.message}`,
-    '"ip xfrm policy flush" or another IPsec program does that: stop it; the agent puts policies back within seconds',
+    '"ip xfrm policy flush" or another IPsec program does that: stop it; what was removed its agent puts back within seconds, and what was changed when its pod is made anew',
   );
 }
 
-function exemptionFault({ name, config }: End): Finding | undefined {
-  const faulty = config?.status?.peerings?.find(({ fault }) => fault?.reason === 'ExemptionsMissing')?.fault;
-  if (faulty === undefined) return undefined;
-  return finding(
-    'ExemptionsMissing',
-    `policies that exempt traffic are missing on ${name}: ${faulty.message}`,
-    remedyIn(faulty.message, 'see the log of its agent'),
-  );
+/** What an agent itself says that its kernel lacks. */
+function toldFault({ name, config }: End): Finding | undefined {
+  for (const { fault } of config?.status?.peerings ?? []) {
+    const what = fault === undefined ? undefined : TOLD_OF_POLICIES.get(fault.reason);
+    if (fault === undefined || what === undefined) continue;
+    return finding(
+      fault.reason,
+      `${what} on ${name}: ${fault.message}`,
+      remedyIn(fault.message, 'see the log of its agent'),
+    );
+  }
+  return undefined;
 }
 
 function enforcementFault({ atMs }: Facts, { name, config }: End): Finding | undefined {
@@ -121,5 +125,10 @@ function programmedFault({ name, config }: End): Finding | undefined {
   return finding(reason, text, remedyIn(message, 'see its log'));
 }
 
+/** What is wrong, by the reason of the fault. */
+const TOLD_OF_POLICIES: ReadonlyMap<string, string> = new Map([
+  ['PoliciesMissing', 'policies are not as they were ordered'],
+  ['ExemptionsMissing', 'policies that exempt traffic are missing'],
+]);
 /** A step of the rollout takes seconds. */
 const STEP_MS = 60_000;
