@@ -106,6 +106,8 @@ export interface Observed {
   readonly refusedCertificates: ReadonlyMap<string, string>;
   /** Why the API server did not take IPsecNodeConfigs, by name. */
   readonly refusedNodeConfigs: ReadonlyMap<string, string>;
+  /** Why the API server did not take IPsecPeerSlices, by name. */
+  readonly refusedSlices: ReadonlyMap<string, string>;
   /** Whether the API server knows cert-manager's kinds. */
   readonly certManager: 'Present' | 'Missing';
   /** When Nodes, peerings and Certificates came to be, in milliseconds, by UID. */

@@ -26,8 +26,7 @@ export function sliceplanOf(
   const { peering, acceptance } = draft;
   if (peering.spec.remote.mesh === undefined || acceptance.status !== 'True') return { wanted: [], emptied: [] };
   const identity = { name: peering.metadata.name, uid: uidOf(peering) };
-  const nameOf = (index: number): string => sliceName(identity, index);
-  const present = slicesOf(observed.slices, nameOf);
+  const present = slicesOf(observed.slices, identity);
   const placed = placePeers(
     present,
     peersOf(
@@ -47,7 +46,7 @@ export function sliceplanOf(
         apiVersion,
         kind: 'IPsecPeerSlice',
         metadata: {
-          name: nameOf(index),
+          name: sliceName(identity, index),
           labels: { [PEERING_LABEL]: identity.name },
           ownerReferences: [{ apiVersion, kind: 'IPsecPeering', ...identity, controller: true }],
         },

@@ -103,6 +103,7 @@ export class ImaginedCluster {
       certificateRequests: new Map(),
       refusedCertificates: new Map(),
       refusedNodeConfigs: new Map(),
+      refusedSlices: new Map(),
       certManager: this.certManager,
       since: this.since,
       gone: this.gone,

@@ -31,6 +31,8 @@ export interface PeeringStanding {
   readonly isNew: boolean;
   /** Addresses of the control plane that should be exempt where it is Required, and are too many. */
   readonly serversLeftOut: readonly string[];
+  /** IPsecPeerSlices that the API server does not take, so that nodes are not told who their peers are. */
+  readonly refusedSlices: readonly RefusedWrite[];
   readonly nodes: readonly NodeStanding[];
 }
 
@@ -39,6 +41,12 @@ export interface Overlap {
   readonly peering: string;
   /** Whether nothing is left for this one. */
   readonly whole: boolean;
+}
+
+/** An object that the API server does not take, and why, in its own words. */
+export interface RefusedWrite {
+  readonly name: string;
+  readonly text: string;
 }
 
 /** One node of a peering. */

@@ -7,7 +7,7 @@ import type { AgentPod } from './watched.ts';
 import type { Watches } from './watches.ts';
 
 /** What the API server did not take. */
-export type RefusedWrites = Pick<Observed, 'refusedCertificates' | 'refusedNodeConfigs'>;
+export type RefusedWrites = Pick<Observed, 'refusedCertificates' | 'refusedNodeConfigs' | 'refusedSlices'>;
 
 /** Everything that is known, as the plan wants it. */
 export function gather(watches: Watches, departures: Departures, refused: RefusedWrites, now: number): Observed {

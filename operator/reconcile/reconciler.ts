@@ -187,6 +187,7 @@ export class Reconciler {
     return {
       refusedCertificates: this.#refusals.of('Certificate', this.#parts.settings.namespace),
       refusedNodeConfigs: this.#refusals.of('IPsecNodeConfig'),
+      refusedSlices: this.#refusals.of('IPsecPeerSlice'),
     };
   }
 }
