@@ -190,7 +190,7 @@ function next(
   facts: Partial<EnforcementFacts> = {},
 ): Enforcement {
   const written = told.map(({ entry }) => entry.enforcement);
-  return nextEnforcement(wanted, { told, written, wasInForce: false, exemptions: true, ...facts });
+  return nextEnforcement(wanted, { told, written, allKnown: true, wasInForce: false, exemptions: true, ...facts });
 }
 
 function settled(peering: IpsecPeering, count: number): ImaginedCluster {

@@ -24,6 +24,8 @@ export interface EnforcementFacts {
   readonly told: readonly Told[];
   /** What stands in the configurations of all nodes, also of those that joined just now. */
   readonly written: readonly Enforcement[];
+  /** Whether what every node was told is known. */
+  readonly allKnown: boolean;
   /** Whether the nodes have had all that is wanted in force, whatever became of their configurations. */
   readonly wasInForce: boolean;
   /** Whether all that is to be exempt is, in force: more is enforced only then. */
@@ -33,7 +35,7 @@ export interface EnforcementFacts {
 /** What nodes are to enforce next of a peering that in the end is `wanted`. */
 export function nextEnforcement(
   wanted: 'Permissive' | 'Required',
-  { told, written, wasInForce, exemptions }: EnforcementFacts,
+  { told, written, allKnown, wasInForce, exemptions }: EnforcementFacts,
 ): Enforcement {
   const goal = wanted === 'Required' ? STEPS.length - 1 : 0;
   // Somebody else may have written what is no step.
@@ -46,7 +48,7 @@ export function nextEnforcement(
   if (told.length === 0) return stepAt(present);
   const awaited = present > goal ? told.filter(isAtWork) : told;
   if (present === goal || !awaited.every((each) => hasDone(each, present))) return stepAt(present);
-  if (present < goal && !exemptions) return stepAt(present);
+  if (present < goal && !(allKnown && exemptions)) return stepAt(present);
   // Plaintext ends only where everybody reaches all the others.
   if (present < goal && present === 0 && !told.every((each) => reachesAll(each, told.length))) return stepAt(present);
   return stepAt(present + Math.sign(goal - present));

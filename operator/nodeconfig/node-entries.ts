@@ -33,6 +33,7 @@ export function entriesOf(
     const enforcement = nextEnforcement(wanted, {
       told,
       written: writtenOf(draft),
+      allKnown: draft.members.every(({ node }) => node.unreadable === undefined),
       wasInForce: isInForce(draft.peering),
       exemptions: leftOut.length === 0 && areSettled(exempt, told),
     });

@@ -71,6 +71,16 @@ export interface UnreadablePeering extends Pick<IpsecPeering, 'apiVersion' | 'ki
   readonly faults: readonly FieldFault[];
 }
 
+/**
+ * An IPsecNodeConfig or IPsecPeerSlice that is there and that this version cannot read. What stands in it is not known, so
+ * it is neither written nor taken for missing.
+ */
+export interface UnreadableObject {
+  readonly kind: 'IPsecNodeConfig' | 'IPsecPeerSlice';
+  readonly metadata: { readonly name: string };
+  readonly faults: readonly FieldFault[];
+}
+
 /** Who an object is deleted with. */
 interface OwnerReference {
   readonly apiVersion: string;
@@ -91,6 +101,8 @@ export interface Observed {
   readonly nodes: readonly NodeObject[];
   readonly nodeConfigs: readonly IpsecNodeConfig[];
   readonly slices: readonly IpsecPeerSlice[];
+  /** IPsecNodeConfigs and IPsecPeerSlices that are left as they are. */
+  readonly unreadableObjects: readonly UnreadableObject[];
   readonly certificates: readonly ObservedCertificate[];
   /** ServiceAccounts, Roles and RoleBindings of nodes. */
   readonly access: readonly WrittenObject[];

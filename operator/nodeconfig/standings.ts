@@ -21,6 +21,7 @@ import type { Moment, Observed, ObservedCertificate } from './observed.ts';
 import { isPending, ROUTINE_WRITE_MS } from './pending.ts';
 import { type Member, uidOf } from './roster.ts';
 import { sameContent } from './same-content.ts';
+import { unreadableSlices } from './slices.ts';
 
 /** What the conditions of a peering are judged by. */
 export function standingOf(
@@ -41,6 +42,7 @@ export function standingOf(
     // In a permissive one nobody is cut off.
     serversLeftOut: peering.spec.enforcement === 'Required' ? leftOut : [],
     refusedSlices: refusedSlicesOf(peering, observed),
+    unreadable: unreadableOf(draft, observed),
     nodes: members.map((member): NodeStanding => {
       const { node } = member;
       const entry = entries.get(node.name)?.find(({ name }) => name === peering.metadata.name);
@@ -139,6 +141,16 @@ function refusalOf(
 ): string | undefined {
   const isWritten = sameContent(writtenEntry(member, peering.metadata.name), entry);
   return isWritten ? undefined : refusedNodeConfigs.get(member.node.name);
+}
+
+function unreadableOf({ peering, members }: Draft, observed: Observed): PeeringStanding['unreadable'] {
+  const identity = { name: peering.metadata.name, uid: uidOf(peering) };
+  const configs = members.flatMap(({ node }) => node.unreadable ?? []);
+  return [...configs, ...unreadableSlices(identity, observed)].map(({ kind, metadata: { name }, faults }) => ({
+    kind,
+    name,
+    faults,
+  }));
 }
 
 /** Those of a mesh that the API server does not take: they are its own by their names. */

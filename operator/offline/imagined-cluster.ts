@@ -82,6 +82,7 @@ export class ImaginedCluster {
       nodes,
       nodeConfigs: this.#all<IpsecNodeConfig>('IPsecNodeConfig'),
       slices: this.#all<IpsecPeerSlice>('IPsecPeerSlice'),
+      unreadableObjects: [],
       certificates: this.#all<ObservedCertificate>('Certificate'),
       access: ACCESS_KINDS.flatMap((kind) => this.#all(kind)),
       secrets: [],

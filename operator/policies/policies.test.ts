@@ -390,6 +390,7 @@ function standing(first: Partial<NodeStanding>, fields: Partial<PeeringStanding>
     isNew: false,
     serversLeftOut: [],
     refusedSlices: [],
+    unreadable: [],
     nodes,
     ...fields,
   };

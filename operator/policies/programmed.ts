@@ -1,4 +1,5 @@
 import { judged, type NodeStanding, type PeeringStanding, type RefusedWrite, suitable } from './standing.ts';
+import { faultsText, UNREADABLE_REMEDY } from './unreadable.ts';
 import { counted, fails, holds, listed, unknown, type Verdict } from './verdict.ts';
 
 /** Whether every node has done what it was told. */
@@ -14,6 +15,15 @@ export function programmed(standing: PeeringStanding, acceptance: Verdict): Verd
     const others = members.length - suitable(members).length - 1;
     const more = others === 0 ? '' : `; ${counted(others, 'more node')} cannot take part either`;
     return fails('NodesUnsuitable', `node ${unsuitable.name} ${unsuitable.obstacle.text}${more}`);
+  }
+  const [unread, ...others] = standing.unreadable;
+  if (unread !== undefined) {
+    const more = others.length === 0 ? '' : ` (nor ${counted(others.length, 'more object')})`;
+    return fails(
+      'Unreadable',
+      `this version of the operator cannot read ${faultsText(unread.faults)} of ${unread.kind} ${unread.name}${more}, and ` +
+        `leaves it as it is, so nodes keep what they had: ${UNREADABLE_REMEDY}`,
+    );
   }
   const untold = members.flatMap(({ name, refusal: text }) => (text === undefined ? [] : [{ name, text }]));
   const refused =

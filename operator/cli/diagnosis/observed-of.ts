@@ -14,6 +14,7 @@ export function observedOf(facts: Facts): Observed {
     nodes: nodes.map(({ object }) => object),
     nodeConfigs: configs,
     slices: valueOr(facts.slices, []),
+    unreadableObjects: [],
     certificates: valueOr(facts.certificates, []).map(observedCertificate),
     access: [],
     secrets: [],
