@@ -26,6 +26,8 @@ export interface EnforcementFacts {
   readonly written: readonly Enforcement[];
   /** Whether what every node was told is known. */
   readonly allKnown: boolean;
+  /** What stood in all of them when they were last seen, where none says anything. */
+  readonly before: Enforcement | undefined;
   /** Whether the nodes have had all that is wanted in force, whatever became of their configurations. */
   readonly wasInForce: boolean;
   /** Whether all that is to be exempt is, in force: more is enforced only then. */
@@ -35,13 +37,13 @@ export interface EnforcementFacts {
 /** What nodes are to enforce next of a peering that in the end is `wanted`. */
 export function nextEnforcement(
   wanted: 'Permissive' | 'Required',
-  { told, written, allKnown, wasInForce, exemptions }: EnforcementFacts,
+  { told, written, before, allKnown, wasInForce, exemptions }: EnforcementFacts,
 ): Enforcement {
   const goal = wanted === 'Required' ? STEPS.length - 1 : 0;
   // Somebody else may have written what is no step.
   const steps = written.map(stepOf).filter((step) => step !== NO_STEP);
   // Configurations that somebody deleted change nothing of what the agents have in force.
-  if (steps.length === 0) return stepAt(wasInForce ? goal : 0);
+  if (steps.length === 0) return before ?? stepAt(wasInForce ? goal : 0);
   // Where writing ended half-way, some nodes are a step ahead.
   const present = Math.max(...steps) <= goal ? Math.max(...steps) : Math.min(...steps);
   // Nobody is there to vouch for a step, neither forth nor back.
@@ -52,6 +54,12 @@ export function nextEnforcement(
   // Plaintext ends only where everybody reaches all the others.
   if (present < goal && present === 0 && !told.every((each) => reachesAll(each, told.length))) return stepAt(present);
   return stepAt(present + Math.sign(goal - present));
+}
+
+/** The least that is enforced among all; undefined where nothing is a step. */
+export function leastEnforcement(written: readonly Enforcement[]): Enforcement | undefined {
+  const steps = written.map(stepOf).filter((step) => step !== NO_STEP);
+  return steps.length === 0 ? undefined : stepAt(Math.min(...steps));
 }
 
 /** Whether nothing remains to be done until `wanted` is in force. */

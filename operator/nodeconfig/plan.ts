@@ -11,6 +11,7 @@ import { withinPeeringLimit } from './peering-limit.ts';
 import { rosterOf } from './roster.ts';
 import { sliceplanOf } from './slices.ts';
 import { standingOf } from './standings.ts';
+import { toldEnforcement } from './told-enforcement.ts';
 
 /** Everything that is wanted. What is neither in it nor among the deletions is left alone. */
 export interface Plan {
@@ -55,7 +56,13 @@ export function plan(observed: Observed, settings: ClusterSettings, at: Moment):
     statuses: new Map([
       ...drafts.map((draft): [string, WantedStatus] => [
         draft.peering.metadata.name,
-        peeringStatus(draft.peering, standingOf(draft, entries, observed, issued, at), draft.acceptance, at),
+        peeringStatus(
+          draft.peering,
+          standingOf(draft, entries, observed, issued, at),
+          draft.acceptance,
+          toldEnforcement(draft, observed),
+          at,
+        ),
       ]),
       ...observed.unreadablePeerings.map((peering): [string, WantedStatus] => [
         peering.metadata.name,
