@@ -150,8 +150,9 @@ function keptEntry(
   fresh: readonly NodePeering[],
 ): NodePeering | undefined {
   if (judgement === undefined) {
-    if (!isOwn(node)) return undefined;
-    if (!gone.peerings.has(entry.name)) return entry;
+    const isGone = gone.peerings.has(entry.name);
+    if (!isOwn(node)) return isGone ? undefined : inheritedEntry(entry, undefined, node);
+    if (!isGone) return entry;
     return awaitsSuccessor(entry, fresh) ? { ...entry, priority: LEAST_PRIORITY } : undefined;
   }
   const { peering, accepted, selected, obstructed } = judgement;
