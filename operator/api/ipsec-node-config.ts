@@ -1,6 +1,7 @@
 import * as z from 'zod';
 
 import { conditions } from './condition.ts';
+import { enforcement } from './enforcement.ts';
 import { ikeSettings } from './ike-settings.ts';
 import { nodeAddresses, nodeIdentity, podCidrs } from './ipsec-peer-slice.ts';
 import { priority, remote } from './ipsec-peering.ts';
@@ -21,12 +22,6 @@ import { oneOf } from './one-of.ts';
 import { defineResource } from './resource.ts';
 import { atomicList, count, generation, keyedList, objectName, timestamp, uid } from './scalars.ts';
 import { nodeTraffic, stagedExemptions } from './traffic.ts';
-
-/** Whether packets without an SA pass in plaintext or are dropped, by direction. */
-const enforcement = z.object({
-  outbound: z.enum(['Optional', 'Required']).describe('What this node sends.'),
-  inbound: z.enum(['Optional', 'Required']).describe('What this node receives and forwards.'),
-});
 
 const dataRef = z.object({
   name: objectName().describe('Name, in the namespace of the nodes.'),

@@ -2,6 +2,7 @@ import * as z from 'zod';
 
 import { authentication } from './authentication.ts';
 import { conditions } from './condition.ts';
+import { enforcement } from './enforcement.ts';
 import { gateway } from './gateway.ts';
 import { ikeSettings } from './ike-settings.ts';
 import { labelSelector } from './label-selector.ts';
@@ -84,6 +85,11 @@ export const peeringStatus = z.object({
   conditions: conditions
     .optional()
     .describe('Ready (all of the others), Accepted, CertificatesReady, Programmed and Encrypting.'),
+  enforcement: enforcement
+    .optional()
+    .describe(
+      'The step of the rollout that all nodes were told; where their IPsecNodeConfigs are lost it begins there.',
+    ),
   nodes: z
     .object({
       selected: count().describe('Nodes that take part.'),

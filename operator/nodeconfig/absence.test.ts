@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
+import type { IpsecNodeConfig } from '../api/ipsec-node-config.ts';
 import type { ImaginedCluster } from '../offline/imagined-cluster.ts';
 import type { NodeObject } from './observed.ts';
 import { plan } from './plan.ts';
@@ -180,6 +181,25 @@ describe('a node that is re-created under its name', () => {
     cluster.given = { ...cluster.given, nodes: [nodeOf(1, again), ...others] };
     cluster.settle(atSecond(20));
     expect(placesOf(cluster).map(({ uid }) => uid)).toEqual(['uid-2', 'uid-3', 'uid-new']);
+  });
+
+  it('keeps a peering that cannot be read, or is not seen, at that time, but not the key of before', () => {
+    const cluster = settled();
+    const observed = cluster.observed();
+    const [, ...others] = observed.nodes;
+    const nodes = [nodeOf(1, { 'metadata.uid': 'uid-new' }), ...others];
+    const entriesIn = (planned: { readonly nodeConfigs: readonly { readonly spec: IpsecNodeConfig['spec'] }[] }) =>
+      planned.nodeConfigs[0]?.spec.peerings ?? [];
+    const before = entriesIn(observed);
+    const planned = plan({ ...observed, nodes, peerings: [] }, settings, atSecond(10));
+    expect(entriesIn(planned)).toEqual(before.map((entry) => ({ ...entry, authentication: expect.anything() })));
+    const secrets = (entries: typeof before) =>
+      entries.flatMap(({ authentication }) => authentication.certificate?.secretName ?? []);
+    expect(secrets(before)).toHaveLength(1);
+    expect(secrets(entriesIn(planned))).not.toEqual(secrets(before));
+    expect(secrets(entriesIn(planned))).toHaveLength(1);
+    const gone = { ...observed.gone, peerings: new Set(['cluster', 'office']) };
+    expect(entriesIn(plan({ ...observed, nodes, peerings: [], gone }, settings, atSecond(10)))).toEqual([]);
   });
 
   it('keeps a peering whose pre-shared key cannot be used at that time', () => {

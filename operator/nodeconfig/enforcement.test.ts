@@ -148,10 +148,45 @@ describe('enforcement', () => {
     const cluster = settled(meshOf('cluster', { 'spec.enforcement': 'Required' }), 3);
     const observed = { ...cluster.observed(), nodeConfigs: [] };
     expect(enforcements(plan(observed, settings, atSecond(1_000)))).toEqual([required, required, required]);
-    const [peering] = observed.peerings;
-    const changed = { ...peering, metadata: { ...peering?.metadata, generation: 9 } } as IpsecPeering;
-    const before = plan({ ...observed, peerings: [changed] }, settings, atSecond(1_000));
-    expect(enforcements(before)).toEqual([optional, optional, optional]);
+  });
+
+  it('stays in force where all IPsecNodeConfigs are deleted while an agent is away, or the peering was just changed', () => {
+    const away = new Set<string>();
+    const peering = meshOf('cluster', { 'spec.enforcement': 'Required' });
+    const cluster = clusterOf({ peerings: [peering], nodes: nodesOf(3) }, { hasAgent: (name) => !away.has(name) });
+    cluster.settle(atSecond(100));
+    away.add('node-3');
+    cluster.settle(atSecond(200));
+    const observed = { ...cluster.observed(), nodeConfigs: [] };
+    expect(observed.peerings[0]?.status?.conditions).toContainEqual(
+      expect.objectContaining({ type: 'Programmed', status: 'False', reason: 'AgentsMissing' }),
+    );
+    const again = plan(observed, settings, atSecond(300));
+    expect(enforcements(again)).toEqual([required, required, required]);
+    // Nor is it forgotten until they are written.
+    expect(again.statuses.get('cluster')?.enforcement).toEqual(required);
+    const changed = observed.peerings.map((each) => ({ ...each, metadata: { ...each.metadata, generation: 9 } }));
+    const after = plan({ ...observed, peerings: changed }, settings, atSecond(300));
+    expect(enforcements(after)).toEqual([required, required, required]);
+  });
+
+  it('goes back from the step that was in force where all IPsecNodeConfigs are deleted while plaintext is wanted', () => {
+    const observed = clusterOf({ peerings: [meshOf('cluster')], nodes: nodesOf(2) }).observed();
+    const peerings = observed.peerings.map((each) => ({
+      ...each,
+      metadata: { ...each.metadata, generation: 2 },
+      status: { observedGeneration: 2, enforcement: required },
+    }));
+    expect(enforcements(plan({ ...observed, peerings }, settings, atSecond(0)))).toEqual([required, required]);
+  });
+
+  it('begins at the beginning on nodes none of which was ever told, whatever others had', () => {
+    const cluster = settled(meshOf('cluster', { 'spec.enforcement': 'Required' }), 3);
+    const observed = { ...cluster.observed(), nodeConfigs: [], nodes: [nodeOf(8), nodeOf(9)] };
+    const peerings = observed.peerings.map((each) => ({ ...each, metadata: { ...each.metadata, generation: 9 } }));
+    const planned = plan({ ...observed, peerings }, settings, atSecond(1_000));
+    expect(enforcements(planned)).toEqual([optional, optional]);
+    expect(planned.statuses.get('cluster')).not.toHaveProperty('enforcement');
   });
 
   it.each(['ServersNotExempt', 'NetworksClaimed', 'SegmentsNotClamped'])(
@@ -190,7 +225,15 @@ function next(
   facts: Partial<EnforcementFacts> = {},
 ): Enforcement {
   const written = told.map(({ entry }) => entry.enforcement);
-  return nextEnforcement(wanted, { told, written, wasInForce: false, exemptions: true, ...facts });
+  return nextEnforcement(wanted, {
+    told,
+    written,
+    before: undefined,
+    allKnown: true,
+    wasInForce: false,
+    exemptions: true,
+    ...facts,
+  });
 }
 
 function settled(peering: IpsecPeering, count: number): ImaginedCluster {

@@ -24,6 +24,10 @@ export interface EnforcementFacts {
   readonly told: readonly Told[];
   /** What stands in the configurations of all nodes, also of those that joined just now. */
   readonly written: readonly Enforcement[];
+  /** Whether what every node was told is known. */
+  readonly allKnown: boolean;
+  /** What stood in all of them when they were last seen, where none says anything. */
+  readonly before: Enforcement | undefined;
   /** Whether the nodes have had all that is wanted in force, whatever became of their configurations. */
   readonly wasInForce: boolean;
   /** Whether all that is to be exempt is, in force: more is enforced only then. */
@@ -33,23 +37,29 @@ export interface EnforcementFacts {
 /** What nodes are to enforce next of a peering that in the end is `wanted`. */
 export function nextEnforcement(
   wanted: 'Permissive' | 'Required',
-  { told, written, wasInForce, exemptions }: EnforcementFacts,
+  { told, written, before, allKnown, wasInForce, exemptions }: EnforcementFacts,
 ): Enforcement {
   const goal = wanted === 'Required' ? STEPS.length - 1 : 0;
   // Somebody else may have written what is no step.
   const steps = written.map(stepOf).filter((step) => step !== NO_STEP);
   // Configurations that somebody deleted change nothing of what the agents have in force.
-  if (steps.length === 0) return stepAt(wasInForce ? goal : 0);
+  if (steps.length === 0) return before ?? stepAt(wasInForce ? goal : 0);
   // Where writing ended half-way, some nodes are a step ahead.
   const present = Math.max(...steps) <= goal ? Math.max(...steps) : Math.min(...steps);
   // Nobody is there to vouch for a step, neither forth nor back.
   if (told.length === 0) return stepAt(present);
   const awaited = present > goal ? told.filter(isAtWork) : told;
   if (present === goal || !awaited.every((each) => hasDone(each, present))) return stepAt(present);
-  if (present < goal && !exemptions) return stepAt(present);
+  if (present < goal && !(allKnown && exemptions)) return stepAt(present);
   // Plaintext ends only where everybody reaches all the others.
   if (present < goal && present === 0 && !told.every((each) => reachesAll(each, told.length))) return stepAt(present);
   return stepAt(present + Math.sign(goal - present));
+}
+
+/** The least that is enforced among all; undefined where nothing is a step. */
+export function leastEnforcement(written: readonly Enforcement[]): Enforcement | undefined {
+  const steps = written.map(stepOf).filter((step) => step !== NO_STEP);
+  return steps.length === 0 ? undefined : stepAt(Math.min(...steps));
 }
 
 /** Whether nothing remains to be done until `wanted` is in force. */

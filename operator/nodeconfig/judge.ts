@@ -1,3 +1,4 @@
+import type { Enforcement } from '../api/ipsec-node-config.ts';
 import type { IpsecPeering } from '../api/ipsec-peering.ts';
 import { certificatesReady } from '../policies/certificates-ready.ts';
 import { encrypting, tunnelTotals } from '../policies/encrypting.ts';
@@ -17,6 +18,7 @@ export function peeringStatus(
   { status, metadata }: IpsecPeering,
   standing: PeeringStanding,
   acceptance: Verdict,
+  told: Enforcement | undefined,
   at: Moment,
 ): WantedStatus {
   const parts = {
@@ -29,6 +31,7 @@ export function peeringStatus(
   return {
     ...(metadata.generation === undefined ? {} : { observedGeneration: metadata.generation }),
     conditions: conditionsOf(status?.conditions ?? [], verdicts, metadata.generation, at.timestamp),
+    ...(told === undefined ? {} : { enforcement: told }),
     nodes: { selected: standing.nodes.length, ready: standing.nodes.filter(isReady).length },
     tunnels: tunnelTotals(standing),
   };
@@ -45,6 +48,7 @@ export function unreadableStatus({ status, metadata, faults }: UnreadablePeering
       metadata.generation,
       at.timestamp,
     ),
+    ...(status?.enforcement === undefined ? {} : { enforcement: status.enforcement }),
   };
 }
 

@@ -39,6 +39,12 @@ export function sliceName(peering: { readonly name: string; readonly uid: string
   return `${peering.name}-${digest(SLICE_DIGITS, peering.uid)}-${index}`;
 }
 
+/** Which slice of a peering has this name; undefined where none has. */
+export function sliceIndex(name: string, peering: { readonly name: string; readonly uid: string }): number | undefined {
+  const index = Number(name.split('-').at(-1));
+  return name === sliceName(peering, index) ? index : undefined;
+}
+
 /** The beginning of a name, ending like a name. */
 function shortened(name: string, most: number): string {
   return name.slice(0, most).replace(/[-.]+$/, '');

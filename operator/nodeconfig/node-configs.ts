@@ -57,15 +57,20 @@ export function nodePeeringOf(
   };
 }
 
-/** The entry of a node that had this name before, without its key; none where the node can have no key instead. */
+/**
+ * The entry of a node that had this name before, without its key; none where the node can have no key instead. Who is to
+ * issue one is not known of a peering that cannot be read: until it can be, the entry names a Secret that nobody makes, and
+ * the agent goes on with what it has.
+ */
 export function inheritedEntry(
   entry: NodePeering,
-  { spec: { authentication } }: IpsecPeering,
+  peering: IpsecPeering | undefined,
   node: KnownNode,
 ): NodePeering | undefined {
   const { certificate } = entry.authentication;
   if (certificate === undefined) return entry;
-  const issuer = authentication.certificate?.issuerRef;
+  const unknown = { group: '', kind: '', name: entry.name };
+  const issuer = peering === undefined ? unknown : peering.spec.authentication.certificate?.issuerRef;
   if (issuer === undefined) return undefined;
   const secretName = certificateName(node, issuer);
   return { ...entry, authentication: { certificate: { ...certificate, secretName } } };

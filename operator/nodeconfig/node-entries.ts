@@ -1,4 +1,4 @@
-import type { Enforcement, NodePeering } from '../api/ipsec-node-config.ts';
+import type { NodePeering } from '../api/ipsec-node-config.ts';
 import type { IpsecPeering } from '../api/ipsec-peering.ts';
 import { MAX_PEERINGS, MAX_PRIORITY } from '../api/limits.ts';
 import type { Draft } from './draft.ts';
@@ -12,6 +12,7 @@ import { isPending } from './pending.ts';
 import { comparePrecedence } from './precedence.ts';
 import type { KnownNode, Member } from './roster.ts';
 import { certificatesThere, withUsableSecret } from './secret-change.ts';
+import { toldEnforcement, writtenEnforcements } from './told-enforcement.ts';
 
 /** What each node is told of each peering, by the node's name. */
 export type Entries = ReadonlyMap<string, readonly NodePeering[]>;
@@ -32,7 +33,9 @@ export function entriesOf(
     const { exemptions: exempt, leftOut } = wantedExemptions(draft, observed);
     const enforcement = nextEnforcement(wanted, {
       told,
-      written: writtenOf(draft),
+      written: writtenEnforcements(draft),
+      before: toldEnforcement(draft, observed),
+      allKnown: draft.members.every(({ node }) => node.unreadable === undefined),
       wasInForce: isInForce(draft.peering),
       exemptions: leftOut.length === 0 && areSettled(exempt, told),
     });
@@ -110,13 +113,6 @@ function toldOf({ peering, members }: Draft, { since }: Observed, at: Moment): r
   });
 }
 
-/** What all of a peering's nodes that can take part were told to enforce of it. */
-function writtenOf({ peering, members }: Draft): readonly Enforcement[] {
-  return members
-    .filter(({ obstacle }) => obstacle === undefined)
-    .flatMap((member) => writtenEntry(member, peering.metadata.name)?.enforcement ?? []);
-}
-
 /** Whether, as its status says, every node has done all that the peering wants. */
 function isInForce({ metadata, status }: IpsecPeering): boolean {
   const programmed = status?.conditions?.find(({ type }) => type === 'Programmed');
@@ -154,8 +150,9 @@ function keptEntry(
   fresh: readonly NodePeering[],
 ): NodePeering | undefined {
   if (judgement === undefined) {
-    if (!isOwn(node)) return undefined;
-    if (!gone.peerings.has(entry.name)) return entry;
+    const isGone = gone.peerings.has(entry.name);
+    if (!isOwn(node)) return isGone ? undefined : inheritedEntry(entry, undefined, node);
+    if (!isGone) return entry;
     return awaitsSuccessor(entry, fresh) ? { ...entry, priority: LEAST_PRIORITY } : undefined;
   }
   const { peering, accepted, selected, obstructed } = judgement;

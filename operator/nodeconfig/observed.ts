@@ -71,6 +71,16 @@ export interface UnreadablePeering extends Pick<IpsecPeering, 'apiVersion' | 'ki
   readonly faults: readonly FieldFault[];
 }
 
+/**
+ * An IPsecNodeConfig or IPsecPeerSlice that is there and that this version cannot read. What stands in it is not known, so
+ * it is neither written nor taken for missing.
+ */
+export interface UnreadableObject {
+  readonly kind: 'IPsecNodeConfig' | 'IPsecPeerSlice';
+  readonly metadata: { readonly name: string };
+  readonly faults: readonly FieldFault[];
+}
+
 /** Who an object is deleted with. */
 interface OwnerReference {
   readonly apiVersion: string;
@@ -91,6 +101,8 @@ export interface Observed {
   readonly nodes: readonly NodeObject[];
   readonly nodeConfigs: readonly IpsecNodeConfig[];
   readonly slices: readonly IpsecPeerSlice[];
+  /** IPsecNodeConfigs and IPsecPeerSlices that are left as they are. */
+  readonly unreadableObjects: readonly UnreadableObject[];
   readonly certificates: readonly ObservedCertificate[];
   /** ServiceAccounts, Roles and RoleBindings of nodes. */
   readonly access: readonly WrittenObject[];
@@ -106,6 +118,8 @@ export interface Observed {
   readonly refusedCertificates: ReadonlyMap<string, string>;
   /** Why the API server did not take IPsecNodeConfigs, by name. */
   readonly refusedNodeConfigs: ReadonlyMap<string, string>;
+  /** Why the API server did not take IPsecPeerSlices, by name. */
+  readonly refusedSlices: ReadonlyMap<string, string>;
   /** Whether the API server knows cert-manager's kinds. */
   readonly certManager: 'Present' | 'Missing';
   /** When Nodes, peerings and Certificates came to be, in milliseconds, by UID. */

@@ -1,5 +1,6 @@
 import type { IpsecPeerSlice, SlicePeer } from '../api/ipsec-peer-slice.ts';
 import { MAX_SLICE_PEERS } from '../api/limits.ts';
+import { sliceIndex } from './names.ts';
 
 /** The peers of one slice, by the index that its name ends in. */
 export interface PlacedSlice {
@@ -36,11 +37,11 @@ export function placePeers(present: readonly PlacedSlice[], wanted: readonly Sli
 /** The slices of one peering among all, with the index that each has in its name. */
 export function slicesOf(
   slices: readonly IpsecPeerSlice[],
-  nameOf: (index: number) => string,
+  peering: { readonly name: string; readonly uid: string },
 ): readonly (PlacedSlice & { readonly slice: IpsecPeerSlice })[] {
   return slices.flatMap((slice) => {
-    const index = Number(slice.metadata.name.split('-').at(-1));
-    return slice.metadata.name === nameOf(index) ? [{ index, peers: slice.peers, slice }] : [];
+    const index = sliceIndex(slice.metadata.name, peering);
+    return index === undefined ? [] : [{ index, peers: slice.peers, slice }];
   });
 }
 

@@ -11,6 +11,7 @@ import { withinPeeringLimit } from './peering-limit.ts';
 import { rosterOf } from './roster.ts';
 import { sliceplanOf } from './slices.ts';
 import { standingOf } from './standings.ts';
+import { toldEnforcement } from './told-enforcement.ts';
 
 /** Everything that is wanted. What is neither in it nor among the deletions is left alone. */
 export interface Plan {
@@ -20,7 +21,7 @@ export interface Plan {
   /** ServiceAccounts, Roles and RoleBindings of nodes. */
   readonly access: readonly WrittenObject[];
   readonly deletions: readonly WrittenObject[];
-  /** Names of nodes that are told nothing of a peering by which they are to encrypt. */
+  /** Names of nodes that are told nothing of a peering by which they are to encrypt, or of which that is not known. */
   readonly untold: ReadonlySet<string>;
   /** By the name of the peering. */
   readonly statuses: ReadonlyMap<string, WantedStatus>;
@@ -34,7 +35,10 @@ export function plan(observed: Observed, settings: ClusterSettings, at: Moment):
   const roster = rosterOf(observed, at);
   const drafts = withinPeeringLimit(draftsOf(observed, roster, settings), roster, observed.gone);
   const entries = entriesOf(drafts, roster, observed, at);
-  const told = roster.filter(({ name, config }) => config !== undefined || (entries.get(name) ?? []).length > 0);
+  const told = roster.filter(
+    ({ name, config, unreadable }) =>
+      unreadable === undefined && (config !== undefined || (entries.get(name) ?? []).length > 0),
+  );
   const certificates = certificatesOf(drafts, settings);
   const slices = drafts.map((draft) => sliceplanOf(draft, roster, observed, settings, at));
   const issued = new Map(observed.certificates.map((certificate) => [certificate.metadata.name, certificate]));
@@ -45,11 +49,20 @@ export function plan(observed: Observed, settings: ClusterSettings, at: Moment):
     certificates,
     access: told.flatMap((node) => accessOf(node, entries.get(node.name) ?? [], settings)),
     deletions: [...slices.flatMap(({ emptied }) => emptied), ...deletionsOf(observed, wanted, roster, at)],
-    untold: untoldNodes(drafts, entries),
+    untold: new Set([
+      ...untoldNodes(drafts, entries),
+      ...roster.filter(({ unreadable }) => unreadable !== undefined).map(({ name }) => name),
+    ]),
     statuses: new Map([
       ...drafts.map((draft): [string, WantedStatus] => [
         draft.peering.metadata.name,
-        peeringStatus(draft.peering, standingOf(draft, entries, observed, issued, at), draft.acceptance, at),
+        peeringStatus(
+          draft.peering,
+          standingOf(draft, entries, observed, issued, at),
+          draft.acceptance,
+          toldEnforcement(draft, observed),
+          at,
+        ),
       ]),
       ...observed.unreadablePeerings.map((peering): [string, WantedStatus] => [
         peering.metadata.name,

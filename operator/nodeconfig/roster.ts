@@ -7,7 +7,7 @@ import { type ClaimedNetwork, type LostClaim, lostClaims } from './claims.ts';
 import { formerPodCidrs } from './former-networks.ts';
 import { matchesSelector } from './matches-selector.ts';
 import { hasAccessName } from './names.ts';
-import type { Moment, NodeObject, Observed } from './observed.ts';
+import type { Moment, NodeObject, Observed, UnreadableObject } from './observed.ts';
 
 /** A Node that is there, and what is known of it. */
 export interface KnownNode {
@@ -20,6 +20,8 @@ export interface KnownNode {
   /** Those of before, where it was registered again, come last. */
   readonly podCidrs: readonly string[];
   readonly config: IpsecNodeConfig | undefined;
+  /** Its IPsecNodeConfig, where that is there and cannot be read: what the node was told is not known. */
+  readonly unreadable: UnreadableObject | undefined;
   /** The status of `config`, where the agent Pod that is Ready now wrote it. */
   readonly status: IpsecNodeConfig['status'];
   readonly lostAddresses: readonly LostAddress[];
@@ -50,6 +52,11 @@ export interface Member {
 /** Every Node that is there. */
 export function rosterOf(observed: Observed, at: Moment): readonly KnownNode[] {
   const configs = new Map(observed.nodeConfigs.map((config) => [config.metadata.name, config]));
+  const unreadable = new Map(
+    observed.unreadableObjects
+      .filter(({ kind }) => kind === 'IPsecNodeConfig')
+      .map((each) => [each.metadata.name, each]),
+  );
   const known = knownNetworks(observed);
   const claims = observed.nodes.map((object) => {
     const uid = uidOf(object);
@@ -94,6 +101,7 @@ export function rosterOf(observed: Observed, at: Moment): readonly KnownNode[] {
       addresses: addresses.filter(({ address }) => !isAmong(lost, hostNetwork(address))),
       podCidrs: [...keeps(claim), ...(former.get(name) ?? [])].slice(0, MAX_POD_CIDRS),
       config,
+      unreadable: unreadable.get(name),
       status: written !== undefined && written === observed.agentPods.get(name) ? config?.status : undefined,
       lostAddresses: addresses.flatMap((each) => {
         const claim = lost.find(({ network }) => network === hostNetwork(each.address));

@@ -34,13 +34,15 @@ export function withUsableSecret(
   return { ...entry, authentication: { certificate: { ...wanted, secretName: present } } };
 }
 
-/** UIDs of nodes whose agents do not say that they use every certificate that they are told of. */
+/** UIDs of nodes whose agents do not say that they use every certificate that they are told of, or may be told of others. */
 export function nodesInChange(entries: Entries, roster: readonly KnownNode[]): ReadonlySet<string> {
   const uses = ({ status }: KnownNode, { name, authentication: { certificate } }: NodePeering): boolean => {
     const said = status?.peerings?.find((each) => each.name === name);
     return certificate === undefined || said?.certificate?.secretName === certificate.secretName;
   };
-  const changing = roster.filter((node) => !(entries.get(node.name) ?? []).every((entry) => uses(node, entry)));
+  const changing = roster.filter(
+    (node) => node.unreadable !== undefined || !(entries.get(node.name) ?? []).every((entry) => uses(node, entry)),
+  );
   return new Set(changing.map(({ uid }) => uid));
 }
 

@@ -3,9 +3,9 @@ import { apiVersion } from '../api/resource.ts';
 import type { Draft } from './draft.ts';
 import { isLongGone } from './gone.ts';
 import { nodeFqdn } from './identity.ts';
-import { PEERING_LABEL, sliceName } from './names.ts';
+import { PEERING_LABEL, sliceIndex, sliceName } from './names.ts';
 import { ownEntry } from './node-entries.ts';
-import type { ClusterSettings, Moment, Observed } from './observed.ts';
+import type { ClusterSettings, Moment, Observed, UnreadableObject } from './observed.ts';
 import { placePeers, slicesOf } from './placement.ts';
 import { type KnownNode, type Member, uidOf } from './roster.ts';
 
@@ -26,8 +26,9 @@ export function sliceplanOf(
   const { peering, acceptance } = draft;
   if (peering.spec.remote.mesh === undefined || acceptance.status !== 'True') return { wanted: [], emptied: [] };
   const identity = { name: peering.metadata.name, uid: uidOf(peering) };
-  const nameOf = (index: number): string => sliceName(identity, index);
-  const present = slicesOf(observed.slices, nameOf);
+  // Whoever stands in one that cannot be read would get a second place, or lose the only one.
+  if (unreadableSlices(identity, observed).length > 0) return { wanted: [], emptied: [] };
+  const present = slicesOf(observed.slices, identity);
   const placed = placePeers(
     present,
     peersOf(
@@ -47,7 +48,7 @@ export function sliceplanOf(
         apiVersion,
         kind: 'IPsecPeerSlice',
         metadata: {
-          name: nameOf(index),
+          name: sliceName(identity, index),
           labels: { [PEERING_LABEL]: identity.name },
           ownerReferences: [{ apiVersion, kind: 'IPsecPeering', ...identity, controller: true }],
         },
@@ -56,6 +57,16 @@ export function sliceplanOf(
       })),
     emptied: present.filter(({ index }) => emptied.has(index)).map(({ slice }) => slice),
   };
+}
+
+/** Those of a peering that are there and cannot be read. */
+export function unreadableSlices(
+  peering: { readonly name: string; readonly uid: string },
+  { unreadableObjects }: Observed,
+): readonly UnreadableObject[] {
+  return unreadableObjects.filter(
+    ({ kind, metadata }) => kind === 'IPsecPeerSlice' && sliceIndex(metadata.name, peering) !== undefined,
+  );
 }
 
 /**
@@ -71,6 +82,7 @@ function peersOf(
   at: Moment,
 ): readonly SlicePeer[] {
   const before = new Map(standing.map((peer) => [peer.uid, peer]));
+  const places = new Set(standing.map(({ name }) => name));
   const owners = addressOwners(roster);
   const admitted = members.flatMap((member): readonly SlicePeer[] => {
     const { node, obstacle } = member;
@@ -78,7 +90,8 @@ function peersOf(
     // Its agent is not told of the peering any more, so nobody could reach it.
     if (obstacle?.reason === 'TooManyPeerings') return [];
     if (obstacle !== undefined) return old === undefined ? [] : withoutForeign(withNode(old), owners);
-    return old === undefined && !hasCertificate(member, peering) ? [] : [peerOf(member, trustDomain)];
+    const mayHave = node.unreadable !== undefined && !places.has(node.name);
+    return old === undefined && !mayHave && !hasCertificate(member, peering) ? [] : [peerOf(member, trustDomain)];
   });
   const names = new Set(admitted.map(({ name }) => name));
   const known = new Set(roster.map(({ uid }) => uid));

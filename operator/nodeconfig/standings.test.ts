@@ -58,6 +58,22 @@ it('a write that the API server refuses is told by the peering that it is of, wi
   expect(said('cluster')?.status).toBe('True');
 });
 
+it('a slice that the API server refuses is told by the mesh whose peers stand in it, with the words of the server, and by no other', () => {
+  const cluster = clusterOf({
+    peerings: [meshOf('cluster'), meshOf('pods', { 'spec.priority': 7 })],
+    nodes: nodesOf(2),
+  });
+  cluster.settle(atSecond(0));
+  const observed = cluster.observed();
+  const slice = observed.slices.find(({ peering }) => peering === 'pods')?.metadata.name ?? '';
+  const refusedSlices = new Map([[slice, 'Forbidden: exceeded quota: slices']]);
+  const { statuses } = plan({ ...observed, refusedSlices }, settings, atSecond(1));
+  const said = (peering: string) => statuses.get(peering)?.conditions?.find(({ type }) => type === 'Programmed');
+  expect(said('pods')?.reason).toBe('WritesRefused');
+  expect(said('pods')?.message).toContain(`IPsecPeerSlice ${slice}, which is tried again (Forbidden: exceeded quota`);
+  expect(said('cluster')?.reason).not.toBe('WritesRefused');
+});
+
 it('a node that joins a mesh which is Ready in its own first minute flips nothing, as it would not later', () => {
   const cluster = clusterOf({ peerings: [meshOf('cluster')], nodes: nodesOf(3) });
   cluster.settle(atSecond(0));

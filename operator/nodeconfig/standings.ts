@@ -5,6 +5,7 @@ import type {
   CertificateStanding,
   NodeStanding,
   PeeringStanding,
+  RefusedWrite,
   TunnelCounts,
 } from '../policies/standing.ts';
 import { hasEnded } from './certificate-times.ts';
@@ -13,13 +14,14 @@ import type { Draft } from './draft.ts';
 import { isCurrent, isFinal, reachesAll } from './enforcement.ts';
 import { wantedExemptions } from './essential-exemptions.ts';
 import { type Exemption, isInForce } from './exemptions.ts';
-import { certificateName } from './names.ts';
+import { certificateName, sliceIndex } from './names.ts';
 import type { Entries } from './node-entries.ts';
 import { writtenEntry } from './node-entries.ts';
 import type { Moment, Observed, ObservedCertificate } from './observed.ts';
 import { isPending, ROUTINE_WRITE_MS } from './pending.ts';
 import { type Member, uidOf } from './roster.ts';
 import { sameContent } from './same-content.ts';
+import { unreadableSlices } from './slices.ts';
 
 /** What the conditions of a peering are judged by. */
 export function standingOf(
@@ -39,6 +41,8 @@ export function standingOf(
     isNew: readySince === Number.NEGATIVE_INFINITY && isPending(observed.since, [uidOf(peering)], at),
     // In a permissive one nobody is cut off.
     serversLeftOut: peering.spec.enforcement === 'Required' ? leftOut : [],
+    refusedSlices: refusedSlicesOf(peering, observed),
+    unreadable: unreadableOf(draft, observed),
     nodes: members.map((member): NodeStanding => {
       const { node } = member;
       const entry = entries.get(node.name)?.find(({ name }) => name === peering.metadata.name);
@@ -137,6 +141,24 @@ function refusalOf(
 ): string | undefined {
   const isWritten = sameContent(writtenEntry(member, peering.metadata.name), entry);
   return isWritten ? undefined : refusedNodeConfigs.get(member.node.name);
+}
+
+function unreadableOf({ peering, members }: Draft, observed: Observed): PeeringStanding['unreadable'] {
+  const identity = { name: peering.metadata.name, uid: uidOf(peering) };
+  const configs = members.flatMap(({ node }) => node.unreadable ?? []);
+  return [...configs, ...unreadableSlices(identity, observed)].map(({ kind, metadata: { name }, faults }) => ({
+    kind,
+    name,
+    faults,
+  }));
+}
+
+/** Those of a mesh that the API server does not take: they are its own by their names. */
+function refusedSlicesOf(peering: IpsecPeering, { refusedSlices }: Observed): readonly RefusedWrite[] {
+  const identity = { name: peering.metadata.name, uid: uidOf(peering) };
+  return [...refusedSlices].flatMap(([name, text]) =>
+    sliceIndex(name, identity) === undefined ? [] : [{ name, text }],
+  );
 }
 
 function agentOf(

@@ -384,7 +384,16 @@ describe('a list of names', () => {
 
 function standing(first: Partial<NodeStanding>, fields: Partial<PeeringStanding> = {}): PeeringStanding {
   const nodes = [node('a', first), node('b', {})];
-  return { kind: 'mesh', credentials: byCertificate, isNew: false, serversLeftOut: [], nodes, ...fields };
+  return {
+    kind: 'mesh',
+    credentials: byCertificate,
+    isNew: false,
+    serversLeftOut: [],
+    refusedSlices: [],
+    unreadable: [],
+    nodes,
+    ...fields,
+  };
 }
 
 function node(name: string, fields: Partial<NodeStanding>): NodeStanding {

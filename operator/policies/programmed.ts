@@ -1,4 +1,5 @@
-import { judged, type NodeStanding, type PeeringStanding, suitable } from './standing.ts';
+import { judged, type NodeStanding, type PeeringStanding, type RefusedWrite, suitable } from './standing.ts';
+import { faultsText, UNREADABLE_REMEDY } from './unreadable.ts';
 import { counted, fails, holds, listed, unknown, type Verdict } from './verdict.ts';
 
 /** Whether every node has done what it was told. */
@@ -15,16 +16,19 @@ export function programmed(standing: PeeringStanding, acceptance: Verdict): Verd
     const more = others === 0 ? '' : `; ${counted(others, 'more node')} cannot take part either`;
     return fails('NodesUnsuitable', `node ${unsuitable.name} ${unsuitable.obstacle.text}${more}`);
   }
-  const refused = members.filter(({ refusal }) => refusal !== undefined);
-  const [text] = refused.map(({ refusal }) => refusal ?? '');
-  if (text !== undefined) {
+  const [unread, ...others] = standing.unreadable;
+  if (unread !== undefined) {
+    const more = others.length === 0 ? '' : ` (nor ${counted(others.length, 'more object')})`;
     return fails(
-      'WritesRefused',
-      `the API server refuses the IPsecNodeConfig of ${listed(refused.map(({ name }) => name))}, which is tried again ` +
-        `(${text.slice(0, MAX_WORDS)}): give the operator what is missing there, or see to the webhook, policy or quota ` +
-        `that refuses`,
+      'Unreadable',
+      `this version of the operator cannot read ${faultsText(unread.faults)} of ${unread.kind} ${unread.name}${more}, and ` +
+        `leaves it as it is, so nodes keep what they had: ${UNREADABLE_REMEDY}`,
     );
   }
+  const untold = members.flatMap(({ name, refusal: text }) => (text === undefined ? [] : [{ name, text }]));
+  const refused =
+    writesRefused('IPsecNodeConfig of', untold) ?? writesRefused('IPsecPeerSlice', standing.refusedSlices);
+  if (refused !== undefined) return refused;
   const missing = namesOf(members, 'missing');
   if (missing.length > 0) {
     return fails('AgentsMissing', `no agent is Ready on ${listed(missing)}: look at its Pod there`);
@@ -73,6 +77,18 @@ export function programmed(standing: PeeringStanding, acceptance: Verdict): Verd
     );
   }
   return holds('Programmed', `${counted(members.length, 'node')} configured`);
+}
+
+/** `what` is refused, with the words of the server for the first; nothing where nothing is. */
+function writesRefused(what: string, refused: readonly RefusedWrite[]): Verdict | undefined {
+  const [first] = refused;
+  if (first === undefined) return undefined;
+  return fails(
+    'WritesRefused',
+    `the API server refuses the ${what} ${listed(refused.map(({ name }) => name))}, which is tried again ` +
+      `(${first.text.slice(0, MAX_WORDS)}): give the operator what is missing there, or see to the webhook, policy or quota ` +
+      `that refuses`,
+  );
 }
 
 function leftOutText(servers: readonly string[]): string {

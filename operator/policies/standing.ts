@@ -1,3 +1,5 @@
+import type { UnreadableField } from './unreadable.ts';
+
 /** How the nodes of a peering prove who they are. */
 export type CredentialStanding =
   | { readonly kind: 'preSharedKey'; readonly secret: string; readonly usable: boolean }
@@ -31,6 +33,10 @@ export interface PeeringStanding {
   readonly isNew: boolean;
   /** Addresses of the control plane that should be exempt where it is Required, and are too many. */
   readonly serversLeftOut: readonly string[];
+  /** IPsecPeerSlices that the API server does not take, so that nodes are not told who their peers are. */
+  readonly refusedSlices: readonly RefusedWrite[];
+  /** IPsecNodeConfigs of its nodes and IPsecPeerSlices of its own that this version of the operator cannot read. */
+  readonly unreadable: readonly UnreadableObject[];
   readonly nodes: readonly NodeStanding[];
 }
 
@@ -39,6 +45,19 @@ export interface Overlap {
   readonly peering: string;
   /** Whether nothing is left for this one. */
   readonly whole: boolean;
+}
+
+/** An object that the API server does not take, and why, in its own words. */
+export interface RefusedWrite {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** An object that is left as it is, for this version of the operator cannot read it. */
+export interface UnreadableObject {
+  readonly kind: string;
+  readonly name: string;
+  readonly faults: readonly UnreadableField[];
 }
 
 /** One node of a peering. */

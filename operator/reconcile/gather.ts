@@ -1,23 +1,24 @@
 import type { NodePeering } from '../api/ipsec-node-config.ts';
-import type { IpsecPeering } from '../api/ipsec-peering.ts';
 import { NODE_UID_LABEL } from '../nodeconfig/names.ts';
-import type { Gone, Observed, UnreadablePeering, WrittenObject } from '../nodeconfig/observed.ts';
+import type { Gone, Observed, UnreadableObject, UnreadablePeering, WrittenObject } from '../nodeconfig/observed.ts';
 import type { Departures, Sight } from './departures.ts';
 import type { AgentPod } from './watched.ts';
 import type { Watches } from './watches.ts';
 
 /** What the API server did not take. */
-export type RefusedWrites = Pick<Observed, 'refusedCertificates' | 'refusedNodeConfigs'>;
+export type RefusedWrites = Pick<Observed, 'refusedCertificates' | 'refusedNodeConfigs' | 'refusedSlices'>;
 
 /** Everything that is known, as the plan wants it. */
 export function gather(watches: Watches, departures: Departures, refused: RefusedWrites, now: number): Observed {
   const peerings = watches.values('peerings');
+  const [nodeConfigs, slices] = [watches.values('nodeConfigs'), watches.values('slices')];
   const known: Omit<Observed, 'gone'> = {
     peerings: peerings.filter(isReadable),
     unreadablePeerings: peerings.filter(isUnreadable),
     nodes: watches.values('nodes'),
-    nodeConfigs: watches.values('nodeConfigs'),
-    slices: watches.values('slices'),
+    nodeConfigs: nodeConfigs.filter(isReadable),
+    slices: slices.filter(isReadable),
+    unreadableObjects: [...nodeConfigs, ...slices].filter(isUnreadable),
     certificates: watches.values('certificates'),
     access: [...watches.values('serviceAccounts'), ...watches.values('roles'), ...watches.values('roleBindings')],
     secrets: watches.values('secrets'),
@@ -38,12 +39,12 @@ export function gather(watches: Watches, departures: Departures, refused: Refuse
   return { ...known, gone };
 }
 
-function isReadable(peering: IpsecPeering | UnreadablePeering): peering is IpsecPeering {
-  return !isUnreadable(peering);
+function isReadable<T extends object>(object: T): object is Exclude<T, UnreadablePeering | UnreadableObject> {
+  return !isUnreadable(object);
 }
 
-function isUnreadable(peering: IpsecPeering | UnreadablePeering): peering is UnreadablePeering {
-  return 'faults' in peering;
+function isUnreadable<T extends object>(object: T): object is Extract<T, UnreadablePeering | UnreadableObject> {
+  return 'faults' in object;
 }
 
 /**
@@ -51,7 +52,12 @@ function isUnreadable(peering: IpsecPeering | UnreadablePeering): peering is Unr
  * that wrote the status, which the other takes over in its own time, and else the younger one.
  */
 function agentPodsOf(watches: Watches): Observed['agentPods'] {
-  const writers = new Set(watches.values('nodeConfigs').map(({ status }) => status?.agent?.podUID));
+  const writers = new Set(
+    watches
+      .values('nodeConfigs')
+      .filter(isReadable)
+      .map(({ status }) => status?.agent?.podUID),
+  );
   const ready = [...watches.entries('agentPods')]
     .filter(({ value }) => value.ready)
     .toSorted((left, right) => left.createdAt - right.createdAt);

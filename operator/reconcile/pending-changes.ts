@@ -49,8 +49,9 @@ export class PendingChanges {
 /** How long a status may wait, so that one write tells of many changes. */
 export function statusDelayMs(before: WantedStatus | undefined, after: WantedStatus): number {
   if (before?.conditions === undefined) return FIRST_STATUS_MS;
-  const judgement = ({ observedGeneration, conditions = [] }: WantedStatus) => ({
+  const judgement = ({ observedGeneration, enforcement, conditions = [] }: WantedStatus) => ({
     observedGeneration,
+    enforcement,
     conditions: conditions.map(({ type, status, reason }) => ({ type, status, reason })),
   });
   return sameContent(judgement(before), judgement(after)) ? COUNTS_MS : CONDITIONS_MS;

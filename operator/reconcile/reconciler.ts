@@ -10,6 +10,7 @@ import { type Change, changesOf } from '../nodeconfig/changes.ts';
 import type { ClusterSettings, Moment, Observed } from '../nodeconfig/observed.ts';
 import { plan } from '../nodeconfig/plan.ts';
 import { settledNodes } from '../nodeconfig/startup-taint.ts';
+import { faultsText, UNREADABLE_REMEDY } from '../policies/unreadable.ts';
 import type { Departures } from './departures.ts';
 import { nextDueAt } from './due.ts';
 import type { EventWriter } from './event-writer.ts';
@@ -49,6 +50,7 @@ export class Reconciler {
   readonly #refusals = new Refusals();
   readonly #queue: WorkQueue;
   readonly #seldom = new Seldom();
+  #unreadable: ReadonlySet<string> = new Set();
   #timer: NodeJS.Timeout | undefined;
   #due: NodeJS.Timeout | undefined;
   #planMs = 0;
@@ -102,6 +104,7 @@ export class Reconciler {
     let outcome: 'made' | 'failed' = 'made';
     try {
       const observed = gather(watches, departures, this.#refusedWrites(), at.milliseconds);
+      this.#tellUnreadable(observed);
       const planned = plan(observed, settings, at);
       const changes = changesOf(observed, planned).filter((change) => isPossible(change, observed));
       this.#want(changes, observed);
@@ -128,6 +131,18 @@ export class Reconciler {
       const change = this.#pending.of(key);
       if (change !== undefined) this.#queue.add(key, delayMs(change, statuses));
     }
+  }
+
+  /** Of each once, while it is so. */
+  #tellUnreadable({ unreadableObjects }: Observed): void {
+    const present = unreadableObjects.map((each) => ({ ...each, key: `${each.kind} ${each.metadata.name}` }));
+    for (const { key, faults } of present.filter((each) => !this.#unreadable.has(each.key))) {
+      this.#parts.log.error(
+        { object: key, reason: faultsText(faults), remedy: UNREADABLE_REMEDY },
+        'an object cannot be read by this version, and is left as it is',
+      );
+    }
+    this.#unreadable = new Set(present.map(({ key }) => key));
   }
 
   #planAgainAt(observed: Observed, now: number): void {
@@ -187,6 +202,7 @@ export class Reconciler {
     return {
       refusedCertificates: this.#refusals.of('Certificate', this.#parts.settings.namespace),
       refusedNodeConfigs: this.#refusals.of('IPsecNodeConfig'),
+      refusedSlices: this.#refusals.of('IPsecPeerSlice'),
     };
   }
 }

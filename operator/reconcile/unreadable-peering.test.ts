@@ -31,7 +31,7 @@ describe('a peering that this version cannot read', () => {
     const { peerings, unreadablePeerings } = gather(
       watches,
       departures,
-      { refusedCertificates: new Map(), refusedNodeConfigs: new Map() },
+      { refusedCertificates: new Map(), refusedNodeConfigs: new Map(), refusedSlices: new Map() },
       0,
     );
     expect(peerings).toEqual([]);

@@ -4,7 +4,7 @@ import { ipsecNodeConfig } from '../api/ipsec-node-config.ts';
 import { ipsecPeerSlice } from '../api/ipsec-peer-slice.ts';
 import { type IpsecPeering, ipsecPeering, peeringStatus } from '../api/ipsec-peering.ts';
 import { readKnownFields } from '../api/read-object.ts';
-import { apiVersion } from '../api/resource.ts';
+import { apiVersion, type KubernetesObject } from '../api/resource.ts';
 import type { StoredObject } from '../controller/source.ts';
 import type { Selection } from '../kube/list-watch.ts';
 import { pathOf, typeOf } from '../kube/resource-path.ts';
@@ -12,6 +12,7 @@ import { NODE_UID_LABEL } from '../nodeconfig/names.ts';
 import {
   nodeObject,
   type ObservedCertificate,
+  type UnreadableObject,
   type UnreadablePeering,
   type WrittenObject,
 } from '../nodeconfig/observed.ts';
@@ -82,13 +83,13 @@ export const watched = {
     title: 'IPsecNodeConfigs',
     remedy: OWN_KINDS,
     selection: () => ({ path: pathOf(typeOf('IPsecNodeConfig')) }),
-    read: (object) => parsed(ipsecNodeConfig.schema, object),
+    read: (object) => ownObjectOf(ipsecNodeConfig, object),
   }),
   slices: define({
     title: 'IPsecPeerSlices',
     remedy: OWN_KINDS,
     selection: () => ({ path: pathOf(typeOf('IPsecPeerSlice')) }),
-    read: (object) => parsed(ipsecPeerSlice.schema, object),
+    read: (object) => ownObjectOf(ipsecPeerSlice, object),
   }),
   certificates: define({
     title: 'Certificates',
@@ -179,6 +180,20 @@ function peeringOf(object: StoredObject): IpsecPeering | UnreadablePeering {
     status: readableStatus,
     faults: read.error,
   };
+}
+
+/** One that cannot be read is kept as such: the node that it is for, and the peers that stand in it, are there. */
+function ownObjectOf<T extends KubernetesObject>(
+  resource: { readonly kind: UnreadableObject['kind']; readonly schema: z.ZodType<T> },
+  object: StoredObject,
+): T | UnreadableObject {
+  const read = readKnownFields(resource, object);
+  if (read.ok) return read.value;
+  // What an agent says is no part of what it is told: without it the agent has only said nothing.
+  const { status: _, ...rest } = object as StoredObject & { readonly status?: unknown };
+  const told = readKnownFields(resource, rest);
+  if (told.ok) return told.value;
+  return { kind: resource.kind, metadata: { name: object.metadata.name }, faults: told.error };
 }
 
 /** Lists leave out kind and version of their items. */

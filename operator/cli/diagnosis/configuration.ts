@@ -46,6 +46,14 @@ export function refusalFault(peerings: readonly IpsecPeering[]): Finding | undef
   );
 }
 
+/** The first of some meshes of whose peers nodes are not told because the API server does not take it. */
+export function refusedSliceFault(peerings: readonly IpsecPeering[]): Finding | undefined {
+  const programmed = peerings
+    .map((peering) => currentCondition(peering, 'Programmed'))
+    .find((each) => each?.reason === 'WritesRefused' && each.message.includes('IPsecPeerSlice'));
+  return programmed === undefined ? undefined : writeFault(programmed);
+}
+
 function isRefused(peering: IpsecPeering): boolean {
   return currentCondition(peering, 'Accepted')?.status === 'False';
 }
@@ -168,10 +176,7 @@ function toldFault(facts: Facts, { name, config, peerings }: End): Finding | und
   const missing = accepted.find(({ metadata }) => !config?.spec.peerings.some((entry) => entry.name === metadata.name));
   if (missing === undefined) return undefined;
   const programmed = currentCondition(missing, 'Programmed');
-  if (programmed?.reason === 'WritesRefused') {
-    const { reason, message } = programmed;
-    return finding(reason, message, remedyIn(message, 'see the log of the operator'));
-  }
+  if (programmed?.reason === 'WritesRefused' || programmed?.reason === 'Unreadable') return writeFault(programmed);
   if (config !== undefined && config.spec.peerings.length >= MAX_PEERINGS) {
     return finding(
       'TooManyPeerings',
@@ -184,6 +189,11 @@ function toldFault(facts: Facts, { name, config, peerings }: End): Finding | und
       ? `the operator has written no IPsecNodeConfig for ${name}`
       : `the operator has not told ${name} of IPsecPeering ${missing.metadata.name} yet`;
   return operatorFault(facts, text);
+}
+
+/** Why the operator does not write an object, as it says itself. */
+function writeFault({ reason, message }: { readonly reason: string; readonly message: string }): Finding {
+  return finding(reason, message, remedyIn(message, 'see the log of the operator'));
 }
 
 function operatorFault(facts: Facts, text: string): Finding {
@@ -280,6 +290,9 @@ function carriedOutFault({ name, config, pod }: End): Finding | undefined {
   for (const { name: peering, fault } of status.peerings ?? []) {
     if (fault === undefined || OF_OTHER_STAGES.has(fault.reason)) continue;
     const text = `the agent of ${name} cannot carry out IPsecPeering ${peering}: ${fault.message}`;
+    if (fault.reason === 'AddressMissing') {
+      return finding(fault.reason, text, remedyIn(fault.message, `give the host the address, or correct Node ${name}`));
+    }
     if (fault.reason === 'PeeringUnreadable') {
       return finding(fault.reason, text, 'upgrade the agents: the chart has them of the version of the operator');
     }

@@ -57,6 +57,34 @@ const deployment: WorkloadFact = {
 };
 
 const faults: readonly Fault[] = [
+  ...(['EnforcementHeld', 'ServersNotExempt'] as const).map(
+    (reason): Fault => [
+      `the peering has more servers than can be exempt (${reason})`,
+      (facts) => withHeld(facts, reason, 'a node does not reach fd00::11/128: name networks that hold all of them'),
+      'policy',
+      reason,
+      /^IPsecPeering cluster: a node does not reach fd00::11/,
+      /^name networks that hold all of them$/,
+      null,
+    ],
+  ),
+  [
+    'the API server does not take what tells nodes who their peers are',
+    (facts) => withHeld(facts, 'WritesRefused', 'it refuses the IPsecPeerSlice cluster-0 (quota): see to the quota'),
+    'configuration',
+    'WritesRefused',
+    /refuses the IPsecPeerSlice cluster-0/,
+    /^see to the quota$/,
+    null,
+  ],
+  [
+    'the host does not have the address of a peering',
+    (facts) => withFault(facts, NODE, 'AddressMissing', 'the host does not have 192.168.0.1'),
+    'configuration',
+    'AddressMissing',
+    /node-1 cannot carry out IPsecPeering .*192\.168\.0\.1/,
+    /^give the host the address, or correct Node node-1$/,
+  ],
   [
     'ikemesh is not installed',
     (facts) => ({ ...facts, installed: unknown('the API server', 'absent', 'it knows no kinds of ikemesh.io') }),
@@ -1193,6 +1221,16 @@ function changedSince(facts: Facts, reason: 'Accepted' | 'Overlapped'): Facts {
   });
   return withList(facts, 'peerings', (peerings) =>
     peerings.map((each) => ({ ...each, metadata: { ...each.metadata, generation: 2 }, status: { conditions } })),
+  );
+}
+
+function withHeld(facts: Facts, reason: string, message: string): Facts {
+  const programmed = { type: 'Programmed', status: 'False', reason, message } as const;
+  const conditions = [{ ...programmed, lastTransitionTime: '2026-11-28T00:00:00Z' }];
+  return withList(facts, 'peerings', (peerings) =>
+    peerings.map((each) =>
+      each.metadata.name === 'cluster' ? { ...each, status: { ...each.status, conditions } } : each,
+    ),
   );
 }
 

@@ -1,5 +1,12 @@
 import { certificateFault, renewalText } from './certificate.ts';
-import { configurationFault, membershipFault, operatorAwayFault, refusalFault, updateFault } from './configuration.ts';
+import {
+  configurationFault,
+  membershipFault,
+  operatorAwayFault,
+  refusalFault,
+  refusedSliceFault,
+  updateFault,
+} from './configuration.ts';
 import { counterFault } from './counters.ts';
 import type { Facts } from './facts.ts';
 import { type Finding, STAGES, type Stage, type Step } from './finding.ts';
@@ -7,7 +14,7 @@ import { kernelErrorFault } from './kernel-errors.ts';
 import { type Known, lackText } from './known.ts';
 import { negotiationFault, peerName } from './negotiation.ts';
 import { pathFault } from './path.ts';
-import { nodePolicyFault, policyFault } from './policies.ts';
+import { heldEnforcementFault, nodePolicyFault, policyFault } from './policies.ts';
 import { isProven, isWell } from './proof.ts';
 import { childrenOf, saFault } from './sas.ts';
 import { type End, endOf, isIdle, type Pair, pairOf, peersOf } from './view.ts';
@@ -115,7 +122,8 @@ function ownStage(facts: Facts, end: End, stage: Stage): Outcome {
 
 /** What is wrong with the peerings of a node, or with all. */
 function commonFault(facts: Facts, { peerings }: End, stage: Stage): Finding | undefined {
-  if (stage === 'configuration') return refusalFault(peerings);
+  if (stage === 'configuration') return refusalFault(peerings) ?? refusedSliceFault(peerings);
+  if (stage === 'policy') return heldEnforcementFault(peerings);
   return stage === LAST_STAGE ? operatorAwayFault(facts) : undefined;
 }
 

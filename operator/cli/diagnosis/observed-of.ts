@@ -14,6 +14,7 @@ export function observedOf(facts: Facts): Observed {
     nodes: nodes.map(({ object }) => object),
     nodeConfigs: configs,
     slices: valueOr(facts.slices, []),
+    unreadableObjects: [],
     certificates: valueOr(facts.certificates, []).map(observedCertificate),
     access: [],
     secrets: [],
@@ -22,6 +23,7 @@ export function observedOf(facts: Facts): Observed {
     certificateRequests: valueOr(facts.requests, new Map<string, string>()),
     refusedCertificates: new Map(),
     refusedNodeConfigs: new Map(),
+    refusedSlices: new Map(),
     certManager: !facts.certificates.known && facts.certificates.lack.kind === 'absent' ? 'Missing' : 'Present',
     since: new Map([
       ...nodes.map(({ object, createdAtMs }) => [object.metadata.uid ?? '', createdAtMs] as const),

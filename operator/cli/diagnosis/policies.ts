@@ -1,5 +1,7 @@
+import type { IpsecPeering } from '../../api/ipsec-peering.ts';
 import type { Facts } from './facts.ts';
 import { type Finding, finding, remedyIn } from './finding.ts';
+import { currentCondition } from './judgement.ts';
 import { memberOf } from './members.ts';
 import { peerName } from './negotiation.ts';
 import type { End, Pair } from './view.ts';
@@ -31,6 +33,24 @@ export function nodePolicyFault(facts: Facts, end: End): Finding | undefined {
     clampFault(end) ??
     programmedFault(end)
   );
+}
+
+/**
+ * What keeps the enforcement of a peering back, or makes it dangerous, on all of its nodes alike, as the operator says it: no
+ * pair is hindered by it.
+ */
+export function heldEnforcementFault(peerings: readonly IpsecPeering[]): Finding | undefined {
+  for (const peering of peerings) {
+    const programmed = currentCondition(peering, 'Programmed');
+    if (programmed?.status !== 'False' || !OF_ENFORCEMENT.has(programmed.reason)) continue;
+    const { reason, message } = programmed;
+    return finding(
+      reason,
+      `IPsecPeering ${peering.metadata.name}: ${message}`,
+      remedyIn(message, 'name networks that hold the servers in spec.traffic.essential.servers'),
+    );
+  }
+  return undefined;
 }
 
 function foreignFault(end: End, pair: Pair): Finding | undefined {
@@ -130,5 +150,6 @@ const TOLD_OF_POLICIES: ReadonlyMap<string, string> = new Map([
   ['PoliciesMissing', 'policies are not as they were ordered'],
   ['ExemptionsMissing', 'policies that exempt traffic are missing'],
 ]);
+const OF_ENFORCEMENT: ReadonlySet<string> = new Set(['EnforcementHeld', 'ServersNotExempt']);
 /** A step of the rollout takes seconds. */
 const STEP_MS = 60_000;
