@@ -107,7 +107,7 @@ async function undoUnblock(
   if (!open.ok) return ok(`${undoneText(peering)}, as far as can be seen: ${open.error.text}\n`);
   if (open.value.length === 0) return ok(`Peering ${peering} is carried out again on this node.\n`);
   const shown = open.value.slice(0, MAX_NAMES);
-  const more = open.value.length > shown.length ? [`and ${open.value.length - shown.length} more`] : [];
+  const more = open.value.length > shown.length ? ['and more'] : [];
   return ok(
     `${[undoneText(peering), 'Until then this is neither encrypted nor blocked:', ...shown, ...more].join('\n')}\n`,
   );
@@ -120,7 +120,7 @@ async function openUntilCarriedOut(
 ): Promise<Result<readonly string[], StartFailure>> {
   const { sleep = systemSleep } = parts;
   for (let waitedMs = 0; ; waitedMs += LOOK_MS) {
-    const open = withDataplane(parts, (dataplane) => openTraffic(dataplane, connections));
+    const open = withDataplane(parts, (dataplane) => openTraffic(dataplane, connections, MAX_NAMES + 1));
     if (!open.ok || open.value.length === 0 || waitedMs >= CARRIED_OUT_MS) return open;
     await sleep(LOOK_MS);
   }

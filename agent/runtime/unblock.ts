@@ -44,11 +44,12 @@ export function unblock(
 
 /**
  * What leaves by some connections and no policy of ours encrypts or blocks, a line each: nothing, once an agent carries
- * them out or `block` has done its work.
+ * them out or `block` has done its work. The first `most` of them: whoever looks again and again wants to know no more.
  */
 export function openTraffic(
   dataplane: Dataplane,
   connections: readonly PlannedConnection[],
+  most: number,
 ): Result<readonly string[], string> {
   const dumped = dataplane.dump();
   if (!dumped.ok) return err(`the kernel's policies cannot be read: ${dumped.error.message}`);
@@ -58,16 +59,18 @@ export function openTraffic(
   const out = dumped.value.policies.filter(
     (policy) => policy.ours && policy.direction === 'out' && !isBypass(policy) && !exempt.has(policyKeyText(policy)),
   );
-  return ok(
-    connections
-      .flatMap(outboundOf)
-      .filter((wide) => {
-        // A peer may have granted less than was asked for.
-        const about = out.filter(({ selector }) => liesWithin(selector, wide) || liesWithin(wide, selector));
-        return about.length === 0 || about.some(isOpen);
-      })
-      .map((selector) => describeKey({ direction: 'out', selector })),
-  );
+  const [open, shut] = [out.filter(isOpen), out.filter((policy) => !isOpen(policy))];
+  const shutKeys = new Set(shut.map(policyKeyText));
+  const found: string[] = [];
+  for (const wide of connections.flatMap(outboundOf)) {
+    if (found.length === most) break;
+    const key = { direction: 'out', selector: wide } as const;
+    // A peer may have granted less than was asked for.
+    const isAbout = ({ selector }: InstalledPolicy) => liesWithin(selector, wide) || liesWithin(wide, selector);
+    const isShut = shutKeys.has(policyKeyText(key)) || shut.some(isAbout);
+    if (!isShut || open.some(isAbout)) found.push(describeKey(key));
+  }
+  return ok(found);
 }
 
 function chosenPolicies(
